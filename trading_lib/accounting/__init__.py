@@ -1,0 +1,1 @@
+"""Fills and corporate actions -> `Portfolio`. Money is Decimal throughout."""

@@ -1,0 +1,1 @@
+"""Folds `decision.decide` over sessions with the simulated broker."""

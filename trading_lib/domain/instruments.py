@@ -1,0 +1,128 @@
+"""Instruments and the universe: what may be held, with caps, stops, lots and costs as data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from functools import cached_property
+
+import numpy as np
+
+from trading_lib.domain.errors import UnknownSymbolError
+from trading_lib.domain.prices import BoolArray, FloatArray
+
+
+class AssetClass(StrEnum):
+    """Routing and cost class of an instrument (technical design 3.4, 3.5)."""
+
+    US_ETF = "US_ETF"
+    CRYPTO = "CRYPTO"
+
+
+class TradingCalendar(StrEnum):
+    """When an instrument trades."""
+
+    XNYS = "XNYS"
+    ALWAYS = "24/7"
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """One tradable asset.
+
+    Attributes
+    ----------
+    max_weight
+        Largest share of net asset value, as a fraction.
+    volatility_target
+        Annualised volatility the trend sleeve sizes the asset to, as a fraction.
+    stop_reduce, stop_exit
+        Losses from average cost (fractions) that halve and that close the position. ``stop_reduce`` is None
+        where only the exit applies (SPEC section 8: Bitcoin).
+    lot_size
+        Smallest tradable quantity.
+    commission_rate, slippage_rate
+        Fractions of traded notional (technical design 3.5).
+    safe_haven
+        Whether it may still be bought at risk level 3.
+    """
+
+    symbol: str
+    name: str
+    asset_class: AssetClass
+    category: str
+    calendar: TradingCalendar
+    max_weight: float
+    volatility_target: float
+    stop_reduce: float | None
+    stop_exit: float
+    lot_size: Decimal
+    commission_rate: Decimal
+    slippage_rate: Decimal
+    safe_haven: bool = False
+
+
+@dataclass(frozen=True)
+class Universe:
+    """The ordered instruments; every array of this project uses this order for its asset axis.
+
+    The array properties have shape (n,) in that order and are computed once.
+    """
+
+    instruments: tuple[Instrument, ...]
+
+    def __iter__(self) -> Iterator[Instrument]:
+        return iter(self.instruments)
+
+    def __len__(self) -> int:
+        return len(self.instruments)
+
+    @cached_property
+    def symbols(self) -> tuple[str, ...]:
+        """Symbols in universe order."""
+        return tuple(instrument.symbol for instrument in self.instruments)
+
+    @cached_property
+    def positions(self) -> dict[str, int]:
+        """Symbol -> index on the asset axis."""
+        return {symbol: index for index, symbol in enumerate(self.symbols)}
+
+    @cached_property
+    def max_weights(self) -> FloatArray:
+        """Largest weight of each asset."""
+        return np.array([i.max_weight for i in self.instruments])
+
+    @cached_property
+    def volatility_targets(self) -> FloatArray:
+        """Annualised volatility target of each asset."""
+        return np.array([i.volatility_target for i in self.instruments])
+
+    @cached_property
+    def safe_havens(self) -> BoolArray:
+        """Whether each asset may be bought at risk level 3."""
+        return np.array([i.safe_haven for i in self.instruments], dtype=np.bool_)
+
+    @cached_property
+    def crypto(self) -> BoolArray:
+        """Whether each asset is a coin, which risk levels 1 and 2 treat apart."""
+        return np.array([i.asset_class is AssetClass.CRYPTO for i in self.instruments], dtype=np.bool_)
+
+    @cached_property
+    def trading_costs(self) -> FloatArray:
+        """Commission plus slippage of each asset as a fraction of notional."""
+        return np.array([float(i.commission_rate + i.slippage_rate) for i in self.instruments])
+
+    def __getitem__(self, symbol: str) -> Instrument:
+        position = self.positions.get(symbol)
+        if position is None:
+            raise UnknownSymbolError(
+                f"symbol {symbol!r} is not in the universe", f"use one of {', '.join(self.symbols)}"
+            )
+        return self.instruments[position]
+
+    def select(self, symbols: tuple[str, ...]) -> Universe:
+        """Return the universe restricted to ``symbols``, in universe order; unknown symbols are an error."""
+        wanted = {self[symbol].symbol for symbol in symbols}
+        return Universe(tuple(i for i in self.instruments if i.symbol in wanted))

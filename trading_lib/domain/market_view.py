@@ -1,0 +1,121 @@
+"""What a decision may look at: `FactorPanel` and `MarketView`, a panel cut off at one session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trading_lib.domain.instruments import Universe
+from trading_lib.domain.prices import BoolArray, DateArray, FloatArray, PricePanel
+
+
+@dataclass(frozen=True, slots=True)
+class FactorPanel:
+    """Factor values of every session.
+
+    Attributes
+    ----------
+    names
+        Factor names, the first axis of ``values``.
+    values
+        Shape (n_factors, T, n); NaN where a factor's lookback is not complete. Price-like factors (SMA, ATR)
+        are in total-return prices of `NativeSeries`.
+    total_return_close
+        Shape (T, n): the price to compare them with.
+    price_factor
+        Shape (T, n): divide a price-like factor by this to read it in raw dollars of that session.
+    """
+
+    names: tuple[str, ...]
+    values: FloatArray
+    total_return_close: FloatArray
+    price_factor: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class MarketView:
+    """Market data as known at the decision time of ``session``; n assets in universe order.
+
+    Every array is a read-only look at rows up to the session: there is no later row to peek at.
+
+    Attributes
+    ----------
+    close, fresh, volume
+        Shape (n,): newest known raw close, whether it is of this session, its volume.
+    tradable
+        Shape (n,): fresh and not quarantined; without it there is no new risk in the asset.
+    total_return_close
+        Shape (n,): comparable with the price-like factors.
+    price_factor
+        Shape (n,): total-return price divided by raw price.
+    factors
+        Factor name -> shape (n,), NaN where missing.
+    mark_returns
+        Shape (rows, n): simple total returns between marks, newest last.
+    common_returns
+        Shape (rows, n): log returns over common sessions, newest last; see `PricePanel.common_return`.
+    common_lag
+        Shape (n,): see `PricePanel.common_lag`.
+    volatility_index, volatility_index_age
+        Newest ^VIX close and its age in sessions; NaN and -1 when none.
+    """
+
+    universe: Universe
+    session: date
+    close: FloatArray
+    fresh: BoolArray
+    tradable: BoolArray
+    volume: FloatArray
+    total_return_close: FloatArray
+    price_factor: FloatArray
+    factors: Mapping[str, FloatArray]
+    mark_returns: FloatArray
+    common_returns: FloatArray
+    common_lag: NDArray[np.int64]
+    volatility_index: float
+    volatility_index_age: int
+
+
+def view_at(
+    universe: Universe,
+    panel: PricePanel,
+    factors: FactorPanel,
+    row: int,
+    quarantined: BoolArray | None = None,
+    session: date | None = None,
+) -> MarketView:
+    """Cut the panel off after ``row``.
+
+    Parameters
+    ----------
+    quarantined
+        Shape (n,): assets whose bar of the session did not pass validation; None means none.
+    session
+        The row's date when the caller has it at hand.
+    """
+    fresh = panel.fresh[row]
+    return MarketView(
+        universe=universe,
+        session=session or _date(panel.sessions[row]),
+        close=panel.close[row],
+        fresh=fresh,
+        tradable=fresh if quarantined is None else fresh & ~quarantined,
+        volume=panel.volume[row],
+        total_return_close=factors.total_return_close[row],
+        price_factor=factors.price_factor[row],
+        factors=dict(zip(factors.names, factors.values[:, row], strict=True)),
+        mark_returns=panel.mark_return[: row + 1],
+        common_returns=panel.common_return[: row + 1],
+        common_lag=panel.common_lag,
+        volatility_index=float(panel.volatility_index[row]),
+        volatility_index_age=int(panel.volatility_index_age[row]),
+    )
+
+
+def _date(day: DateArray) -> date:
+    value: date = day.astype("datetime64[D]").item()
+    return value

@@ -1,0 +1,123 @@
+"""Risk state, events and assessments as values (technical design 4.3.3 to 4.3.5, SPEC section 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+
+from trading_lib.domain.prices import BoolArray, FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class RiskEvent:
+    """Something the risk manager did, and why.
+
+    Attributes
+    ----------
+    kind
+        level_raised, level_lowered, floor, reduction, stop_reduce, stop_exit, recovery, approval, regime.
+    symbol
+        The asset concerned, "" when it is the whole portfolio.
+    level_before, level_after
+        Effective levels around the event.
+    """
+
+    session: date
+    kind: str
+    symbol: str
+    level_before: int
+    level_after: int
+    reason: str
+    actions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RiskState:
+    """What the risk manager remembers from one session to the next.
+
+    Attributes
+    ----------
+    level
+        Drawdown level 0-4, without correlation floors.
+    effective_level
+        Highest of the drawdown level and the correlation floor that applied last.
+    peak, reference_peak
+        Highest net asset value ever, and the one drawdown is measured from, in dollars.
+    calm_sessions
+        Consecutive sessions with the model portfolio's 20-day volatility below target.
+    awaiting_approval, approved
+        At level 4 the first is True until a person has approved re-entry, which sets the second.
+    ceilings
+        Symbol -> largest quantity the last level action left; risk orders sell down to it.
+    halved
+        Symbols whose stop already halved the present position.
+    cooling_off
+        Symbol -> sessions left in which a stopped asset is not bought.
+    recovery_sessions
+        Sessions spent on the re-entry ladder, None outside recovery.
+    """
+
+    session: date
+    level: int
+    effective_level: int
+    peak: float
+    reference_peak: float
+    calm_sessions: int = 0
+    awaiting_approval: bool = False
+    approved: bool = False
+    ceilings: Mapping[str, Decimal] = field(default_factory=dict)
+    halved: frozenset[str] = frozenset()
+    cooling_off: Mapping[str, int] = field(default_factory=dict)
+    recovery_sessions: int | None = None
+
+    @classmethod
+    def opened(cls, session: date, nav: float) -> RiskState:
+        """Return the state of a book that has just been opened."""
+        return cls(session=session, level=0, effective_level=0, peak=nav, reference_peak=nav)
+
+
+@dataclass(frozen=True, slots=True)
+class RiskAssessment:
+    """What risk control says about one session.
+
+    Attributes
+    ----------
+    level, floor, effective_level
+        Drawdown level, correlation floor, and the higher of both.
+    drawdown
+        From the reference peak, as a fraction.
+    model_volatility
+        Annualised 20-day volatility of the model portfolio; NaN when unknown.
+    average_correlation, largest_correlation
+        Over all pairs; NaN when fewer than two assets have 60 common sessions.
+    weights
+        Approved weights, shape (n,).
+    may_increase
+        Shape (n,): whether the asset may be bought at all.
+    ceilings
+        Shape (n,): largest quantity that may remain, +inf where unlimited; only risk orders enforce it.
+    ceiling_reasons
+        Symbol -> why a ceiling binds.
+    minimum_confidence
+        Confidence that a buy needs.
+    leverage_limit
+        Largest sum of weights.
+    """
+
+    level: int
+    floor: int
+    effective_level: int
+    drawdown: float
+    model_volatility: float
+    average_correlation: float
+    largest_correlation: float
+    weights: FloatArray
+    may_increase: BoolArray
+    ceilings: FloatArray
+    ceiling_reasons: Mapping[str, str]
+    minimum_confidence: float
+    leverage_limit: float
+    next_state: RiskState
+    events: tuple[RiskEvent, ...]

@@ -1,0 +1,208 @@
+"""Trading sessions: the XNYS calendar, and when each kind of observation becomes known (SPEC section 1).
+
+Inputs are session dates; outputs are dates and timezone-aware UTC datetimes. Nothing here reads a clock:
+callers pass ``now``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo
+
+import exchange_calendars
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from trading_lib.domain.errors import NaiveDatetimeError, SessionError
+
+NEW_YORK = ZoneInfo("America/New_York")
+FIRST_SESSION = date(1990, 1, 2)
+# exchange_calendars needs bounds; holidays further ahead than this are not announced yet.
+LAST_SESSION_YEAR = 2035
+BAR_DELAY = timedelta(minutes=15)
+DECISION_DELAY = timedelta(minutes=30)
+VOLATILITY_INDEX_TIME = time(16, 30)
+
+DateArray = NDArray[np.datetime64]
+
+
+def require_aware(moment: datetime, what: str) -> datetime:
+    """Return ``moment`` in UTC; a datetime without a time zone raises `NaiveDatetimeError`."""
+    if moment.tzinfo is None:
+        raise NaiveDatetimeError(f"{what} {moment.isoformat()} has no time zone; pass an aware datetime")
+    return moment.astimezone(UTC)
+
+
+def parse_session(text: str) -> date:
+    """Parse ``YYYY-MM-DD``; anything else is a `SessionError`."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise SessionError(f"{text!r} is not a date", "write it as YYYY-MM-DD") from None
+
+
+@cache
+def _exchange_calendar() -> exchange_calendars.ExchangeCalendar:
+    return exchange_calendars.get_calendar(
+        "XNYS", start=FIRST_SESSION.isoformat(), end=f"{LAST_SESSION_YEAR}-12-31"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCalendar:
+    """The New York Stock Exchange's sessions as an ordered array with their opening and closing instants.
+
+    Attributes
+    ----------
+    sessions
+        datetime64[D], shape (n_sessions,), ascending.
+    opens, closes
+        datetime64[us] in UTC, same shape; half days have their early close.
+    """
+
+    sessions: DateArray
+    opens: DateArray
+    closes: DateArray
+
+    def contains(self, day: date) -> bool:
+        """Whether ``day`` is a trading session."""
+        position = int(np.searchsorted(self.sessions, np.datetime64(day)))
+        return position < len(self.sessions) and self.sessions[position] == np.datetime64(day)
+
+    def position(self, day: date) -> int:
+        """Index of session ``day``; a date that is no session raises `SessionError` naming its neighbours."""
+        position = int(np.searchsorted(self.sessions, np.datetime64(day)))
+        if position < len(self.sessions) and self.sessions[position] == np.datetime64(day):
+            return position
+        if position in (0, len(self.sessions)):
+            raise SessionError(
+                f"{day} is outside the exchange calendar",
+                f"use a session between {self.sessions[0]} and {self.sessions[-1]}",
+            )
+        raise SessionError(
+            f"{day} ({day:%A}) is no trading session of the New York Stock Exchange",
+            f"the sessions around it are {self.sessions[position - 1]} and {self.sessions[position]}",
+        )
+
+    def close(self, day: date) -> datetime:
+        """Closing instant of session ``day`` in UTC."""
+        return _to_datetime(self.closes[self.position(day)])
+
+    def open(self, day: date) -> datetime:
+        """Opening instant of session ``day`` in UTC."""
+        return _to_datetime(self.opens[self.position(day)])
+
+    def data_time(self, day: date) -> datetime:
+        """When the daily bars of session ``day`` are known: close + 15 minutes."""
+        return self.close(day) + BAR_DELAY
+
+    def decision_time(self, day: date) -> datetime:
+        """When decisions for session ``day`` are made: close + 30 minutes."""
+        return self.close(day) + DECISION_DELAY
+
+    def next(self, day: date) -> date:
+        """The session after session ``day``."""
+        return _to_date(self.sessions[self.position(day) + 1])
+
+    def previous(self, day: date) -> date:
+        """The session before session ``day``."""
+        position = self.position(day)
+        if position == 0:
+            raise SessionError(f"{day} is the first session of the calendar", "choose a later one")
+        return _to_date(self.sessions[position - 1])
+
+    def offset(self, day: date, count: int) -> date:
+        """The session ``count`` sessions after (negative: before) session ``day``."""
+        return _to_date(self.sessions[self.position(day) + count])
+
+    def between(self, first: date, last: date) -> DateArray:
+        """Sessions with ``first <= session <= last`` as datetime64[D]; the ends need not be sessions."""
+        start = np.searchsorted(self.sessions, np.datetime64(first), side="left")
+        stop = np.searchsorted(self.sessions, np.datetime64(last), side="right")
+        return self.sessions[start:stop]
+
+    def latest_with_data(self, now: datetime) -> date:
+        """The newest session whose daily bars are known at ``now``."""
+        return self._latest(now, BAR_DELAY)
+
+    def latest_decidable(self, now: datetime) -> date:
+        """The newest session whose decision time is not after ``now``."""
+        return self._latest(now, DECISION_DELAY)
+
+    def _latest(self, now: datetime, delay: timedelta) -> date:
+        moment = np.datetime64(require_aware(now, "now").replace(tzinfo=None) - delay, "us")
+        position = int(np.searchsorted(self.closes, moment, side="right"))
+        if position == 0:
+            raise SessionError(f"no session had closed by {now.isoformat()}", "pass a later time")
+        return _to_date(self.sessions[position - 1])
+
+    def require_closed(self, day: date, now: datetime) -> date:
+        """Return ``day`` if it is a session whose decision time has come, else raise `SessionError`."""
+        self.position(day)
+        if self.decision_time(day) > require_aware(now, "now"):
+            raise SessionError(
+                f"session {day} is decided at {self.decision_time(day):%Y-%m-%d %H:%M} UTC, which is in the future",
+                f"the newest session is {self.latest_decidable(now)}",
+            )
+        return day
+
+
+@cache
+def exchange_sessions() -> SessionCalendar:
+    """The XNYS calendar from 1990 on, built once per process."""
+    calendar = _exchange_calendar()
+    return SessionCalendar(
+        sessions=calendar.sessions.to_numpy().astype("datetime64[D]"),
+        opens=calendar.opens.dt.tz_convert(None).to_numpy().astype("datetime64[us]"),
+        closes=calendar.closes.dt.tz_convert(None).to_numpy().astype("datetime64[us]"),
+    )
+
+
+def session_bar_available_at(sessions: DateArray) -> DateArray:
+    """When ETF bars of these exchange dates are known (UTC datetime64[us]): close + 15 minutes.
+
+    A date that is no session (a stray bar) counts as known at 00:00 UTC of the next day.
+    """
+    calendar = exchange_sessions()
+    days = sessions.astype("datetime64[D]")
+    position = np.searchsorted(calendar.sessions, days).clip(max=len(calendar.sessions) - 1)
+    known = calendar.closes[position] + np.timedelta64(BAR_DELAY)
+    return np.where(calendar.sessions[position] == days, known, daily_bar_available_at(days))
+
+
+def session_open_at(sessions: DateArray) -> DateArray:
+    """Opening instants (UTC datetime64[us]) of these exchange dates; 14:30 UTC on dates that are no session."""
+    calendar = exchange_sessions()
+    days = sessions.astype("datetime64[D]")
+    position = np.searchsorted(calendar.sessions, days).clip(max=len(calendar.sessions) - 1)
+    fallback = days.astype("datetime64[us]") + np.timedelta64(14 * 60 + 30, "m")
+    return np.where(calendar.sessions[position] == days, calendar.opens[position], fallback)
+
+
+def daily_bar_available_at(days: DateArray) -> DateArray:
+    """When bars of these UTC days are known (UTC datetime64[us]): the next 00:00 UTC."""
+    return (days.astype("datetime64[D]") + np.timedelta64(1, "D")).astype("datetime64[us]")
+
+
+def new_york_time(days: DateArray, at: time) -> DateArray:
+    """The instants (UTC datetime64[us]) at which New York clocks show ``at`` on these dates."""
+    local = pd.DatetimeIndex(days.astype("datetime64[us]")) + pd.Timedelta(hours=at.hour, minutes=at.minute)
+    utc = local.tz_localize(NEW_YORK, ambiguous=True, nonexistent="shift_forward").tz_convert("UTC")
+    return utc.tz_localize(None).to_numpy().astype("datetime64[us]")
+
+
+def volatility_index_available_at(days: DateArray) -> DateArray:
+    """When ^VIX closes of these dates are known: 16:15 New York time + 15 minutes (SPEC section 1)."""
+    return new_york_time(days, VOLATILITY_INDEX_TIME)
+
+
+def _to_date(value: np.datetime64) -> date:
+    return value.astype("datetime64[D]").item()  # type: ignore[no-any-return]
+
+
+def _to_datetime(value: np.datetime64) -> datetime:
+    moment: datetime = value.astype("datetime64[us]").item()
+    return moment.replace(tzinfo=UTC)

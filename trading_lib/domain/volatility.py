@@ -1,0 +1,39 @@
+"""Volatility of a fixed-weight portfolio over the newest sessions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trading_lib.domain.kernels import compiled
+from trading_lib.domain.prices import FloatArray
+
+
+@compiled
+def portfolio_volatility(returns: FloatArray, weights: FloatArray, window: int) -> float:
+    """Annualised sample standard deviation (252 sessions) of ``returns @ weights`` over the last rows.
+
+    Parameters
+    ----------
+    returns
+        Simple returns, shape (rows, n), newest last; NaN counts as 0 (the asset did not exist or had no bar).
+    weights
+        Shape (n,), held constant over the window.
+    window
+        Number of rows; NaN comes back when there are fewer.
+    """
+    rows = returns.shape[0]
+    if rows < window:
+        return np.nan
+    totals = np.zeros(window)
+    for k in range(window):
+        for i in range(weights.shape[0]):
+            value = returns[rows - window + k, i]
+            if weights[i] != 0.0 and np.isfinite(value):
+                totals[k] += weights[i] * value
+    mean = 0.0
+    for k in range(window):
+        mean += totals[k] / window
+    squares = 0.0
+    for k in range(window):
+        squares += (totals[k] - mean) ** 2
+    return float(np.sqrt(squares / (window - 1) * 252.0))

@@ -1,0 +1,1 @@
+"""Orders -> fills: the simulated execution that backtest and paper broker share."""

@@ -1,0 +1,15 @@
+"""When an order decided at a session trades (SPEC section 1)."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+
+from trading_lib.domain.instruments import Instrument, TradingCalendar
+from trading_lib.domain.sessions import SessionCalendar
+
+
+def next_opening(instrument: Instrument, decided: date, calendar: SessionCalendar) -> datetime:
+    """Return the first opening after the decision: the next session's, or for 24/7 the next UTC day's."""
+    if instrument.calendar is TradingCalendar.ALWAYS:
+        return datetime.combine(decided + timedelta(days=1), time(), UTC)
+    return calendar.open(calendar.next(decided))

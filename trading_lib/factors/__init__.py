@@ -1,0 +1,1 @@
+"""`PricePanel` -> `FactorPanel`: the nine factors of technical design 4.2."""

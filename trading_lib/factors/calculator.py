@@ -1,0 +1,98 @@
+"""The nine factors of every asset and session. Input: `PricePanel`. Output: `FactorPanel`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trading_lib.domain.market_view import FactorPanel
+from trading_lib.domain.prices import FloatArray, NativeSeries, PricePanel
+from trading_lib.factors import kernels
+
+MOMENTUM_60 = "Momentum_60"
+MOMENTUM_120 = "Momentum_120"
+VOLATILITY_20 = "Volatility_20"
+VOLATILITY_60 = "Volatility_60"
+SMA_20 = "SMA_20"
+SMA_50 = "SMA_50"
+SMA_200 = "SMA_200"
+RSI_14 = "RSI_14"
+ATR_14 = "ATR_14"
+FACTOR_NAMES = (
+    MOMENTUM_60,
+    MOMENTUM_120,
+    VOLATILITY_20,
+    VOLATILITY_60,
+    SMA_20,
+    SMA_50,
+    SMA_200,
+    RSI_14,
+    ATR_14,
+)
+# Their values are prices and must be divided by the growth factor to be read in dollars of the session.
+PRICE_LIKE = frozenset({SMA_20, SMA_50, SMA_200, ATR_14})
+
+
+def series_factors(series: NativeSeries) -> FloatArray:
+    """Factors of one asset on its own trading days, shape (n_factors, n_bars), NaN before the lookback is full."""
+    close = series.close
+    year = series.periods_per_year
+    return np.stack(
+        [
+            kernels.momentum(close, 60),
+            kernels.momentum(close, 120),
+            kernels.volatility(close, 20, year),
+            kernels.volatility(close, 60, year),
+            kernels.simple_moving_average(close, 20),
+            kernels.simple_moving_average(close, 50),
+            kernels.simple_moving_average(close, 200),
+            kernels.relative_strength_index(close, 14),
+            kernels.average_true_range(series.high, series.low, close, 14),
+        ]
+    )
+
+
+def calculate_factors(panel: PricePanel) -> FactorPanel:
+    """Compute the nine factors on each asset's own bars and read them off at each session's decision time.
+
+    A session without a new bar has no factor (NaN), as SPEC section 3 wants of quarantined or missing bars.
+    """
+    sessions, assets = panel.fresh.shape
+    values = np.full((len(FACTOR_NAMES), sessions, assets), np.nan)
+    close = np.full((sessions, assets), np.nan)
+    factor = np.full((sessions, assets), np.nan)
+    for asset, series in enumerate(panel.native):
+        if not len(series.close):
+            continue
+        rows = np.flatnonzero(panel.fresh[:, asset])
+        at = series.last_known[rows]
+        values[:, rows, asset] = series_factors(series)[:, at]
+        close[rows, asset] = series.close[at]
+        factor[rows, asset] = series.factor[at]
+    return FactorPanel(FACTOR_NAMES, values, close, factor)
+
+
+def in_dollars(factors: FactorPanel, row: int) -> FloatArray:
+    """Factors of one session as they are stored, shape (n_factors, n): price-like ones in raw dollars."""
+    result = factors.values[:, row].copy()
+    for position, name in enumerate(factors.names):
+        if name in PRICE_LIKE:
+            result[position] /= factors.price_factor[row]
+    return result
+
+
+def cross_sectional_rank(values: FloatArray) -> FloatArray:
+    """Percentile rank among the assets that have a value (SPEC section 4): average ties, in (0, 1].
+
+    Parameters
+    ----------
+    values
+        Shape (n,); NaN stays NaN.
+    """
+    result = np.full(values.shape, np.nan)
+    known = np.isfinite(values)
+    present = values[known]
+    if present.size:
+        below = (present[:, None] > present[None, :]).sum(axis=1)
+        equal = (present[:, None] == present[None, :]).sum(axis=1)
+        result[known] = (below + (equal + 1) / 2.0) / present.size
+    return result

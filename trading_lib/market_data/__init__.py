@@ -1,0 +1,1 @@
+"""Raw answers of sources -> `Bars`; `Bars` -> the `PricePanel` known at each decision."""

@@ -1,0 +1,1 @@
+"""Approved weights - holdings -> orders, and the pre-trade checks every order must pass."""

@@ -1,0 +1,26 @@
+"""Configuration of order generation and of the pre-trade checks."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from pydantic import Field
+
+from trading_lib.domain.configuration import Configuration
+
+
+class OrderConfig(Configuration):
+    """Daily limits on rebalancing (technical design 3.5, SPEC section 7); fractions of net asset value."""
+
+    cash_buffer: float = Field(0.05, ge=0, lt=1)
+    min_trade_value: Decimal = Field(Decimal(100), ge=0)
+    rebalance_threshold: float = Field(0.02, ge=0, lt=1)
+    max_daily_trades: int = Field(5, ge=0)
+    max_daily_turnover: float = Field(0.30, ge=0)
+
+
+class PreTradeConfig(Configuration):
+    """Limits every single order must respect."""
+
+    max_order_notional: Decimal = Field(Decimal(1_000_000), gt=0)
+    price_collar: float = Field(0.20, gt=0, lt=1)

@@ -1,0 +1,1 @@
+"""Net asset values and fills -> metrics and pictures."""

@@ -1,0 +1,155 @@
+"""Metrics of technical design 7.1 with stated definitions. Input: daily net asset values, fills, cash rate.
+
+A year has 252 sessions and a month 21. A metric that cannot be computed (too few sessions, no closed trade) is None,
+never a made-up 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+
+from trading_lib.domain.orders import Fill, Side
+from trading_lib.domain.prices import FloatArray
+
+SESSIONS_PER_YEAR = 252.0
+SESSIONS_PER_MONTH = 21.0
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Figures of one run; rates are fractions per year unless said otherwise.
+
+    Attributes
+    ----------
+    annual_return
+        Geometric: ``(last / first) ** (252 / (sessions - 1)) - 1``.
+    annual_volatility
+        Sample standard deviation of daily simple returns times ``sqrt(252)``.
+    sharpe
+        Mean daily return over the cash rate, divided by its sample standard deviation, times ``sqrt(252)``.
+    cash_rate
+        Average annual cash rate used; 0 where the data has none.
+    max_drawdown
+        Largest fall from a running peak, as a positive fraction.
+    calmar
+        ``annual_return / max_drawdown``.
+    win_rate
+        Share of closed round trips (flat to flat in one asset) with a profit after commissions.
+    profit_factor
+        Profits of winning round trips divided by losses of losing ones.
+    monthly_turnover
+        Half the traded notional per 21 sessions, over the average net asset value.
+    annual_cost_drag
+        Commissions and slippage per year, over the average net asset value.
+    """
+
+    sessions: int
+    final_nav: float
+    annual_return: float | None
+    annual_volatility: float | None
+    sharpe: float | None
+    cash_rate: float
+    max_drawdown: float
+    calmar: float | None
+    win_rate: float | None
+    profit_factor: float | None
+    round_trips: int
+    monthly_turnover: float | None
+    annual_cost_drag: float | None
+    trades: int
+
+
+def measure(nav: FloatArray, fills: Sequence[Fill], cash_rate: FloatArray) -> Metrics:
+    """Compute the metrics of one run.
+
+    Parameters
+    ----------
+    nav
+        Net asset value at each decision, shape (S,), positive.
+    cash_rate
+        Annual cash rate as a fraction, shape (S,); NaN counts as 0.
+    """
+    returns = nav[1:] / nav[:-1] - 1.0
+    rate = np.nan_to_num(cash_rate, nan=0.0)
+    years = len(returns) / SESSIONS_PER_YEAR
+    annual = float((nav[-1] / nav[0]) ** (1.0 / years) - 1.0) if years > 0 else None
+    drawdown = max_drawdown(nav)
+    profits = round_trip_profits(fills)
+    traded, costs = _traded(fills)
+    average = float(nav.mean())
+    return Metrics(
+        sessions=len(nav),
+        final_nav=float(nav[-1]),
+        annual_return=annual,
+        annual_volatility=_volatility(returns),
+        sharpe=sharpe_ratio(returns, rate[:-1]),
+        cash_rate=float(rate.mean()),
+        max_drawdown=drawdown,
+        calmar=annual / drawdown if annual is not None and drawdown > 0 else None,
+        win_rate=sum(p > 0 for p in profits) / len(profits) if profits else None,
+        profit_factor=_profit_factor(profits),
+        round_trips=len(profits),
+        monthly_turnover=traded / 2.0 / average / (len(returns) / SESSIONS_PER_MONTH) if years > 0 else None,
+        annual_cost_drag=costs / average / years if years > 0 else None,
+        trades=len(fills),
+    )
+
+
+def max_drawdown(nav: FloatArray) -> float:
+    """Largest fall from a running peak as a positive fraction; 0 for a series that never falls."""
+    return float((1.0 - nav / np.maximum.accumulate(nav)).max())
+
+
+def sharpe_ratio(returns: FloatArray, cash_rate: FloatArray) -> float | None:
+    """Annualised Sharpe ratio over the cash rate; None with fewer than two returns or without variation.
+
+    Parameters
+    ----------
+    returns
+        Daily simple returns, shape (S,).
+    cash_rate
+        Annual rate known at the start of each return, shape (S,).
+    """
+    excess = returns - cash_rate / SESSIONS_PER_YEAR
+    deviation = float(excess.std(ddof=1)) if len(excess) > 1 else 0.0
+    # A constant series leaves rounding dust in its standard deviation.
+    if deviation < 1e-12:
+        return None
+    return float(excess.mean() / deviation * math.sqrt(SESSIONS_PER_YEAR))
+
+
+def round_trip_profits(fills: Sequence[Fill]) -> list[float]:
+    """Profit in dollars after commissions of every closed round trip, flat to flat in one asset, in closing order."""
+    quantity: dict[str, Decimal] = {}
+    cash: dict[str, Decimal] = {}
+    profits = []
+    for fill in fills:
+        sign = 1 if fill.side is Side.BUY else -1
+        held = quantity.get(fill.symbol, Decimal(0)) + sign * fill.quantity
+        flow = cash.get(fill.symbol, Decimal(0)) - sign * fill.quantity * fill.price - fill.commission
+        if held == 0:
+            profits.append(float(flow))
+            flow = Decimal(0)
+        quantity[fill.symbol], cash[fill.symbol] = held, flow
+    return profits
+
+
+def _volatility(returns: FloatArray) -> float | None:
+    return float(returns.std(ddof=1) * math.sqrt(SESSIONS_PER_YEAR)) if len(returns) > 1 else None
+
+
+def _profit_factor(profits: Sequence[float]) -> float | None:
+    losses = -sum(p for p in profits if p < 0)
+    return sum(p for p in profits if p > 0) / losses if losses > 0 else None
+
+
+def _traded(fills: Sequence[Fill]) -> tuple[float, float]:
+    traded = sum((f.quantity * f.price for f in fills), Decimal(0))
+    slippage = sum((abs(f.price - f.reference_price) * f.quantity for f in fills), Decimal(0))
+    commission = sum((f.commission for f in fills), Decimal(0))
+    return float(traded), float(slippage + commission)

@@ -1,0 +1,16 @@
+"""Configuration of the portfolio constraints."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from trading_lib.domain.configuration import Configuration
+
+
+class ConstraintConfig(Configuration):
+    """Limits on target weights (technical design 3.5, SPEC sections 7 and 8); fractions of net asset value."""
+
+    cash_buffer: float = Field(0.05, ge=0, lt=1)
+    max_leverage: float = Field(1.5, gt=0)
+    pair_correlation: float = Field(0.70, gt=0, le=1)
+    correlation_window: int = Field(60, ge=20)

@@ -1,0 +1,67 @@
+"""Configuration of the risk manager."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from trading_lib.domain.configuration import Configuration
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class LevelConfig(Configuration):
+    """Drawdowns that trigger levels 1 to 4 and the share of each position sold on entry."""
+
+    drawdowns: tuple[Fraction, Fraction, Fraction, Fraction] = (0.05, 0.08, 0.12, 0.15)
+    reductions: tuple[Fraction, Fraction, Fraction, Fraction] = (0.0, 0.25, 0.50, 1.0)
+    level_1_minimum_confidence: Fraction = 0.40
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not 0 < self.drawdowns[0] < self.drawdowns[1] < self.drawdowns[2] < self.drawdowns[3] < 1:
+            raise ValueError("drawdowns must rise strictly between 0 and 1")
+        if list(self.reductions) != sorted(self.reductions):
+            raise ValueError("reductions must not fall from level to level")
+        return self
+
+
+class RecoveryConfig(Configuration):
+    """The re-entry ladder after a liquidation."""
+
+    sessions_per_step: int = Field(5, ge=1)
+    sizes: tuple[Fraction, ...] = (0.25, 0.50, 0.75, 1.0)
+    max_leverage: float = Field(1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _ends_at_full_size(self) -> Self:
+        if not self.sizes or self.sizes[-1] != 1.0 or list(self.sizes) != sorted(self.sizes):
+            raise ValueError("sizes must rise and end at 1.0, or trading never returns to full size")
+        return self
+
+
+class StopConfig(Configuration):
+    """What happens after an asset stop."""
+
+    cool_off_sessions: int = Field(5, ge=0)
+
+
+class CorrelationConfig(Configuration):
+    """Correlations that put a floor under the risk level."""
+
+    average_floor_1: float = Field(0.50, gt=0, le=1)
+    every_pair_floor_2: float = Field(0.80, gt=0, le=1)
+
+
+class RiskConfig(Configuration):
+    """Everything the risk manager is told."""
+
+    levels: LevelConfig = LevelConfig()
+    target_volatility: float = Field(0.15, gt=0)
+    volatility_window: int = Field(20, ge=5)
+    calm_sessions: int = Field(5, ge=1)
+    recovery: RecoveryConfig = RecoveryConfig()
+    stops: StopConfig = StopConfig()
+    correlation: CorrelationConfig = CorrelationConfig()
+    simulated_approval: bool = True

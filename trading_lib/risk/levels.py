@@ -1,0 +1,135 @@
+"""Drawdown levels 0 to 4: escalation, de-escalation and the re-entry ladder (SPEC section 8).
+
+The trap this avoids: after a liquidation net asset value is flat, so drawdown from the old peak never heals. Levels
+therefore fall one at a time after calm sessions, and the reference peak follows so that the old drawdown does not
+trigger the level again at once.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import date
+
+from trading_lib.domain.risk import RiskEvent, RiskState
+from trading_lib.risk.config import RiskConfig
+
+# Net asset values are cents, so a drawdown of exactly 8 % may come out as 0.07999999999999996.
+TOLERANCE = 1e-9
+# After a step down drawdown is this little below the bound: equal to it would be the same breach again.
+REBASE_MARGIN = 1e-6
+LEVEL_ACTIONS = {
+    1: ("ALERT", "INCREASE_CONFIDENCE_THRESHOLD", "BLOCK_BTC_NEW"),
+    2: ("REDUCE_25%", "CLOSE_BTC", "SELL_ONLY"),
+    3: ("REDUCE_50%", "SAFE_HAVEN_ONLY", "MANUAL_REVIEW"),
+    4: ("EMERGENCY_LIQUIDATION", "REQUIRE_MANUAL_CONFIRM"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LevelStep:
+    """The level of a session and what is remembered for the next."""
+
+    level: int
+    drawdown: float
+    peak: float
+    reference_peak: float
+    calm_sessions: int
+    awaiting_approval: bool
+    approved: bool
+    events: tuple[RiskEvent, ...]
+
+
+def triggered_level(drawdown: float, config: RiskConfig) -> int:
+    """Highest level whose drawdown is reached (>=)."""
+    return sum(drawdown >= bound - TOLERANCE for bound in config.levels.drawdowns)
+
+
+def advance_level(
+    state: RiskState, session: date, nav: float, model_volatility: float, config: RiskConfig
+) -> LevelStep:
+    """Move the drawdown level by one session.
+
+    Parameters
+    ----------
+    nav
+        Net asset value in dollars; 0 or less counts as a drawdown of 100 %.
+    model_volatility
+        Annualised 20-day volatility of the model portfolio; NaN is not calm.
+    """
+    peak = max(state.peak, nav)
+    reference = max(state.reference_peak, nav)
+    drawdown = 1.0 - nav / reference if nav > 0 else 1.0
+    calm = state.calm_sessions + 1 if model_volatility < config.target_volatility else 0
+    triggered = triggered_level(drawdown, config)
+    approved = state.approved or (state.level == 4 and config.simulated_approval)
+    if triggered > state.level:
+        event = _raised(state, session, triggered, drawdown, config)
+        return LevelStep(triggered, drawdown, peak, reference, 0, triggered == 4, False, (event,))
+    if state.level == 0:
+        return LevelStep(0, drawdown, peak, reference, calm, False, False, ())
+    if state.level < 4 and nav >= reference:
+        event = _lowered(state, session, 0, "net asset value is at its reference peak")
+        return LevelStep(0, 0.0, peak, reference, calm, False, False, (event,))
+    if calm >= config.calm_sessions and (state.level < 4 or approved):
+        level = state.level - 1
+        bound = config.levels.drawdowns[level] - REBASE_MARGIN
+        reference = min(reference, nav / (1.0 - bound))
+        event = _lowered(state, session, level, _calm_reason(model_volatility, config, state.level))
+        drawdown = max(0.0, 1.0 - nav / reference)
+        return LevelStep(level, drawdown, peak, reference, 0, False, False, (event,))
+    waiting = state.level == 4 and not approved
+    return LevelStep(state.level, drawdown, peak, reference, calm, waiting, approved, ())
+
+
+def _raised(state: RiskState, session: date, level: int, drawdown: float, config: RiskConfig) -> RiskEvent:
+    reason = f"drawdown {drawdown:.2%} from the reference peak reached {config.levels.drawdowns[level - 1]:.0%}"
+    return RiskEvent(session, "level_raised", "", state.level, level, reason, LEVEL_ACTIONS[level])
+
+
+def _lowered(state: RiskState, session: date, level: int, reason: str) -> RiskEvent:
+    return RiskEvent(session, "level_lowered", "", state.level, level, reason)
+
+
+def _calm_reason(volatility: float, config: RiskConfig, level: int) -> str:
+    approval = " and re-entry was approved" if level == 4 else ""
+    return (
+        f"{config.calm_sessions} sessions with model volatility below {config.target_volatility:.0%} "
+        f"(now {volatility:.1%}){approval}"
+    )
+
+
+def advance_recovery(state: RiskState, step: LevelStep, effective_level: int, config: RiskConfig) -> int | None:
+    """Sessions spent on the re-entry ladder, None outside recovery.
+
+    The ladder begins when level 4 is left, counts only sessions in which buying is allowed (level 0 or 1), restarts
+    on a fresh breach and ends at full size.
+    """
+    if step.level == 4:
+        return None
+    if state.level == 4:
+        return 0
+    if state.recovery_sessions is None:
+        return None
+    if step.level > state.level:
+        return 0
+    spent = state.recovery_sessions + (1 if effective_level <= 1 else 0)
+    last_step = (len(config.recovery.sizes) - 1) * config.recovery.sessions_per_step
+    return None if spent >= last_step else spent
+
+
+def recovery_size(recovery_sessions: int | None, config: RiskConfig) -> float:
+    """Share of normal size allowed: 25/50/75/100 % by week of recovery."""
+    if recovery_sessions is None:
+        return 1.0
+    step = min(recovery_sessions // config.recovery.sessions_per_step, len(config.recovery.sizes) - 1)
+    return config.recovery.sizes[step]
+
+
+def correlation_floor(average: float, smallest: float, config: RiskConfig) -> tuple[int, str]:
+    """Lowest level correlations allow, and why; NaN (too little history) means no floor."""
+    if math.isfinite(smallest) and smallest > config.correlation.every_pair_floor_2:
+        return 2, f"every pair correlates above {config.correlation.every_pair_floor_2:.2f} (lowest {smallest:.2f})"
+    if math.isfinite(average) and average > config.correlation.average_floor_1:
+        return 1, f"average correlation {average:.2f} is above {config.correlation.average_floor_1:.2f}"
+    return 0, ""

@@ -1,0 +1,1 @@
+"""`MarketView` -> regime, signals and the target weights of each sleeve."""

@@ -1,0 +1,151 @@
+"""The signal rules of technical design 4.3.2 in the order of SPEC section 5.
+
+Input: a `MarketView` and the regime. Output: `SignalPanel`; `describe_signals` adds the words afterwards from the
+same numbers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trading_lib.domain.kernels import compiled
+from trading_lib.domain.market_view import MarketView
+from trading_lib.domain.prices import BoolArray, FloatArray
+from trading_lib.domain.signals import MarketRegime, RegimeReading, SignalPanel, SignalType, TradeSignal
+from trading_lib.strategies.config import SignalConfig
+
+# Momentum over 60 sessions is compared with the volatility of the same span: sqrt(60 / 252) of a year.
+MOMENTUM_SPAN = float(np.sqrt(60.0 / 252.0))
+# STRONG_BUY asks for ^VIX below 30, the bound of HIGH_VOL.
+CALM_REGIMES = frozenset({MarketRegime.NORMAL, MarketRegime.ELEVATED})
+
+
+def generate_signals(view: MarketView, regime: RegimeReading, config: SignalConfig) -> SignalPanel:
+    """Apply the rules to every asset.
+
+    An asset with a missing factor gets HOLD with confidence 0. At HIGH_VOL confidence halves; at EXTREME buys
+    become HOLD (SPEC section 5).
+    """
+    factors = view.factors
+    codes, confidence, complete = _rules(
+        view.total_return_close,
+        factors["Momentum_60"],
+        factors["Volatility_60"],
+        factors["SMA_20"],
+        factors["SMA_50"],
+        factors["SMA_200"],
+        regime.regime in CALM_REGIMES,
+        config.momentum_high,
+        config.momentum_low,
+        config.momentum_negative,
+        config.momentum_negative_high,
+    )
+    filtered = codes
+    if regime.regime is MarketRegime.HIGH_VOL:
+        confidence = confidence * 0.5
+    elif regime.regime is MarketRegime.EXTREME:
+        filtered = np.minimum(codes, 0)
+    return SignalPanel(filtered, codes, confidence, complete)
+
+
+@compiled
+def _rules(
+    close: FloatArray,
+    momentum: FloatArray,
+    volatility: FloatArray,
+    sma_20: FloatArray,
+    sma_50: FloatArray,
+    sma_200: FloatArray,
+    calm: bool,
+    high: float,
+    low: float,
+    negative: float,
+    negative_high: float,
+) -> tuple[NDArray[np.int8], FloatArray, BoolArray]:
+    assets = close.shape[0]
+    codes = np.zeros(assets, np.int8)
+    confidence = np.zeros(assets)
+    complete = np.zeros(assets, np.bool_)
+    for i in range(assets):
+        known = close[i] + momentum[i] + volatility[i] + sma_20[i] + sma_50[i] + sma_200[i]
+        if not np.isfinite(known):
+            continue
+        complete[i] = True
+        # Reduction wins where rules overlap.
+        if momentum[i] < negative_high and close[i] < sma_200[i]:
+            codes[i] = -2
+        elif momentum[i] < negative or close[i] < sma_50[i]:
+            codes[i] = -1
+        elif momentum[i] > high and close[i] > sma_50[i] and close[i] > sma_200[i] and calm:
+            codes[i] = 2
+        elif momentum[i] > low and close[i] > sma_20[i]:
+            codes[i] = 1
+        # 1 - exp(-x) with x = |momentum| in standard deviations of 60 sessions: monotone, 0 at 0, below 1.
+        if volatility[i] > 0.0:
+            confidence[i] = 1.0 - np.exp(-abs(momentum[i]) / (volatility[i] * MOMENTUM_SPAN))
+        elif momentum[i] != 0.0:
+            confidence[i] = 1.0
+    return codes, confidence, complete
+
+
+def describe_signals(
+    view: MarketView,
+    regime: RegimeReading,
+    signals: SignalPanel,
+    target_weights: FloatArray,
+    config: SignalConfig,
+) -> tuple[TradeSignal, ...]:
+    """Put every signal into words, with the numbers the rule used (prices in raw dollars)."""
+    return tuple(
+        TradeSignal(
+            symbol=symbol,
+            session=view.session,
+            signal=SignalType(int(signals.codes[i])),
+            confidence=float(signals.confidence[i]),
+            target_weight=float(target_weights[i]),
+            regime=regime.regime,
+            reason=_reason(view, regime, signals, i, config),
+        )
+        for i, symbol in enumerate(view.universe.symbols)
+    )
+
+
+def _reason(view: MarketView, regime: RegimeReading, signals: SignalPanel, i: int, config: SignalConfig) -> str:
+    if not signals.complete[i]:
+        if not view.fresh[i]:
+            return "no new bar this session: no signal"
+        missing = [name for name in ("Momentum_60", "SMA_200") if not np.isfinite(view.factors[name][i])]
+        return f"history too short for {' and '.join(missing) or 'the factors'}: no signal"
+    momentum = float(view.factors["Momentum_60"][i])
+    dollars = {
+        name: float(view.factors[name][i] / view.price_factor[i]) for name in ("SMA_20", "SMA_50", "SMA_200")
+    }
+    price = float(view.close[i])
+    text = _rule_words(SignalType(int(signals.unfiltered_codes[i])), momentum, price, dollars, config)
+    if regime.regime is MarketRegime.EXTREME and signals.unfiltered_codes[i] > 0:
+        text += f"; ^VIX {regime.volatility_index:.1f} is extreme, so no buying"
+    elif regime.regime is MarketRegime.HIGH_VOL:
+        text += "; high volatility halves the confidence"
+    return text
+
+
+def _rule_words(
+    signal: SignalType, momentum: float, price: float, averages: dict[str, float], config: SignalConfig
+) -> str:
+    moved = f"60-day momentum {momentum:+.1%}"
+
+    def against(name: str) -> str:
+        return f"price {price:.2f} {'>' if price > averages[name] else '<='} {name} {averages[name]:.2f}"
+
+    if signal is SignalType.STRONG_SELL:
+        return f"{moved} < {config.momentum_negative_high:.0%} and {against('SMA_200')}"
+    if signal is SignalType.SELL:
+        if momentum < config.momentum_negative:
+            return f"{moved} < {config.momentum_negative:.0%}"
+        return f"{against('SMA_50')} ({moved})"
+    if signal is SignalType.STRONG_BUY:
+        return f"{moved} > {config.momentum_high:.0%}, {against('SMA_50')} and {against('SMA_200')}"
+    if signal is SignalType.BUY:
+        return f"{moved} > {config.momentum_low:.0%} and {against('SMA_20')}"
+    return f"no rule applies: {moved}, {against('SMA_20')}"

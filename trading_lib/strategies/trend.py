@@ -1,0 +1,73 @@
+"""The trend sleeve: signals sized to each asset's volatility target. Output: weights, none negative."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trading_lib.domain.kernels import compiled
+from trading_lib.domain.market_view import MarketView
+from trading_lib.domain.prices import FloatArray
+from trading_lib.domain.signals import SignalPanel
+from trading_lib.domain.volatility import portfolio_volatility
+from trading_lib.strategies.config import TrendConfig
+
+# Sessions of returns behind the sleeve's own volatility, the span of Volatility_60.
+VOLATILITY_WINDOW = 60
+
+
+def trend_weights(
+    view: MarketView,
+    signals: SignalPanel,
+    held_weights: FloatArray,
+    minimum_confidence: float,
+    config: TrendConfig,
+) -> FloatArray:
+    """Weights the trend rules want, as shares of the sleeve, shape (n,), none negative.
+
+    A buy gets ``max_weight * min(1, volatility target / volatility) * confidence``; HOLD keeps what is held; sells
+    go to 0. A buy below ``minimum_confidence`` counts as HOLD. Then all weights are scaled down together where the
+    sleeve's volatility over the last 60 sessions would exceed its target.
+
+    Parameters
+    ----------
+    held_weights
+        Shape (n,): the present weights.
+    """
+    weights = _size(
+        signals.codes,
+        signals.confidence,
+        view.factors["Volatility_60"],
+        held_weights,
+        view.universe.max_weights,
+        view.universe.volatility_targets,
+        minimum_confidence,
+    )
+    volatility = portfolio_volatility(view.mark_returns, weights, VOLATILITY_WINDOW)
+    if volatility > config.target_volatility:
+        weights *= config.target_volatility / volatility
+    return weights
+
+
+@compiled
+def _size(
+    codes: NDArray[np.int8],
+    confidence: FloatArray,
+    volatility: FloatArray,
+    held: FloatArray,
+    caps: FloatArray,
+    targets: FloatArray,
+    minimum_confidence: float,
+) -> FloatArray:
+    weights = np.zeros(codes.shape[0])
+    for i in range(codes.shape[0]):
+        if codes[i] < 0:
+            continue
+        if codes[i] == 0 or confidence[i] < minimum_confidence:
+            weights[i] = max(held[i], 0.0)
+            continue
+        scale = 1.0
+        if volatility[i] > targets[i]:
+            scale = targets[i] / volatility[i]
+        weights[i] = caps[i] * scale * confidence[i]
+    return weights

@@ -1,0 +1,1 @@
+"""One function per job: load -> pure stage -> save. Owns settings and the clock."""
