@@ -20,7 +20,7 @@ from trading_lib.domain.instruments import Universe
 from trading_lib.domain.market_view import FactorPanel, view_at
 from trading_lib.domain.orders import Fill, Order
 from trading_lib.domain.portfolio import Portfolio
-from trading_lib.domain.prices import BoolArray, DateArray, FloatArray, PricePanel
+from trading_lib.domain.prices import DateArray, FloatArray, PricePanel
 from trading_lib.domain.risk import RiskEvent, RiskState
 from trading_lib.domain.sessions import SessionCalendar
 from trading_lib.execution.config import PaperConfig
@@ -33,13 +33,7 @@ DecisionObserver = Callable[[date, Decision, Portfolio], None]
 
 @dataclass(frozen=True, slots=True)
 class BacktestInput:
-    """Everything a run depends on.
-
-    Attributes
-    ----------
-    quarantined
-        Shape (T, n): assets whose bar did not pass validation that session, None when none.
-    """
+    """Everything a run depends on."""
 
     universe: Universe
     calendar: SessionCalendar
@@ -49,7 +43,6 @@ class BacktestInput:
     paper: PaperConfig
     initial_cash: Decimal
     book: str = "backtest"
-    quarantined: BoolArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +110,7 @@ def run_backtest(
             portfolio = settle_row(data, portfolio, row, day, filled)
             fills += filled
             cancelled += unfilled
-        quarantined = None if data.quarantined is None else data.quarantined[row]
-        view = view_at(data.universe, data.panel, data.factors, row, quarantined, day)
+        view = view_at(data.universe, data.panel, data.factors, row, day)
         decision = decide(view, portfolio, risk, data.config, data.book)
         accepted, refused = gate(data, decision, portfolio, row)
         risk, working = decision.assessment.next_state, accepted

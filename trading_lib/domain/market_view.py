@@ -45,9 +45,8 @@ class MarketView:
     Attributes
     ----------
     close, fresh, volume
-        Shape (n,): newest known raw close, whether it is of this session, its volume.
-    tradable
-        Shape (n,): fresh and not quarantined; without it there is no new risk in the asset.
+        Shape (n,): newest known raw close, whether it is of this session, its volume. Without a fresh bar (none came, or
+        it is quarantined) there is no new risk in the asset.
     total_return_close
         Shape (n,): comparable with the price-like factors.
     price_factor
@@ -68,7 +67,6 @@ class MarketView:
     session: date
     close: FloatArray
     fresh: BoolArray
-    tradable: BoolArray
     volume: FloatArray
     total_return_close: FloatArray
     price_factor: FloatArray
@@ -85,25 +83,20 @@ def view_at(
     panel: PricePanel,
     factors: FactorPanel,
     row: int,
-    quarantined: BoolArray | None = None,
     session: date | None = None,
 ) -> MarketView:
     """Cut the panel off after ``row``.
 
     Parameters
     ----------
-    quarantined
-        Shape (n,): assets whose bar of the session did not pass validation; None means none.
     session
         The row's date when the caller has it at hand.
     """
-    fresh = panel.fresh[row]
     return MarketView(
         universe=universe,
         session=session or _date(panel.sessions[row]),
         close=panel.close[row],
-        fresh=fresh,
-        tradable=fresh if quarantined is None else fresh & ~quarantined,
+        fresh=panel.fresh[row],
         volume=panel.volume[row],
         total_return_close=factors.total_return_close[row],
         price_factor=factors.price_factor[row],

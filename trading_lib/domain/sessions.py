@@ -139,13 +139,13 @@ class SessionCalendar:
             raise SessionError(f"no session had closed by {now.isoformat()}", "pass a later time")
         return _to_date(self.sessions[position - 1])
 
-    def require_closed(self, day: date, now: datetime) -> date:
-        """Return ``day`` if it is a session whose decision time has come, else raise `SessionError`."""
+    def require_data(self, day: date, now: datetime) -> date:
+        """Return ``day`` if it is a session whose daily bars can be known by ``now``, else raise `SessionError`."""
         self.position(day)
-        if self.decision_time(day) > require_aware(now, "now"):
+        if self.data_time(day) > require_aware(now, "now"):
             raise SessionError(
-                f"session {day} is decided at {self.decision_time(day):%Y-%m-%d %H:%M} UTC, which is in the future",
-                f"the newest session is {self.latest_decidable(now)}",
+                f"the bars of session {day} are known at {self.data_time(day):%Y-%m-%d %H:%M} UTC, in the future",
+                f"the newest session is {self.latest_with_data(now)}",
             )
         return day
 

@@ -186,14 +186,14 @@ def growth_factor(close: FloatArray, dividend: FloatArray, split: FloatArray) ->
     """
     if not len(close):
         return np.empty(0)
-    step = np.ones_like(close)
+    step: FloatArray = np.ones(len(close))
     paid = np.nan_to_num(dividend[1:], nan=0.0)
     ratio = np.where(np.isfinite(split[1:]) & (split[1:] > 0), split[1:], 1.0)
     prior = close[:-1] / ratio
     # A dividend of the whole price or more cannot be reinvested; validation reports it, the factor ignores it.
     sane = (paid > 0) & (paid < prior)
     step[1:] = ratio / np.where(sane, 1.0 - paid / np.where(prior > 0, prior, 1.0), 1.0)
-    return np.cumprod(step)
+    return np.multiply.accumulate(step)
 
 
 def _fill_open(rows: _Columns, sessions: DateArray, always: bool) -> FloatArray:

@@ -93,7 +93,7 @@ def macro_release_date(series: str, observed: DateArray) -> DateArray:
     if series in BUSINESS_DAY_SERIES:
         return np.busday_offset(days, 1, roll="backward", busdaycal=_federal_business_days())
     lag = MACRO_RELEASE_LAG_DAYS.get(series, DEFAULT_RELEASE_LAG_DAYS)
-    released: DateArray = days + np.timedelta64(lag, "D")
+    released = (days + np.timedelta64(lag, "D")).astype("datetime64[D]")
     for (name, day), release in EXCEPTIONAL_RELEASES.items():
         if name == series:
             released[days == np.datetime64(day)] = np.datetime64(release)

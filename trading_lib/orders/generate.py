@@ -6,6 +6,7 @@ follow, then buys, each by size, until a daily limit or the cash buffer is reach
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -20,6 +21,8 @@ from trading_lib.domain.prices import FloatArray
 from trading_lib.domain.risk import RiskAssessment
 from trading_lib.domain.signals import SignalPanel, SignalType
 from trading_lib.orders.config import OrderConfig
+
+NOTHING = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +39,57 @@ class OrderBatch:
     skipped: dict[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Intention:
+    """A change of one position before any daily limit."""
+
+    instrument: Instrument
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    weight_change: float
+    reason: str
+
+
 class _Budget:
     """What the day's limits still allow."""
 
     def __init__(self, portfolio: Portfolio, config: OrderConfig) -> None:
-        nav = portfolio.nav
-        self.trades = config.max_daily_trades
-        self.turnover = nav * Decimal(str(config.max_daily_turnover))
-        self.cash = portfolio.cash - nav * Decimal(str(config.cash_buffer))
+        self._config = config
+        self._trades = config.max_daily_trades
+        self._turnover = portfolio.nav * Decimal(str(config.max_daily_turnover))
+        self._cash = portfolio.cash - portfolio.nav * Decimal(str(config.cash_buffer))
+
+    def allowed(self, wanted: _Intention) -> tuple[Decimal, str]:
+        """Quantity the limits allow, and the limit that cut it ("" when none did)."""
+        if self._trades <= 0:
+            return NOTHING, f"daily limit of {self._config.max_daily_trades} trades"
+        instrument, quantity, limit = wanted.instrument, wanted.quantity, ""
+        most = whole_lots(max(self._turnover, NOTHING) / wanted.price, instrument.lot_size)
+        if most < quantity:
+            quantity, limit = most, "daily turnover limit"
+        if wanted.side is Side.BUY:
+            unit_cost = wanted.price * (1 + instrument.commission_rate + instrument.slippage_rate)
+            most = whole_lots(max(self._cash, NOTHING) / unit_cost, instrument.lot_size)
+            if most < quantity:
+                quantity, limit = most, "cash buffer"
+        if quantity * wanted.price < self._config.min_trade_value:
+            return NOTHING, limit or f"trade value below ${self._config.min_trade_value}"
+        return quantity, limit
+
+    def spend(self, order: Order, instrument: Instrument) -> None:
+        """Take a rebalancing order out of the day's limits."""
+        self._trades -= 1
+        self._turnover -= order.expected_notional
+        self._move_cash(order, instrument)
+
+    def release(self, order: Order, instrument: Instrument) -> None:
+        """Count the proceeds of a risk order, which uses up no limit."""
+        self._move_cash(order, instrument)
+
+    def _move_cash(self, order: Order, instrument: Instrument) -> None:
+        costs = order.estimated_commission + order.expected_notional * instrument.slippage_rate
+        self._cash += (order.expected_notional if order.side is Side.SELL else -order.expected_notional) - costs
 
 
 def generate_orders(
@@ -63,133 +109,91 @@ def generate_orders(
         Shape (n,): the present weights.
     """
     budget = _Budget(portfolio, config)
-    orders = [*_risk_orders(view, assessment, portfolio, book)]
-    for order in orders:
-        budget.cash += order.expected_notional - order.estimated_commission
+    orders = []
+    for wanted in _risk_sales(view, assessment, portfolio):
+        order = _order(wanted, wanted.quantity, view, book, OrderPurpose.RISK)
+        budget.release(order, wanted.instrument)
+        orders.append(order)
     if assessment.effective_level == 4:
         return OrderBatch(tuple(orders), {})
     reduced = {order.symbol for order in orders}
-    change = assessment.weights - held_weights
-    wanted = np.flatnonzero(np.abs(change) >= config.rebalance_threshold)
     skipped: dict[str, str] = {}
-    for i in wanted[np.lexsort((-np.abs(change[wanted]), change[wanted] > 0))]:
-        instrument = view.universe.instruments[i]
-        if instrument.symbol in reduced or (change[i] > 0 and not assessment.may_increase[i]):
+    for wanted in _rebalancing(view, signals, assessment, held_weights, portfolio, config):
+        symbol = wanted.instrument.symbol
+        if symbol in reduced:
             continue
-        reason = _reason(signals, assessment, held_weights, int(i))
-        order, limit = _rebalance(
-            view, instrument, int(i), float(change[i]), float(assessment.weights[i]), portfolio, book, budget, config, reason
-        )
+        quantity, limit = budget.allowed(wanted)
         if limit:
-            skipped[instrument.symbol] = limit
-        if order:
+            skipped[symbol] = limit
+        if quantity > 0:
+            order = _order(wanted, quantity, view, book, OrderPurpose.REBALANCE)
+            budget.spend(order, wanted.instrument)
             orders.append(order)
     return OrderBatch(tuple(orders), skipped)
 
 
-def _risk_orders(view: MarketView, assessment: RiskAssessment, portfolio: Portfolio, book: str) -> list[Order]:
-    orders = []
-    for symbol in view.universe.symbols:
-        position = portfolio.positions.get(symbol)
-        ceiling = assessment.ceilings[view.universe.positions[symbol]]
+def _risk_sales(view: MarketView, assessment: RiskAssessment, portfolio: Portfolio) -> Iterator[_Intention]:
+    """Whatever is held above a ceiling, at the last good price."""
+    if not np.isfinite(assessment.ceilings).any():
+        return
+    for instrument, ceiling in zip(view.universe, assessment.ceilings, strict=True):
+        position = portfolio.positions.get(instrument.symbol)
         if position is None or not np.isfinite(ceiling):
             continue
-        quantity = position.quantity - Decimal(str(ceiling))
-        instrument = view.universe[symbol]
-        quantity = whole_lots(quantity, instrument.lot_size)
-        if quantity > 0:
-            price = portfolio.marks[symbol]
-            change = -float(quantity * price / portfolio.nav) if portfolio.nav > 0 else 0.0
-            reason = assessment.ceiling_reasons[symbol]
-            orders.append(
-                _order(view, instrument, book, Side.SELL, quantity, price, change, OrderPurpose.RISK, reason)
-            )
-    return orders
+        excess = whole_lots(position.quantity - Decimal(repr(float(ceiling))), instrument.lot_size)
+        if excess > 0:
+            price = portfolio.marks[instrument.symbol]
+            change = -float(excess * price / portfolio.nav) if portfolio.nav > 0 else 0.0
+            reason = assessment.ceiling_reasons[instrument.symbol]
+            yield _Intention(instrument, Side.SELL, excess, price, change, reason)
 
 
-def _rebalance(
+def _rebalancing(
     view: MarketView,
-    instrument: Instrument,
-    i: int,
-    change: float,
-    target: float,
+    signals: SignalPanel,
+    assessment: RiskAssessment,
+    held_weights: FloatArray,
     portfolio: Portfolio,
-    book: str,
-    budget: _Budget,
     config: OrderConfig,
-    reason: str,
-) -> tuple[Order | None, str]:
-    if not np.isfinite(view.close[i]):
-        return None, "no price is known"
-    price = Decimal(repr(float(view.close[i])))
-    held = portfolio.positions.get(instrument.symbol)
-    owned = held.quantity if held else Decimal(0)
-    side = Side.BUY if change > 0 else Side.SELL
-    desired = abs(Decimal(repr(change))) * portfolio.nav / price
-    if side is Side.SELL:
-        desired = owned if target <= 0.0 else min(desired, owned)
-    desired = whole_lots(desired, instrument.lot_size)
-    if budget.trades <= 0:
-        return None, f"daily limit of {config.max_daily_trades} trades"
-    quantity, limit = _within_budget(desired, side, price, instrument, budget)
-    if quantity * price < config.min_trade_value:
-        return None, limit or f"trade value below ${config.min_trade_value}"
-    order = _order(view, instrument, book, side, quantity, price, change, OrderPurpose.REBALANCE, reason)
-    budget.trades -= 1
-    budget.turnover -= order.expected_notional
-    signed = order.expected_notional if side is Side.SELL else -order.expected_notional
-    budget.cash += signed - order.estimated_commission - _slippage(order, instrument)
-    return order, limit
+) -> Iterator[_Intention]:
+    """Changes of weight that reach the threshold: sells before buys, larger before smaller."""
+    change = assessment.weights - held_weights
+    wanted = np.flatnonzero((np.abs(change) >= config.rebalance_threshold) & np.isfinite(view.close))
+    for i in wanted[np.lexsort((-np.abs(change[wanted]), change[wanted] > 0))]:
+        instrument, size = view.universe.instruments[i], float(change[i])
+        if size > 0 and not assessment.may_increase[i]:
+            continue
+        price = Decimal(repr(float(view.close[i])))
+        quantity = abs(Decimal(repr(size))) * portfolio.nav / price
+        if size < 0:
+            held = portfolio.positions[instrument.symbol].quantity
+            # A target of nothing sells everything, down to the last lot.
+            quantity = held if assessment.weights[i] <= 0.0 else min(quantity, held)
+        yield _Intention(
+            instrument=instrument,
+            side=Side.BUY if size > 0 else Side.SELL,
+            quantity=whole_lots(quantity, instrument.lot_size),
+            price=price,
+            weight_change=size,
+            reason=(
+                f"{SignalType(int(signals.codes[i])).name} (confidence {signals.confidence[i]:.2f}): from "
+                f"{held_weights[i]:.1%} to {assessment.weights[i]:.1%} of net asset value"
+            ),
+        )
 
 
-def _within_budget(
-    desired: Decimal, side: Side, price: Decimal, instrument: Instrument, budget: _Budget
-) -> tuple[Decimal, str]:
-    quantity, limit = desired, ""
-    most = whole_lots(max(budget.turnover, Decimal(0)) / price, instrument.lot_size)
-    if most < quantity:
-        quantity, limit = most, "daily turnover limit"
-    if side is Side.BUY:
-        unit_cost = price * (1 + instrument.commission_rate + instrument.slippage_rate)
-        most = whole_lots(max(budget.cash, Decimal(0)) / unit_cost, instrument.lot_size)
-        if most < quantity:
-            quantity, limit = most, "cash buffer"
-    return quantity, limit
-
-
-def _order(
-    view: MarketView,
-    instrument: Instrument,
-    book: str,
-    side: Side,
-    quantity: Decimal,
-    price: Decimal,
-    change: float,
-    purpose: OrderPurpose,
-    reason: str,
-) -> Order:
+def _order(wanted: _Intention, quantity: Decimal, view: MarketView, book: str, purpose: OrderPurpose) -> Order:
+    instrument = wanted.instrument
     return Order(
-        client_order_id=client_order_id(book, view.session, instrument.symbol, side),
+        client_order_id=client_order_id(book, view.session, instrument.symbol, wanted.side),
         book=book,
         session=view.session,
         symbol=instrument.symbol,
-        side=side,
+        side=wanted.side,
         quantity=quantity,
-        expected_price=price,
-        estimated_commission=to_cent(quantity * price * instrument.commission_rate),
-        weight_change=change,
+        expected_price=wanted.price,
+        estimated_commission=to_cent(quantity * wanted.price * instrument.commission_rate),
+        weight_change=wanted.weight_change,
         purpose=purpose,
-        reason=reason,
+        reason=wanted.reason,
     )
-
-
-def _reason(signals: SignalPanel, assessment: RiskAssessment, held_weights: FloatArray, i: int) -> str:
-    signal = SignalType(int(signals.codes[i])).name
-    return (
-        f"{signal} (confidence {signals.confidence[i]:.2f}): "
-        f"from {held_weights[i]:.1%} to {assessment.weights[i]:.1%} of net asset value"
-    )
-
-
-def _slippage(order: Order, instrument: Instrument) -> Decimal:
-    return order.expected_notional * instrument.slippage_rate

@@ -37,10 +37,10 @@ def constrain(
         raise ValueError(f"sleeve weights must be finite and not negative, got {wanted}")
     correlations = pair_correlations(view.common_returns, view.common_lag, config.correlation_window)
     limit = min(1.0 - config.cash_buffer, config.max_leverage)
-    weights, capped, paired, untradable, scaled = _clip(
+    weights, capped, paired, stale, scaled = _clip(
         wanted,
         held_weights,
-        view.tradable,
+        view.fresh,
         view.universe.max_weights,
         correlations,
         config.pair_correlation,
@@ -50,7 +50,7 @@ def constrain(
         wanted=wanted,
         weights=weights,
         correlations=correlations,
-        clips=_name_clips(view.universe.symbols, weights, capped, paired, untradable, scaled),
+        clips=_name_clips(view.universe.symbols, weights, capped, paired, stale, scaled),
     )
 
 
@@ -58,7 +58,7 @@ def constrain(
 def _clip(
     wanted: FloatArray,
     held: FloatArray,
-    tradable: BoolArray,
+    fresh: BoolArray,
     caps: FloatArray,
     correlations: FloatArray,
     pair_limit: float,
@@ -68,11 +68,11 @@ def _clip(
     weights = wanted.copy()
     capped = np.zeros(assets, np.bool_)
     paired = np.zeros(assets, np.bool_)
-    untradable = np.zeros(assets, np.bool_)
+    stale = np.zeros(assets, np.bool_)
     for i in range(assets):
-        if not tradable[i] and weights[i] > held[i]:
+        if not fresh[i] and weights[i] > held[i]:
             weights[i] = max(held[i], 0.0)
-            untradable[i] = True
+            stale[i] = True
         if weights[i] > caps[i]:
             weights[i] = caps[i]
             capped[i] = True
@@ -89,7 +89,7 @@ def _clip(
     scaled = total > total_limit
     if scaled:
         weights *= total_limit / total
-    return weights, capped, paired, untradable, scaled
+    return weights, capped, paired, stale, scaled
 
 
 def _name_clips(
@@ -97,17 +97,17 @@ def _name_clips(
     weights: FloatArray,
     capped: BoolArray,
     paired: BoolArray,
-    untradable: BoolArray,
+    stale: BoolArray,
     scaled: bool,
 ) -> dict[str, tuple[str, ...]]:
-    if not (scaled or capped.any() or paired.any() or untradable.any()):
+    if not (scaled or capped.any() or paired.any() or stale.any()):
         return {}
     clips: dict[str, tuple[str, ...]] = {}
     for i, symbol in enumerate(symbols):
         names = [
             name
             for name, applies in (
-                (NOT_TRADABLE, untradable[i]),
+                (NOT_TRADABLE, stale[i]),
                 (CAP, capped[i]),
                 (PAIR_CAP, paired[i]),
                 (CASH_BUFFER, scaled and weights[i] > 0),

@@ -109,7 +109,7 @@ def _may_increase(
     universe = view.universe
     if effective in (2, 4):
         return np.zeros(len(universe), dtype=np.bool_)
-    allowed = view.tradable.copy()
+    allowed = view.fresh.copy()
     if effective >= 1:
         allowed &= ~universe.crypto
         allowed &= signals.confidence >= minimum_confidence

@@ -1,0 +1,1 @@
+"""The only I/O: implementations of the stages' Protocols."""

@@ -1,0 +1,104 @@
+"""Backtests as MLflow runs: parameters, metrics, tags and pictures."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from trading_lib.domain.errors import StorageUnavailableError
+from trading_lib.domain.prices import DateArray, FloatArray
+
+BACKTEST_EXPERIMENT = "backtests"
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedRun:
+    """What is logged of one run.
+
+    Attributes
+    ----------
+    metrics
+        Name -> value; None and NaN are left out, as MLflow has no missing value.
+    nav_sessions, nav
+        The curve, logged as metric "nav" with the session's date as its time, so that runs compare in the UI.
+    files
+        Artifact name -> content.
+    """
+
+    name: str
+    parameters: Mapping[str, str]
+    metrics: Mapping[str, float | None]
+    tags: Mapping[str, str]
+    nav_sessions: DateArray
+    nav: FloatArray
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+class MlflowTracker:
+    """Logs runs to one MLflow server."""
+
+    # MLflow's server refuses larger batches.
+    METRICS_PER_BATCH = 1000
+
+    def __init__(self, tracking_uri: str) -> None:
+        self.tracking_uri = tracking_uri
+
+    def log(self, run: TrackedRun, experiment: str = BACKTEST_EXPERIMENT) -> str:
+        """Log a finished run and return its id.
+
+        Raises
+        ------
+        StorageUnavailableError
+            When the server does not answer.
+        """
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        # Importing MLflow takes seconds, so only who logs pays for it.
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+
+        client = MlflowClient(self.tracking_uri)
+        try:
+            return self._log(client, run, experiment)
+        except MlflowException as error:
+            raise StorageUnavailableError(
+                f"MLflow at {self.tracking_uri} did not take the run ({str(error).splitlines()[0][:200]})",
+                "start it with `make up`, or unset MLFLOW_TRACKING_URI",
+            ) from None
+
+    def _log(self, client: object, run: TrackedRun, experiment: str) -> str:
+        from mlflow import MlflowClient
+        from mlflow.entities import Metric, Param, RunTag
+
+        assert isinstance(client, MlflowClient)
+        found = client.get_experiment_by_name(experiment)
+        experiment_id = found.experiment_id if found else client.create_experiment(experiment)
+        created = client.create_run(experiment_id, run_name=run.name, tags=dict(run.tags))
+        run_id: str = created.info.run_id
+        now = int(datetime.now(UTC).timestamp() * 1000)
+        metrics = [
+            Metric(name, float(value), now, 0)
+            for name, value in run.metrics.items()
+            if value is not None and math.isfinite(value)
+        ]
+        parameters = [Param(name, value) for name, value in run.parameters.items()]
+        client.log_batch(run_id, metrics=metrics, params=parameters, tags=[RunTag("kind", "backtest")])
+        curve = [
+            Metric("nav", float(value), int(day.astype("datetime64[ms]").astype(np.int64)), step)
+            for step, (day, value) in enumerate(zip(run.nav_sessions, run.nav, strict=True))
+        ]
+        for start in range(0, len(curve), self.METRICS_PER_BATCH):
+            client.log_batch(run_id, metrics=curve[start : start + self.METRICS_PER_BATCH])
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in run.files.items():
+                path = Path(folder) / name
+                path.write_bytes(content)
+                client.log_artifact(run_id, str(path))
+        client.set_terminated(run_id)
+        return run_id

@@ -1,0 +1,186 @@
+"""A small typed client of Airflow's public REST interface (version 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from trading_lib.adapters.services.airflow_log import LogEntry, error_tail
+from trading_lib.domain.errors import TradingError
+
+REQUEST_TIMEOUT = 30.0
+# Airflow's own names of run states that do not change any more.
+FINISHED_RUN_STATES = frozenset({"success", "failed"})
+COMPONENTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+
+
+class AirflowError(TradingError):
+    """Airflow could not be reached or refused a request."""
+
+
+@dataclass(frozen=True, slots=True)
+class DagRun:
+    """One run of a DAG; ``state`` is Airflow's, e.g. queued, running, success, failed."""
+
+    dag_id: str
+    run_id: str
+    state: str
+
+    @property
+    def finished(self) -> bool:
+        """Whether the state will not change any more."""
+        return self.state in FINISHED_RUN_STATES
+
+
+@dataclass(frozen=True, slots=True)
+class TaskInstance:
+    """One task of a run; ``map_index`` is -1 unless the task is mapped, ``state`` is None before it is scheduled."""
+
+    task_id: str
+    map_index: int
+    state: str | None
+    try_number: int
+
+    @property
+    def label(self) -> str:
+        """Task name, with the index of a mapped one."""
+        return self.task_id if self.map_index < 0 else f"{self.task_id}[{self.map_index}]"
+
+
+class AirflowClient:
+    """Requests as one user; logs in when needed and again when the token has expired.
+
+    Every method raises `AirflowError` when Airflow does not answer or answers with an error.
+    """
+
+    def __init__(self, url: str, user: str, password: str) -> None:
+        self.url = url.rstrip("/")
+        self._user = user
+        self._password = password
+        self._session = requests.Session()
+        # Proxies of the environment must not see requests to this machine.
+        self._session.trust_env = False
+
+    def missing_components(self) -> tuple[str, ...]:
+        """Return the components that are not healthy yet; needs no login."""
+        try:
+            answer = self._session.get(f"{self.url}/api/v2/monitor/health", timeout=REQUEST_TIMEOUT)
+            health = answer.json()
+        except (requests.RequestException, ValueError):
+            return ("API server",)
+        if not isinstance(health, dict):
+            return ("API server",)
+        return tuple(name for name in COMPONENTS if (health.get(name) or {}).get("status") != "healthy")
+
+    def knows_dag(self, dag_id: str) -> bool:
+        """Whether the DAG has been read from its file."""
+        return self._request("GET", f"/dags/{dag_id}", missing_ok=True) is not None
+
+    def unpause(self, dag_id: str) -> None:
+        """Let the DAG's runs start."""
+        self._request("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
+
+    def import_errors(self) -> dict[str, str]:
+        """Return DAG file -> last line of its traceback, for files that could not be read."""
+        entries = self._mapping("GET", "/importErrors")["import_errors"]
+        return {str(entry["filename"]): _last_line(str(entry["stack_trace"])) for entry in entries}
+
+    def ensure_pool(self, name: str, slots: int, description: str) -> None:
+        """Create the pool, or change its size."""
+        body: dict[str, Any] = {"slots": slots, "description": description, "include_deferred": False}
+        if self._request("GET", f"/pools/{name}", missing_ok=True) is None:
+            self._request("POST", "/pools", json={"name": name, **body})
+        else:
+            self._request("PATCH", f"/pools/{name}", json={"pool": name, **body})
+
+    def trigger(self, dag_id: str, conf: Mapping[str, Any], run_id: str) -> DagRun:
+        """Start a run whose params are ``conf``."""
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf)}
+        return _dag_run(self._mapping("POST", f"/dags/{dag_id}/dagRuns", json=body))
+
+    def dag_run(self, dag_id: str, run_id: str) -> DagRun:
+        """Return the run's present state."""
+        return _dag_run(self._mapping("GET", f"/dags/{dag_id}/dagRuns/{run_id}"))
+
+    def task_instances(self, dag_id: str, run_id: str) -> tuple[TaskInstance, ...]:
+        """Return the run's task instances."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
+        entries = self._mapping("GET", path, params={"limit": 200})["task_instances"]
+        return tuple(
+            TaskInstance(entry["task_id"], int(entry["map_index"]), entry["state"], int(entry["try_number"]))
+            for entry in entries
+        )
+
+    def triggered_runs(self, dag_id: str, run_id: str) -> tuple[DagRun, ...]:
+        """Return the runs of other DAGs that this run's asset events started, oldest first."""
+        parameters: dict[str, Any] = {"source_dag_id": dag_id, "source_run_id": run_id, "limit": 50}
+        events = self._mapping("GET", "/assets/events", params=parameters)["asset_events"]
+        runs = {
+            (entry["dag_id"], entry["run_id"]): DagRun(entry["dag_id"], entry["run_id"], entry["state"])
+            for event in events
+            for entry in event["created_dagruns"]
+        }
+        return tuple(runs.values())
+
+    def error_of(self, run: DagRun, task: TaskInstance, lines: int = 12) -> str:
+        """Return the end of the task's log as far as it explains a failure."""
+        path = f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task.task_id}/logs/{task.try_number}"
+        answer = self._mapping("GET", path, params={"map_index": task.map_index, "full_content": "true"})
+        entries = [LogEntry.parse(entry) for entry in answer["content"]]
+        return error_tail(entries, lines)
+
+    def _mapping(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        answer = self._request(method, path, **options)
+        if not isinstance(answer, dict):
+            raise AirflowError(f"Airflow answered {method} {path} with something else than an object", "see its log")
+        return answer
+
+    def _request(self, method: str, path: str, missing_ok: bool = False, **options: Any) -> Any:
+        if "Authorization" not in self._session.headers:
+            self._log_in()
+        answer = self._send(method, f"/api/v2{path}", **options)
+        if answer.status_code == requests.codes.unauthorized:
+            self._log_in()
+            answer = self._send(method, f"/api/v2{path}", **options)
+        if missing_ok and answer.status_code == requests.codes.not_found:
+            return None
+        if not answer.ok:
+            raise AirflowError(f"Airflow refused {method} {path} ({answer.status_code}: {_detail(answer)})")
+        return answer.json() if answer.content else {}
+
+    def _log_in(self) -> None:
+        self._session.headers.pop("Authorization", None)
+        answer = self._send("POST", "/auth/token", json={"username": self._user, "password": self._password})
+        if not answer.ok:
+            raise AirflowError(
+                f"Airflow at {self.url} refused the login of {self._user!r} ({answer.status_code})",
+                "another Airflow may run there; stop it, or run `trading stack down` and `trading stack up`",
+            )
+        self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    def _send(self, method: str, path: str, **options: Any) -> requests.Response:
+        try:
+            return self._session.request(method, f"{self.url}{path}", timeout=REQUEST_TIMEOUT, **options)
+        except requests.RequestException as error:
+            raise AirflowError(
+                f"Airflow at {self.url} does not answer ({type(error).__name__})", "start it with `make up`"
+            ) from None
+
+
+def _dag_run(entry: Mapping[str, Any]) -> DagRun:
+    return DagRun(str(entry["dag_id"]), str(entry["dag_run_id"]), str(entry["state"]))
+
+
+def _detail(answer: requests.Response) -> str:
+    try:
+        return " ".join(str(answer.json().get("detail", "")).split())[:300]
+    except (ValueError, AttributeError):
+        return answer.reason
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "no reason given"

@@ -1,0 +1,141 @@
+"""Airflow as a service of the stack: ``airflow standalone`` with everything it needs in its environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from trading_lib.adapters.services.airflow_rest import AirflowClient
+from trading_lib.adapters.services.airflow_settings import read_airflow_settings
+from trading_lib.adapters.services.credentials import ADMINISTRATOR, Credentials, write_private
+from trading_lib.adapters.services.databases import DatabaseUrls
+from trading_lib.adapters.services.folders import StackFolders
+from trading_lib.adapters.services.ports import HOST, Port, internal_port, require_free
+from trading_lib.adapters.services.processes import Progress, ServiceError, ServiceProcess
+from trading_lib.adapters.services.waiting import Patience
+
+WORKER_LOG_PORT = 8793
+TRIGGERER_LOG_PORT = 8794
+# Tasks at the same time; more only makes two cores wait for each other.
+PARALLELISM = 4
+
+
+class AirflowServer:
+    """Starts, watches and stops scheduler, API server, DAG processor and triggerer as one service."""
+
+    def __init__(self, folders: StackFolders, port: Port, credentials: Credentials) -> None:
+        self._folders = folders
+        self._credentials = credentials
+        self.port = port
+        self.process = ServiceProcess("airflow", folders.airflow, folders.logs / "airflow.log")
+
+    @property
+    def url(self) -> str:
+        """Address of the user interface."""
+        return f"http://{HOST}:{self.port.number}"
+
+    def client(self) -> AirflowClient:
+        """Return a client that is logged in as the administrator."""
+        return AirflowClient(self.url, ADMINISTRATOR, self._credentials.admin_password)
+
+    def start(self, environment: Mapping[str, str], databases: DatabaseUrls) -> None:
+        """Start Airflow unless it runs; raises `PortInUseError` when its port is taken."""
+        if self.process.is_running():
+            return
+        # Children that outlived their parent would fight the new scheduler for the same tasks.
+        self.process.stop(Patience(limit=5.0))
+        require_free(self.port)
+        write_private(self._password_file, json.dumps({ADMINISTRATOR: self._credentials.admin_password}) + "\n")
+        command = [str(Path(sys.executable).parent / "airflow"), "standalone"]
+        self.process.start(command, self.environment(environment, databases))
+
+    def wait_healthy(self, patience: Patience, progress: Progress, dags: tuple[str, ...] = ()) -> None:
+        """Return when every component is healthy and ``dags`` are known.
+
+        Raises `ServiceError` when Airflow dies, when a DAG file cannot be imported, or when the patience ends.
+        """
+        client = self.client()
+        waiting: list[str] = []
+
+        def attempt() -> bool | None:
+            self.process.require_alive()
+            missing = client.missing_components()
+            if not missing:
+                for path, error in client.import_errors().items():
+                    raise ServiceError(f"Airflow cannot import {path}: {error}", "correct the file")
+                missing = tuple(f"DAG {dag}" for dag in dags if not client.knows_dag(dag))
+            if list(missing) != waiting:
+                waiting[:] = missing
+                if missing:
+                    progress(f"Airflow: waiting for {', '.join(missing)}")
+            return None if missing else True
+
+        if patience.wait_for(attempt) is None:
+            raise ServiceError(
+                f"Airflow was not ready within {patience.limit:.0f} s (missing: {', '.join(waiting)})",
+                f"see {self.process.log}",
+            )
+
+    def apply_pools(self) -> None:
+        """Create or resize the pools of ``airflow_settings.yaml``."""
+        client = self.client()
+        for pool in read_airflow_settings(self._settings_file).pools:
+            client.ensure_pool(pool.pool_name, pool.pool_slot, pool.pool_description)
+
+    def environment(self, environment: Mapping[str, str], databases: DatabaseUrls) -> dict[str, str]:
+        """Return the environment Airflow and its tasks run in; what ``environment`` already sets stays, paths aside."""
+        programs = str(Path(sys.executable).parent)
+        search = [str(self._folders.project), *filter(None, [environment.get("PYTHONPATH")])]
+        defaults = {
+            **read_airflow_settings(self._settings_file).environment,
+            "AIRFLOW__CORE__PARALLELISM": str(PARALLELISM),
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+            "AIRFLOW__API__WORKERS": "1",
+        }
+        return {
+            **defaults,
+            **environment,
+            **self._core(databases),
+            **self._interface(),
+            "PATH": os.pathsep.join([programs, environment.get("PATH", os.defpath)]),
+            "PYTHONPATH": os.pathsep.join(search),
+        }
+
+    @property
+    def _password_file(self) -> Path:
+        return self._folders.airflow / "passwords.json"
+
+    @property
+    def _settings_file(self) -> Path:
+        return self._folders.project / "airflow_settings.yaml"
+
+    def _core(self, databases: DatabaseUrls) -> dict[str, str]:
+        return {
+            "AIRFLOW_HOME": str(self._folders.airflow),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self._folders.project / "dags"),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(self._folders.project / "plugins"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+            "AIRFLOW__CORE__FERNET_KEY": self._credentials.encryption_key,
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": databases.airflow.render_as_string(hide_password=False),
+            "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self._folders.logs / "tasks"),
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(internal_port(WORKER_LOG_PORT)),
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(internal_port(TRIGGERER_LOG_PORT)),
+        }
+
+    def _interface(self) -> dict[str, str]:
+        return {
+            "AIRFLOW__API__HOST": HOST,
+            "AIRFLOW__API__PORT": str(self.port.number),
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API__SECRET_KEY": self._credentials.session_key,
+            "AIRFLOW__API_AUTH__JWT_SECRET": self._credentials.token_key,
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMINISTRATOR}:admin",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self._password_file),
+        }

@@ -1,0 +1,70 @@
+"""Passwords and keys of the local stack: generated once, kept readable by their owner only."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+from trading_lib.domain.errors import ConfigurationError
+
+ADMINISTRATOR = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Login of the Airflow administrator and the keys Airflow signs and encrypts with.
+
+    ``repr`` shows none of them, so that a log line or a traceback cannot either.
+    """
+
+    admin_password: str = field(repr=False)
+    token_key: str = field(repr=False)
+    session_key: str = field(repr=False)
+    encryption_key: str = field(repr=False)
+
+    @classmethod
+    def generate(cls) -> Credentials:
+        """Draw new ones from the operating system's random source."""
+        return cls(
+            admin_password=secrets.token_urlsafe(12),
+            token_key=secrets.token_urlsafe(64),
+            session_key=secrets.token_urlsafe(32),
+            encryption_key=base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        )
+
+
+def load_or_create(path: Path) -> Credentials:
+    """Read the credentials at ``path``, or generate them and store them there with mode 0600.
+
+    A file that is no valid credentials file raises `ConfigurationError`.
+    """
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError:
+        credentials = Credentials.generate()
+        write_private(path, json.dumps(asdict(credentials), indent=2) + "\n")
+        return credentials
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"{path} cannot be read ({type(error).__name__})", "delete it and start again"
+        ) from None
+    names = {entry.name for entry in fields(Credentials)}
+    if not isinstance(content, dict) or set(content) != names or not all(isinstance(v, str) for v in content.values()):
+        raise ConfigurationError(
+            f"{path} does not hold exactly {', '.join(sorted(names))}", "delete it and start again"
+        )
+    return Credentials(**content)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write ``text`` so that at no moment another user could read it, replacing the file in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    draft.replace(path)

@@ -1,0 +1,93 @@
+"""Where the stack keeps its state: everything lies under one home folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from trading_lib.domain.errors import ConfigurationError
+
+HOME_VARIABLE = "TRADING_HOME"
+PROJECT_VARIABLE = "TRADING_PROJECT"
+
+
+def project_folder(environment: Mapping[str, str]) -> Path:
+    """Return the folder that holds ``dags/``, ``plugins/`` and ``include/``.
+
+    ``TRADING_PROJECT`` names it where the package is not installed from a checkout. A folder without ``dags/``
+    raises `ConfigurationError`.
+    """
+    configured = environment.get(PROJECT_VARIABLE)
+    folder = Path(configured).expanduser().resolve() if configured else Path(__file__).resolve().parents[3]
+    if not (folder / "dags").is_dir():
+        raise ConfigurationError(
+            f"{folder} has no folder dags/", f"set {PROJECT_VARIABLE} to the checkout of this project"
+        )
+    return folder
+
+
+@dataclass(frozen=True, slots=True)
+class StackFolders:
+    """The layout below the home folder; nothing is created by asking for a path.
+
+    Attributes
+    ----------
+    home
+        Absolute path; ``.local`` in the checkout unless ``TRADING_HOME`` says otherwise.
+    project
+        See `project_folder`.
+    """
+
+    home: Path
+    project: Path
+
+    @classmethod
+    def locate(cls, environment: Mapping[str, str]) -> StackFolders:
+        """Find the folders from ``TRADING_HOME`` and ``TRADING_PROJECT``."""
+        project = project_folder(environment)
+        configured = environment.get(HOME_VARIABLE)
+        home = Path(configured).expanduser().resolve() if configured else project / ".local"
+        return cls(home=home, project=project)
+
+    @property
+    def airflow(self) -> Path:
+        """AIRFLOW_HOME."""
+        return self.home / "airflow"
+
+    @property
+    def mlflow(self) -> Path:
+        """Working folder of the MLflow server; its artifacts lie below."""
+        return self.home / "mlflow"
+
+    @property
+    def postgres(self) -> Path:
+        """Data folder of the embedded PostgreSQL."""
+        return self.home / "postgres"
+
+    @property
+    def logs(self) -> Path:
+        """Output of the services."""
+        return self.home / "logs"
+
+    @property
+    def mail(self) -> Path:
+        """Failure mails that could not be sent."""
+        return self.home / "mail"
+
+    @property
+    def credentials(self) -> Path:
+        """Generated passwords and keys, readable by their owner only."""
+        return self.home / "credentials.json"
+
+    @property
+    def state(self) -> Path:
+        """What was started where."""
+        return self.home / "stack.json"
+
+    def create(self) -> None:
+        """Create the folders, closed to other users as they hold secrets and logs."""
+        for folder in (self.airflow, self.mlflow, self.logs, self.mail):
+            folder.mkdir(parents=True, exist_ok=True)
+        for folder in (self.airflow, self.logs, self.mail):
+            folder.chmod(0o700)

@@ -1,0 +1,152 @@
+"""A folder of CSV or Parquet files as a market data source. Input: folder. Output: `SourceAnswer`, `MacroSeries`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from trading_lib.adapters.sources.bar_windows import answer_from_history, stamp_bars
+from trading_lib.adapters.sources.corporate_actions import with_corporate_actions
+from trading_lib.adapters.sources.dataset_manifest import DatasetManifest, read_manifest
+from trading_lib.adapters.sources.macro_files import macro_window, read_macro_files
+from trading_lib.adapters.sources.price_files import REQUIRED, Misfit, PriceFile, read_price_file
+from trading_lib.adapters.sources.table_files import table_files
+from trading_lib.domain.errors import DataFileError
+from trading_lib.domain.instruments import Universe
+from trading_lib.domain.prices import Bars, MacroSeries
+from trading_lib.domain.sessions import require_aware
+from trading_lib.market_data.source import SourceAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class _PriceFolder:
+    """The parsed prices of a folder and what is worth saying about them."""
+
+    bars: Bars
+    notes: tuple[str, ...]
+
+
+class FileSource:
+    """Prices and macro series from a folder (see `dataset_manifest` and ARCHITECTURE's command line page).
+
+    Parameters
+    ----------
+    folder
+        Holds CSV or Parquet files, long or one per symbol, and optionally ``dataset.yaml``.
+    universe
+        Rows of other symbols are ignored and noted.
+
+    Raises
+    ------
+    DataFileError
+        At construction when the folder or a file of its manifest is missing; at the first read when a file cannot
+        be used. Everything is read once and kept.
+    """
+
+    def __init__(self, folder: Path, universe: Universe) -> None:
+        if not folder.is_dir():
+            raise DataFileError(f"data folder {folder} does not exist", "give a folder with CSV or Parquet files")
+        self._folder = folder
+        self._universe = universe
+        self._manifest = read_manifest(folder)
+
+    @property
+    def name(self) -> str:
+        """``files:`` and the folder's name."""
+        return f"files:{self._folder.resolve().name}"
+
+    def bars(self, symbols: Sequence[str], first: date, last: date, as_of: datetime) -> SourceAnswer:
+        """Bars of ``symbols`` in the date range that were known at ``as_of``; see `MarketDataSource.bars`."""
+        moment = require_aware(as_of, "as_of")
+        history = self._prices
+        return answer_from_history(history.bars, self.name, symbols, first, last, moment, history.notes)
+
+    def macro(self, first: date, last: date, as_of: datetime) -> MacroSeries:
+        """Macro observations in the date range that were published by ``as_of``; empty when the folder has none."""
+        return macro_window(self._macro, first, last, require_aware(as_of, "as_of"))
+
+    @cached_property
+    def _prices(self) -> _PriceFolder:
+        if self._manifest is None:
+            files, misfits = self._fitting_files()
+        else:
+            files, misfits = self._listed_files(self._manifest), []
+        rows = _combine(files)
+        if rows.empty:
+            foreign = sorted({symbol for file in files for symbol in file.foreign_symbols})
+            raise DataFileError(
+                f"data folder {self._folder} has none of the universe's symbols"
+                f" (it has {', '.join(foreign[:8]) or 'no row'})",
+                f"add rows for one of {', '.join(self._universe.symbols)}",
+            )
+        bars = stamp_bars(with_corporate_actions(rows), self._universe, self.name)
+        return _PriceFolder(bars, _notes(files, misfits))
+
+    @cached_property
+    def _macro(self) -> MacroSeries:
+        if self._manifest is not None:
+            listed = [(entry.path, entry.where) for entry in self._manifest.role("macro")]
+            return read_macro_files(listed, self.name, strict=True)
+        return read_macro_files([(path, {}) for path in table_files(self._folder)], self.name, strict=False)
+
+    def _listed_files(self, manifest: DatasetManifest) -> list[PriceFile]:
+        entries = manifest.role("prices")
+        if not entries:
+            raise DataFileError(f"{manifest.path} lists no file under 'prices'", "add '- file: NAME' under prices")
+        files = []
+        for entry in entries:
+            file = read_price_file(entry.path, self._universe, entry.where, entry.adjustment)
+            if isinstance(file, Misfit):
+                raise DataFileError(
+                    f"{file.path} cannot be a prices file: it {file.reason}",
+                    f"it needs symbol, {', '.join(REQUIRED)}, volume; correct it or {manifest.path.name}",
+                )
+            files.append(file)
+        return files
+
+    def _fitting_files(self) -> tuple[list[PriceFile], list[Misfit]]:
+        read = [read_price_file(path, self._universe) for path in table_files(self._folder)]
+        files = [file for file in read if isinstance(file, PriceFile)]
+        misfits = [file for file in read if isinstance(file, Misfit)]
+        if not files:
+            found = "; ".join(f"{misfit.path.name} {misfit.reason}" for misfit in misfits)
+            raise DataFileError(
+                f"data folder {self._folder} has no usable price file ({found or 'no CSV or Parquet file at all'})",
+                f"add one with symbol, {', '.join(REQUIRED)}, volume",
+            )
+        return files, misfits
+
+
+def _combine(files: Sequence[PriceFile]) -> pd.DataFrame:
+    """All rows, sorted by (symbol, date); the same bar in two files is an error that names both."""
+    rows = pd.concat([file.rows.assign(file=number) for number, file in enumerate(files)], ignore_index=True)
+    rows = rows.sort_values(["symbol", "date"], kind="stable", ignore_index=True)
+    repeated = rows.duplicated(["symbol", "date"])
+    if repeated.any():
+        second = rows[repeated].iloc[0]
+        same = rows[(rows["symbol"] == second["symbol"]) & (rows["date"] == second["date"])]
+        one, other = (files[number].path for number in same["file"].iloc[:2])
+        raise DataFileError(
+            f"{second['symbol']} on {second['date']:%Y-%m-%d} is in both {one} and {other}",
+            "remove one, or list the files to use in dataset.yaml",
+        )
+    return rows.drop(columns="file")
+
+
+def _notes(files: Sequence[PriceFile], misfits: Sequence[Misfit]) -> tuple[str, ...]:
+    taken = [
+        f"{file.path.name}: {len(file.rows)} rows of {file.rows['symbol'].nunique()} symbols taken" for file in files
+    ]
+    foreign = [
+        f"{file.path.name}: ignored {len(file.foreign_symbols)} symbols that are not in the universe"
+        f" ({', '.join(file.foreign_symbols[:5])}{', ...' if len(file.foreign_symbols) > 5 else ''})"
+        for file in files
+        if file.foreign_symbols
+    ]
+    unused = [f"{misfit.path.name}: not taken, it {misfit.reason}" for misfit in misfits]
+    return (*taken, *foreign, *unused)

@@ -1,0 +1,315 @@
+"""The tables of the state database; `include/alembic/versions` creates them, a test proves both equal.
+
+Times are ``timestamptz``, money is ``NUMERIC``, research values are double precision. Every table about money
+hangs on a book. Bars and macro values are versioned by ``available_at``: a revision is a new row.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    CheckConstraint,
+    Column,
+    Date,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+
+from trading_lib.domain.books import BookKind
+from trading_lib.domain.orders import OrderStatus, Side
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+
+def _key(name: str, kind: Any) -> Column[Any]:
+    return Column(name, kind, primary_key=True, nullable=False)
+
+
+def _required(name: str, kind: Any) -> Column[Any]:
+    return Column(name, kind, nullable=False)
+
+
+def _instant(name: str, *, key: bool = False, nullable: bool = False) -> Column[Any]:
+    return Column(name, TIMESTAMP(timezone=True), primary_key=key, nullable=nullable)
+
+
+def _book(*, key: bool = False, nullable: bool = False) -> Column[Any]:
+    return Column("book", Text, ForeignKey("books.name"), primary_key=key, nullable=nullable)
+
+
+def _one_of(column: str, values: type[BookKind] | type[Side] | type[OrderStatus]) -> CheckConstraint:
+    allowed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({allowed})", name=column)
+
+
+def _positive(column: str) -> CheckConstraint:
+    # NaN sorts above infinity in PostgreSQL, so one bound refuses both.
+    return CheckConstraint(f"{column} > 0 AND {column} < 'Infinity'", name=column)
+
+
+BAR_VALUES = ("open", "high", "low", "close", "adj_close", "volume", "dividend", "split")
+
+bars = Table(
+    "bars",
+    metadata,
+    _key("source", Text),
+    _key("symbol", Text),
+    _key("session", Date),
+    *(Column(name, Double) for name in BAR_VALUES),
+    _required("adjustment", Text),
+    _instant("available_at", key=True),
+    _instant("ingested_at"),
+)
+
+macro = Table(
+    "macro",
+    metadata,
+    _key("source", Text),
+    _key("series", Text),
+    _key("observed", Date),
+    Column("value", Double),
+    _instant("available_at", key=True),
+    _instant("ingested_at"),
+)
+
+# content_hash keeps two different bad bars of one session apart: neither may be lost.
+quarantine = Table(
+    "quarantine",
+    metadata,
+    _key("source", Text),
+    _key("symbol", Text),
+    _key("session", Date),
+    *(Column(name, Double) for name in BAR_VALUES),
+    _required("adjustment", Text),
+    _instant("available_at", key=True),
+    _key("content_hash", Text),
+    _required("rules", ARRAY(Text)),
+    _instant("quarantined_at"),
+)
+
+validation_findings = Table(
+    "validation_findings",
+    metadata,
+    _key("source", Text),
+    _key("symbol", Text),
+    _key("session", Date),
+    _key("rule", Text),
+    _required("severity", Text),
+    Column("value", Double),
+    _required("message", Text),
+    _instant("found_at"),
+    Index(None, "source", "session"),
+)
+
+factor_values = Table(
+    "factor_values",
+    metadata,
+    _key("source", Text),
+    _key("symbol", Text),
+    _key("session", Date),
+    _key("factor", Text),
+    _required("value", Double),
+    Index(None, "source", "session"),
+)
+
+books = Table(
+    "books",
+    metadata,
+    _key("name", Text),
+    _required("kind", Text),
+    _required("data_source", Text),
+    Column("data_folder", Text),
+    _required("opened_session", Date),
+    _required("initial_cash", Numeric),
+    _required("config_hash", Text),
+    _instant("created_at"),
+    _one_of("kind", BookKind),
+    _positive("initial_cash"),
+)
+
+decision_stages = Table(
+    "decision_stages",
+    metadata,
+    _book(key=True),
+    _key("session", Date),
+    _key("stage", Text),
+    _required("payload", JSONB),
+    _required("payload_hash", Text),
+    _instant("created_at"),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    _book(key=True),
+    _key("session", Date),
+    _instant("decided_at"),
+    _required("regime", Text),
+    _required("risk_level", SmallInteger),
+    _required("config_hash", Text),
+    _required("code_version", Text),
+    _required("payload", JSONB),
+    _required("payload_hash", Text),
+    _instant("created_at"),
+)
+
+signal_log = Table(
+    "signal_log",
+    metadata,
+    _book(key=True),
+    _key("session", Date),
+    _key("symbol", Text),
+    _required("signal", Text),
+    _required("confidence", Double),
+    _required("target_weight", Double),
+    _required("actual_weight", Double),
+    _required("regime", Text),
+    _required("reason", Text),
+)
+
+order_intents = Table(
+    "order_intents",
+    metadata,
+    _key("client_order_id", Text),
+    _book(),
+    _required("session", Date),
+    _required("symbol", Text),
+    _required("side", Text),
+    _required("slice", Integer),
+    _required("quantity", Numeric),
+    _required("expected_price", Numeric),
+    _required("estimated_commission", Numeric),
+    _required("order_type", Text),
+    _required("weight_change", Double),
+    _required("purpose", Text),
+    _required("reason", Text),
+    _instant("created_at"),
+    UniqueConstraint("book", "session", "symbol", "side", "slice"),
+    _one_of("side", Side),
+    _positive("quantity"),
+    _positive("expected_price"),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("client_order_id", Text, ForeignKey("order_intents.client_order_id"), primary_key=True),
+    _book(),
+    _required("status", Text),
+    Column("broker", Text),
+    Column("broker_order_id", Text),
+    _required("filled_quantity", Numeric),
+    _required("detail", Text),
+    _instant("updated_at"),
+    _one_of("status", OrderStatus),
+    Index(None, "book", "status"),
+)
+
+order_events = Table(
+    "order_events",
+    metadata,
+    Column("client_order_id", Text, ForeignKey("orders.client_order_id"), primary_key=True),
+    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    _required("event", Text),
+    _required("status", Text),
+    _instant("at"),
+    _required("detail", Text),
+)
+
+fills = Table(
+    "fills",
+    metadata,
+    _key("broker", Text),
+    _key("trade_id", Text),
+    Column("client_order_id", Text, ForeignKey("orders.client_order_id"), nullable=False),
+    _book(),
+    _required("session", Date),
+    _required("symbol", Text),
+    _required("side", Text),
+    _required("quantity", Numeric),
+    _required("price", Numeric),
+    _required("reference_price", Numeric),
+    _required("commission", Numeric),
+    _instant("filled_at"),
+    _one_of("side", Side),
+    _positive("quantity"),
+    _positive("price"),
+    Index(None, "book", "session"),
+    Index(None, "client_order_id"),
+)
+
+portfolio_state = Table(
+    "portfolio_state",
+    metadata,
+    _book(key=True),
+    _key("session", Date),
+    _required("cash", Numeric),
+    _required("nav", Numeric),
+    _required("positions", JSONB),
+    _required("marks", JSONB),
+    _required("realised_pnl", Numeric),
+    _required("dividends", Numeric),
+    _required("costs", Numeric),
+)
+
+# The peaks are floats in `RiskState`: drawdown is a ratio, not an account.
+risk_state = Table(
+    "risk_state",
+    metadata,
+    _book(key=True),
+    _key("session", Date),
+    _required("level", SmallInteger),
+    _required("effective_level", SmallInteger),
+    _required("peak", Double),
+    _required("reference_peak", Double),
+    _required("payload", JSONB),
+)
+
+risk_events = Table(
+    "risk_events",
+    metadata,
+    _book(key=True),
+    _key("session", Date),
+    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    _required("kind", Text),
+    _required("symbol", Text),
+    _required("level_before", SmallInteger),
+    _required("level_after", SmallInteger),
+    _required("reason", Text),
+    _required("actions", ARRAY(Text)),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    _key("id", Uuid),
+    _required("kind", Text),
+    _book(nullable=True),
+    Column("session", Date),
+    Column("source", Text),
+    _required("status", Text),
+    _instant("started_at"),
+    _instant("finished_at", nullable=True),
+    _required("detail", JSONB),
+    Index(None, "book", "session"),
+)

@@ -1,0 +1,129 @@
+"""Portfolio, risk state, risk events and signals as rows, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import date
+from typing import Any
+
+from trading_lib.adapters.stores.payloads import decode, encode
+from trading_lib.domain.portfolio import Portfolio, Position
+from trading_lib.domain.risk import RiskEvent, RiskState
+from trading_lib.domain.signals import MarketRegime, SignalType, TradeSignal
+
+RISK_COLUMNS = ("level", "effective_level", "peak", "reference_peak")
+
+
+def portfolio_row(book: str, portfolio: Portfolio) -> dict[str, Any]:
+    """Row of portfolio_state."""
+    positions = {
+        symbol: {"quantity": position.quantity, "average_cost": position.average_cost}
+        for symbol, position in portfolio.positions.items()
+    }
+    return {
+        "book": book,
+        "session": portfolio.session,
+        "cash": portfolio.cash,
+        "nav": portfolio.nav,
+        "positions": encode(positions),
+        "marks": encode(portfolio.marks),
+        "realised_pnl": portfolio.realised_pnl,
+        "dividends": portfolio.dividends,
+        "costs": portfolio.costs,
+    }
+
+
+def portfolio_from(row: Mapping[Any, Any]) -> Portfolio:
+    """Undo `portfolio_row`."""
+    positions = {symbol: Position(symbol, **holding) for symbol, holding in decode(row["positions"]).items()}
+    return Portfolio(
+        session=row["session"],
+        cash=row["cash"],
+        nav=row["nav"],
+        positions=positions,
+        marks=decode(row["marks"]),
+        realised_pnl=row["realised_pnl"],
+        dividends=row["dividends"],
+        costs=row["costs"],
+    )
+
+
+def risk_row(book: str, state: RiskState) -> dict[str, Any]:
+    """Row of risk_state: what people query in columns, the rest of the state in the payload."""
+    rest = {
+        field.name: getattr(state, field.name)
+        for field in fields(state)
+        if field.name != "session" and field.name not in RISK_COLUMNS
+    }
+    return {
+        "book": book,
+        "session": state.session,
+        **{name: getattr(state, name) for name in RISK_COLUMNS},
+        "payload": encode(rest),
+    }
+
+
+def risk_from(row: Mapping[Any, Any]) -> RiskState:
+    """Undo `risk_row`."""
+    rest = decode(row["payload"])
+    rest["halved"] = frozenset(rest["halved"])
+    return RiskState(session=row["session"], **{name: row[name] for name in RISK_COLUMNS}, **rest)
+
+
+def risk_event_row(book: str, sequence: int, event: RiskEvent) -> dict[str, Any]:
+    """Row of risk_events."""
+    return {
+        "book": book,
+        "session": event.session,
+        "sequence": sequence,
+        "kind": event.kind,
+        "symbol": event.symbol,
+        "level_before": event.level_before,
+        "level_after": event.level_after,
+        "reason": event.reason,
+        "actions": list(event.actions),
+    }
+
+
+def risk_event_from(row: Mapping[Any, Any]) -> RiskEvent:
+    """Undo `risk_event_row`."""
+    return RiskEvent(
+        session=row["session"],
+        kind=row["kind"],
+        symbol=row["symbol"],
+        level_before=row["level_before"],
+        level_after=row["level_after"],
+        reason=row["reason"],
+        actions=tuple(row["actions"]),
+    )
+
+
+def signal_row(book: str, signal: TradeSignal, actual_weight: float) -> dict[str, Any]:
+    """Row of signal_log."""
+    return {
+        "book": book,
+        "session": signal.session,
+        "symbol": signal.symbol,
+        "signal": signal.signal.name,
+        "confidence": float(signal.confidence),
+        "target_weight": float(signal.target_weight),
+        "actual_weight": float(actual_weight),
+        "regime": str(signal.regime),
+        "reason": signal.reason,
+    }
+
+
+def signal_from(row: Mapping[Any, Any]) -> tuple[TradeSignal, float]:
+    """Undo `signal_row`: the signal and the weight held when it was made."""
+    session: date = row["session"]
+    signal = TradeSignal(
+        symbol=row["symbol"],
+        session=session,
+        signal=SignalType[row["signal"]],
+        confidence=row["confidence"],
+        target_weight=row["target_weight"],
+        regime=MarketRegime(row["regime"]),
+        reason=row["reason"],
+    )
+    return signal, row["actual_weight"]

@@ -1,0 +1,155 @@
+"""What validation found, and the bars it kept out."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Protocol
+
+import numpy as np
+from sqlalchemy import Connection, func, or_, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from trading_lib.adapters.stores.bulk_copy import Columns, Kind, copy_in
+from trading_lib.adapters.stores.revisions import incoming_value
+from trading_lib.adapters.stores.schema import BAR_VALUES, bars, validation_findings
+
+ERROR = "ERROR"
+
+
+class FindingLike(Protocol):
+    """A finding of the validation stage."""
+
+    @property
+    def symbol(self) -> str:
+        """Symbol concerned."""
+
+    @property
+    def session(self) -> date:
+        """Date of the bar."""
+
+    @property
+    def rule(self) -> str:
+        """Name of the rule."""
+
+    @property
+    def severity(self) -> str:
+        """ERROR or WARNING."""
+
+    @property
+    def value(self) -> float | None:
+        """The number that broke the rule."""
+
+    @property
+    def message(self) -> str:
+        """The finding in words."""
+
+
+def save_findings(
+    connection: Connection,
+    source: str,
+    findings: Sequence[FindingLike],
+    quarantined: Columns,
+    kinds: Mapping[str, Kind],
+    now: datetime,
+) -> None:
+    """Store findings and quarantined bars; what is stored already stays as it is."""
+    _store_findings(connection, source, findings, now)
+    if not len(quarantined["symbol"]):
+        return
+    columns = {
+        **quarantined,
+        "source": np.full(len(quarantined["symbol"]), source, dtype=object),
+        "rules": _rules_of_rows(findings, quarantined),
+    }
+    copy_in(connection, "incoming_quarantine", {**kinds, "rules": Kind.TEXT}, columns)
+    values = ", ".join(incoming_value(name) for name in BAR_VALUES)
+    connection.execute(
+        text(f"""
+            INSERT INTO quarantine (source, symbol, session, {", ".join(BAR_VALUES)}, adjustment, available_at,
+                content_hash, rules, quarantined_at)
+            SELECT source, symbol, session, {values}, adjustment, available_at,
+                md5(ROW({values}, adjustment)::text), string_to_array(rules, ','), :now
+            FROM incoming_quarantine i
+            ON CONFLICT DO NOTHING
+        """),  # noqa: S608 - built from constants
+        {"now": now},
+    )
+    connection.exec_driver_sql("DROP TABLE incoming_quarantine")
+
+
+def quarantined_symbols(connection: Connection, source: str, session: date) -> dict[str, tuple[str, ...]]:
+    """Symbol -> failed rules of the ERROR findings that no later accepted bar has overruled."""
+    found = validation_findings
+    query = (
+        select(found.c.symbol, found.c.rule)
+        .where(found.c.source == source, found.c.session == session, found.c.severity == ERROR)
+        .where(~_accepted_after(found.c.found_at))
+    )
+    rules: dict[str, list[str]] = defaultdict(list)
+    for symbol, rule in connection.execute(query).tuples():
+        rules[symbol].append(rule)
+    return {symbol: tuple(sorted(rules[symbol])) for symbol in sorted(rules)}
+
+
+def _accepted_after(moment: Any) -> Any:
+    found = validation_findings
+    return (
+        select(1)
+        .where(bars.c.source == found.c.source, bars.c.symbol == found.c.symbol, bars.c.session == found.c.session)
+        .where(bars.c.ingested_at > moment)
+        .exists()
+    )
+
+
+def _store_findings(connection: Connection, source: str, findings: Iterable[FindingLike], now: datetime) -> None:
+    rows: dict[tuple[str, date, str], dict[str, Any]] = {}
+    for finding in findings:
+        key = (finding.symbol, finding.session, finding.rule)
+        # One row per rule: of two findings of one rule the graver stands.
+        if key in rows and rows[key]["severity"] == ERROR:
+            continue
+        value = finding.value
+        rows[key] = {
+            "source": source,
+            "symbol": finding.symbol,
+            "session": finding.session,
+            "rule": finding.rule,
+            "severity": str(finding.severity),
+            "value": None if value is None or math.isnan(value) else float(value),
+            "message": finding.message,
+            "found_at": now,
+        }
+    if not rows:
+        return
+    statement = insert(validation_findings)
+    new, stored = statement.excluded, validation_findings.c
+    # Found again after a correction: the finding counts from now on, so its time moves. Otherwise nothing changes.
+    changed = or_(
+        func.row(stored.severity, stored.value, stored.message).is_distinct_from(
+            func.row(new.severity, new.value, new.message)
+        ),
+        _accepted_after(stored.found_at),
+    )
+    update = {"severity": new.severity, "value": new.value, "message": new.message, "found_at": new.found_at}
+    connection.execute(
+        statement.on_conflict_do_update(constraint="pk_validation_findings", set_=update, where=changed),
+        [rows[key] for key in sorted(rows)],
+    )
+
+
+def _rules_of_rows(findings: Iterable[FindingLike], quarantined: Columns) -> Any:
+    rules: dict[tuple[str, date], set[str]] = defaultdict(set)
+    for finding in findings:
+        if str(finding.severity) == ERROR:
+            rules[finding.symbol, finding.session].add(finding.rule)
+    sessions = quarantined["session"].astype("datetime64[D]").tolist()
+    return np.array(
+        [
+            ",".join(sorted(rules[symbol, session]))
+            for symbol, session in zip(quarantined["symbol"], sessions, strict=True)
+        ],
+        dtype=object,
+    )

@@ -1,0 +1,39 @@
+"""The command line: the same jobs as the DAGs, without Airflow. Exit codes: 0 done, 1 ran and found a problem,
+2 bad usage or input."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import typer
+
+from trading_lib.cli.database import app as database_app
+from trading_lib.cli.operations import app as operations_app
+from trading_lib.cli.research import app as research_app
+from trading_lib.cli.trade import app as trade_app
+from trading_lib.domain.errors import TradingError
+
+app = typer.Typer(
+    name="trading",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Intelligent Trading System: backtest, paper-trade and operate a systematic portfolio.",
+)
+for group in (research_app, trade_app, operations_app):
+    app.registered_commands += group.registered_commands
+    app.registered_groups += group.registered_groups
+app.add_typer(database_app, name="db")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; an error of ours is one line on standard error and its exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        app(given)
+    except TradingError as error:
+        if "--json" in given:
+            typer.echo(json.dumps({"error": str(error), "kind": type(error).__name__}))
+        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+        raise SystemExit(error.exit_code) from None

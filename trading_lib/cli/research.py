@@ -1,0 +1,63 @@
+"""Commands that read data and compute: ``trading backtest``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trading_lib.cli.output import JSON_OPTION, percent, readable, show
+
+app = typer.Typer()
+
+DATA_OPTION = typer.Option(
+    "--data", help="Folder of CSV or Parquet prices; without it the simulated market is used.", show_default=False
+)
+
+
+@app.command()
+def backtest(
+    first: Annotated[str, typer.Option("--from", help="First session, YYYY-MM-DD.")],
+    last: Annotated[str, typer.Option("--to", help="Last session, YYYY-MM-DD.")],
+    data: Annotated[Path | None, DATA_OPTION] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the report to this JSON file.")] = None,
+    picture: Annotated[Path | None, typer.Option("--picture", help="Write the equity curve to this PNG.")] = None,
+    track: Annotated[bool, typer.Option(help="Log the run to the running MLflow server.")] = True,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Run the configured strategy over past sessions and report what paper trading would have done.
+
+    Example: trading backtest --from 2015-01-02 --to 2019-12-31 --data prices --out result.json
+    """
+    from trading_lib.adapters.output_file import check_writable, write_whole
+    from trading_lib.domain.sessions import parse_session
+    from trading_lib.workflows import backtesting
+    from trading_lib.workflows.settings import load_settings
+    from trading_lib.workflows.tracking import tracking_uri
+
+    settings = load_settings()
+    for path in filter(None, (out, picture)):
+        check_writable(path)
+    run = backtesting.backtest(settings, parse_session(first), parse_session(last), data)
+    if out:
+        write_whole(out, json.dumps(run.report, indent=2).encode() + b"\n")
+    if picture:
+        write_whole(picture, backtesting.draw(run))
+    address = tracking_uri(settings) if track else None
+    if address:
+        run.report["mlflow_run_id"] = backtesting.track(run, address)
+    show(run.report, as_json, _lines(run.report, address))
+
+
+def _lines(report: dict[str, object], address: str | None) -> list[str]:
+    rates = ("annual_return", "annual_volatility", "max_drawdown", "win_rate", "monthly_turnover", "annual_cost_drag")
+    lines = [f"Backtest on {report['data_source']} data, {report['from']} to {report['to']}, costs included, 1 trial"]
+    for name in ("final_nav", *rates, "sharpe", "calmar", "profit_factor", "trades", "max_risk_level", "config_hash"):
+        value = report[name]
+        text = percent(value) if name in rates and isinstance(value, float | None) else readable(value)
+        lines.append(f"  {name.replace('_', ' '):<18} {text}")
+    lines += [f"  {note}" for note in report["notes"]] if isinstance(report["notes"], list) else []
+    where = f"logged to MLflow at {address}" if address else "not logged: no MLflow server is running (make up)"
+    return [*lines, f"  {report['elapsed_seconds']} s, {where}"]

@@ -1,0 +1,105 @@
+"""Commands that move a book: ``trading ingest``, ``trading run-daily``, ``trading kill-switch``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trading_lib.cli.output import JSON_OPTION, show
+
+app = typer.Typer()
+kill_switch_app = typer.Typer(no_args_is_help=True, help="Halt or allow trading; works with the database down.")
+app.add_typer(kill_switch_app, name="kill-switch")
+
+DATA_OPTION = typer.Option("--data", help="Folder of CSV or Parquet prices.", show_default=False)
+SOURCE_OPTION = typer.Option("--source", help="simulated, files or yfinance.", show_default=False)
+
+
+@app.command()
+def ingest(
+    data: Annotated[Path | None, DATA_OPTION] = None,
+    source: Annotated[str | None, SOURCE_OPTION] = None,
+    session: Annotated[str | None, typer.Option("--to", help="Last session, default the newest.")] = None,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Load a source's whole history into the database. The same again changes nothing.
+
+    Example: trading ingest --data prices
+    """
+    from trading_lib.workflows import market_data
+    from trading_lib.workflows.ingestion import newest_session
+    from trading_lib.workflows.settings import load_settings
+
+    settings = load_settings()
+    kind = source or ("files" if data else market_data.SIMULATED)
+    last = session or newest_session(kind, data, settings).isoformat()
+    plan = market_data.plan(last, kind, str(data) if data else None, "demo", settings)
+    result = market_data.ingest_history(plan, settings, datetime.fromisoformat(last).date())
+    show({"source": plan["source_name"], "to": last} | result, as_json)
+
+
+@app.command("run-daily")
+def run_daily(
+    session: Annotated[str | None, typer.Option("--session", help="Session, default the newest.")] = None,
+    book: Annotated[str | None, typer.Option("--book", help="Book to trade, default demo or paper.")] = None,
+    data: Annotated[Path | None, DATA_OPTION] = None,
+    source: Annotated[str | None, SOURCE_OPTION] = None,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Ingest, decide and paper-trade one session, task by task. Running it again changes nothing.
+
+    Example: trading run-daily --session 2022-06-15 --book demo-real --data prices
+    """
+    from trading_lib.workflows import market_data
+    from trading_lib.workflows.daily import run_daily as run
+    from trading_lib.workflows.settings import load_settings
+    from trading_lib.workflows.summary import render, session_summary
+
+    settings = load_settings()
+    plan = market_data.plan(session, source, str(data) if data else None, book, settings)
+    run(plan, settings, None if as_json else lambda line: typer.echo(f"  {line}", err=True))
+    summary = session_summary(plan["book"], plan["session"], settings)
+    show(summary, as_json, render(summary).splitlines())
+
+
+@kill_switch_app.command("on")
+def kill_switch_on(
+    reason: Annotated[str, typer.Option("--reason", help="Why, for the record.")] = "by hand",
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Halt trading: no order is sent until it is off.
+
+    Example: trading kill-switch on --reason "broker statement does not match"
+    """
+    from trading_lib.workflows.halt import kill_switch
+
+    switch = kill_switch()
+    switch.turn_on(reason, datetime.now(UTC))
+    show(switch.describe(), as_json)
+
+
+@kill_switch_app.command("off")
+def kill_switch_off(as_json: Annotated[bool, JSON_OPTION] = False) -> None:
+    """Allow trading again.
+
+    Example: trading kill-switch off
+    """
+    from trading_lib.workflows.halt import kill_switch
+
+    switch = kill_switch()
+    switch.turn_off()
+    show(switch.describe(), as_json)
+
+
+@kill_switch_app.command("status")
+def kill_switch_status(as_json: Annotated[bool, JSON_OPTION] = False) -> None:
+    """Say whether trading is halted, since when and why.
+
+    Example: trading kill-switch status --json
+    """
+    from trading_lib.workflows.halt import kill_switch
+
+    show(kill_switch().describe(), as_json)

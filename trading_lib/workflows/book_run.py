@@ -1,0 +1,161 @@
+"""One book and one session: the stores and the market a trading task works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Engine
+
+from trading_lib.adapters.kill_switch import KillSwitch
+from trading_lib.adapters.stores.book_store import BookStore
+from trading_lib.adapters.stores.market_store import MarketStore
+from trading_lib.adapters.stores.order_store import OrderStore
+from trading_lib.adapters.stores.state_store import StateStore
+from trading_lib.backtest.engine import BacktestInput
+from trading_lib.decision import DecisionConfig
+from trading_lib.domain.books import Book, BookKind
+from trading_lib.domain.errors import InputError
+from trading_lib.domain.market_view import MarketView
+from trading_lib.domain.portfolio import Portfolio
+from trading_lib.domain.risk import RiskAssessment
+from trading_lib.workflows.backtesting import backtest_input
+from trading_lib.workflows.halt import kill_switch
+from trading_lib.workflows.market import Market, market_from_store
+from trading_lib.workflows.market_data import checked_book
+from trading_lib.workflows.settings import Settings, load_settings
+from trading_lib.workflows.stage_records import assessment_from
+
+
+@dataclass(frozen=True)
+class BookRun:
+    """What the tasks of one session share.
+
+    Attributes
+    ----------
+    market
+        As known at the session's decision time, or a longer one: a view never looks past its session.
+    """
+
+    settings: Settings
+    plan: dict[str, Any]
+    session: date
+    book: Book
+    market: Market
+    engine: Engine
+
+    @classmethod
+    def open(
+        cls,
+        plan: dict[str, Any],
+        settings: Settings | None = None,
+        market: Market | None = None,
+        engine: Engine | None = None,
+    ) -> BookRun:
+        """Connect, open the book when it is new, and load the market unless it is given."""
+        active = settings or load_settings()
+        session = date.fromisoformat(plan["session"])
+        connection = engine or active.engine()
+        source = plan["source_name"]
+        book = open_book(plan, active, connection, session)
+        loaded = market or market_from_store(
+            MarketStore(connection), source, active.configuration.universe, active.calendar, session
+        )
+        return cls(active, plan, session, book, loaded, connection)
+
+    @property
+    def state(self) -> StateStore:
+        """Stages, decisions, portfolios and risk states."""
+        return StateStore(self.engine)
+
+    @property
+    def orders(self) -> OrderStore:
+        """Intents, orders and fills."""
+        return OrderStore(self.engine)
+
+    @property
+    def input(self) -> BacktestInput:
+        """The same bundle the backtest runs on."""
+        return backtest_input(self.settings, self.market, self.book.name)
+
+    @property
+    def decision_config(self) -> DecisionConfig:
+        """Configuration of the decision; only simulated books take approvals from it."""
+        config = self.settings.configuration.decision
+        if self.book.kind in (BookKind.DEMO, BookKind.BACKTEST):
+            return config
+        return config.model_copy(update={"risk": config.risk.model_copy(update={"simulated_approval": False})})
+
+    @property
+    def view(self) -> MarketView:
+        """What the decision may look at."""
+        return self.market.view(self.settings.configuration.universe, self.session)
+
+    @property
+    def kill_switch(self) -> KillSwitch:
+        """The kill switch of this installation."""
+        return kill_switch(self.settings.folders)
+
+    def portfolio(self) -> Portfolio:
+        """Return the settled portfolio of the session; `InputError` when it was not settled yet."""
+        portfolio = self.state.portfolio(self.book.name, self.session)
+        if portfolio is None:
+            raise InputError(
+                f"session {self.session} of book {self.book.name} is not settled", "run the settle task first"
+            )
+        return portfolio
+
+    def assessment(self) -> RiskAssessment:
+        """Return the stored risk assessment of the session; `InputError` when risk was not assessed yet."""
+        record = self.stage("risk")
+        state = self.state.risk_state(self.book.name, self.session)
+        if state is None:
+            raise InputError(
+                f"the risk state of session {self.session} of book {self.book.name} is missing", "run task risk again"
+            )
+        return assessment_from(record, state, self.state.risk_events(self.book.name, self.session))
+
+    def stage(self, name: str) -> dict[str, Any]:
+        """Return what an earlier stage of this session stored; `InputError` when it did not run."""
+        record = self.state.stage(self.book.name, self.session, name)
+        if record is None:
+            raise InputError(
+                f"stage {name} of session {self.session} of book {self.book.name} did not run", f"run task {name} first"
+            )
+        return record
+
+
+def open_book(plan: dict[str, Any], settings: Settings, engine: Engine, session: date) -> Book:
+    """Return the plan's book, opened at ``session`` when it is new; a book keeps the source it was opened with."""
+    store, name = BookStore(engine), checked_book(plan["book"], plan["source_name"])
+    known = {book.name: book for book in store.books()}
+    if name not in known:
+        return store.open_book(
+            Book(
+                name=name,
+                kind=_kind(name),
+                data_source=plan["source_name"],
+                data_folder=plan["data"],
+                opened_session=session,
+                initial_cash=settings.configuration.initial_cash,
+                config_hash=settings.configuration.config_hash,
+                created_at=settings.clock(),
+            )
+        )
+    book = known[name]
+    if book.data_source != plan["source_name"]:
+        raise InputError(
+            f"book {name} trades on {book.data_source}, this run brings {plan['source_name']}",
+            "name another book with --book",
+        )
+    return book
+
+
+def _kind(name: str) -> BookKind:
+    for kind in (BookKind.DEMO, BookKind.BACKTEST):
+        if name.startswith(kind.value):
+            return kind
+    if name.startswith(BookKind.LIVE.value):
+        raise InputError(f"book {name!r} would trade live, and no live broker is set up", "use a paper or demo book")
+    return BookKind.PAPER

@@ -1,0 +1,168 @@
+"""The demonstration: bring the stack up, load history, run one session through Airflow, show what was decided.
+
+Inputs are an optional folder of prices and an optional session; the output is the session's summary. Everything
+runs on the real parts, and a second time it finds its own results and changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trading_lib.adapters.services.airflow_follow import (
+    RUN_PATIENCE,
+    TRIGGER_PATIENCE,
+    follow,
+    require_success,
+    wait_for_triggered,
+)
+from trading_lib.adapters.services.airflow_rest import AirflowClient, DagRun
+from trading_lib.adapters.services.folders import StackFolders
+from trading_lib.adapters.services.stack import START_PATIENCE, Stack
+from trading_lib.domain.errors import DataFileError
+from trading_lib.domain.sessions import FIRST_SESSION
+from trading_lib.workflows import database, history, market_data, summary
+from trading_lib.workflows.settings import Settings, load_settings
+
+Progress = Callable[[str], None]
+SIMULATED = "simulated"
+FILES = "files"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSummary:
+    """What the demonstration shows.
+
+    Attributes
+    ----------
+    session_summary
+        What `trading_lib.workflows.summary.session_summary` returned.
+    runs
+        The DAG runs, in order.
+    addresses
+        Service -> address of its user interface.
+    login
+        User and password of Airflow; MLflow has no login.
+    """
+
+    session_summary: dict[str, Any]
+    runs: tuple[DagRun, ...]
+    addresses: dict[str, str]
+    login: tuple[str, str]
+
+    def render(self) -> str:
+        """Return the summary as text for a terminal."""
+        user, password = self.login
+        lines = [
+            summary.render(self.session_summary).rstrip(),
+            "",
+            f"Airflow  {self.addresses['airflow']}   user {user}, password {password}",
+            f"MLflow   {self.addresses['mlflow']}   (no login)",
+            "Everything keeps running; stop it with: make down",
+        ]
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the summary as JSON-able values."""
+        user, password = self.login
+        return {
+            "summary": self.session_summary,
+            "dag_runs": [{"dag_id": run.dag_id, "run_id": run.run_id, "state": run.state} for run in self.runs],
+            "addresses": self.addresses,
+            "login": {"user": user, "password": password},
+        }
+
+
+def run_demo(
+    folders: StackFolders,
+    data: Path | None,
+    session: str | None,
+    progress: Progress,
+    environment: MutableMapping[str, str],
+) -> DemoSummary:
+    """Run the demonstration; the stack stays up afterwards.
+
+    Parameters
+    ----------
+    data
+        Folder of prices; None for the simulated market.
+    session
+        ``YYYY-MM-DD``; None for the newest session there are prices for.
+    environment
+        The process's own environment. The addresses of the started services are put into it, because the
+        workflows called here find database and MLflow there, as they do inside an Airflow task.
+
+    Raises
+    ------
+    InputError
+        For unusable input, before anything is started.
+    RunFailedError
+        When a DAG run failed; the failed task and the end of its log went to ``progress``.
+    """
+    settings = load_settings(environment)
+    folder = data.expanduser().resolve() if data is not None else None
+    source, book = (FILES, _book_for(folder)) if folder is not None else (SIMULATED, "demo")
+    wanted = session or (_newest_session(folder, settings) if folder is not None else None)
+    plan = market_data.plan(wanted, source, str(folder) if folder else None, book, settings)
+
+    stack = Stack(folders, environment, progress)
+    urls = stack.start_database()
+    environment.update(stack.local_addresses(urls))
+    progress(f"database schema: revision {database.upgrade()}")
+    if not stack.start_services(urls):
+        progress("the stack is running already")
+    stack.mlflow.wait_healthy(START_PATIENCE)
+    history.bootstrap(plan["source"], plan["data"], plan["session"], plan["book"], progress)
+    stack.wait_healthy()
+
+    client = stack.airflow.client()
+    runs = _run_session(client, plan, settings.clock(), progress)
+    return DemoSummary(
+        session_summary=summary.session_summary(plan["book"], plan["session"]),
+        runs=runs,
+        addresses={"airflow": stack.airflow.url, "mlflow": stack.mlflow.url},
+        login=stack.login(),
+    )
+
+
+def _run_session(
+    client: AirflowClient, plan: market_data.Plan, now: datetime, progress: Progress
+) -> tuple[DagRun, ...]:
+    """Run both DAGs for the planned session; each has a run id of its own, so that a repetition is visible."""
+    for dag_id in ("market_data", "trade_daily"):
+        client.unpause(dag_id)
+    conf = {key: plan[key] for key in ("session", "source", "data", "book")}
+    run_id = f"demo__{plan['session']}__{now:%Y%m%dT%H%M%S%f}"
+    progress(f"Airflow: running session {plan['session']} of book {plan['book']}")
+    ingested = follow(client, client.trigger("market_data", conf, run_id), progress, RUN_PATIENCE)
+    require_success(client, ingested, progress)
+    traded = wait_for_triggered(client, ingested, "trade_daily", TRIGGER_PATIENCE)
+    traded = follow(client, traded, progress, RUN_PATIENCE)
+    require_success(client, traded, progress)
+    return ingested, traded
+
+
+def _book_for(folder: Path) -> str:
+    """Name the demo book of a data folder: books of different sources never mix."""
+    name = re.sub(r"[^a-z0-9]+", "-", folder.name.lower()).strip("-")
+    return f"demo-{name or 'files'}"
+
+
+def _newest_session(folder: Path, settings: Settings) -> str:
+    """Return the newest exchange session that the folder has prices for."""
+    now, calendar = settings.clock(), settings.calendar
+    newest = calendar.latest_decidable(now)
+    universe = settings.configuration.universe
+    bars = market_data.open_source(FILES, str(folder), settings).bars(universe.symbols, FIRST_SESSION, newest, now).bars
+    days = bars.frame["date"].to_numpy().astype("datetime64[D]")
+    covered = np.intersect1d(days, calendar.between(FIRST_SESSION, newest))
+    if not len(covered):
+        raise DataFileError(f"{folder} holds no prices of any exchange session", "choose another folder")
+    last: date = covered[-1].astype("datetime64[D]").item()
+    return last.isoformat()

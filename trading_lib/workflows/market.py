@@ -1,0 +1,95 @@
+"""Market data ready for decisions: bars from a source or the store -> panel and factors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import numpy as np
+
+from trading_lib.adapters.stores.market_store import MarketStore
+from trading_lib.domain.errors import SessionError
+from trading_lib.domain.instruments import TradingCalendar, Universe
+from trading_lib.domain.market_view import FactorPanel, MarketView, view_at
+from trading_lib.domain.prices import VOLATILITY_INDEX, Bars, MacroSeries, PricePanel
+from trading_lib.domain.sessions import FIRST_SESSION, SessionCalendar
+from trading_lib.factors.calculator import calculate_factors
+from trading_lib.market_data.panel import assemble_panel
+from trading_lib.market_data.source import MarketDataSource, SourceAnswer
+from trading_lib.validation.report import ValidationReport
+from trading_lib.validation.structural import validate_bars
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """A panel and its factors."""
+
+    panel: PricePanel
+    factors: FactorPanel
+
+    def row(self, session: date) -> int:
+        """Row of ``session``; `SessionError` when the data does not reach it."""
+        row = int(np.searchsorted(self.panel.sessions, np.datetime64(session)))
+        if row < len(self.panel.sessions) and self.panel.sessions[row] == np.datetime64(session):
+            return row
+        raise SessionError(
+            f"there are no prices of session {session} (data of {self.panel.source} ends {self.panel.sessions[-1]})",
+            "ingest that session first, or choose an earlier one",
+        )
+
+    def view(self, universe: Universe, session: date) -> MarketView:
+        """What was known at the decision time of ``session``."""
+        return view_at(universe, self.panel, self.factors, self.row(session), session)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSource:
+    """A source's whole history, validated, with the market built from it."""
+
+    market: Market
+    answer: SourceAnswer
+    validation: ValidationReport
+    macro: MacroSeries
+
+
+def build_market(
+    bars: Bars, macro: MacroSeries, universe: Universe, calendar: SessionCalendar, last: date | None = None
+) -> Market:
+    """Assemble the panel and compute the factors."""
+    panel = assemble_panel(bars, macro, universe, calendar, last)
+    return Market(panel, calculate_factors(panel))
+
+
+def market_from_source(
+    source: MarketDataSource, universe: Universe, calendar: SessionCalendar, last: date, as_of: datetime
+) -> LoadedSource:
+    """Read everything a source has up to ``last``, set bad bars aside, and build the market."""
+    symbols = [*universe.symbols, VOLATILITY_INDEX]
+    answer = source.bars(symbols, FIRST_SESSION, last, as_of)
+    validation = validate_bars(answer.bars, universe, as_of)
+    macro = source.macro(FIRST_SESSION, last, as_of)
+    newest = _newest_session(validation.accepted, universe, calendar)
+    market = build_market(validation.accepted, macro, universe, calendar, newest)
+    return LoadedSource(market, answer, validation, macro)
+
+
+def market_from_store(
+    store: MarketStore, source: str, universe: Universe, calendar: SessionCalendar, session: date
+) -> Market:
+    """Read what was known at the decision time of ``session`` and build the market up to it."""
+    as_of = calendar.decision_time(session)
+    always_open = [i.symbol for i in universe if i.calendar is TradingCalendar.ALWAYS]
+    bars = store.read_bars(source, as_of, opened=True, always_open=always_open)
+    macro = store.read_macro(source, as_of)
+    return build_market(bars, macro, universe, calendar, session)
+
+
+def _newest_session(bars: Bars, universe: Universe, calendar: SessionCalendar) -> date | None:
+    """Newest session with an exchange bar, so that a lone weekend bar of a coin adds no empty session."""
+    exchange = [i.symbol for i in universe if i.calendar is TradingCalendar.XNYS]
+    dates = bars.frame.loc[bars.frame["symbol"].isin(exchange), "date"]
+    if dates.empty:
+        return None
+    sessions = calendar.between(FIRST_SESSION, dates.max().date())
+    newest: date = sessions[-1].item()
+    return newest

@@ -1,0 +1,142 @@
+"""What a session of a book came to, as a dictionary and as text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date
+from typing import Any
+
+from trading_lib.adapters.stores.book_store import BookStore
+from trading_lib.adapters.stores.order_store import OrderStore
+from trading_lib.adapters.stores.state_store import StateStore
+from trading_lib.domain.errors import InputError
+from trading_lib.domain.orders import Fill, Order, OrderStatus
+from trading_lib.domain.portfolio import Portfolio
+from trading_lib.workflows.market_data import SIMULATED
+from trading_lib.workflows.settings import Settings, load_settings
+
+Summary = dict[str, Any]
+
+
+def session_summary(book: str, session: str, settings: Settings | None = None) -> Summary:
+    """Collect what the session of the book decided, traded and is worth.
+
+    Raises
+    ------
+    InputError
+        When the book did not decide that session.
+    """
+    active = settings or load_settings()
+    engine, day = active.engine(), date.fromisoformat(session)
+    state, orders = StateStore(engine), OrderStore(engine)
+    decision = state.decision(book, day)
+    portfolio = state.portfolio(book, day)
+    if decision is None or portfolio is None:
+        raise InputError(f"book {book} has not decided session {session}", "run `trading run-daily` for it")
+    history = state.nav_history(book)
+    peak = max(float(nav) for at, nav in history if at <= day)
+    return {
+        "book": book,
+        "data_source": BookStore(engine).book(book).data_source,
+        "session": session,
+        "regime": decision.regime,
+        "volatility_index": decision.payload["signals"]["volatility_index"],
+        "risk_level": decision.risk_level,
+        "drawdown": round(1.0 - float(portfolio.nav) / peak, 6),
+        "nav": str(portfolio.nav),
+        "cash": str(portfolio.cash),
+        "initial_cash": str(BookStore(engine).book(book).initial_cash),
+        "sessions": len(history),
+        "signals": [
+            {
+                "symbol": signal.symbol,
+                "signal": signal.signal.name,
+                "confidence": round(signal.confidence, 4),
+                "target_weight": round(signal.target_weight, 4),
+                "actual_weight": round(actual, 4),
+                "reason": signal.reason,
+            }
+            for signal, actual in state.signals(book, day)
+        ],
+        "positions": _positions(portfolio),
+        "orders": [_order(order, status) for order, status in orders.orders(book, session=day)],
+        "skipped": decision.payload["orders"]["skipped"],
+        "fills": [_fill(fill) for fill in orders.fills(book, day)],
+        "fills_in_all": len(orders.fills(book)),
+        "risk_events": [event.reason for event in state.risk_events(book, day)],
+        "config_hash": decision.config_hash,
+        "code_version": decision.code_version,
+    }
+
+
+def _positions(portfolio: Portfolio) -> list[dict[str, Any]]:
+    return [
+        {
+            "symbol": symbol,
+            "quantity": str(position.quantity),
+            "price": str(portfolio.marks[symbol]),
+            "weight": round(portfolio.weight(symbol), 4),
+        }
+        for symbol, position in sorted(portfolio.positions.items())
+    ]
+
+
+def _order(order: Order, status: OrderStatus) -> dict[str, Any]:
+    return {
+        "client_order_id": order.client_order_id,
+        "symbol": order.symbol,
+        "side": order.side.value,
+        "quantity": str(order.quantity),
+        "status": status.value,
+        "purpose": order.purpose.value,
+        "reason": order.reason,
+    }
+
+
+def _fill(fill: Fill) -> dict[str, Any]:
+    return {
+        "symbol": fill.symbol,
+        "side": fill.side.value,
+        "quantity": str(fill.quantity),
+        "price": str(fill.price),
+        "commission": str(fill.commission),
+        "filled_at": fill.filled_at.isoformat(),
+    }
+
+
+def render(summary: Summary) -> str:
+    """Lay a summary out for a terminal."""
+    source = summary["data_source"]
+    note = "  (SIMULATED prices: no real market)" if source == SIMULATED else ""
+    index = summary["volatility_index"]
+    counts = Counter(signal["signal"] for signal in summary["signals"])
+    gain = float(summary["nav"]) / float(summary["initial_cash"]) - 1.0
+    lines = [
+        f"Session {summary['session']}   book {summary['book']}   data source {source}{note}",
+        f"Regime {summary['regime']} (^VIX {index:.2f})   risk level {summary['risk_level']}   "
+        f"drawdown {summary['drawdown']:.2%}",
+        f"Net asset value ${float(summary['nav']):,.2f} ({gain:+.2%} after {summary['sessions']} sessions, costs "
+        f"included)   cash ${float(summary['cash']):,.2f}",
+        "",
+        "Signals: " + ", ".join(f"{count} {name}" for name, count in counts.most_common()),
+    ]
+    lines += [
+        f"  {s['symbol']:<8}{s['signal']:<12}{s['confidence']:>5.2f}  held {s['actual_weight']:>6.1%}  "
+        f"wanted {s['target_weight']:>6.1%}  {s['reason']}"
+        for s in summary["signals"]
+    ]
+    lines += ["", f"Orders decided ({len(summary['orders'])}), trading at the next opening:"]
+    lines += [
+        f"  {o['side']:<5}{o['quantity']:>10} {o['symbol']:<8}{o['status']:<10}{o['reason']}"
+        for o in summary["orders"]
+    ] or ["  none: no change of weight was large enough, or none was allowed"]
+    lines += [f"  held back: {symbol}: {limit}" for symbol, limit in summary["skipped"].items()]
+    lines += ["", f"Fills booked this session ({len(summary['fills'])}; {summary['fills_in_all']} since the book opened):"]
+    lines += [
+        f"  {f['side']:<5}{f['quantity']:>10} {f['symbol']:<8}at {f['price']:<11} commission {f['commission']:<8}"
+        f"{f['filled_at']}"
+        for f in summary["fills"]
+    ] or ["  none: the session before decided no order"]
+    lines += ["", "Positions: " + (", ".join(f"{p['symbol']} {p['weight']:.1%}" for p in summary["positions"]) or "none")]
+    lines += [f"Risk: {reason}" for reason in summary["risk_events"]]
+    return "\n".join(lines) + "\n"

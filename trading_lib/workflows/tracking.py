@@ -1,0 +1,23 @@
+"""Where runs are logged: the MLflow server of the environment, or the one the stack started."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from trading_lib.workflows.settings import Settings
+
+TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
+
+
+def tracking_uri(settings: Settings) -> str | None:
+    """Address of the MLflow server to log to, None when none is running."""
+    named = os.environ.get(TRACKING_VARIABLE)
+    if named:
+        return named
+    try:
+        state = json.loads(settings.folders.state.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    address = state.get("mlflow_address")
+    return str(address) if address else None
