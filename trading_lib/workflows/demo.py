@@ -113,7 +113,8 @@ def run_demo(
 
     stack = Stack(folders, environment, progress)
     urls = stack.start_database()
-    environment.update(stack.local_addresses(urls))
+    # MLflow's links would end up among the lines of the summary, or in the middle of its JSON.
+    environment.update(stack.local_addresses(urls), MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT="true")
     progress(f"database schema: revision {database.upgrade()}")
     if not stack.start_services(urls):
         progress("the stack is running already")

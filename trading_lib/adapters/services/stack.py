@@ -199,7 +199,8 @@ class Stack:
         content = {
             "database": urls.description,
             "ports": {"airflow": self._airflow_port.number, "mlflow": self.mlflow.port.number},
-            "addresses": {"airflow": self._airflow_url, "mlflow": self.mlflow.url},
+            "airflow_address": self._airflow_url,
+            "mlflow_address": self.mlflow.url,
         }
         write_private(self.folders.state, json.dumps(content, indent=2) + "\n")
 

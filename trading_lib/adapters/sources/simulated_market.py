@@ -17,7 +17,7 @@ from trading_lib.adapters.sources.simulated.bars import simulate_bars, simulate_
 from trading_lib.adapters.sources.simulated.macro import simulate_macro
 from trading_lib.adapters.sources.simulated.returns import market_shocks
 from trading_lib.domain.instruments import Universe
-from trading_lib.domain.prices import Bars, MacroSeries
+from trading_lib.domain.prices import VOLATILITY_INDEX, Bars, MacroSeries
 from trading_lib.domain.sessions import require_aware
 from trading_lib.market_data.source import SourceAnswer
 
@@ -63,7 +63,7 @@ class SimulatedMarket:
         moment = require_aware(as_of, "as_of")
         if self._bars is None:
             history = _simulated_history(self._seed).bars
-            known = history["symbol"].isin([*self._universe.symbols, "^VIX"])
+            known = history["symbol"].isin([*self._universe.symbols, VOLATILITY_INDEX])
             self._bars = stamp_bars(history[known], self._universe, self.name)
         answer = answer_from_history(self._bars, self.name, symbols, first, last, moment, (f"seed {self._seed}",))
         unmodelled = {

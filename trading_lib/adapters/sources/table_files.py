@@ -128,7 +128,14 @@ def _read_csv(path: Path, names: Mapping[str, str], needed: Sequence[str]) -> pd
     written = {names[name]: name for name in needed}
     texts = {names[name]: "str" for name in ("symbol", "series") if name in needed}
     # Blank lines stay in, so that row positions are line numbers; they are dropped once those are fixed.
-    frame = pd.read_csv(path, usecols=list(written), dtype=texts, skip_blank_lines=False, low_memory=False)
+    frame = pd.read_csv(
+        path,
+        usecols=list(written),
+        dtype=texts,
+        skip_blank_lines=False,
+        low_memory=False,
+        float_precision="round_trip",
+    )
     return frame.rename(columns=written)[list(needed)].dropna(how="all")
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from trading_lib.adapters.stores.database import reporting_lost_connections
 from trading_lib.domain.errors import InputError
@@ -83,8 +83,7 @@ def copy_out(
 
 
 def _copy(connection: Connection, command: str, stream: io.BytesIO) -> None:
-    engine: Engine = connection.engine
-    with reporting_lost_connections(engine), _driver_connection(connection).cursor() as cursor:
+    with reporting_lost_connections(connection), _driver_connection(connection).cursor() as cursor:
         cursor.copy_expert(command, stream)
 
 

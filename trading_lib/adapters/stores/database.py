@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg2
-from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import ArgumentError
 
@@ -91,12 +91,14 @@ def describe(url: URL) -> str:
 
 
 @contextmanager
-def reporting_lost_connections(engine: Engine) -> Iterator[None]:
+def reporting_lost_connections(connection: Connection) -> Iterator[None]:
     """Translate driver errors of a block that uses the raw psycopg2 connection, as COPY does."""
     try:
         yield
     except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-        raise unavailable(engine.url, error) from error
+        # SQLAlchemy has not seen the error; without this its rollback would fail on the dead connection.
+        connection.invalidate(error)
+        raise unavailable(connection.engine.url, error) from error
 
 
 def unavailable(url: URL, error: BaseException) -> StorageUnavailableError:

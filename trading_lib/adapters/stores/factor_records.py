@@ -58,6 +58,6 @@ def read_factors(connection: Connection, source: str, session: date) -> dict[str
     """Symbol -> factor -> value of one session."""
     query = text("SELECT symbol, factor, value FROM factor_values WHERE source = :source AND session = :session")
     result: dict[str, dict[str, float]] = {}
-    for symbol, factor, value in sorted(connection.execute(query, {"source": source, "session": session}).tuples()):
+    for symbol, factor, value in sorted(connection.execute(query, {"source": source, "session": session})):
         result.setdefault(symbol, {})[factor] = value
     return result

@@ -89,7 +89,7 @@ def quarantined_symbols(connection: Connection, source: str, session: date) -> d
         .where(~_accepted_after(found.c.found_at))
     )
     rules: dict[str, list[str]] = defaultdict(list)
-    for symbol, rule in connection.execute(query).tuples():
+    for symbol, rule in connection.execute(query):
         rules[symbol].append(rule)
     return {symbol: tuple(sorted(rules[symbol])) for symbol in sorted(rules)}
 

@@ -1,0 +1,96 @@
+# What a user and a developer do with this project. `make help` lists it.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+STAMP_DEV := $(VENV)/.installed-dev
+
+# A Python of this range; `make demo PYTHON=/path/to/python` overrides the search.
+PYTHON ?= $(shell for candidate in python3.11 python3.12 python3.13 python3 python; do \
+	if "$$candidate" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; \
+	then command -v "$$candidate"; break; fi; done)
+
+# Prices for the demo: a folder of CSV or Parquet files, and the session to run. Both may stay empty.
+DATA ?=
+SESSION ?=
+DEMO_OPTIONS := $(if $(DATA),--data "$(DATA)") $(if $(SESSION),--session "$(SESSION)")
+
+# Further options for pytest, e.g. PYTEST="-k timetable -x".
+PYTEST ?=
+
+.PHONY: help demo up down status doctor test test-fast lint format bench venv venv-dev lock clean
+
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  make demo DATA=DIR SESSION=YYYY-MM-DD   the demo on a folder of real prices"
+	@echo "  PYTHON=/path/to/python                  the interpreter for .venv (3.11 to 3.13)"
+
+demo: $(STAMP) ## Start everything, run one session through Airflow, show what was decided
+	@$(BIN)/trading demo $(DEMO_OPTIONS)
+
+up: $(STAMP) ## Start PostgreSQL, MLflow and Airflow
+	@$(BIN)/trading stack up
+
+down: $(STAMP) ## Stop them again
+	@$(BIN)/trading stack down
+
+status: $(STAMP) ## Show what runs where
+	@$(BIN)/trading stack status
+
+doctor: $(STAMP) ## Check interpreter, packages, ports, database, services and disk
+	@$(BIN)/trading doctor
+
+test: $(STAMP_DEV) ## Run every test, the end-to-end run included, and measure coverage
+	@$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST)
+
+test-fast: $(STAMP_DEV) ## Run the tests that start no stack
+	@$(BIN)/python -m pytest -m "not e2e" $(PYTEST)
+
+lint: $(STAMP_DEV) ## Check style, formatting, types and import direction
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+format: $(STAMP_DEV) ## Format the code and fix what can be fixed
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(STAMP_DEV) ## Measure speed and memory
+	@$(BIN)/python -m benchmarks
+
+venv: $(STAMP) ## Create or refresh .venv from requirements.txt
+
+venv-dev: $(STAMP_DEV) ## The same with what tests and lint need
+
+lock: $(STAMP_DEV) ## Compile requirements*.in into requirements*.txt (needs uv; keeps pinned versions)
+	@command -v uv >/dev/null || { echo "make lock needs uv: install it with 'pip install uv'" >&2; exit 2; }
+	@for name in requirements requirements-dev; do \
+		uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+			--no-emit-index-url --no-emit-find-links $$name.in --output-file $$name.txt || exit 1; done
+
+clean: ## Remove caches (not .venv, not .local)
+	@rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov build *.egg-info
+	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+$(STAMP): requirements.txt pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "no Python 3.11, 3.12 or 3.13 with venv was found: install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python" >&2; \
+		exit 2; fi
+	@if ! "$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then \
+		echo "PYTHON=$(PYTHON) is no Python 3.11 to 3.13: name another one" >&2; exit 2; fi
+	@if [ ! -x $(BIN)/python ] || ! $(BIN)/python -c '' 2>/dev/null; then \
+		echo "creating $(VENV) with $$("$(PYTHON)" --version)" >&2; "$(PYTHON)" -m venv --clear $(VENV); fi
+	@echo "installing $$(grep -c == requirements.txt) pinned packages into $(VENV) (about a minute and a half)" >&2
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(STAMP_DEV): $(STAMP) requirements-dev.txt
+	@echo "installing the tools for tests and lint" >&2
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

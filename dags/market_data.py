@@ -1,0 +1,87 @@
+"""market_data: bring one session's prices in, judge them, compute the factors and announce the result.
+
+plan -> ingest (one task per group of symbols) -> validate -> factors -> publish (asset `market_data`)
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.exceptions import AirflowFailException
+from airflow.sdk import Param, dag, task
+from failure_mail import notify_failure
+from pipeline_assets import MARKET_DATA
+from xnys_timetable import XnysSessionTimetable
+
+from trading_lib.domain.errors import InputError
+from trading_lib.domain.sessions import exchange_sessions
+
+Plan = dict[str, Any]
+
+
+@dag(
+    schedule=XnysSessionTimetable(),
+    start_date=datetime.fromisoformat("2004-01-02T00:00:00+00:00"),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"on_failure_callback": notify_failure},
+    params={
+        "session": Param(None, type=["null", "string"], description="YYYY-MM-DD; empty: the interval's session"),
+        "source": Param(None, type=["null", "string"], enum=[None, "simulated", "files", "yfinance"]),
+        "data": Param(None, type=["null", "string"], description="Folder of prices, for the source `files`"),
+        "book": Param(None, type=["null", "string"], description="Whose source to use; empty: the default book"),
+    },
+    tags=["daily"],
+    doc_md=__doc__,
+)
+def market_data() -> None:
+    @task(multiple_outputs=False)
+    def plan(params: dict[str, Any], data_interval_end: datetime | None = None) -> Plan:
+        from trading_lib.workflows import market_data as workflow
+
+        session = params["session"]
+        if session is None and data_interval_end is not None:
+            session = exchange_sessions().latest_with_data(data_interval_end).isoformat()
+        return workflow.plan(session, params["source"], params["data"], params["book"])
+
+    @task
+    def groups(plan: Plan) -> list[str]:
+        return list(plan["groups"])
+
+    @task(retries=2, retry_delay=timedelta(seconds=10), retry_exponential_backoff=2.0, pool="market_data")
+    def ingest(plan: Plan, group: str) -> Plan:
+        from trading_lib.workflows import market_data as workflow
+
+        try:
+            return workflow.ingest(plan, group)
+        except InputError as error:  # asking again would get the same answer
+            raise AirflowFailException(str(error)) from error
+
+    @task(multiple_outputs=False)
+    def validate(plan: Plan) -> Plan:
+        from trading_lib.workflows import market_data as workflow
+
+        return workflow.validate(plan)
+
+    @task(multiple_outputs=False)
+    def factors(plan: Plan) -> Plan:
+        from trading_lib.workflows import market_data as workflow
+
+        return workflow.factors(plan)
+
+    # The outlet sits on one unmapped task at the end: an event says that everything before it is stored.
+    @task(outlets=[MARKET_DATA], multiple_outputs=False)
+    def publish(plan: Plan, *, outlet_events: Any, dag_run: Any) -> Plan:
+        from trading_lib.workflows import market_data as workflow
+
+        extra = {**workflow.publish(plan), "run_type": str(getattr(dag_run.run_type, "value", dag_run.run_type))}
+        outlet_events[MARKET_DATA].extra = extra
+        return extra
+
+    planned = plan()
+    ingested = ingest.partial(plan=planned).expand(group=groups(planned))
+    ingested >> validate(planned) >> factors(planned) >> publish(planned)
+
+
+market_data()

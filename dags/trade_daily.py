@@ -1,0 +1,70 @@
+"""trade_daily: decide and trade one session, from yesterday's fills to today's report.
+
+plan -> await_decision_time -> settle -> signals -> targets -> risk -> orders -> place -> fills -> reconcile -> report
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.exceptions import AirflowSkipException
+from airflow.sdk import Param, PokeReturnValue, chain, dag, task
+from failure_mail import notify_failure
+from pipeline_assets import MARKET_DATA
+
+Plan = dict[str, Any]
+STAGES = ("settle", "signals", "targets", "risk", "orders", "place", "fills", "reconcile", "report")
+
+
+@dag(
+    schedule=[MARKET_DATA],
+    catchup=False,
+    max_active_runs=1,
+    default_args={"on_failure_callback": notify_failure},
+    params={
+        "session": Param(None, type=["null", "string"], description="YYYY-MM-DD, when started by hand"),
+        "source": Param(None, type=["null", "string"], enum=[None, "simulated", "files", "yfinance"]),
+        "data": Param(None, type=["null", "string"], description="Folder of prices, for the source `files`"),
+        "book": Param(None, type=["null", "string"], description="Book to trade; empty: the default book"),
+    },
+    tags=["daily"],
+    doc_md=__doc__,
+)
+def trade_daily() -> None:
+    @task(multiple_outputs=False)
+    def plan(params: dict[str, Any], triggering_asset_events: Any = None) -> Plan:
+        from trading_lib.workflows import market_data as workflow
+
+        wanted = params
+        events = [event for group in (triggering_asset_events or {}).values() for event in group]
+        if events:
+            # A backfill repairs stored data of the past; it must never lead to orders.
+            current = [event.extra for event in events if event.extra.get("run_type") != "backfill"]
+            if not current:
+                raise AirflowSkipException("the market data came from a backfill, which is never traded")
+            wanted = max(current, key=lambda extra: str(extra["session"]))
+        return workflow.plan(wanted["session"], wanted["source"], wanted["data"], wanted["book"])
+
+    @task.sensor(poke_interval=60, timeout=24 * 3600, mode="reschedule")
+    def await_decision_time(plan: Plan) -> PokeReturnValue:
+        from trading_lib.workflows import trading
+
+        return PokeReturnValue(is_done=datetime.fromisoformat(trading.decision_time(plan)) <= datetime.now(UTC))
+
+    def stage(name: str) -> Callable[[Any], Any]:
+        @task(task_id=name, multiple_outputs=False)
+        def run(plan: Plan) -> Plan:
+            from trading_lib.workflows import trading
+
+            result: Plan = getattr(trading, name)(plan)
+            return result
+
+        return run
+
+    planned = plan()
+    chain(await_decision_time(planned), *(stage(name)(planned) for name in STAGES))
+
+
+trade_daily()

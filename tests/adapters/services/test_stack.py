@@ -1,0 +1,166 @@
+"""What the stack refuses before it starts anything; a whole start is the end-to-end test's business."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url, text
+
+from trading_lib.adapters.services.airflow_server import AirflowServer
+from trading_lib.adapters.services.credentials import Credentials
+from trading_lib.adapters.services.databases import DatabaseServer, DatabaseUrls
+from trading_lib.adapters.services.folders import StackFolders, project_folder
+from trading_lib.adapters.services.mlflow_server import MlflowServer
+from trading_lib.adapters.services.ports import Port, internal_port
+from trading_lib.adapters.services.stack import Stack
+from trading_lib.adapters.stores.database import connect
+from trading_lib.adapters.stores.embedded_postgres import EmbeddedPostgres
+from trading_lib.domain.errors import ConfigurationError, PortInUseError, StorageUnavailableError, TradingError
+
+
+@pytest.fixture(name="folders")
+def fixture_folders(tmp_path: Path, repository_root: Path) -> StackFolders:
+    return StackFolders(home=tmp_path / "home", project=repository_root)
+
+
+@pytest.fixture(name="ports")
+def fixture_ports() -> dict[str, str]:
+    """Two free ports as environment variables."""
+    with socket.socket() as first, socket.socket() as second:
+        for probe in (first, second):
+            probe.bind(("127.0.0.1", 0))
+        return {
+            "TRADING_AIRFLOW_PORT": str(first.getsockname()[1]),
+            "TRADING_MLFLOW_PORT": str(second.getsockname()[1]),
+        }
+
+
+def urls(text: str) -> DatabaseUrls:
+    url = make_url(text)
+    return DatabaseUrls(url, url.set(database="airflow"), url.set(database="mlflow"), embedded=False)
+
+
+def test_home_is_local_unless_configured(repository_root: Path, tmp_path: Path) -> None:
+    assert StackFolders.locate({}).home == repository_root / ".local"
+    assert StackFolders.locate({"TRADING_HOME": str(tmp_path)}).home == tmp_path
+    with pytest.raises(ConfigurationError, match="TRADING_PROJECT"):
+        project_folder({"TRADING_PROJECT": str(tmp_path)})
+
+
+@pytest.mark.parametrize("variable", ["TRADING_AIRFLOW_PORT", "TRADING_MLFLOW_PORT"])
+def test_a_taken_port_is_found_before_anything_starts(
+    folders: StackFolders, ports: dict[str, str], variable: str
+) -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        environment = {**ports, variable: str(server.getsockname()[1])}
+        with pytest.raises(PortInUseError, match=variable):
+            Stack(folders, environment, print).up()
+    assert not folders.home.exists()
+
+
+def test_nothing_running_is_said_and_stopping_it_is_harmless(folders: StackFolders, ports: dict[str, str]) -> None:
+    stack = Stack(folders, ports, print)
+    status = stack.status()
+    assert status.stopped
+    assert not status.running
+    assert [service.name for service in status.services] == ["PostgreSQL", "MLflow", "Airflow"]
+    assert stack.down() == 0
+    assert not folders.home.exists()
+
+
+def test_two_commands_do_not_work_on_the_stack_at_once(folders: StackFolders, ports: dict[str, str]) -> None:
+    folders.create()
+    with (folders.home / "stack.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(TradingError, match="another command"):
+            Stack(folders, ports, print).down()
+
+
+def test_ports_of_a_stack_that_is_gone_do_not_stick(folders: StackFolders, ports: dict[str, str]) -> None:
+    folders.create()
+    folders.state.write_text(json.dumps({"ports": {"airflow": 1, "mlflow": 2}}))
+    assert str(Stack(folders, ports, print).mlflow.port.number) == ports["TRADING_MLFLOW_PORT"]
+
+
+@pytest.mark.parametrize(
+    ("url", "culprit"),
+    [
+        ("nonsense", "TRADING_DATABASE_URL is no database URL"),
+        ("sqlite:///x.db", "sqlite"),
+        ("postgresql://u:hunter2@localhost/airflow", "names the database 'airflow'"),
+    ],
+)
+def test_a_wrong_database_url_is_refused_without_showing_it(tmp_path: Path, url: str, culprit: str) -> None:
+    with pytest.raises(ConfigurationError, match=culprit) as caught:
+        DatabaseServer(tmp_path, {"TRADING_DATABASE_URL": url})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_unreachable_database_is_named_without_its_password(folders: StackFolders, ports: dict[str, str]) -> None:
+    environment = {**ports, "TRADING_DATABASE_URL": f"postgresql://u:hunter2@127.0.0.1:{internal_port(1)}/trading"}
+    stack = Stack(folders, environment, print)
+    with pytest.raises(StorageUnavailableError, match=r"127\.0\.0\.1") as caught:
+        stack.up()
+    assert "hunter2" not in str(caught.value)
+    assert not stack.database.is_running()
+
+
+@pytest.mark.postgres
+def test_sibling_databases_are_created_on_a_server_named_by_url(
+    postgres_server: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    postgres_server.create_databases(["trading_by_url"])
+    server = DatabaseServer(tmp_path, {"TRADING_DATABASE_URL": postgres_server.url("trading_by_url")})
+    assert not server.embedded
+    for _ in range(2):
+        found = server.start()
+    assert (found.trading.database, found.airflow.database, found.mlflow.database) == (
+        "trading_by_url",
+        "airflow",
+        "mlflow",
+    )
+    for url in (found.airflow, found.mlflow):
+        engine = connect(url.render_as_string(hide_password=False))
+        with engine.connect() as connection:
+            assert connection.execute(text("SELECT current_database()")).scalar() == url.database
+        engine.dispose()
+    assert server.is_running()
+    assert not server.stop()
+    assert postgres_server.is_running()
+
+
+def test_secrets_reach_services_by_environment_only(folders: StackFolders) -> None:
+    """Command lines show in `ps` to every user of the machine."""
+    secret = urls("postgresql+psycopg2://u:hunter2@db/trading")
+    mlflow = MlflowServer(folders, Port("MLflow", 5000, "TRADING_MLFLOW_PORT"))
+    assert "hunter2" not in " ".join(mlflow._command())
+    assert "hunter2" in mlflow._environment({}, secret)["MLFLOW_BACKEND_STORE_URI"]
+    assert "hunter2" not in secret.description
+
+
+def test_airflow_gets_paths_and_keys_and_keeps_the_user_s_settings(
+    folders: StackFolders, repository_root: Path
+) -> None:
+    server = AirflowServer(folders, Port("Airflow", 8099, "TRADING_AIRFLOW_PORT"), Credentials.generate())
+    given = {
+        "PATH": "/bin",
+        "PYTHONPATH": "/mine",
+        "AIRFLOW__CORE__PARALLELISM": "9",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+    }
+    found = server.environment(given, urls("postgresql+psycopg2://u:p@db/trading"))
+    assert found["AIRFLOW__CORE__DAGS_FOLDER"] == str(repository_root / "dags")
+    assert found["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].endswith("/airflow")
+    assert found["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://127.0.0.1:8099/execution/"
+    assert found["AIRFLOW__CORE__PARALLELISM"] == "9"
+    assert found["PATH"].split(os.pathsep)[1:] == ["/bin"]
+    assert found["PYTHONPATH"].split(os.pathsep) == [str(repository_root), "/mine"]
+    # Nobody may switch the login off by a variable that happens to be set.
+    assert found["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS"] == "False"

@@ -1,0 +1,194 @@
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, inspect, text
+
+from tests.database_fixtures import MakeDatabase
+from trading_lib.adapters.include_folder import include_folder
+from trading_lib.adapters.stores import migrations
+from trading_lib.adapters.stores.database import connect
+from trading_lib.adapters.stores.migrations import current_revision, head_revision, require_current_revision, upgrade
+from trading_lib.adapters.stores.schema import metadata
+from trading_lib.domain.errors import StorageUnavailableError
+
+pytestmark = pytest.mark.postgres
+
+COLUMNS = """
+    SELECT table_name, column_name, data_type, udt_name, is_nullable, column_default FROM information_schema.columns
+    WHERE table_schema = 'public' AND table_name <> 'alembic_version' ORDER BY 1, 2
+"""
+CONSTRAINTS = """
+    SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+    WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text <> 'alembic_version' ORDER BY 1, 2
+"""
+INDEXES = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'alembic_version' ORDER BY 1"
+ANOTHER_REVISION = '''
+"""A later step."""
+from alembic import op
+revision, down_revision, branch_labels, depends_on = "0002", "0001", None, None
+def upgrade():
+    op.execute("CREATE TABLE later (id integer)")
+    op.execute("{second}")
+def downgrade():
+    op.execute("DROP TABLE later")
+'''
+
+
+def execute(url: str, *statements: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()
+
+
+def tables(url: str) -> set[str]:
+    engine = create_engine(url)
+    names = set(inspect(engine).get_table_names())
+    engine.dispose()
+    return names
+
+
+def problem(url: str) -> str:
+    engine = connect(url)
+    with pytest.raises(StorageUnavailableError) as caught:
+        require_current_revision(engine)
+    engine.dispose()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.fixture
+def with_second_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Return a function that adds a revision 0002 to a copy of the migrations."""
+    shutil.copytree(include_folder() / "alembic", tmp_path / "include 100%" / "alembic")
+
+    def add(second_statement: str) -> None:
+        versions = tmp_path / "include 100%" / "alembic" / "versions"
+        (versions / "0002_later.py").write_text(ANOTHER_REVISION.format(second=second_statement))
+        monkeypatch.setenv("TRADING_INCLUDE", str(tmp_path / "include 100%"))
+
+    return add
+
+
+def test_upgrade_from_nothing_and_again(empty_database_url: str) -> None:
+    assert current_revision(empty_database_url) is None
+    assert upgrade(empty_database_url) == head_revision()
+    assert upgrade(empty_database_url) == head_revision()
+    assert current_revision(empty_database_url) == head_revision()
+    engine = connect(empty_database_url)
+    require_current_revision(engine)
+    engine.dispose()
+
+
+def test_migrated_schema_is_the_declared_one(database_url: str, empty_database_url: str) -> None:
+    migrated, declared = create_engine(database_url), create_engine(empty_database_url)
+    with migrated.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    # Alembic compares neither checks nor primary keys; the catalogue of a database made from the metadata does.
+    metadata.create_all(declared)
+    with migrated.connect() as ours, declared.connect() as theirs:
+        for query in (COLUMNS, CONSTRAINTS, INDEXES):
+            rows = [tuple(row) for row in ours.execute(text(query))]
+            assert rows
+            assert rows == [tuple(row) for row in theirs.execute(text(query))]
+    migrated.dispose()
+    declared.dispose()
+
+
+def test_downgrade_removes_every_table(database_url: str) -> None:
+    engine = create_engine(database_url)
+    with engine.begin() as connection:
+        configuration = Config()
+        configuration.set_main_option("script_location", str(include_folder() / "alembic"))
+        configuration.attributes["connection"] = connection
+        command.downgrade(configuration, "base")
+    engine.dispose()
+    assert tables(database_url) == {"alembic_version"}
+
+
+def test_empty_database_asks_for_an_upgrade(empty_database_url: str) -> None:
+    message = problem(empty_database_url)
+    assert "has no tables yet" in message
+    assert "trading db upgrade" in message
+
+
+def test_database_behind_asks_for_an_upgrade(database_url: str, with_second_revision) -> None:
+    with_second_revision("SELECT 1")
+    message = problem(database_url)
+    assert "is at revision 0001, this version needs 0002" in message
+    assert "trading db upgrade" in message
+    assert upgrade(database_url) == "0002"
+    assert "later" in tables(database_url)
+
+
+@pytest.mark.parametrize("stamped", [["0999"], ["0001", "0999"]])
+def test_database_ahead_is_refused_by_both(database_url: str, stamped: list[str]) -> None:
+    execute(database_url, "DELETE FROM alembic_version")
+    for revision in stamped:
+        execute(database_url, f"INSERT INTO alembic_version VALUES ('{revision}')")
+    assert "0999, which this version does not know" in problem(database_url)
+    with pytest.raises(StorageUnavailableError, match="0999"):
+        upgrade(database_url)
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        (["DROP TABLE order_events"], "without order_events"),
+        (["DELETE FROM alembic_version"], "no recorded revision"),
+        (["DROP TABLE alembic_version", "DROP TABLE order_events"], "no recorded revision"),
+    ],
+)
+def test_half_migrated_database_is_refused_by_both_and_left_alone(
+    database_url: str, damage: list[str], named: str
+) -> None:
+    execute(database_url, *damage)
+    before = tables(database_url)
+    assert f"half-migrated: {'at revision 0001 but ' if 'without' in named else 'it has'}" in problem(database_url)
+    assert named in problem(database_url)
+    with pytest.raises(StorageUnavailableError, match="half-migrated"):
+        upgrade(database_url)
+    assert tables(database_url) == before
+
+
+@pytest.mark.parametrize("migrated", [True, False])
+def test_failing_step_leaves_the_schema_as_it_was(
+    make_database: MakeDatabase, migrated: bool, with_second_revision
+) -> None:
+    url = make_database(migrated=migrated)
+    before = tables(url)
+    with_second_revision("SELECT 1/0")
+    with pytest.raises(StorageUnavailableError, match=r"rolled back: division by zero") as caught:
+        upgrade(url)
+    assert "\n" not in str(caught.value)
+    assert tables(url) == before
+    assert current_revision(url) == ("0001" if migrated else None)
+
+
+def test_unknown_target_revision_is_named(empty_database_url: str) -> None:
+    with pytest.raises(StorageUnavailableError, match="'0777'"):
+        upgrade(empty_database_url, "0777")
+    assert tables(empty_database_url) == set()
+
+
+def test_upgrades_at_the_same_time_take_turns(empty_database_url: str) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(upgrade, [empty_database_url] * 4)) == [head_revision()] * 4
+
+
+def test_upgrade_that_has_to_wait_too_long_says_so(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrations, "LOCK_WAIT", "50ms")
+    engine = connect(empty_database_url)
+    with engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": migrations.UPGRADE_LOCK})
+        with pytest.raises(StorageUnavailableError, match="another upgrade"):
+            upgrade(empty_database_url)
+    engine.dispose()
+    assert tables(empty_database_url) == set()

@@ -1,0 +1,33 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["tests.database_fixtures"]
+
+REQUIRE_SHARED_VARIABLE = "TRADING_REQUIRE_SHARED"
+
+
+@pytest.fixture(scope="session")
+def repository_root() -> Path:
+    """The checkout."""
+    return Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_market_data(repository_root: Path) -> Path:
+    """The folder of real prices beside the checkout; a test that needs it is skipped where it is absent.
+
+    With TRADING_REQUIRE_SHARED=1, as in CI, it fails instead: a check that never runs checks nothing.
+    """
+    folder = repository_root.parent / "shared" / "market-data"
+    if folder.is_dir():
+        return folder
+    reason = f"the real prices are not beside the checkout ({folder})"
+    if os.environ.get(REQUIRE_SHARED_VARIABLE) == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)

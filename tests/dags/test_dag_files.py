@@ -1,0 +1,107 @@
+"""Every DAG file imports, wires its tasks as agreed and stays thin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.airflow
+
+TRADING_STAGES = ["settle", "signals", "targets", "risk", "orders", "place", "fills", "reconcile", "report"]
+# The whole graph of each DAG: task -> the tasks that wait for it.
+GRAPHS: dict[str, dict[str, list[str]]] = {
+    "market_data": {
+        "plan": ["factors", "groups", "ingest", "publish", "validate"],
+        "groups": ["ingest"],
+        "ingest": ["validate"],
+        "validate": ["factors"],
+        "factors": ["publish"],
+        "publish": [],
+    },
+    "trade_daily": {
+        "plan": ["await_decision_time", *sorted(TRADING_STAGES)],
+        "await_decision_time": ["settle"],
+        "settle": ["signals"],
+        "signals": ["targets"],
+        "targets": ["risk"],
+        "risk": ["orders"],
+        "orders": ["place"],
+        "place": ["fills"],
+        "fills": ["reconcile"],
+        "reconcile": ["report"],
+        "report": [],
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def dag_bag(repository_root: Path) -> Any:
+    from airflow.dag_processing.dagbag import DagBag
+
+    return DagBag(repository_root / "dags")
+
+
+def test_every_file_imports(dag_bag: Any) -> None:
+    assert dag_bag.import_errors == {}
+    assert set(dag_bag.dags) == set(GRAPHS)
+
+
+@pytest.mark.parametrize("dag_id", GRAPHS)
+def test_task_graph_is_as_agreed(dag_bag: Any, dag_id: str) -> None:
+    graph = {task.task_id: sorted(task.downstream_task_ids) for task in dag_bag.dags[dag_id].tasks}
+    assert graph == {task: sorted(following) for task, following in GRAPHS[dag_id].items()}
+
+
+@pytest.mark.parametrize("dag_id", GRAPHS)
+def test_one_run_at_a_time_and_every_failure_is_mailed(dag_bag: Any, dag_id: str) -> None:
+    dag = dag_bag.dags[dag_id]
+    assert dag.max_active_runs == 1
+    assert not dag.catchup
+    for task in dag.tasks:
+        callbacks = task.on_failure_callback
+        names = [callback.__name__ for callback in (callbacks if isinstance(callbacks, list | tuple) else [callbacks])]
+        assert names == ["notify_failure"], task.task_id
+
+
+def test_only_fetching_from_outside_is_retried(dag_bag: Any) -> None:
+    retried = {task.task_id: task.retries for dag in dag_bag.dags.values() for task in dag.tasks if task.retries}
+    assert retried == {"ingest": 2}
+    assert dag_bag.dags["market_data"].get_task("ingest").retry_exponential_backoff
+
+
+def test_the_asset_leaves_by_the_last_unmapped_task_and_starts_trading(dag_bag: Any) -> None:
+    outlets = {
+        task.task_id: [asset.name for asset in task.outlets]
+        for task in dag_bag.dags["market_data"].tasks
+        if task.outlets
+    }
+    assert outlets == {"publish": ["market_data"]}
+    assert not dag_bag.dags["market_data"].get_task("publish").is_mapped
+    condition = dag_bag.dags["trade_daily"].timetable.asset_condition
+    assert [asset.name for asset in condition.objects] == ["market_data"]
+
+
+def test_pools_of_the_dags_are_in_the_settings_file(dag_bag: Any, repository_root: Path) -> None:
+    from trading_lib.adapters.services.airflow_settings import read_airflow_settings
+
+    used = {task.pool for dag in dag_bag.dags.values() for task in dag.tasks} - {"default_pool"}
+    offered = {pool.pool_name for pool in read_airflow_settings(repository_root / "airflow_settings.yaml").pools}
+    assert used == offered
+
+
+def test_dags_survive_serialization(dag_bag: Any) -> None:
+    """Airflow stores DAGs as JSON: a timetable it cannot store would keep the DAG from ever running."""
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    for dag_id, dag in dag_bag.dags.items():
+        restored = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+        assert sorted(restored.task_ids) == sorted(GRAPHS[dag_id])
+    timetable = DagSerialization.from_dict(DagSerialization.to_dict(dag_bag.dags["market_data"])).timetable
+    assert type(timetable).__name__ == "XnysSessionTimetable"
+
+
+@pytest.mark.parametrize("name", ["market_data.py", "trade_daily.py"])
+def test_wiring_files_stay_thin(repository_root: Path, name: str) -> None:
+    assert len((repository_root / "dags" / name).read_text().splitlines()) <= 90

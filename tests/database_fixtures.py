@@ -1,0 +1,120 @@
+"""A real PostgreSQL server for tests: one per test session, a fresh database per test."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from sqlalchemy import Engine, text
+
+from trading_lib.adapters.stores.database import connect
+from trading_lib.adapters.stores.embedded_postgres import EmbeddedPostgres
+from trading_lib.adapters.stores.migrations import upgrade
+
+TEMPLATE = "migrated_template"
+
+MakeDatabase = Callable[..., str]
+
+
+def processes_in(folder: Path) -> list[psutil.Process]:
+    """Processes of the server whose data lies in ``folder``, found without asking the code under test."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.name().startswith("postgres") and Path(process.cwd()) == folder:
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder with a short path, for a server of the test's own; nothing may run in it afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="itspg")).resolve()
+    yield folder
+    server = EmbeddedPostgres(folder / "data")
+    server.stop()
+    assert processes_in(server.folder) == []
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[EmbeddedPostgres]:
+    """The running server of this test session."""
+    folder = Path(tempfile.mkdtemp(prefix="itspg")).resolve()
+    server = EmbeddedPostgres(folder / "data")
+    server.start()
+    assert processes_in(server.folder)
+    # Dozens of test databases would spend their time waiting for the disk; tests of durability use their own server.
+    administration = connect(server.url("postgres")).execution_options(isolation_level="AUTOCOMMIT")
+    with administration.connect() as connection:
+        connection.execute(text("ALTER SYSTEM SET fsync = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+    administration.dispose()
+    yield server
+    server.stop()
+    assert processes_in(server.folder) == []
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def make_database(postgres_server: EmbeddedPostgres) -> MakeDatabase:
+    """Return a function that creates a database and returns its URL; ``migrated=False`` leaves it empty."""
+    postgres_server.create_databases([TEMPLATE])
+    upgrade(postgres_server.url(TEMPLATE))
+    numbers = itertools.count(1)
+
+    def make(migrated: bool = True) -> str:
+        name = f"test_{next(numbers)}"
+        administration = connect(postgres_server.url("postgres")).execution_options(isolation_level="AUTOCOMMIT")
+        with administration.connect() as connection:
+            template = TEMPLATE if migrated else "template1"
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+        administration.dispose()
+        return postgres_server.url(name)
+
+    return make
+
+
+@pytest.fixture
+def empty_database_url(make_database: MakeDatabase) -> str:
+    """URL of a fresh database without tables."""
+    return make_database(migrated=False)
+
+
+@pytest.fixture
+def database_url(make_database: MakeDatabase) -> str:
+    """URL of a fresh database at the newest schema."""
+    return make_database()
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """Engine on a fresh database at the newest schema."""
+    engine = connect(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def shared_engine(make_database: MakeDatabase) -> Iterator[Engine]:
+    """Engine on a database that the tests of a module share, for properties with many examples."""
+    engine = connect(make_database())
+    yield engine
+    engine.dispose()
+
+
+def table_contents(engine: Engine, *tables: str) -> dict[str, list[str]]:
+    """Every row with the transaction that wrote it: equal contents mean that nothing was written."""
+    contents = {}
+    with engine.connect() as connection:
+        for table in tables:
+            rows = connection.execute(text(f"SELECT xmin::text || ctid::text || t::text FROM {table} t"))
+            contents[table] = sorted(row[0] for row in rows)
+    return contents

@@ -1,0 +1,63 @@
+"""A loopback server with scripted answers, for what a healthy Airflow does not do on demand.
+
+How the client gets on with a real Airflow is the end-to-end test's business.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: AirflowPeer
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    do_POST = do_PATCH = do_GET
+
+    def log_message(self, *arguments: Any) -> None:
+        """Stay silent."""
+
+    def _answer(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        path = self.path.split("?")[0]
+        self.server.requests.append(f"{self.command} {path}")
+        answers = self.server.answers.get(f"{self.command} {path}", [(404, {"detail": "not here"})])
+        status, body = answers.pop(0) if len(answers) > 1 else answers[0]
+        content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+class AirflowPeer(ThreadingHTTPServer):
+    """``answers``: "METHOD /path" -> (status, body) in order; the last one is repeated. ``requests``: what came."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers: dict[str, list[tuple[int, Any]]] = {"POST /auth/token": [(201, {"access_token": "t"})]}
+        self.requests: list[str] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+@contextmanager
+def airflow_peer() -> Iterator[AirflowPeer]:
+    """Run the server for the duration of a block."""
+    with AirflowPeer() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
