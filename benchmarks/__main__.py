@@ -12,9 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import backtest, storage
+from benchmarks import backtest, storage, validation
 
-BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {"backtest": backtest.run, "storage": storage.run}
+BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
+    "backtest": backtest.run,
+    "storage": storage.run,
+    "validation": validation.run,
+}
 
 
 def main() -> None:

@@ -1,6 +1,9 @@
 """market_data: bring one session's prices in, judge them, compute the factors and announce the result.
 
 plan -> ingest (one task per group of symbols) -> validate -> factors -> publish (asset `market_data`)
+
+`plan` returns the groups to fetch: all for the newest session, for a past one those not fetched before. The plan itself
+is its XCom `plan`, because tasks can be mapped over a return value only.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from typing import Any
 from airflow.exceptions import AirflowFailException
 from airflow.sdk import Param, dag, task
 from failure_mail import notify_failure
-from pipeline_assets import MARKET_DATA
+from pipeline_assets import MARKET_DATA, SOURCES
 from xnys_timetable import XnysSessionTimetable
 
 from trading_lib.domain.errors import InputError
@@ -28,26 +31,25 @@ Plan = dict[str, Any]
     default_args={"on_failure_callback": notify_failure},
     params={
         "session": Param(None, type=["null", "string"], description="YYYY-MM-DD; empty: the interval's session"),
-        "source": Param(None, type=["null", "string"], enum=[None, "simulated", "files", "yfinance"]),
+        "source": Param(None, type=["null", "string"], enum=[None, *SOURCES]),
         "data": Param(None, type=["null", "string"], description="Folder of prices, for the source `files`"),
         "book": Param(None, type=["null", "string"], description="Whose source to use; empty: the default book"),
+        "refresh": Param(False, type="boolean", description="Fetch a past session even if it was fetched before"),
     },
     tags=["daily"],
     doc_md=__doc__,
 )
 def market_data() -> None:
     @task(multiple_outputs=False)
-    def plan(params: dict[str, Any], data_interval_end: datetime | None = None) -> Plan:
+    def plan(params: dict[str, Any], ti: Any, data_interval_end: datetime | None = None) -> list[str]:
         from trading_lib.workflows import market_data as workflow
 
         session = params["session"]
         if session is None and data_interval_end is not None:
             session = exchange_sessions().latest_with_data(data_interval_end).isoformat()
-        return workflow.plan(session, params["source"], params["data"], params["book"])
-
-    @task
-    def groups(plan: Plan) -> list[str]:
-        return list(plan["groups"])
+        planned = workflow.plan(session, params["source"], params["data"], params["book"])
+        ti.xcom_push(key="plan", value=planned)
+        return workflow.groups_to_ingest(planned, params["refresh"])
 
     @task(retries=2, retry_delay=timedelta(seconds=10), retry_exponential_backoff=2.0, pool="market_data")
     def ingest(plan: Plan, group: str) -> Plan:
@@ -58,7 +60,8 @@ def market_data() -> None:
         except InputError as error:  # asking again would get the same answer
             raise AirflowFailException(str(error)) from error
 
-    @task(multiple_outputs=False)
+    # With nothing to fetch, ingest is skipped, which is no reason to stop.
+    @task(multiple_outputs=False, trigger_rule="none_failed")
     def validate(plan: Plan) -> Plan:
         from trading_lib.workflows import market_data as workflow
 
@@ -79,9 +82,9 @@ def market_data() -> None:
         outlet_events[MARKET_DATA].extra = extra
         return extra
 
-    planned = plan()
-    ingested = ingest.partial(plan=planned).expand(group=groups(planned))
-    ingested >> validate(planned) >> factors(planned) >> publish(planned)
+    groups: Any = plan()
+    planned = groups["plan"]
+    ingest.partial(plan=planned).expand(group=groups) >> validate(planned) >> factors(planned) >> publish(planned)
 
 
 market_data()

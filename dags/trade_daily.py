@@ -12,7 +12,7 @@ from typing import Any
 from airflow.exceptions import AirflowSkipException
 from airflow.sdk import Param, PokeReturnValue, chain, dag, task
 from failure_mail import notify_failure
-from pipeline_assets import MARKET_DATA
+from pipeline_assets import MARKET_DATA, SOURCES
 
 Plan = dict[str, Any]
 STAGES = ("settle", "signals", "targets", "risk", "orders", "place", "fills", "reconcile", "report")
@@ -25,7 +25,7 @@ STAGES = ("settle", "signals", "targets", "risk", "orders", "place", "fills", "r
     default_args={"on_failure_callback": notify_failure},
     params={
         "session": Param(None, type=["null", "string"], description="YYYY-MM-DD, when started by hand"),
-        "source": Param(None, type=["null", "string"], enum=[None, "simulated", "files", "yfinance"]),
+        "source": Param(None, type=["null", "string"], enum=[None, *SOURCES]),
         "data": Param(None, type=["null", "string"], description="Folder of prices, for the source `files`"),
         "book": Param(None, type=["null", "string"], description="Book to trade; empty: the default book"),
     },

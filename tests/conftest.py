@@ -24,10 +24,20 @@ def shared_market_data(repository_root: Path) -> Path:
 
     With TRADING_REQUIRE_SHARED=1, as in CI, it fails instead: a check that never runs checks nothing.
     """
-    folder = repository_root.parent / "shared" / "market-data"
+    return _beside_checkout(repository_root, "market-data", "the real prices")
+
+
+@pytest.fixture(scope="session")
+def shared_api_samples(repository_root: Path) -> Path:
+    """The folder of recorded answers of data vendors beside the checkout; see `shared_market_data`."""
+    return _beside_checkout(repository_root, "api-samples", "the recorded answers")
+
+
+def _beside_checkout(repository_root: Path, name: str, what: str) -> Path:
+    folder = repository_root.parent / "shared" / name
     if folder.is_dir():
         return folder
-    reason = f"the real prices are not beside the checkout ({folder})"
+    reason = f"{what} are not beside the checkout ({folder})"
     if os.environ.get(REQUIRE_SHARED_VARIABLE) == "1":
         pytest.fail(reason)
     pytest.skip(reason)

@@ -83,6 +83,12 @@ class SourceContract:
         assert self.unknown in mixed.failures[self.unknown]
         assert "\n" not in mixed.failures[self.unknown]
 
+    def test_a_typed_error_belongs_to_a_failure_and_says_the_same(self, source: MarketDataSource) -> None:
+        answer = source.bars((self.unknown, *self.known), self.first, self.last, self.as_of)
+        assert {symbol: str(error) for symbol, error in answer.errors.items()} == {
+            symbol: answer.failures[symbol] for symbol in answer.errors
+        }
+
     def test_a_range_without_bars_is_a_failure_of_each_symbol(self, source: MarketDataSource) -> None:
         answer = source.bars(self.known, date(1999, 5, 1), date(1999, 5, 2), self.as_of)
         assert len(answer.bars) == 0

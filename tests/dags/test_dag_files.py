@@ -13,8 +13,7 @@ TRADING_STAGES = ["settle", "signals", "targets", "risk", "orders", "place", "fi
 # The whole graph of each DAG: task -> the tasks that wait for it.
 GRAPHS: dict[str, dict[str, list[str]]] = {
     "market_data": {
-        "plan": ["factors", "groups", "ingest", "publish", "validate"],
-        "groups": ["ingest"],
+        "plan": ["factors", "ingest", "publish", "validate"],
         "ingest": ["validate"],
         "validate": ["factors"],
         "factors": ["publish"],

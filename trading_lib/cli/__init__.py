@@ -8,8 +8,10 @@ import sys
 
 import typer
 
+from trading_lib.cli.data import app as data_app
 from trading_lib.cli.database import app as database_app
 from trading_lib.cli.operations import app as operations_app
+from trading_lib.cli.quality import app as quality_app
 from trading_lib.cli.research import app as research_app
 from trading_lib.cli.trade import app as trade_app
 from trading_lib.domain.errors import TradingError
@@ -21,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Intelligent Trading System: backtest, paper-trade and operate a systematic portfolio.",
 )
-for group in (research_app, trade_app, operations_app):
+for group in (research_app, trade_app, data_app, quality_app, operations_app):
     app.registered_commands += group.registered_commands
     app.registered_groups += group.registered_groups
 app.add_typer(database_app, name="db")

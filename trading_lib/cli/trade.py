@@ -9,36 +9,51 @@ from typing import Annotated
 import typer
 
 from trading_lib.cli.output import JSON_OPTION, show
+from trading_lib.domain.errors import InputError
 
 app = typer.Typer()
 kill_switch_app = typer.Typer(no_args_is_help=True, help="Halt or allow trading; works with the database down.")
 app.add_typer(kill_switch_app, name="kill-switch")
 
 DATA_OPTION = typer.Option("--data", help="Folder of CSV or Parquet prices.", show_default=False)
-SOURCE_OPTION = typer.Option("--source", help="simulated, files or yfinance.", show_default=False)
+SOURCE_OPTION = typer.Option(
+    "--source", help="simulated, files, chain, or one source of the chain by name.", show_default=False
+)
 
 
 @app.command()
 def ingest(
     data: Annotated[Path | None, DATA_OPTION] = None,
     source: Annotated[str | None, SOURCE_OPTION] = None,
+    first: Annotated[str | None, typer.Option("--from", help="First day, default all there is.")] = None,
     session: Annotated[str | None, typer.Option("--to", help="Last session, default the newest.")] = None,
+    symbols: Annotated[str | None, typer.Option("--symbols", help="Only these, separated by commas.")] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Load a source's whole history into the database. The same again changes nothing.
+    """Load a source's history into the database. The same again changes nothing.
 
-    Example: trading ingest --data prices
+    Exit code 1 when a symbol brought nothing, or not its newest bar; a folder may lack symbols nobody asked for.
+
+    Example: trading ingest --source chain --from 2024-01-02 --symbols SPY,GLD
     """
+    from trading_lib.domain.sessions import FIRST_SESSION, parse_session
     from trading_lib.workflows import market_data
     from trading_lib.workflows.ingestion import newest_session
     from trading_lib.workflows.settings import load_settings
 
     settings = load_settings()
     kind = source or ("files" if data else market_data.SIMULATED)
-    last = session or newest_session(kind, data, settings).isoformat()
-    plan = market_data.plan(last, kind, str(data) if data else None, "demo", settings)
-    result = market_data.ingest_history(plan, settings, datetime.fromisoformat(last).date())
-    show({"source": plan["source_name"], "to": last} | result, as_json)
+    last = parse_session(session) if session else newest_session(kind, data, settings)
+    start = parse_session(first) if first else FIRST_SESSION
+    if start > last:
+        raise InputError(f"--from {start} lies after --to {last}", "exchange them")
+    plan = market_data.plan(last.isoformat(), kind, str(data) if data else None, "demo", settings)
+    chosen = [symbol.strip() for symbol in symbols.split(",") if symbol.strip()] if symbols else []
+    result = market_data.ingest_history(plan, settings, last, start, chosen)
+    show({"source": plan["source_name"], "from": start, "to": last} | result, as_json)
+    asked_for_all = chosen or kind not in ("files", market_data.SIMULATED)
+    if (asked_for_all and result["failures"]) or result["stale"]:
+        raise typer.Exit(1)
 
 
 @app.command("run-daily")

@@ -53,7 +53,59 @@ class PortInUseError(InputError):
 
 
 class SourceError(TradingError):
-    """A market data source failed for a symbol."""
+    """A market data source failed for a symbol.
+
+    Attributes
+    ----------
+    transient
+        Whether the same request may succeed a little later; a chain retries those and no others.
+    """
+
+    transient = False
+
+
+class RateLimitedError(SourceError):
+    """A source answered that it was asked too often.
+
+    Parameters
+    ----------
+    retry_after
+        Seconds the source asked to wait, None when it did not say.
+    """
+
+    transient = True
+
+    def __init__(self, problem: str, remedy: str = "", retry_after: float | None = None) -> None:
+        super().__init__(problem, remedy)
+        self.retry_after = retry_after
+
+
+class SourceUnavailableError(SourceError):
+    """A source cannot be reached, does not answer in time, or has an error of its own (HTTP 5xx)."""
+
+    transient = True
+
+
+class SourceRefusedError(SourceError):
+    """A source refuses the key or the plan (HTTP 401, 403): it would refuse every symbol, until a person acts."""
+
+
+class UnreadableAnswerError(SourceError):
+    """A source's answer is cut off, no JSON, or lacks a field it should have."""
+
+
+class SourceSkippedError(SourceError):
+    """A source was not asked at all: its circuit breaker is open, or its rate limit leaves no room in time."""
+
+
+class MissingKeyError(SourceError):
+    """A source needs a key that is not set; names the environment variable."""
+
+    exit_code = 2
+
+
+class CacheTierError(TradingError):
+    """A tier of the cache cannot be used; work goes on without it."""
 
 
 class DataQualityError(TradingError):
@@ -66,6 +118,10 @@ class NaiveDatetimeError(TypeError):
 
 class OrderTransitionError(TradingError):
     """An order event is not allowed in the order's present status."""
+
+
+class BreakerTransitionError(TradingError):
+    """An event is not allowed in a circuit breaker's present status."""
 
 
 class DecisionConflictError(TradingError):

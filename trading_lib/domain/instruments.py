@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
@@ -47,6 +48,8 @@ class Instrument:
         Fractions of traded notional (technical design 3.5).
     safe_haven
         Whether it may still be bought at risk level 3.
+    inception
+        First day it had a price; before that it is absent, never filled in. None when its sources begin later anyway.
     """
 
     symbol: str
@@ -62,6 +65,7 @@ class Instrument:
     commission_rate: Decimal
     slippage_rate: Decimal
     safe_haven: bool = False
+    inception: date | None = None
 
 
 @dataclass(frozen=True)

@@ -77,15 +77,19 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class MacroSeries:
-    """Macro observations in long form: columns of `MACRO_COLUMNS`, values in the series' own unit."""
+    """Macro observations in long form: columns of `MACRO_COLUMNS`, values in the series' own unit.
+
+    From a source that knows its vintages an observation comes once per revision, each with its own ``available_at``;
+    from any other it comes once, with the instant at which such observations are usually known.
+    """
 
     frame: pd.DataFrame
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame) -> MacroSeries:
-        """Select, type and sort the columns of `MACRO_COLUMNS`."""
+        """Select, type and sort the columns of `MACRO_COLUMNS`; revisions of an observation in order of their time."""
         typed = frame[list(MACRO_COLUMNS)].astype(MACRO_COLUMNS)
-        return cls(typed.sort_values(["series", "date"], kind="stable", ignore_index=True))
+        return cls(typed.sort_values(["series", "date", "available_at"], kind="stable", ignore_index=True))
 
     @classmethod
     def empty(cls) -> MacroSeries:

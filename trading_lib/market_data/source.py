@@ -1,4 +1,4 @@
-"""The Protocol every market data source implements. Input: symbols and dates. Output: `SourceAnswer`."""
+"""The Protocols of market data sources. Input: symbols and dates. Output: values that say when they were known."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
 
+from trading_lib.domain.errors import SourceError
+from trading_lib.domain.positioning import CotReports, FundingRates
 from trading_lib.domain.prices import Bars, MacroSeries
 
 
@@ -22,15 +24,49 @@ class SourceAnswer:
         Symbol -> one line saying why it is absent. One symbol's failure never costs the others.
     notes
         Lines worth showing, e.g. which files were taken.
+    errors
+        Symbol -> the typed error behind its failure, for the failures that have one. A chain reads there whether
+        trying again makes sense; a failure without one means that the source answered and has no such bars.
+    delivered
+        Symbol -> name of the source its bars came from, filled by a chain; empty where `name` says it all.
+    stale
+        Symbol -> date of its newest bar, where a chain found no source with the newest one that is due.
     """
 
     bars: Bars
     failures: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    errors: Mapping[str, SourceError] = field(default_factory=dict)
+    delivered: Mapping[str, str] = field(default_factory=dict)
+    stale: Mapping[str, date] = field(default_factory=dict)
 
 
-class MarketDataSource(Protocol):
-    """A place daily bars and macro series come from."""
+@dataclass(frozen=True, slots=True)
+class FundingAnswer:
+    """Funding rates a source delivered; every symbol asked for has rates or is in ``failures``, see `SourceAnswer`."""
+
+    rates: FundingRates
+    failures: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, SourceError] = field(default_factory=dict)
+
+
+class MacroSource(Protocol):
+    """A place macro series come from."""
+
+    @property
+    def name(self) -> str:
+        """Stored with every row, e.g. "fred"."""
+
+    def macro(self, first: date, last: date, as_of: datetime) -> MacroSeries:
+        """Macro observations with ``first <= date <= last`` and ``available_at <= as_of``; empty if none.
+
+        A source whose series cannot be read raises the `SourceError` that says why. Where a source knows its
+        vintages, an observation comes once per revision, each with its own instant.
+        """
+
+
+class MarketDataSource(MacroSource, Protocol):
+    """A place daily bars come from, and macro series where it has any."""
 
     @property
     def name(self) -> str:
@@ -43,5 +79,30 @@ class MarketDataSource(Protocol):
         (a naive one raises `NaiveDatetimeError`).
         """
 
-    def macro(self, first: date, last: date, as_of: datetime) -> MacroSeries:
-        """Macro observations with ``first <= date <= last`` and ``available_at <= as_of``; empty if none."""
+
+class FundingSource(Protocol):
+    """A place settled funding rates of perpetual futures come from."""
+
+    @property
+    def name(self) -> str:
+        """Stored with every row, e.g. "binance"."""
+
+    def funding(self, symbols: Sequence[str], first: date, last: date, as_of: datetime) -> FundingAnswer:
+        """Rates settled on the UTC days ``first`` to ``last`` and known at ``as_of``.
+
+        ``symbols`` name perpetuals by base and quote, e.g. "BTC-USDT".
+        """
+
+
+class PositioningSource(Protocol):
+    """A place Commitments of Traders reports come from."""
+
+    @property
+    def name(self) -> str:
+        """Stored with every row, e.g. "cftc"."""
+
+    def cot(self, first: date, last: date, as_of: datetime) -> CotReports:
+        """All reports with ``first <= report_date <= last`` that were published by ``as_of``; empty if none.
+
+        A source that cannot be read raises the `SourceError` that says why.
+        """

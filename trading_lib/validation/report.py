@@ -30,6 +30,8 @@ class Finding:
         The offending number (a price, a volume, a return as a fraction), None when there is none.
     message
         One line with symbol, date and numbers.
+    dataset
+        File and capture it was found in, empty where there is only one.
     """
 
     symbol: str
@@ -38,6 +40,7 @@ class Finding:
     severity: Severity
     value: float | None
     message: str
+    dataset: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,11 @@ class _Breach:
 
 
 def validate_bars(
-    bars: Bars, universe: Universe, as_of: datetime, rules: StructuralRules | None = None
+    bars: Bars,
+    universe: Universe,
+    as_of: datetime,
+    rules: StructuralRules | None = None,
+    foreign: bool = False,
 ) -> ValidationReport:
     """Split bars into accepted and quarantined ones and say why.
 
@@ -59,6 +63,8 @@ def validate_bars(
         counts: vendors leave its other prices and its volume empty.
     as_of
         Timezone-aware; bars that become known later are ``future_bar``.
+    foreign
+        Whether symbols outside the universe are let through. Nobody knows their calendar, so no day is wrong for them.
 
     Notes
     -----
@@ -74,7 +80,7 @@ def validate_bars(
         *_price_breaches(frame, limits),
         _negative_volume(frame),
         _duplicates(frame),
-        _off_session(frame, universe),
+        _off_session(frame, universe, foreign),
         _future(frame, moment),
     ]
     rejected = np.zeros(len(frame), dtype=bool)
@@ -130,10 +136,9 @@ def _duplicates(frame: pd.DataFrame) -> _Breach:
     return _Breach("duplicate_bar", Severity.ERROR, broken, missing, "is there more than once")
 
 
-def _off_session(frame: pd.DataFrame, universe: Universe) -> _Breach:
+def _off_session(frame: pd.DataFrame, universe: Universe, foreign: bool) -> _Breach:
     on_exchange = {
-        symbol: symbol == VOLATILITY_INDEX or universe[symbol].calendar is TradingCalendar.XNYS
-        for symbol in frame["symbol"].unique()
+        symbol: calendar_of(symbol, universe, foreign) is TradingCalendar.XNYS for symbol in frame["symbol"].unique()
     }
     sessions = exchange_sessions().sessions
     days = frame["date"].to_numpy().astype("datetime64[D]")
@@ -143,6 +148,15 @@ def _off_session(frame: pd.DataFrame, universe: Universe) -> _Breach:
     return _Breach(
         "bar_on_non_session", Severity.ERROR, broken, missing, "is on a day the New York Stock Exchange was closed"
     )
+
+
+def calendar_of(symbol: str, universe: Universe, foreign: bool = False) -> TradingCalendar | None:
+    """Calendar of a symbol; ^VIX keeps the exchange's. Outside the universe: None where ``foreign``, else an error."""
+    if symbol == VOLATILITY_INDEX:
+        return TradingCalendar.XNYS
+    if foreign and symbol not in universe.positions:
+        return None
+    return universe[symbol].calendar
 
 
 def _future(frame: pd.DataFrame, moment: datetime) -> _Breach:

@@ -10,7 +10,6 @@ from sqlalchemy import Engine
 
 from trading_lib.adapters.kill_switch import KillSwitch
 from trading_lib.adapters.stores.book_store import BookStore
-from trading_lib.adapters.stores.market_store import MarketStore
 from trading_lib.adapters.stores.order_store import OrderStore
 from trading_lib.adapters.stores.state_store import StateStore
 from trading_lib.backtest.engine import BacktestInput
@@ -25,6 +24,7 @@ from trading_lib.workflows.halt import kill_switch
 from trading_lib.workflows.market import Market, market_from_store
 from trading_lib.workflows.market_data import checked_book
 from trading_lib.workflows.settings import Settings, load_settings
+from trading_lib.workflows.sources import market_store
 from trading_lib.workflows.stage_records import assessment_from
 
 
@@ -60,7 +60,7 @@ class BookRun:
         source = plan["source_name"]
         book = open_book(plan, active, connection, session)
         loaded = market or market_from_store(
-            MarketStore(connection), source, active.configuration.universe, active.calendar, session
+            market_store(active, connection), source, active.configuration.universe, active.calendar, session
         )
         return cls(active, plan, session, book, loaded, connection)
 

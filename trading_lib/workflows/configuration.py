@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ from trading_lib.domain.configuration import Configuration
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.domain.instruments import AssetClass, Instrument, TradingCalendar, Universe
 from trading_lib.execution.config import PaperConfig
+from trading_lib.market_data.config import SourcesConfig
 from trading_lib.orders.config import OrderConfig, PreTradeConfig
 from trading_lib.portfolio.config import ConstraintConfig
 from trading_lib.risk.config import RiskConfig
@@ -43,6 +45,7 @@ class InstrumentConfig(Configuration):
     commission_rate: Decimal = Field(ge=0, lt=1)
     slippage_rate: Decimal = Field(ge=0, lt=1)
     safe_haven: bool
+    inception: date | None = None
 
 
 class UniverseFile(Configuration):
@@ -72,9 +75,13 @@ class ExecutionFile(Configuration):
 
 @dataclass(frozen=True, slots=True)
 class SystemConfiguration:
-    """Everything the configuration files say, and a hash that names it."""
+    """Everything the configuration files say, and a hash that names it.
+
+    The hash leaves the sources out: which of them was asked changes no rule, and every bar names its own.
+    """
 
     universe: Universe
+    sources: SourcesConfig
     decision: DecisionConfig
     paper: PaperConfig
     initial_cash: Decimal
@@ -97,6 +104,7 @@ def load_configuration(folder: Path, environment: Mapping[str, str] | None = Non
     strategy = _load(folder / "strategy.yaml", StrategyFile, variables)
     risk = _load(folder / "risk.yaml", RiskConfig, variables)
     execution = _load(folder / "execution.yaml", ExecutionFile, variables)
+    sources = _load(folder / "sources.yaml", SourcesConfig, variables)
     symbols = [row.symbol for row in universe.instruments]
     twice = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
     if twice:
@@ -113,6 +121,7 @@ def load_configuration(folder: Path, environment: Mapping[str, str] | None = Non
     )
     return SystemConfiguration(
         universe=Universe(tuple(Instrument(**row.model_dump()) for row in universe.instruments)),
+        sources=sources,
         decision=decision,
         paper=execution.paper,
         initial_cash=execution.initial_cash,

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
-from trading_lib.adapters.stores.market_store import MarketStore
 from trading_lib.adapters.stores.state_store import StateStore
 from trading_lib.workflows import backtesting, market_data
 from trading_lib.workflows.daily import trade_session
 from trading_lib.workflows.market import Market, market_from_store
 from trading_lib.workflows.settings import Settings, load_settings
+from trading_lib.workflows.sources import market_store
 from trading_lib.workflows.tracking import tracking_uri
 
 Progress = Callable[[str], None]
@@ -46,7 +46,7 @@ def bootstrap(
         progress(f"  {note}")
     engine = active.engine()
     universe = active.configuration.universe
-    market = market_from_store(MarketStore(engine), plan["source_name"], universe, active.calendar, before)
+    market = market_from_store(market_store(active, engine), plan["source_name"], universe, active.calendar, before)
     replayed = replay(plan, active, market, before, progress)
     result = {"plan": plan, "bars": loaded["inserted"] + loaded["unchanged"], "replayed_sessions": replayed}
     return result | (_tracked_backtest(active, market, before, progress) if track_backtest else {})

@@ -5,28 +5,35 @@ Each function takes and returns small JSON-able dictionaries; everything large g
 
 from __future__ import annotations
 
+import logging
 from datetime import date, timedelta
-from pathlib import Path
-from typing import Any
 
-from trading_lib.adapters.sources.registry import create_source
+from trading_lib.adapters.stores.ingestion_ledger import IngestionLedger
 from trading_lib.adapters.stores.market_store import MarketStore
 from trading_lib.domain.errors import DataQualityError, SimulatedDataError
-from trading_lib.domain.instruments import AssetClass, TradingCalendar, Universe
-from trading_lib.domain.prices import VOLATILITY_INDEX
-from trading_lib.domain.sessions import FIRST_SESSION, parse_session
-from trading_lib.factors.calculator import in_dollars
-from trading_lib.market_data.source import MarketDataSource
+from trading_lib.domain.instruments import TradingCalendar
+from trading_lib.domain.prices import Bars
+from trading_lib.domain.sessions import parse_session
+from trading_lib.market_data.due import inception_of, settled_by
 from trading_lib.validation.report import Finding, Severity
-from trading_lib.validation.structural import validate_bars
-from trading_lib.workflows.market import market_from_store
+from trading_lib.workflows import fetching
+from trading_lib.workflows.fetching import ingest_history, ingest_range
 from trading_lib.workflows.settings import Settings, load_settings
+from trading_lib.workflows.sources import (
+    MACRO_GROUP,
+    SIMULATED,
+    instrument_groups,
+    market_store,
+    open_source,
+    source_name,
+)
 
-Plan = dict[str, Any]
-Result = dict[str, Any]
+__all__ = ["SIMULATED", "ingest_history", "ingest_range", "open_source"]
 
-SIMULATED = "simulated"
-MACRO_GROUP = "macro"
+LOG = logging.getLogger(__name__)
+Plan = fetching.Plan
+Result = fetching.Result
+
 # Each run re-reads this many days, so that a bar that came late the day before is picked up; the same bar again
 # changes nothing.
 LOOKBACK_DAYS = 10
@@ -48,14 +55,14 @@ def plan(
     day = parse_session(session) if session else active.calendar.latest_decidable(active.clock())
     active.calendar.require_data(day, active.clock())
     kind = source or ("files" if data else SIMULATED)
-    name = open_source(kind, data, active).name
+    name = source_name(kind, data, active)
     return {
         "session": day.isoformat(),
         "source": kind,
         "source_name": name,
         "data": data,
         "book": checked_book(book or ("demo" if kind == SIMULATED else "paper"), name),
-        "groups": [*instrument_groups(active.configuration.universe), MACRO_GROUP],
+        "groups": [*instrument_groups(active), MACRO_GROUP],
     }
 
 
@@ -68,82 +75,123 @@ def checked_book(book: str, source_name: str) -> str:
     return book
 
 
-def open_source(kind: str, data: str | None, settings: Settings) -> MarketDataSource:
-    """Create the source a plan names."""
-    return create_source(kind, settings.configuration.universe, Path(data) if data else None)
+def groups_to_ingest(plan: Plan, refresh: bool = False, settings: Settings | None = None) -> list[str]:
+    """Return the groups of the plan that a run has to fetch.
 
+    The newest session is always fetched. A past one was usually fetched before, alone or among many at once; then
+    asking again would cost a request per symbol and bring nothing, so that a backfill of a year would take hours.
 
-def instrument_groups(universe: Universe) -> dict[str, list[str]]:
-    """Return the symbols that are fetched together; one group's failure leaves the others alone."""
-    return {
-        "etf": [i.symbol for i in universe if i.asset_class is AssetClass.US_ETF],
-        "crypto": [i.symbol for i in universe if i.asset_class is AssetClass.CRYPTO],
-        "volatility_index": [VOLATILITY_INDEX],
-    }
+    Parameters
+    ----------
+    refresh
+        Fetch again what was fetched before, e.g. to see a vendor's corrections.
+    """
+    active = settings or load_settings()
+    session = date.fromisoformat(plan["session"])
+    if refresh or not _is_past(session, active):
+        return list(plan["groups"])
+    ledger, members = IngestionLedger(active.engine()), instrument_groups(active)
+    settled = settled_by(session)
+    return [
+        group
+        for group in plan["groups"]
+        if not ledger.covers(plan["source_name"], group, members.get(group, []), session, settled)
+    ]
 
 
 def ingest(plan: Plan, group: str, settings: Settings | None = None) -> Result:
-    """Fetch, check and store the newest bars (or macro values) of one group."""
+    """Fetch, check and store the newest bars (or macro values) of one group.
+
+    A run for a past session fetches the weeks after it as well, for the runs that follow it in a backfill. Reads are
+    as of an instant, so what is stored early is not seen early.
+    """
     active = settings or load_settings()
     session = date.fromisoformat(plan["session"])
-    first = session - timedelta(days=LOOKBACK_DAYS)
-    return ingest_range(plan, [group], first, session, active)
+    last = session
+    if _is_past(session, active):
+        ahead = session + timedelta(days=active.configuration.sources.ingest.fetch_ahead_days)
+        last = max(session, min(ahead, active.calendar.latest_with_data(active.clock())))
+    return ingest_range(plan, [group], session - timedelta(days=LOOKBACK_DAYS), last, active)
 
 
-def ingest_range(plan: Plan, groups: list[str], first: date, last: date, settings: Settings) -> Result:
-    """Fetch, check and store everything of ``groups`` from ``first`` to ``last``; the same again changes nothing."""
-    store, now = MarketStore(settings.engine()), settings.clock()
-    source = open_source(plan["source"], plan["data"], settings)
-    members = instrument_groups(settings.configuration.universe)
-    result: Result = {"groups": groups, "inserted": 0, "revised": 0, "unchanged": 0, "quarantined": 0, "failures": {}}
-    symbols = [symbol for group in groups if group != MACRO_GROUP for symbol in members[group]]
-    if symbols:
-        answer = source.bars(symbols, first, last, now)
-        report = validate_bars(answer.bars, settings.configuration.universe, now)
-        counts = store.upsert_bars(report.accepted, now)
-        store.save_validation(source.name, report.findings, report.quarantined, now)
-        result |= {"inserted": counts.inserted, "revised": counts.revised, "unchanged": counts.unchanged}
-        result |= {"quarantined": len(report.quarantined), "failures": dict(answer.failures)}
-        result["notes"] = list(answer.notes)
-    if MACRO_GROUP in groups:
-        macro = store.upsert_macro(source.macro(first, last, now), now)
-        result["macro"] = macro.inserted + macro.revised
-    return result
-
-
-def ingest_history(plan: Plan, settings: Settings, last: date) -> Result:
-    """Load a source's whole history up to ``last``."""
-    return ingest_range(plan, plan["groups"], FIRST_SESSION, last, settings)
+def _is_past(session: date, settings: Settings) -> bool:
+    """Whether later sessions are complete already, their bars of every instrument included."""
+    newest = settings.calendar.latest_with_data(settings.clock())
+    return session < newest and settled_by(session) <= settings.clock()
 
 
 def validate(plan: Plan, settings: Settings | None = None) -> Result:
-    """Check that the session's bars arrived; with none at all the run stops here."""
+    """Judge what arrived for the session, by severity.
+
+    Too few exchange bars fail the run (`DataQualityError`): with none, or with more symbols missing than
+    ``ingest.most_missing`` allows, a decision would rest on the day before. A single missing or quarantined symbol is
+    a warning: it is listed, takes no new risk this session, and the run goes on.
+    """
     active = settings or load_settings()
-    store = MarketStore(active.engine())
+    store = market_store(active)
     session = date.fromisoformat(plan["session"])
     source, now = plan["source_name"], active.clock()
-    exchange = [i.symbol for i in active.configuration.universe if i.calendar is TradingCalendar.XNYS]
-    bars = store.read_bars(source, active.calendar.decision_time(session), symbols=exchange, first=session, last=session)
-    present = set(bars.symbols)
-    first_seen = {symbol: span[0] for symbol, span in store.coverage(source).items()}
-    missing = [s for s in exchange if s not in present and s in first_seen and first_seen[s] <= session]
+    present, missing = _arrived(store, source, session, active)
+    quarantined = store.quarantined(source, session)
     if not present:
         raise DataQualityError(
             f"no exchange bar of session {session} came from {source}", "check the source, then clear this task"
+        )
+    share = len(missing) / (len(missing) + len(present))
+    if share > active.configuration.sources.ingest.most_missing:
+        raise DataQualityError(
+            f"{len(missing)} of {len(missing) + len(present)} exchange bars of session {session} are missing from"
+            f" {source} ({', '.join(missing)})",
+            "see `trading sources`, then clear the ingest tasks",
         )
     findings = [
         Finding(s, session, "missing_bar", Severity.WARNING, None, f"{s} has no accepted bar on {session}")
         for s in missing
     ]
-    store.save_validation(source, findings, bars.empty(), now)
-    quarantined = store.quarantined(source, session)
-    return {"session": plan["session"], "bars": len(present), "missing": missing, "quarantined": sorted(quarantined)}
+    store.save_validation(source, findings, Bars.empty(), now)
+    lines = [finding.message for finding in findings]
+    lines += [f"{symbol} is quarantined on {session}: {', '.join(rules)}" for symbol, rules in quarantined.items()]
+    for line in lines:
+        LOG.warning(line)
+    worst = Severity.ERROR if quarantined else Severity.WARNING if missing else None
+    return {
+        "session": plan["session"],
+        "bars": len(present),
+        "missing": missing,
+        "quarantined": sorted(quarantined),
+        "severity": worst.value if worst else "OK",
+        "lines": lines,
+    }
+
+
+def _arrived(store: MarketStore, source: str, session: date, settings: Settings) -> tuple[list[str], list[str]]:
+    """Exchange symbols with an accepted bar of the session, and those that should have one.
+
+    A symbol is expected from its inception on, and only once the source has ever delivered it.
+    """
+    universe = settings.configuration.universe
+    exchange = [i.symbol for i in universe if i.calendar is TradingCalendar.XNYS]
+    bars = store.read_bars(
+        source, settings.calendar.decision_time(session), symbols=exchange, first=session, last=session
+    )
+    present = set(bars.symbols)
+    first_seen = {symbol: span[0] for symbol, span in store.coverage(source).items()}
+    expected = [
+        symbol
+        for symbol in exchange
+        if symbol in first_seen and max(first_seen[symbol], inception_of(symbol, universe) or date.min) <= session
+    ]
+    return sorted(present), [symbol for symbol in expected if symbol not in present]
 
 
 def factors(plan: Plan, settings: Settings | None = None) -> Result:
     """Compute and store the factors of the session."""
+    # Compiled kernels take half a second to import, which the other tasks need not wait for.
+    from trading_lib.factors.calculator import in_dollars
+    from trading_lib.workflows.market import market_from_store
+
     active = settings or load_settings()
-    store = MarketStore(active.engine())
+    store = market_store(active)
     session = date.fromisoformat(plan["session"])
     universe = active.configuration.universe
     market = market_from_store(store, plan["source_name"], universe, active.calendar, session)
@@ -155,5 +203,3 @@ def factors(plan: Plan, settings: Settings | None = None) -> Result:
 def publish(plan: Plan) -> Result:
     """Return what the market_data asset tells its consumers."""
     return {key: plan[key] for key in ("session", "source", "data", "book")}
-
-

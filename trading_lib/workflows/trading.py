@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from trading_lib.accounting.reconcile import unexplained_differences
-from trading_lib.adapters.stores.market_store import MarketStore
 from trading_lib.backtest.engine import execute, settle_row
 from trading_lib.decision import held_weights, order_stage, risk_stage, signal_stage, target_stage
 from trading_lib.domain.errors import SessionError, TradingError
@@ -30,6 +29,7 @@ from trading_lib.workflows import market_data
 from trading_lib.workflows.backtesting import code_version
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.settings import Settings, load_settings
+from trading_lib.workflows.sources import market_store
 from trading_lib.workflows.stage_records import (
     assessment_record,
     signals_from,
@@ -74,7 +74,7 @@ def fetch_late_volatility_index(plan: Plan) -> None:
     """Ingest ^VIX again when the session's value was not out yet as the market data came in (SPEC section 1)."""
     settings = load_settings()
     session = date.fromisoformat(plan["session"])
-    store = MarketStore(settings.engine())
+    store = market_store(settings)
     as_of = settings.calendar.decision_time(session)
     if not len(store.read_bars(plan["source_name"], as_of, [VOLATILITY_INDEX], session, session)):
         first = session - timedelta(days=market_data.LOOKBACK_DAYS)

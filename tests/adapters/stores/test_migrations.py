@@ -31,13 +31,17 @@ INDEXES = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND table
 ANOTHER_REVISION = '''
 """A later step."""
 from alembic import op
-revision, down_revision, branch_labels, depends_on = "0002", "0001", None, None
+revision, down_revision, branch_labels, depends_on = "{later}", "{head}", None, None
 def upgrade():
     op.execute("CREATE TABLE later (id integer)")
     op.execute("{second}")
 def downgrade():
     op.execute("DROP TABLE later")
 '''
+
+
+HEAD = head_revision()
+LATER = f"{int(HEAD) + 1:04d}"
 
 
 def execute(url: str, *statements: str) -> None:
@@ -65,13 +69,14 @@ def problem(url: str) -> str:
 
 
 @pytest.fixture
-def with_second_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Return a function that adds a revision 0002 to a copy of the migrations."""
+def with_later_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Return a function that adds a revision to a copy of the migrations."""
     shutil.copytree(include_folder() / "alembic", tmp_path / "include 100%" / "alembic")
 
     def add(second_statement: str) -> None:
         versions = tmp_path / "include 100%" / "alembic" / "versions"
-        (versions / "0002_later.py").write_text(ANOTHER_REVISION.format(second=second_statement))
+        step = ANOTHER_REVISION.format(second=second_statement, later=LATER, head=HEAD)
+        (versions / f"{LATER}_later.py").write_text(step)
         monkeypatch.setenv("TRADING_INCLUDE", str(tmp_path / "include 100%"))
 
     return add
@@ -119,16 +124,16 @@ def test_empty_database_asks_for_an_upgrade(empty_database_url: str) -> None:
     assert "trading db upgrade" in message
 
 
-def test_database_behind_asks_for_an_upgrade(database_url: str, with_second_revision) -> None:
-    with_second_revision("SELECT 1")
+def test_database_behind_asks_for_an_upgrade(database_url: str, with_later_revision) -> None:
+    with_later_revision("SELECT 1")
     message = problem(database_url)
-    assert "is at revision 0001, this version needs 0002" in message
+    assert f"is at revision {HEAD}, this version needs {LATER}" in message
     assert "trading db upgrade" in message
-    assert upgrade(database_url) == "0002"
+    assert upgrade(database_url) == LATER
     assert "later" in tables(database_url)
 
 
-@pytest.mark.parametrize("stamped", [["0999"], ["0001", "0999"]])
+@pytest.mark.parametrize("stamped", [["0999"], [HEAD, "0999"]])
 def test_database_ahead_is_refused_by_both(database_url: str, stamped: list[str]) -> None:
     execute(database_url, "DELETE FROM alembic_version")
     for revision in stamped:
@@ -151,7 +156,7 @@ def test_half_migrated_database_is_refused_by_both_and_left_alone(
 ) -> None:
     execute(database_url, *damage)
     before = tables(database_url)
-    assert f"half-migrated: {'at revision 0001 but ' if 'without' in named else 'it has'}" in problem(database_url)
+    assert f"half-migrated: {f'at revision {HEAD} but ' if 'without' in named else 'it has'}" in problem(database_url)
     assert named in problem(database_url)
     with pytest.raises(StorageUnavailableError, match="half-migrated"):
         upgrade(database_url)
@@ -160,16 +165,16 @@ def test_half_migrated_database_is_refused_by_both_and_left_alone(
 
 @pytest.mark.parametrize("migrated", [True, False])
 def test_failing_step_leaves_the_schema_as_it_was(
-    make_database: MakeDatabase, migrated: bool, with_second_revision
+    make_database: MakeDatabase, migrated: bool, with_later_revision
 ) -> None:
     url = make_database(migrated=migrated)
     before = tables(url)
-    with_second_revision("SELECT 1/0")
+    with_later_revision("SELECT 1/0")
     with pytest.raises(StorageUnavailableError, match=r"rolled back: division by zero") as caught:
         upgrade(url)
     assert "\n" not in str(caught.value)
     assert tables(url) == before
-    assert current_revision(url) == ("0001" if migrated else None)
+    assert current_revision(url) == (HEAD if migrated else None)
 
 
 def test_unknown_target_revision_is_named(empty_database_url: str) -> None:

@@ -1,4 +1,4 @@
-"""A folder of CSV or Parquet files as a market data source. Input: folder. Output: `SourceAnswer`, `MacroSeries`."""
+"""A folder of CSV or Parquet files as a source. Input: folder. Output: bars, macro series, funding rates, reports."""
 
 from __future__ import annotations
 
@@ -14,13 +14,18 @@ from trading_lib.adapters.sources.bar_windows import answer_from_history, stamp_
 from trading_lib.adapters.sources.corporate_actions import with_corporate_actions
 from trading_lib.adapters.sources.dataset_manifest import DatasetManifest, read_manifest
 from trading_lib.adapters.sources.macro_files import macro_window, read_macro_files
+from trading_lib.adapters.sources.positioning_files import Files, read_cot_files, read_funding_files
+from trading_lib.adapters.sources.positioning_windows import cot_window, funding_window
 from trading_lib.adapters.sources.price_files import REQUIRED, Misfit, PriceFile, read_price_file
 from trading_lib.adapters.sources.table_files import table_files
 from trading_lib.domain.errors import DataFileError
 from trading_lib.domain.instruments import Universe
+from trading_lib.domain.positioning import CotReports, FundingRates
 from trading_lib.domain.prices import Bars, MacroSeries
 from trading_lib.domain.sessions import require_aware
-from trading_lib.market_data.source import SourceAnswer
+from trading_lib.market_data.source import FundingAnswer, SourceAnswer
+
+TOTAL_RETURN = "total_return"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class _PriceFolder:
 
 
 class FileSource:
-    """Prices and macro series from a folder (see `dataset_manifest` and ARCHITECTURE's command line page).
+    """Prices, macro series, funding rates and trader positions from a folder (see `dataset_manifest`).
 
     Parameters
     ----------
@@ -70,6 +75,58 @@ class FileSource:
         """Macro observations in the date range that were published by ``as_of``; empty when the folder has none."""
         return macro_window(self._macro, first, last, require_aware(as_of, "as_of"))
 
+    def cross_check(self, symbols: Sequence[str], first: date, last: date, as_of: datetime) -> tuple[SourceAnswer, ...]:
+        """Second opinions for validation, never traded on: one answer per file under ``cross_check``, in its order.
+
+        Rows carry ``source`` = this source's name, a slash and the file's name. Where ``adjustment`` is
+        "total_return", ``open`` to ``close`` are adjusted for dividends and splits, and ``dividend`` is NaN.
+        """
+        moment = require_aware(as_of, "as_of")
+        return tuple(
+            answer_from_history(bars, name, symbols, first, last, moment) for name, bars in self._opinions.items()
+        )
+
+    def funding(self, symbols: Sequence[str], first: date, last: date, as_of: datetime) -> FundingAnswer:
+        """Settled funding rates of perpetuals such as "BTC-USDT", of every venue; see `FundingSource.funding`."""
+        return funding_window(self._funding, self.name, symbols, first, last, as_of)
+
+    def cot(self, first: date, last: date, as_of: datetime) -> CotReports:
+        """All reports in the range of report dates that were published by ``as_of``; empty when the folder has none."""
+        return cot_window(self._cot, first, last, as_of)
+
+    @cached_property
+    def _opinions(self) -> dict[str, Bars]:
+        entries = self._manifest.role("cross_check") if self._manifest is not None else ()
+        opinions = {}
+        for entry in entries:
+            file = read_price_file(entry.path, self._universe, entry.where, entry.adjustment)
+            if isinstance(file, Misfit):
+                raise DataFileError(
+                    f"{file.path} cannot be compared with: it {file.reason}",
+                    f"it needs symbol, {', '.join(REQUIRED)}, volume",
+                )
+            rows = with_corporate_actions(_combine([file]))
+            rows["dividend"] = rows["dividend"].where(rows["adjustment"] != TOTAL_RETURN)
+            name = f"{self.name}/{entry.path.name}"
+            opinions[name] = stamp_bars(rows, self._universe, name)
+        return opinions
+
+    @cached_property
+    def _funding(self) -> FundingRates:
+        files, strict = self._files_of("funding")
+        return read_funding_files(files, self.name, strict=strict)
+
+    @cached_property
+    def _cot(self) -> CotReports:
+        files, strict = self._files_of("cot")
+        return read_cot_files(files, self.name, strict=strict)
+
+    def _files_of(self, role: str) -> tuple[Files, bool]:
+        """Files to look through, and whether each of them has to fit."""
+        if self._manifest is None:
+            return [(path, {}) for path in table_files(self._folder)], False
+        return [(entry.path, entry.where) for entry in self._manifest.role(role)], True
+
     @cached_property
     def _prices(self) -> _PriceFolder:
         if self._manifest is None:
@@ -89,10 +146,8 @@ class FileSource:
 
     @cached_property
     def _macro(self) -> MacroSeries:
-        if self._manifest is not None:
-            listed = [(entry.path, entry.where) for entry in self._manifest.role("macro")]
-            return read_macro_files(listed, self.name, strict=True)
-        return read_macro_files([(path, {}) for path in table_files(self._folder)], self.name, strict=False)
+        files, strict = self._files_of("macro")
+        return read_macro_files(files, self.name, strict=strict)
 
     def _listed_files(self, manifest: DatasetManifest) -> list[PriceFile]:
         entries = manifest.role("prices")

@@ -1,38 +1,115 @@
-"""Sources by name. Input: name, universe, folder. Output: a `MarketDataSource`."""
+"""Sources by name. Input: name, universe, folder, environment. Output: a source of the kind asked for."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
+from trading_lib.adapters.sources import ccxt_source, cftc_source, fred_source, polygon_source, tiingo_source
+from trading_lib.adapters.sources.ccxt_source import CcxtSource
+from trading_lib.adapters.sources.cftc_source import CftcSource
 from trading_lib.adapters.sources.files import FileSource
+from trading_lib.adapters.sources.fred_source import FredSource
+from trading_lib.adapters.sources.polygon_source import PolygonSource
 from trading_lib.adapters.sources.simulated_market import SimulatedMarket
+from trading_lib.adapters.sources.tiingo_source import TiingoSource
 from trading_lib.adapters.sources.yfinance_source import YFinanceSource
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.domain.instruments import Universe
-from trading_lib.market_data.source import MarketDataSource
+from trading_lib.market_data.source import FundingSource, MarketDataSource, PositioningSource
 
-SOURCE_NAMES = ("simulated", "files", "yfinance")
+FILES = "files"
+EXCHANGES = tuple(ccxt_source.FUNDING_PAGES)
+MARKET_SOURCES = (
+    "simulated",
+    FILES,
+    "yfinance",
+    polygon_source.NAME,
+    tiingo_source.NAME,
+    *EXCHANGES,
+    fred_source.NAME,
+)
+FUNDING_SOURCES = (*EXCHANGES, FILES)
+POSITIONING_SOURCES = (cftc_source.NAME, FILES)
+SOURCE_NAMES = (*MARKET_SOURCES, cftc_source.NAME)
+KEY_VARIABLES: Mapping[str, str] = {
+    polygon_source.NAME: polygon_source.KEY_VARIABLE,
+    tiingo_source.NAME: tiingo_source.KEY_VARIABLE,
+    fred_source.NAME: fred_source.KEY_VARIABLE,
+}
 
 
-def create_source(name: str, universe: Universe, data_folder: Path | None = None) -> MarketDataSource:
-    """Make the source called ``name``.
+def create_source(
+    name: str,
+    universe: Universe,
+    data_folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> MarketDataSource:
+    """Make the source of bars and macro series called ``name``.
 
     Parameters
     ----------
     data_folder
         Needed by "files" and by no other.
+    environment
+        Where keys are looked up (`KEY_VARIABLES`); the process's own by default.
 
     Raises
     ------
     ConfigurationError
         An unknown name, or "files" without a folder.
+    MissingKeyError
+        The source's key is not set.
     """
+    key = _key(name, environment)
     if name == "simulated":
         return SimulatedMarket(universe)
     if name == "yfinance":
         return YFinanceSource(universe)
-    if name == "files":
-        if data_folder is None:
-            raise ConfigurationError("source 'files' has no data folder", "name a folder of CSV or Parquet files")
-        return FileSource(data_folder, universe)
-    raise ConfigurationError(f"unknown market data source {name!r}", f"use one of {', '.join(SOURCE_NAMES)}")
+    if name == FILES:
+        return _files(universe, data_folder)
+    if name == polygon_source.NAME:
+        return PolygonSource(universe, key)
+    if name == tiingo_source.NAME:
+        return TiingoSource(universe, key)
+    if name == fred_source.NAME:
+        return FredSource(key)
+    if name in EXCHANGES:
+        return CcxtSource(name, universe)
+    raise _unknown("market data", name, MARKET_SOURCES)
+
+
+def create_funding_source(name: str, universe: Universe, data_folder: Path | None = None) -> FundingSource:
+    """Make the source of funding rates called ``name``; see `create_source`."""
+    if name in EXCHANGES:
+        return CcxtSource(name, universe)
+    if name == FILES:
+        return _files(universe, data_folder)
+    raise _unknown("funding", name, FUNDING_SOURCES)
+
+
+def create_positioning_source(name: str, universe: Universe, data_folder: Path | None = None) -> PositioningSource:
+    """Make the source of Commitments of Traders called ``name``; see `create_source`."""
+    if name == cftc_source.NAME:
+        return CftcSource()
+    if name == FILES:
+        return _files(universe, data_folder)
+    raise _unknown("positioning", name, POSITIONING_SOURCES)
+
+
+def _key(name: str, environment: Mapping[str, str] | None) -> str | None:
+    variables = os.environ if environment is None else environment
+    variable = KEY_VARIABLES.get(name)
+    return variables.get(variable) if variable else None
+
+
+def _files(universe: Universe, data_folder: Path | None) -> FileSource:
+    if data_folder is None:
+        raise ConfigurationError("source 'files' has no data folder", "name a folder of CSV or Parquet files")
+    return FileSource(data_folder, universe)
+
+
+def _unknown(kind: str, name: str, known: tuple[str, ...]) -> ConfigurationError:
+    problem = f"source {name!r} has no {kind}" if name in SOURCE_NAMES else f"unknown {kind} source {name!r}"
+    return ConfigurationError(problem, f"use one of {', '.join(known)}")

@@ -51,8 +51,13 @@ def column_names(path: Path) -> dict[str, str]:
     return names
 
 
-def read_columns(path: Path, wanted: Sequence[str], where: Mapping[str, str]) -> pd.DataFrame:
+def read_columns(path: Path, wanted: Sequence[str], where: Mapping[str, str], *, as_text: bool = False) -> pd.DataFrame:
     """Read the ``wanted`` columns that exist, canonically named, of the rows that satisfy ``where``.
+
+    Parameters
+    ----------
+    as_text
+        Whether every cell is text, so that a code such as 088691 keeps its zero.
 
     Raises
     ------
@@ -65,7 +70,11 @@ def read_columns(path: Path, wanted: Sequence[str], where: Mapping[str, str]) ->
             raise DataFileError(f"{path} has no column {column!r} to filter on", f"it has {', '.join(names)}")
     needed = [name for name in names if name in wanted or name in where]
     with _readable(path):
-        frame = _read_csv(path, names, needed) if _is_csv(path) else _read_parquet(path, names, needed)
+        if _is_csv(path):
+            frame = _read_csv(path, names, needed, needed if as_text else ("symbol", "series"))
+        else:
+            frame = _read_parquet(path, names, needed)
+            frame = frame.astype("str") if as_text else frame
     for column, value in where.items():
         kept = frame[column].astype("str") == value
         if not kept.any():
@@ -73,6 +82,13 @@ def read_columns(path: Path, wanted: Sequence[str], where: Mapping[str, str]) ->
             raise DataFileError(f"{path} has no row with {column} {value!r}", f"it has {present}")
         frame = frame[kept]
     return frame[[name for name in needed if name in wanted]]
+
+
+def read_texts(path: Path, where: Mapping[str, str]) -> pd.DataFrame:
+    """Every column under its own name, every cell as text ("" where empty), of the rows that satisfy ``where``."""
+    names = column_names(path)
+    read = read_columns(path, list(names), where, as_text=True)
+    return read.rename(columns=names).fillna("")
 
 
 def parse_dates(path: Path, column: pd.Series) -> pd.Series:
@@ -100,6 +116,38 @@ def parse_dates(path: Path, column: pd.Series) -> pd.Series:
     return dates
 
 
+def parse_instants(path: Path, column: pd.Series, *, naive_is_utc: bool) -> pd.Series:
+    """Instants in UTC (datetime64[us, UTC]); what is none raises `DataFileError` with its line.
+
+    Parameters
+    ----------
+    naive_is_utc
+        Whether a time without a zone is UTC; otherwise it is an error, for nothing says which clock it is.
+    """
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        parsed = column
+    else:
+        # Text; of mixed zones pandas makes no column unless told to convert.
+        texts = column.astype("str").str.strip()
+        naive = ~texts.str.contains(r"(?:Z|[+-]\d{2}:?\d{2})$", regex=True)
+        if naive.any() and not naive_is_utc:
+            raise _without_zone(path, column, int(np.flatnonzero(naive)[0]))
+        parsed = pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=True)
+    if not isinstance(parsed.dtype, pd.DatetimeTZDtype):
+        if not naive_is_utc:
+            raise _without_zone(path, column, 0)
+        parsed = parsed.dt.tz_localize("UTC")
+    bad = parsed.isna()
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise DataFileError(
+            f"{path} {_line(path, column.index[row])}: {column.iloc[row]!r} is not a time",
+            "write times as YYYY-MM-DDTHH:MM:SSZ",
+        )
+    instants: pd.Series = parsed.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
+    return instants
+
+
 def parse_numbers(path: Path, column: pd.Series, missing: Sequence[str] = ()) -> pd.Series:
     """Numbers as float64, empty cells and ``missing`` texts as NaN; other text raises `DataFileError` with its line."""
     if pd.api.types.is_numeric_dtype(column.dtype):
@@ -116,6 +164,13 @@ def parse_numbers(path: Path, column: pd.Series, missing: Sequence[str] = ()) ->
     return parsed
 
 
+def _without_zone(path: Path, column: pd.Series, row: int) -> DataFileError:
+    return DataFileError(
+        f"{path} {_line(path, column.index[row])}: {column.iloc[row]!r} in column {column.name} has no time zone",
+        f"write it with one, or name the column {column.name}_utc if it is UTC",
+    )
+
+
 def _line(path: Path, row: int) -> str:
     return f"line {row + 2}" if _is_csv(path) else f"row {row + 1}"
 
@@ -124,9 +179,9 @@ def _is_csv(path: Path) -> bool:
     return path.suffix.lower() == ".csv"
 
 
-def _read_csv(path: Path, names: Mapping[str, str], needed: Sequence[str]) -> pd.DataFrame:
+def _read_csv(path: Path, names: Mapping[str, str], needed: Sequence[str], as_text: Sequence[str]) -> pd.DataFrame:
     written = {names[name]: name for name in needed}
-    texts = {names[name]: "str" for name in ("symbol", "series") if name in needed}
+    texts = {names[name]: "str" for name in as_text if name in needed}
     # Blank lines stay in, so that row positions are line numbers; they are dropped once those are fixed.
     frame = pd.read_csv(
         path,

@@ -16,16 +16,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from trading_lib.adapters.sources.bar_windows import answer_from_history, stamp_bars
-from trading_lib.domain.errors import ConfigurationError, SourceError
+from trading_lib.adapters.sources.http_answers import Vendor, checked_address
+from trading_lib.adapters.sources.per_symbol import bars_per_symbol
+from trading_lib.domain.errors import SourceError
 from trading_lib.domain.instruments import TradingCalendar, Universe
-from trading_lib.domain.prices import VOLATILITY_INDEX, Bars, FloatArray, MacroSeries
+from trading_lib.domain.prices import VOLATILITY_INDEX, FloatArray, MacroSeries
 from trading_lib.domain.sessions import require_aware
 from trading_lib.market_data.source import SourceAnswer
 
 if TYPE_CHECKING:
     from trading_lib.adapters.sources.yahoo_session import YahooSession
 
+NAME = "yfinance"
 DEFAULT_TIMEOUT_SECONDS = 20.0
 COLUMN_NAMES = {
     "Open": "open",
@@ -38,6 +40,9 @@ COLUMN_NAMES = {
     "Stock Splits": "split",
 }
 PRICE_COLUMNS = ("open", "high", "low", "close")
+VENDOR = Vendor(NAME)
+# What the client raises when Yahoo answered and has nothing.
+ANSWERED_WITHOUT_BARS = ("YFPricesMissingError", "YFTzMissingError", "YFInvalidPeriodError")
 # Holds the folder this process decided on; a temporary one lives as long as it is held.
 _cache_holder: list[Path | tempfile.TemporaryDirectory[str]] = []
 
@@ -65,19 +70,15 @@ class YFinanceSource:
         cache_folder: Path | None = None,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
     ) -> None:
-        if base_url is not None and not base_url.startswith(("http://", "https://")):
-            raise ConfigurationError(
-                f"yfinance base_url {base_url!r} is no address", "start it with http:// or https://"
-            )
         self._universe = universe
-        self._base_url = base_url
+        self._base_url = None if base_url is None else checked_address(NAME, base_url)
         self._cache_folder = cache_folder
         self._timeout = timeout_seconds
 
     @property
     def name(self) -> str:
         """Always "yfinance"."""
-        return "yfinance"
+        return NAME
 
     def bars(self, symbols: Sequence[str], first: date, last: date, as_of: datetime) -> SourceAnswer:
         """Bars of ``symbols`` in the date range that were known at ``as_of``; see `MarketDataSource.bars`.
@@ -85,24 +86,14 @@ class YFinanceSource:
         Today's bar is left out until it is complete. Each symbol is one request; whatever goes wrong with it is
         its own failure.
         """
-        moment = require_aware(as_of, "as_of")
+        require_aware(as_of, "as_of")
         from trading_lib.adapters.sources.yahoo_session import YahooSession
 
         _use_cache_folder(self._cache_folder)
-        pieces: list[pd.DataFrame] = []
-        failures: dict[str, str] = {}
         with YahooSession(self._base_url) as session, _client_errors_raised():
-            for symbol in dict.fromkeys(symbols):
-                try:
-                    pieces.append(self._history(symbol, first, session))
-                except SourceError as error:
-                    failures[symbol] = str(error)
-        wanted = [symbol for symbol in dict.fromkeys(symbols) if symbol not in failures]
-        history = Bars.empty()
-        if pieces:
-            history = stamp_bars(pd.concat(pieces, ignore_index=True), self._universe, self.name)
-        answer = answer_from_history(history, self.name, wanted, first, last, moment)
-        return SourceAnswer(answer.bars, {**failures, **answer.failures})
+            return bars_per_symbol(
+                NAME, self._universe, symbols, first, last, as_of, lambda symbol: self._history(symbol, first, session)
+            )
 
     def macro(self, first: date, last: date, as_of: datetime) -> MacroSeries:
         """No macro series: Yahoo has prices only."""
@@ -113,8 +104,6 @@ class YFinanceSource:
         """Everything from ``first`` to the present, so that every later split is seen."""
         import yfinance
 
-        if symbol != VOLATILITY_INDEX and symbol not in self._universe.symbols:
-            raise SourceError(f"yfinance: {symbol} is not in the universe", "add it to the universe or leave it out")
         zone = "America/New_York"
         if symbol != VOLATILITY_INDEX and self._universe[symbol].calendar is TradingCalendar.ALWAYS:
             zone = "UTC"
@@ -125,24 +114,24 @@ class YFinanceSource:
                 start=first.isoformat(), interval="1d", auto_adjust=False, actions=True, timeout=self._timeout
             )
         except Exception as error:  # whatever the client's parsing trips over must cost this symbol only
-            raise SourceError(f"yfinance: {symbol}: {_reason(error, session.last_status)}") from error
+            raise _typed(symbol, error, session) from None
         if frame.empty:
-            raise SourceError(f"yfinance: {symbol}: Yahoo has no bars from {first} on")
+            return pd.DataFrame()
         return _raw_rows(symbol, frame)
 
 
-def _reason(error: Exception, status: int | None) -> str:
+def _typed(symbol: str, error: Exception, session: YahooSession) -> SourceError:
     """Say in one line what went wrong, by the HTTP status first: the client's own words often hide it."""
-    detail = " ".join(str(error).split())[:160]
-    if status == 429:
-        return "Yahoo answered HTTP 429 (too many requests): wait, then ask again"
-    if status == 404:
-        return f"Yahoo does not know it (HTTP 404: {detail})"
-    if status is not None and status >= 400:
-        return f"Yahoo answered HTTP {status}: try again later"
-    if isinstance(error, ValueError) and status is not None:
-        return f"Yahoo's answer is no valid JSON ({detail}): try again later"
-    return f"{type(error).__name__}: {detail}"
+    detail = " ".join(str(error).split())
+    if session.last_status is None:
+        return VENDOR.unreachable(symbol, f"Yahoo cannot be reached ({type(error).__name__}: {detail})")
+    if session.last_status >= 300:
+        return VENDOR.status_error(symbol, session.last_status, session.last_headers, detail)
+    if isinstance(error, ValueError):
+        return VENDOR.unreadable(symbol, f"is no valid JSON ({detail})")
+    if type(error).__name__ in ANSWERED_WITHOUT_BARS:
+        return SourceError(f"{NAME}: {symbol}: Yahoo has no bars of it ({VENDOR.safe(detail)})")
+    return VENDOR.unreadable(symbol, f"cannot be taken apart ({type(error).__name__}: {detail})")
 
 
 def _raw_rows(symbol: str, frame: pd.DataFrame) -> pd.DataFrame:

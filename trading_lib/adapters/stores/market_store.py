@@ -15,7 +15,7 @@ from trading_lib.adapters.stores.bar_reads import read_complete, read_forming
 from trading_lib.adapters.stores.bulk_copy import Columns, Kind
 from trading_lib.adapters.stores.factor_records import read_factors, save_factors
 from trading_lib.adapters.stores.macro_reads import read_macro
-from trading_lib.adapters.stores.revisions import UpsertCounts, VersionedTable, upsert_versions
+from trading_lib.adapters.stores.revisions import UpsertCounts, VersionedTable, has_vintages, upsert_versions, upsert_vintages
 from trading_lib.adapters.stores.schema import BAR_VALUES
 from trading_lib.adapters.stores.validation_records import FindingLike, quarantined_symbols, save_findings
 from trading_lib.domain.prices import Bars, FloatArray, MacroSeries
@@ -113,10 +113,15 @@ class MarketStore:
         return Bars.from_frame(pd.concat([complete.frame, started.frame]))
 
     def upsert_macro(self, macro: MacroSeries, now: datetime) -> UpsertCounts:
-        """Store macro observations by the same rules as `upsert_bars`."""
+        """Store macro observations by the same rules as `upsert_bars`.
+
+        Where an observation comes with its revisions, each of them keeps the instant at which it came out.
+        """
         moment = require_aware(now, "now")
+        columns = _macro_columns(macro)
         with self._engine.begin() as connection:
-            return upsert_versions(connection, MACRO, _macro_columns(macro), moment)
+            upsert = upsert_vintages if has_vintages(connection, MACRO, columns) else upsert_versions
+            return upsert(connection, MACRO, columns, moment)
 
     def read_macro(self, source: str, as_of: datetime) -> MacroSeries:
         """Macro observations as known at ``as_of``, the newest revision of each."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Numeric,
     SmallInteger,
@@ -29,6 +31,7 @@ from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
 from trading_lib.domain.books import BookKind
 from trading_lib.domain.orders import OrderStatus, Side
+from trading_lib.domain.positioning import COT_POSITIONS
 
 metadata = MetaData(
     naming_convention={
@@ -88,6 +91,33 @@ macro = Table(
     _key("series", Text),
     _key("observed", Date),
     Column("value", Double),
+    _instant("available_at", key=True),
+    _instant("ingested_at"),
+)
+
+# Settled funding rates of perpetual futures; symbol is the contract's base and quote.
+funding = Table(
+    "funding",
+    metadata,
+    _key("source", Text),
+    _key("venue", Text),
+    _key("symbol", Text),
+    _instant("settled_at", key=True),
+    Column("rate", Double),
+    Column("interval_hours", Double),
+    _instant("available_at", key=True),
+    _instant("ingested_at"),
+)
+
+# Commitments of Traders; positions are numbers of contracts.
+cot = Table(
+    "cot",
+    metadata,
+    _key("source", Text),
+    _key("report", Text),
+    _key("market", Text),
+    _key("report_date", Date),
+    *(Column(name, Double) for name in COT_POSITIONS),
     _instant("available_at", key=True),
     _instant("ingested_at"),
 )
@@ -312,4 +342,45 @@ runs = Table(
     _instant("finished_at", nullable=True),
     _required("detail", JSONB),
     Index(None, "book", "session"),
+)
+
+# How each market data source is doing: circuit breaker, rate limit, last answer and last failure.
+source_status = Table(
+    "source_status",
+    metadata,
+    _key("source", Text),
+    _required("status", Text),
+    _required("failures", Integer),
+    _instant("blocked_until", nullable=True),
+    Column("tokens", Double),
+    _instant("tokens_at", nullable=True),
+    _instant("last_answer_at", nullable=True),
+    _instant("last_failure_at", nullable=True),
+    Column("last_error", Text),
+)
+
+# Sources' answers of the last days, each with the time it was retrieved.
+raw_responses = Table(
+    "raw_responses",
+    metadata,
+    _key("request", Text),
+    _instant("retrieved_at", key=True),
+    _instant("as_of"),
+    _required("body", LargeBinary),
+    Index(None, "retrieved_at"),
+)
+
+# Which days of which symbols were fetched when, and what came of it: a backfill asks for nothing twice.
+ingestions = Table(
+    "ingestions",
+    metadata,
+    _key("source", Text),
+    _key("scope", Text),
+    _key("first_day", Date),
+    _key("last_day", Date),
+    _required("symbols", ARRAY(Text)),
+    _required("complete", Boolean),
+    _required("delivered", JSONB),
+    _required("failures", JSONB),
+    _instant("fetched_at"),
 )

@@ -1,0 +1,67 @@
+"""Commands about data quality: ``trading validate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from trading_lib.cli.output import JSON_OPTION, show
+
+app = typer.Typer()
+
+SHOWN_FINDINGS = 40
+
+
+@app.command()
+def validate(
+    data: Annotated[Path, typer.Option("--data", help="Folder of CSV or Parquet prices.")],
+    docs: Annotated[
+        Path | None, typer.Option("--docs", help="Also write Great Expectations' pages below this folder.")
+    ] = None,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Judge every file of a folder without touching the database. Exit code 1 when there is an ERROR.
+
+    Example: trading validate --data prices --json
+    """
+    from trading_lib.validation.report import Severity
+    from trading_lib.workflows.quality import validate_folder, write_documentation
+    from trading_lib.workflows.settings import load_settings
+
+    settings = load_settings()
+    universe, now = settings.configuration.universe, settings.clock()
+    report = validate_folder(data, universe, now)
+    record = report.as_record()
+    if docs is not None:
+        record["docs"] = str(write_documentation(data, universe, now, docs))
+    show(record, as_json, _lines(record))
+    if report.worst is Severity.ERROR:
+        raise typer.Exit(1)
+
+
+def _lines(record: dict[str, Any]) -> list[str]:
+    lines = [f"{'symbol':<12} {'data set':<34} {'bars':>6}  {'from':<10}  {'to':<10}  coverage  worst"]
+    for symbol, first in record["symbols"].items():
+        for entry in (first, *first.get("others", ())):
+            coverage = "-" if entry["coverage"] is None else f"{entry['coverage']:.2%}"
+            lines.append(
+                f"{symbol:<12} {entry['dataset'][:34]:<34} {entry['bars']:>6}  {entry['first']}  {entry['last']}"
+                f"  {coverage:>8}  {entry['worst'] or '-'}"
+            )
+    # Errors first: they are what somebody has to act on.
+    worst_first = sorted(record["findings"], key=lambda finding: finding["severity"])
+    lines += [
+        f"{finding['severity']:<7} {finding['rule']:<22} {finding['message']}"
+        + (f" [{finding['dataset']}]" if finding["dataset"] else "")
+        for finding in worst_first[:SHOWN_FINDINGS]
+    ]
+    if len(worst_first) > SHOWN_FINDINGS:
+        lines.append(f"... and {len(worst_first) - SHOWN_FINDINGS} more (--json lists all)")
+    lines += [f"note    {note}" for note in record["notes"]]
+    counts = ", ".join(f"{rule} {count}" for rule, count in record["counts"].items())
+    lines.append(f"{len(worst_first)} findings" + (f": {counts}" if counts else ""))
+    if "docs" in record:
+        lines.append(f"pages: {record['docs']}")
+    return lines

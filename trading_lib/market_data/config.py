@@ -1,0 +1,161 @@
+"""What sources.yaml says: who is asked in which order, how patiently, how often, and what is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from pydantic import Field, SecretStr, model_validator
+
+from trading_lib.domain.configuration import Configuration
+
+
+class Route(StrEnum):
+    """Kinds of data that have an order of sources of their own; the first two are asset classes."""
+
+    US_ETF = "US_ETF"
+    CRYPTO = "CRYPTO"
+    VOLATILITY_INDEX = "volatility_index"
+    MACRO = "macro"
+
+
+class RetryConfig(Configuration):
+    """Attempts at one request, and the waits between them.
+
+    Attributes
+    ----------
+    attempts
+        Including the first.
+    first_wait_seconds, longest_wait_seconds
+        The wait doubles from attempt to attempt, up to the longest, with random jitter. A wait that the source asks
+        for (Retry-After) is kept to; if it is longer than the longest, the next source is asked instead.
+    """
+
+    attempts: int = Field(ge=1, le=10)
+    first_wait_seconds: float = Field(ge=0, le=60)
+    longest_wait_seconds: float = Field(ge=0, le=600)
+
+
+class BreakerConfig(Configuration):
+    """When a source is left alone.
+
+    Attributes
+    ----------
+    failures_to_open
+        Failed attempts in a row.
+    open_seconds
+        How long it is left alone before one request may try it.
+    probe_seconds
+        How long that request may take before another one may try, in case its process died.
+    """
+
+    failures_to_open: int = Field(ge=1, le=100)
+    open_seconds: float = Field(gt=0, le=86_400)
+    probe_seconds: float = Field(gt=0, le=3_600)
+
+
+class RateLimit(Configuration):
+    """What a source allows.
+
+    Attributes
+    ----------
+    requests, seconds
+        At most so many requests in any period of that length.
+    burst
+        Requests that may follow each other at once; the others are spread over the period.
+    per_symbol
+        Requests the source's client makes for the bars of one symbol.
+    patience_seconds
+        Longest wait for a free place; beyond it the next source is asked.
+    """
+
+    requests: int = Field(ge=2)
+    seconds: float = Field(gt=0)
+    burst: int = Field(default=1, ge=1)
+    per_symbol: int = Field(default=1, ge=1)
+    patience_seconds: float = Field(default=60, ge=0)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RateLimit:
+        if not self.per_symbol <= self.burst < self.requests:
+            raise ValueError("per_symbol <= burst < requests must hold")
+        return self
+
+
+class CacheConfig(Configuration):
+    """What is remembered of the sources' answers.
+
+    Attributes
+    ----------
+    memory_requests
+        Answers kept in memory, the least recently used is dropped first.
+    retention_days
+        How long the database (and the remote tier) keeps them.
+    settled_hours
+        How long an answer stands in for a later question about the same days, all of which were complete when it was
+        given. It never stands in for days that were not.
+    remote_url
+        ``redis://host:port/number`` or ``s3://bucket/prefix``, None for no shared tier. A password in it belongs into
+        the environment: TRADING_SOURCES__CACHE__REMOTE_URL.
+    """
+
+    memory_requests: int = Field(ge=1, le=100_000)
+    retention_days: int = Field(ge=1, le=3_650)
+    settled_hours: float = Field(ge=0, le=24 * 365)
+    remote_url: SecretStr | None = None
+
+
+class IngestConfig(Configuration):
+    """How a run fetches and when it stops.
+
+    Attributes
+    ----------
+    symbols_per_task
+        A group with more symbols is split into several tasks.
+    fetch_ahead_days
+        A run for a past session fetches so many days at once, so that the runs after it in a backfill find them.
+    most_missing
+        Share of the exchange symbols without an accepted bar beyond which a session's validation fails.
+    """
+
+    symbols_per_task: int = Field(ge=1, le=1_000)
+    fetch_ahead_days: int = Field(ge=0, le=3_650)
+    most_missing: float = Field(gt=0, le=1)
+
+
+class SourcesConfig(Configuration):
+    """sources.yaml.
+
+    Attributes
+    ----------
+    order
+        Route -> names of sources, the first one is asked first.
+    rate_limits
+        Source -> limit; a source without one is asked as fast as it answers.
+    """
+
+    order: Mapping[Route, tuple[str, ...]]
+    retry: RetryConfig
+    breaker: BreakerConfig
+    rate_limits: Mapping[str, RateLimit] = Field(default_factory=dict)
+    cache: CacheConfig
+    ingest: IngestConfig
+
+    @model_validator(mode="after")
+    def _complete(self) -> SourcesConfig:
+        missing = [route.value for route in Route if route not in self.order]
+        if missing:
+            raise ValueError(f"order says nothing about {', '.join(missing)}")
+        for route, names in self.order.items():
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"order of {route.value} lists {', '.join(twice)} twice")
+        unknown = sorted(set(self.rate_limits) - set(self.names))
+        if unknown:
+            raise ValueError(f"rate_limits names {', '.join(unknown)}, which no order has")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every source of any order, once, in the order of appearance."""
+        return tuple(dict.fromkeys(name for route in Route for name in self.order[route]))

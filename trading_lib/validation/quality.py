@@ -1,0 +1,249 @@
+"""All rules over price data sets. Input: `PriceDataset`s, `Universe`, as-of. Output: `DataQualityReport`.
+
+Order: rules about single bars, then about each history, then about sources against each other. A move that another
+source made too, or that the whole market made, is an event and no spike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+
+from trading_lib.domain.instruments import TradingCalendar, Universe
+from trading_lib.domain.prices import VOLATILITY_INDEX, Bars, BoolArray
+from trading_lib.validation.coverage import coverage_findings, expected_days, stale_findings, stray_bars
+from trading_lib.validation.cross_source import SourceHistory, compare_sources, confirmed_moves
+from trading_lib.validation.dividends import dividend_findings
+from trading_lib.validation.histories import PriceHistory, split_histories
+from trading_lib.validation.price_path import tick_findings, unit_findings
+from trading_lib.validation.quality_report import DataQualityReport, SymbolQuality, ordered, rule_counts, worst_of
+from trading_lib.validation.report import Finding, Severity, ValidationReport
+from trading_lib.validation.rules import QualityRules
+from trading_lib.validation.splits import split_findings, split_rows
+from trading_lib.validation.structural import calendar_of, validate_bars
+
+# These speak about a history as a whole: its actions, its unit and its path, not the order of one bar's prices.
+ABOUT_HISTORIES = frozenset(
+    {
+        "bad_tick",
+        "capital_gain_double_counted",
+        "dividend_mismatch",
+        "dividend_not_adjusted",
+        "dividend_repeated",
+        "dividend_scale",
+        "dividend_without_drop",
+        "price_scale",
+        "split_not_reconciled",
+    }
+)
+# These speak about bars that are not there, so there is no bar to keep out.
+ABOUT_ABSENT_BARS = frozenset({"missing_bar", "gap", "missing_sessions", "stale_last_bar"})
+
+Masks = Mapping[str, BoolArray]
+
+
+@dataclass(frozen=True, slots=True)
+class PriceDataset:
+    """One capture of prices.
+
+    Attributes
+    ----------
+    name
+        Shown with each finding.
+    bars
+        As the system would use them: actions reconciled, one row per stated row, in the same order as ``stated``.
+    stated
+        The rows as written, sorted by symbol and date: symbol, date, close, adj_close, volume, dividend, split,
+        optionally capital_gain.
+    own_level
+        Whether plain closes are known to be free of dividend adjustment.
+    """
+
+    name: str
+    bars: Bars
+    stated: pd.DataFrame
+    own_level: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    dataset: PriceDataset
+    report: ValidationReport
+    histories: Mapping[str, PriceHistory]
+
+
+def assess_prices(
+    datasets: Sequence[PriceDataset], universe: Universe, as_of: datetime, rules: QualityRules | None = None
+) -> DataQualityReport:
+    """Judge data sets, the one that is traded on first; symbols outside the universe are judged without a calendar.
+
+    The report's order and content do not depend on anything but the arguments.
+    """
+    limits = rules or QualityRules()
+    judged = [_judge_bars(dataset, universe, as_of) for dataset in datasets]
+    sources = _by_symbol(judged)
+    confirmed = _confirmed_by_others(sources, limits)
+    findings: list[Finding] = []
+    for index, item in enumerate(judged):
+        found = _history_findings(item, index, universe, limits, confirmed)
+        findings += [replace(finding, dataset=item.dataset.name) for finding in found]
+    for testimonies in sources.values():
+        findings += compare_sources([testimony for _, testimony in testimonies], limits)
+    return DataQualityReport(_symbols(judged, findings, universe, limits), ordered(findings))
+
+
+def validate_history(
+    bars: Bars,
+    universe: Universe,
+    as_of: datetime,
+    cross_checks: Sequence[Bars] = (),
+    rules: QualityRules | None = None,
+) -> ValidationReport:
+    """Like `validate_bars`, with the history and cross-source rules: what the ingest of many sessions calls.
+
+    Parameters
+    ----------
+    cross_checks
+        The same symbols from other sources; they are never accepted, only compared.
+
+    Returns
+    -------
+    Bars with an ERROR about themselves are quarantined. Findings about absent bars quarantine nothing, but are kept.
+    """
+    primary = _source_of(bars, "bars")
+    named = [PriceDataset(primary, bars, bars.frame, own_level=True)]
+    for number, other in enumerate(cross_checks, start=1):
+        named.append(PriceDataset(f"{_source_of(other, 'bars')} (cross-check {number})", other, other.frame))
+    found = assess_prices(named, universe, as_of, rules).findings
+    own = tuple(finding for finding in found if finding.dataset == primary)
+    structural = validate_bars(bars, universe, as_of)
+    bad = {(f.symbol, f.session) for f in own if f.severity is Severity.ERROR and f.rule not in ABOUT_ABSENT_BARS}
+    bad -= {(f.symbol, f.session) for f in structural.findings if f.severity is Severity.ERROR}
+    if not bad:
+        return replace(structural, findings=own)
+    frame = structural.accepted.frame
+    days = frame["date"].dt.date
+    rejected = np.array([key in bad for key in zip(frame["symbol"], days, strict=True)], dtype=bool)
+    quarantined = pd.concat([structural.quarantined.frame, frame[rejected]], ignore_index=True)
+    return ValidationReport(
+        accepted=Bars(frame[~rejected].reset_index(drop=True)),
+        quarantined=Bars.from_frame(quarantined),
+        findings=own,
+    )
+
+
+def _source_of(bars: Bars, otherwise: str) -> str:
+    names = sorted(bars.frame["source"].unique())
+    return ", ".join(map(str, names)) or otherwise
+
+
+def _judge_bars(dataset: PriceDataset, universe: Universe, as_of: datetime) -> _Judged:
+    report = validate_bars(dataset.bars, universe, as_of, foreign=True)
+    histories = {history.symbol: history for history in split_histories(dataset.stated) if len(history)}
+    return _Judged(dataset, report, histories)
+
+
+def _by_symbol(judged: Sequence[_Judged]) -> dict[str, list[tuple[int, SourceHistory]]]:
+    sources: dict[str, list[tuple[int, SourceHistory]]] = {}
+    for index, item in enumerate(judged):
+        for symbol, history in item.histories.items():
+            if not history.intraday:
+                testimony = SourceHistory(item.dataset.name, history, item.dataset.own_level)
+                sources.setdefault(symbol, []).append((index, testimony))
+    return sources
+
+
+def _confirmed_by_others(
+    sources: Mapping[str, list[tuple[int, SourceHistory]]], rules: QualityRules
+) -> dict[tuple[int, str], BoolArray]:
+    confirmed: dict[tuple[int, str], BoolArray] = {}
+    for symbol, testimonies in sources.items():
+        if len(testimonies) > 1:
+            masks = confirmed_moves([testimony for _, testimony in testimonies], rules)
+            confirmed |= {(index, symbol): mask for (index, _), mask in zip(testimonies, masks, strict=True)}
+    return confirmed
+
+
+def _history_findings(
+    item: _Judged,
+    index: int,
+    universe: Universe,
+    rules: QualityRules,
+    confirmed: Mapping[tuple[int, str], BoolArray],
+) -> list[Finding]:
+    market = _market_moves(item.histories, rules)
+    calendars = {symbol: calendar_of(symbol, universe, foreign=True) for symbol in item.histories}
+    found: list[Finding] = []
+    event_days: dict[str, set[object]] = {}
+    for symbol, history in item.histories.items():
+        known = confirmed.get((index, symbol), np.zeros(len(history), dtype=bool))
+        event_days[symbol] = set(history.days[known].tolist())
+        calendar = calendars[symbol]
+        if calendar is not None:
+            found += coverage_findings(history, calendar, rules)
+        if symbol == VOLATILITY_INDEX:  # an index pays nothing, splits never, and really doubles within a day
+            continue
+        splits = split_findings(history, rules)
+        explained = known | split_rows(history, splits)
+        found += dividend_findings(history, rules) + splits
+        found += unit_findings(history, rules, explained)
+        found += tick_findings(history, rules, explained | market[symbol])
+    found += stale_findings(item.histories, calendars, rules)
+    jumps = [f for f in item.report.findings if f.rule != "price_jump" or f.session not in event_days.get(f.symbol, ())]
+    return jumps + found
+
+
+def _market_moves(histories: Mapping[str, PriceHistory], rules: QualityRules) -> Masks:
+    """Rows of each history on days when the median symbol moved by several of its own scales."""
+    daily = {symbol: history for symbol, history in histories.items() if not history.intraday}
+    quiet = {symbol: np.zeros(len(history), dtype=bool) for symbol, history in histories.items()}
+    if len(daily) < rules.cross_section_peers:
+        return quiet
+    days = np.concatenate([history.days for history in daily.values()])
+    sizes = np.concatenate([np.abs(history.total_return) / history.scale for history in daily.values()])
+    table = pd.Series(sizes).groupby(days).agg(["median", "count"])
+    moved = table.index[
+        (table["median"] >= rules.cross_section_scales) & (table["count"] >= rules.cross_section_peers)
+    ].to_numpy()
+    return quiet | {symbol: np.isin(history.days, moved.astype("datetime64[D]")) for symbol, history in daily.items()}
+
+
+def _symbols(
+    judged: Sequence[_Judged], findings: Sequence[Finding], universe: Universe, rules: QualityRules
+) -> tuple[SymbolQuality, ...]:
+    by_place: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        by_place.setdefault((finding.dataset, finding.symbol), []).append(finding)
+    result = []
+    for item in judged:
+        rows = item.dataset.bars.frame.groupby("symbol", sort=True)["date"].agg(["count", "min", "max"])
+        bad = item.report.quarantined.frame["symbol"].value_counts()
+        for symbol, count, first, last in rows.itertuples():
+            own = by_place.get((item.dataset.name, symbol), [])
+            history = item.histories.get(symbol)
+            result.append(
+                SymbolQuality(
+                    symbol=symbol,
+                    dataset=item.dataset.name,
+                    bars=int(count),
+                    first=first.date(),
+                    last=last.date(),
+                    coverage=_coverage(history, calendar_of(symbol, universe, foreign=True), rules),
+                    quarantined=int(bad.get(symbol, 0)),
+                    rules=rule_counts(own),
+                    worst=worst_of(own),
+                )
+            )
+    return tuple(sorted(result, key=lambda quality: quality.symbol))
+
+
+def _coverage(history: PriceHistory | None, calendar: TradingCalendar | None, rules: QualityRules) -> float | None:
+    if history is None or calendar is None or not len(history):
+        return None
+    days = np.unique(history.days[stray_bars(history, calendar, rules) :])
+    expected = expected_days(calendar, days[0], days[-1])
+    return float(np.isin(expected, days).mean()) if len(expected) else None

@@ -1,0 +1,39 @@
+"""Validation of a folder: read, judge, report. Touches no database."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from trading_lib.adapters.quality.folder import read_folder
+from trading_lib.domain.instruments import Universe
+from trading_lib.validation.quality import assess_prices
+from trading_lib.validation.quality_report import DataQualityReport, ordered
+from trading_lib.validation.rules import QualityRules
+
+
+def validate_folder(
+    folder: Path, universe: Universe, now: datetime, rules: QualityRules | None = None
+) -> DataQualityReport:
+    """Judge everything in ``folder`` as known at ``now`` (timezone-aware).
+
+    Raises
+    ------
+    DataFileError
+        When there is nothing in it that could be judged.
+    """
+    content = read_folder(folder, universe, now.date())
+    report = assess_prices(content.prices, universe, now, rules)
+    return replace(report, findings=ordered((*content.findings, *report.findings)), notes=tuple(content.notes))
+
+
+def write_documentation(folder: Path, universe: Universe, now: datetime, target: Path) -> Path:
+    """Run the Great Expectations suites over ``folder`` and write their data docs below ``target``.
+
+    Returns the address of the first page. Slow by nature (seconds of imports): the gate is `validate_folder`.
+    """
+    from trading_lib.adapters.quality.great_expectations import write_data_docs
+
+    content = read_folder(folder, universe, now.date())
+    return write_data_docs(content, target)
