@@ -70,9 +70,7 @@ def signal_stage(view: MarketView, config: DecisionConfig) -> tuple[RegimeReadin
     return regime, generate_signals(view, regime, config.signals)
 
 
-def target_stage(
-    view: MarketView, signals: SignalPanel, held: FloatArray, config: DecisionConfig
-) -> TargetWeights:
+def target_stage(view: MarketView, signals: SignalPanel, held: FloatArray, config: DecisionConfig) -> TargetWeights:
     """Sleeves, their blend, and the portfolio constraints."""
     trend = trend_weights(view, signals, held, config.signals.minimum_confidence, config.trend)
     wanted = blend({"trend": trend}, {"trend": config.sleeves.trend}, len(view.universe))
@@ -105,9 +103,7 @@ def order_stage(
     return generate_orders(view, signals, assessment, held, portfolio, book, config.orders)
 
 
-def decide(
-    market: MarketView, portfolio: Portfolio, risk: RiskState, config: DecisionConfig, book: str
-) -> Decision:
+def decide(market: MarketView, portfolio: Portfolio, risk: RiskState, config: DecisionConfig, book: str) -> Decision:
     """Decide one session.
 
     Parameters

@@ -154,10 +154,10 @@ def test_an_order_found_unknown_is_asked_for_and_not_sent_again(
 def test_a_task_without_its_predecessor_says_which_one_is_missing(loaded: Settings, prices: Path) -> None:
     plan = plan_for(loaded, prices, date(2021, 1, 4))
     run = BookRun.open(plan, loaded)
-    with pytest.raises(InputError, match="not settled.*run the settle task first"):
+    with pytest.raises(InputError, match=r"not settled.*run the settle task first"):
         trading.signals(plan, run)
     trading.settle(plan, run)
-    with pytest.raises(InputError, match="stage signals .* did not run: run task signals first"):
+    with pytest.raises(InputError, match=r"stage signals .* did not run: run task signals first"):
         trading.targets(plan, run)
     trading.signals(plan, run)
     trading.targets(plan, run)
@@ -284,9 +284,7 @@ def test_books_of_different_names_do_not_touch_each_other(loaded: Settings, pric
     assert ids[0].isdisjoint(ids[1])
 
 
-def test_summary_names_source_signals_orders_and_value(
-    loaded: Settings, prices: Path, ordering_session: date
-) -> None:
+def test_summary_names_source_signals_orders_and_value(loaded: Settings, prices: Path, ordering_session: date) -> None:
     summary = session_summary(BOOK, ordering_session.isoformat(), loaded)
     text_form = render(summary)
     assert summary["data_source"] == "files:prices"

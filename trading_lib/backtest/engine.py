@@ -154,9 +154,7 @@ def window_rows(panel: PricePanel, calendar: SessionCalendar, first: date, last:
     return range(start, start + len(wanted))
 
 
-def settle_row(
-    data: BacktestInput, portfolio: Portfolio, row: int, day: date, fills: Sequence[Fill]
-) -> Portfolio:
+def settle_row(data: BacktestInput, portfolio: Portfolio, row: int, day: date, fills: Sequence[Fill]) -> Portfolio:
     """Corporate actions on the evening's holdings, then the opening's fills, then marking at the close."""
     panel, at = data.panel, data.universe.positions
     held = [(symbol, at[symbol]) for symbol in portfolio.positions]
@@ -168,9 +166,7 @@ def settle_row(
     return mark(portfolio, {s: float(panel.close[row, at[s]]) for s in portfolio.positions}, day)
 
 
-def execute(
-    data: BacktestInput, working: Sequence[Order], row: int, day: date
-) -> tuple[list[Fill], list[str]]:
+def execute(data: BacktestInput, working: Sequence[Order], row: int, day: date) -> tuple[list[Fill], list[str]]:
     """Fill the orders of the previous decision at their opening; without an opening price they are cancelled."""
     filled, cancelled = [], []
     for order in working:

@@ -38,7 +38,7 @@ class Market:
         )
 
     def view(self, universe: Universe, session: date) -> MarketView:
-        """What was known at the decision time of ``session``."""
+        """Look at what was known at the decision time of ``session``."""
         return view_at(universe, self.panel, self.factors, self.row(session), session)
 
 

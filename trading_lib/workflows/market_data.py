@@ -123,7 +123,9 @@ def validate(plan: Plan, settings: Settings | None = None) -> Result:
     session = date.fromisoformat(plan["session"])
     source, now = plan["source_name"], active.clock()
     exchange = [i.symbol for i in active.configuration.universe if i.calendar is TradingCalendar.XNYS]
-    bars = store.read_bars(source, active.calendar.decision_time(session), symbols=exchange, first=session, last=session)
+    bars = store.read_bars(
+        source, active.calendar.decision_time(session), symbols=exchange, first=session, last=session
+    )
     present = set(bars.symbols)
     first_seen = {symbol: span[0] for symbol, span in store.coverage(source).items()}
     missing = [s for s in exchange if s not in present and s in first_seen and first_seen[s] <= session]
@@ -155,5 +157,3 @@ def factors(plan: Plan, settings: Settings | None = None) -> Result:
 def publish(plan: Plan) -> Result:
     """Return what the market_data asset tells its consumers."""
     return {key: plan[key] for key in ("session", "source", "data", "book")}
-
-

@@ -1,5 +1,4 @@
-"""The tasks of the trade_daily DAG: settle -> signals -> targets -> risk -> orders -> place -> fills -> reconcile
--> report.
+"""The tasks of the trade_daily DAG, in order, from settling the session before to the report.
 
 Each loads what earlier tasks stored, calls one pure stage and saves what it returns. Running a task again with the
 same inputs changes nothing; a decision once stored stands.
@@ -256,12 +255,16 @@ def reconcile(plan: Plan, run: BookRun | None = None) -> Result:
 
 
 def _splits(run: BookRun) -> list[tuple[date, str, Decimal]]:
-    """Splits since the book was opened, as (session, symbol, new shares per old share)."""
+    """List the splits since the book was opened, as (session, symbol, new shares per old share)."""
     panel = run.market.panel
     first, last = run.market.row(run.book.opened_session) + 1, run.market.row(run.session) + 1
     rows, assets = np.nonzero(panel.split[first:last] != 1.0)
     return [
-        (panel.sessions[first + row].item(), panel.symbols[asset], Decimal(repr(float(panel.split[first + row, asset]))))
+        (
+            panel.sessions[first + row].item(),
+            panel.symbols[asset],
+            Decimal(repr(float(panel.split[first + row, asset]))),
+        )
         for row, asset in zip(rows, assets, strict=True)
     ]
 
