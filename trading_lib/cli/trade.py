@@ -32,9 +32,10 @@ def ingest(
     from trading_lib.workflows import market_data
     from trading_lib.workflows.ingestion import newest_session
     from trading_lib.workflows.settings import load_settings
+    from trading_lib.workflows.source_choice import source_kind
 
     settings = load_settings()
-    kind = source or ("files" if data else market_data.SIMULATED)
+    kind = source_kind(source, data)
     last = session or newest_session(kind, data, settings).isoformat()
     plan = market_data.plan(last, kind, str(data) if data else None, "demo", settings)
     result = market_data.ingest_history(plan, settings, datetime.fromisoformat(last).date())

@@ -56,6 +56,8 @@ def replay(plan: market_data.Plan, settings: Settings, market: Market, last: dat
     """Trade the book through the sessions it has not seen, at most a quarter of a year for a new one."""
     engine = settings.engine()
     latest = StateStore(engine).last_session(plan["book"])
+    if latest and latest >= last:
+        return 0
     row = market.row(last)
     start = market.row(latest) + 1 if latest else max(0, row - WARM_UP_SESSIONS + 1)
     for at in range(start, row + 1):
@@ -63,7 +65,7 @@ def replay(plan: market_data.Plan, settings: Settings, market: Market, last: dat
         trade_session(plan | {"session": day.isoformat()}, settings, market, engine)
         if (at - start) % 10 == 9 or at == row:
             progress(f"book {plan['book']}: {at - start + 1} of {row - start + 1} sessions replayed, to {day}")
-    return max(0, row - start + 1)
+    return row - start + 1
 
 
 def _tracked_backtest(settings: Settings, market: Market, last: date, progress: Progress) -> dict[str, Any]:

@@ -6,26 +6,23 @@ Each function takes and returns small JSON-able dictionaries; everything large g
 from __future__ import annotations
 
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
-from trading_lib.adapters.sources.registry import create_source
 from trading_lib.adapters.stores.market_store import MarketStore
 from trading_lib.domain.errors import DataQualityError, SimulatedDataError
 from trading_lib.domain.instruments import AssetClass, TradingCalendar, Universe
 from trading_lib.domain.prices import VOLATILITY_INDEX
 from trading_lib.domain.sessions import FIRST_SESSION, parse_session
 from trading_lib.factors.calculator import in_dollars
-from trading_lib.market_data.source import MarketDataSource
 from trading_lib.validation.report import Finding, Severity
 from trading_lib.validation.structural import validate_bars
 from trading_lib.workflows.market import market_from_store
 from trading_lib.workflows.settings import Settings, load_settings
+from trading_lib.workflows.source_choice import SIMULATED, open_source, source_kind
 
 Plan = dict[str, Any]
 Result = dict[str, Any]
 
-SIMULATED = "simulated"
 MACRO_GROUP = "macro"
 # Each run re-reads this many days, so that a bar that came late the day before is picked up; the same bar again
 # changes nothing.
@@ -47,7 +44,7 @@ def plan(
     active = settings or load_settings()
     day = parse_session(session) if session else active.calendar.latest_decidable(active.clock())
     active.calendar.require_data(day, active.clock())
-    kind = source or ("files" if data else SIMULATED)
+    kind = source_kind(source, data)
     name = open_source(kind, data, active).name
     return {
         "session": day.isoformat(),
@@ -66,11 +63,6 @@ def checked_book(book: str, source_name: str) -> str:
             f"book {book!r} may not trade on simulated prices", "use a book whose name begins with demo"
         )
     return book
-
-
-def open_source(kind: str, data: str | None, settings: Settings) -> MarketDataSource:
-    """Create the source a plan names."""
-    return create_source(kind, settings.configuration.universe, Path(data) if data else None)
 
 
 def instrument_groups(universe: Universe) -> dict[str, list[str]]:

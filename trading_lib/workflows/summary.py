@@ -12,8 +12,8 @@ from trading_lib.adapters.stores.state_store import StateStore
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.orders import Fill, Order, OrderStatus
 from trading_lib.domain.portfolio import Portfolio
-from trading_lib.workflows.market_data import SIMULATED
 from trading_lib.workflows.settings import Settings, load_settings
+from trading_lib.workflows.source_choice import SIMULATED
 
 Summary = dict[str, Any]
 
