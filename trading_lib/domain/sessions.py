@@ -39,9 +39,13 @@ def require_aware(moment: datetime, what: str) -> datetime:
 def parse_session(text: str) -> date:
     """Parse ``YYYY-MM-DD``; anything else is a `SessionError`."""
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
-        raise SessionError(f"{text!r} is not a date", "write it as YYYY-MM-DD") from None
+        day = None
+    # fromisoformat also takes 20200102 and 2020-W01-4.
+    if day is None or day.isoformat() != text:
+        raise SessionError(f"{text!r} is not a date", "write it as YYYY-MM-DD")
+    return day
 
 
 @cache
@@ -103,18 +107,21 @@ class SessionCalendar:
 
     def next(self, day: date) -> date:
         """Return the session after session ``day``."""
-        return _to_date(self.sessions[self.position(day) + 1])
+        return self.offset(day, 1)
 
     def previous(self, day: date) -> date:
         """Return the session before session ``day``."""
-        position = self.position(day)
-        if position == 0:
-            raise SessionError(f"{day} is the first session of the calendar", "choose a later one")
-        return _to_date(self.sessions[position - 1])
+        return self.offset(day, -1)
 
     def offset(self, day: date, count: int) -> date:
         """Return the session ``count`` sessions after (negative: before) session ``day``."""
-        return _to_date(self.sessions[self.position(day) + count])
+        position = self.position(day) + count
+        if not 0 <= position < len(self.sessions):
+            raise SessionError(
+                f"the exchange calendar ends before {abs(count)} session(s) {'after' if count > 0 else 'before'} {day}",
+                f"use sessions between {self.sessions[0]} and {self.sessions[-1]}",
+            )
+        return _to_date(self.sessions[position])
 
     def between(self, first: date, last: date) -> DateArray:
         """Sessions with ``first <= session <= last`` as datetime64[D]; the ends need not be sessions."""

@@ -123,7 +123,7 @@ def track(run: BacktestRun, tracking_uri: str) -> str:
     tracked = TrackedRun(
         name=f"{report['data_source']} {report['from']} to {report['to']}",
         parameters=parameters,
-        metrics={name: report[name] for name in metric_names if name not in parameters},
+        metrics={name: report[name] for name in metric_names if name not in (*parameters, "elapsed_seconds")},
         tags={"data_source": str(report["data_source"]), "config_hash": str(report["config_hash"])},
         nav_sessions=run.result.sessions,
         nav=run.result.nav,
