@@ -125,6 +125,17 @@ def test_mlflow_has_the_backtest_with_a_picture(stack: RunningStack, demo: dict[
     assert any(file["path"].endswith(".png") and int(file["file_size"]) > 1000 for file in listing["files"])
 
 
+def test_a_backtest_is_logged_once_however_often_it_runs(stack: RunningStack, demo: dict[str, Any]) -> None:
+    arguments = ("backtest", "--from", "2019-01-02", "--to", "2019-12-31")
+    first, again = stack.trading_json(*arguments), stack.trading_json(*arguments)
+    assert first["mlflow_run_id"] == again["mlflow_run_id"]
+    question = {"run_id": first["mlflow_run_id"], "metric_key": "nav", "max_results": 1000}
+    answer = requests.get(f"{stack.mlflow_url}/api/2.0/mlflow/metrics/get-history", params=question, timeout=30).json()
+    curve = sorted(answer["metrics"], key=lambda point: int(point["step"]))
+    assert len(curve) == first["sessions"]
+    assert curve[-1]["value"] == pytest.approx(first["final_nav"])
+
+
 def test_doctor_finds_nothing_wrong_with_the_stack(stack: RunningStack, demo: dict[str, Any]) -> None:
     done = stack.trading("doctor")
     states = {line.split()[1]: line.split()[0] for line in done.stdout.splitlines()}
@@ -153,7 +164,7 @@ def test_the_same_demo_again_changes_no_row(stack: RunningStack, demo: dict[str,
     before = row_counts(stack)
     assert before["bars"] > 0
     assert before["decisions"] > 0
-    again = stack.trading_json("demo", "--session", demo["summary"]["session"])
+    again = stack.trading_json("demo")
     assert row_counts(stack) == before
     assert again["summary"] == demo["summary"]
     assert [run["state"] for run in again["dag_runs"]] == ["success", "success"]
