@@ -63,6 +63,8 @@ class MlflowTracker:
             When the server does not answer.
         """
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        # Standard output belongs to the caller's own result, which may be JSON.
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         # Importing MLflow takes seconds, so only who logs pays for it.
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
