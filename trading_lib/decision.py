@@ -70,12 +70,13 @@ def signal_stage(view: MarketView, config: DecisionConfig) -> tuple[RegimeReadin
     return regime, generate_signals(view, regime, config.signals)
 
 
-def target_stage(
-    view: MarketView, signals: SignalPanel, held: FloatArray, config: DecisionConfig
-) -> TargetWeights:
+def target_stage(view: MarketView, signals: SignalPanel, held: FloatArray, config: DecisionConfig) -> TargetWeights:
     """Sleeves, their blend, and the portfolio constraints."""
-    trend = trend_weights(view, signals, held, config.signals.minimum_confidence, config.trend)
-    wanted = blend({"trend": trend}, {"trend": config.sleeves.trend}, len(view.universe))
+    budget = config.sleeves.trend
+    # A sleeve sees the holdings as shares of its own capital; otherwise HOLD would shrink them by the budget daily.
+    share = held / budget if budget > 0 else np.zeros(len(held))
+    trend = trend_weights(view, signals, share, config.signals.minimum_confidence, config.trend)
+    wanted = blend({"trend": trend}, {"trend": budget}, len(view.universe))
     return constrain(view, wanted, held, config.constraints)
 
 
@@ -105,9 +106,7 @@ def order_stage(
     return generate_orders(view, signals, assessment, held, portfolio, book, config.orders)
 
 
-def decide(
-    market: MarketView, portfolio: Portfolio, risk: RiskState, config: DecisionConfig, book: str
-) -> Decision:
+def decide(market: MarketView, portfolio: Portfolio, risk: RiskState, config: DecisionConfig, book: str) -> Decision:
     """Decide one session.
 
     Parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pendulum
@@ -60,7 +61,7 @@ def test_every_session_of_a_range_runs_exactly_once(timetable: Any, start: datet
 def test_intervals_join_without_gap_or_overlap(timetable: Any) -> None:
     runs = runs_between(timetable, datetime(2021, 1, 1, tzinfo=UTC), datetime(2022, 12, 31, tzinfo=UTC))
     assert len(runs) == len(CALENDAR.between(date(2021, 1, 5), date(2023, 1, 3)))
-    for earlier, later in zip(runs, runs[1:], strict=False):
+    for earlier, later in pairwise(runs):
         assert earlier.data_interval.end == later.data_interval.start
 
 

@@ -28,7 +28,9 @@ class History:
 
 def rising(days: list[date], start: float) -> History:
     """A history that rises by one a day."""
-    return History([(day, start + n, start + n + 2, start + n - 1, start + n + 1, 1000.0 + n) for n, day in enumerate(days)])
+    return History(
+        [(day, start + n, start + n + 2, start + n - 1, start + n + 1, 1000.0 + n) for n, day in enumerate(days)]
+    )
 
 
 def tiingo_answer(histories: Mapping[str, History]) -> Callable[[Request], Reply]:
@@ -102,7 +104,15 @@ def _aggregates(histories: Mapping[str, History], request: Request, page: int) -
     start = int(request.query.get("cursor", 0))
     zone = UTC if ticker.startswith("X:") else NEW_YORK
     found = [
-        {"o": o, "h": h, "l": low, "c": c, "v": v, "n": 5, "t": int(datetime.combine(day, time(), zone).timestamp() * 1000)}
+        {
+            "o": o,
+            "h": h,
+            "l": low,
+            "c": c,
+            "v": v,
+            "n": 5,
+            "t": int(datetime.combine(day, time(), zone).timestamp() * 1000),
+        }
         for day, o, h, low, c, v in rows[start : start + page]
     ]
     if ticker.startswith("I:"):

@@ -31,7 +31,9 @@ def binance_answer(history: History, settlements: Settlements) -> Callable[[Requ
         if request.path == "/api/v3/klines":
             assert request.query["interval"] == "1d"
             found = [row for row in history.rows if first <= _opening(row[0]) <= last][:limit]
-            return Reply([[_opening(r[0]), *map(str, r[1:]), _opening(r[0]) + DAY - 1, "1", 5, "1", "1", "0"] for r in found])
+            return Reply(
+                [[_opening(r[0]), *map(str, r[1:]), _opening(r[0]) + DAY - 1, "1", 5, "1", "1", "0"] for r in found]
+            )
         assert request.path == "/fapi/v1/fundingRate"
         rates = [
             {"symbol": "BTCUSDT", "fundingRate": f"{rate:.8f}", "fundingTime": milliseconds(moment), "markPrice": "1"}

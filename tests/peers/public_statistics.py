@@ -16,7 +16,9 @@ FOREVER = "9999-12-31"
 NOT_ARCHIVED = "Bad Request.  The series does not exist in ALFRED but may exist in FRED."
 
 
-def fred_answer(archive: Releases, current: Mapping[str, Mapping[date, str]], page: int = 1000) -> Callable[[Request], Reply]:
+def fred_answer(
+    archive: Releases, current: Mapping[str, Mapping[date, str]], page: int = 1000
+) -> Callable[[Request], Reply]:
     """FRED with JSON bodies.
 
     Parameters
@@ -96,7 +98,9 @@ GOLD, SILVER, WHEAT = "088691", "084691", "001602"
 
 def legacy_line(code: str, day: date, *positions: int) -> str:
     """A line as the CFTC writes it: padded, the code as text."""
-    return f'"SOME MARKET - SOME EXCHANGE  ",{day:%y%m%d},{day},"{code}","CMX ",{", ".join(f"{p:>9}" for p in positions)}'
+    return (
+        f'"SOME MARKET - SOME EXCHANGE  ",{day:%y%m%d},{day},"{code}","CMX ",{", ".join(f"{p:>9}" for p in positions)}'
+    )
 
 
 def zipped(header: str, lines: Sequence[str], name: str = "annual.txt") -> bytes:

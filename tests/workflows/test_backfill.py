@@ -15,7 +15,7 @@ from tests.price_folder import write_price_folder
 from tests.workflows.workflow_settings import make_settings
 from trading_lib.domain.prices import PricePanel
 from trading_lib.market_data.due import settled_by
-from trading_lib.workflows import market_data
+from trading_lib.workflows import fetching, market_data
 from trading_lib.workflows.market import market_from_store
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.sources import market_store
@@ -70,7 +70,7 @@ def test_a_backfill_of_250_sessions_equals_a_direct_load(
     first = calendar.next(calendar.next(FIRST))
     sessions = [calendar.offset(first, number) for number in range(SESSIONS)]
     fetched = [run_as_the_dag_does(backfilled, prices, session) for session in sessions]
-    market_data.ingest_history(plan_of(loaded, prices, sessions[-1]), loaded, sessions[-1])
+    fetching.ingest_history(plan_of(loaded, prices, sessions[-1]), loaded, sessions[-1])
 
     # A year's sessions need a fetch a quarter; the others find everything there.
     assert [groups for groups in fetched if groups] == [fetched[0]] * 4
@@ -83,7 +83,7 @@ def test_a_backfill_of_250_sessions_equals_a_direct_load(
 
 def test_after_a_direct_load_a_backfill_fetches_nothing(database_url: str, prices: Path, tmp_path: Path) -> None:
     settings = make_settings(database_url, tmp_path)
-    market_data.ingest_history(plan_of(settings, prices, date(2020, 6, 1)), settings, date(2020, 6, 1))
+    fetching.ingest_history(plan_of(settings, prices, date(2020, 6, 1)), settings, date(2020, 6, 1))
     plan = plan_of(settings, prices, date(2020, 5, 20))
     assert market_data.groups_to_ingest(plan, settings=settings) == []
     assert market_data.groups_to_ingest(plan, refresh=True, settings=settings) == plan["groups"]
@@ -99,7 +99,7 @@ def test_a_session_fetched_before_its_day_was_over_is_fetched_again(
     session = date(2020, 5, 20)
     for moment, covered in ((settings.calendar.data_time(session), False), (settled_by(session), True)):
         then = replace(settings, clock=lambda moment=moment: moment)
-        market_data.ingest_range(plan_of(then, prices, session), ["crypto"], session, session, then)
+        fetching.ingest_range(plan_of(then, prices, session), ["crypto"], session, session, then)
         groups = market_data.groups_to_ingest(plan_of(settings, prices, session), settings=settings)
         assert ("crypto" not in groups) is covered
 
@@ -119,7 +119,7 @@ def test_a_symbol_is_expected_only_once_it_existed(database_url: str, prices: Pa
     instruments = tuple(replace(i, inception=young.get(i.symbol, i.inception)) for i in configuration.universe)
     universe = type(configuration.universe)(instruments)
     settings = replace(base, configuration=replace(configuration, universe=universe))
-    market_data.ingest_history(plan_of(settings, prices, date(2020, 6, 30)), settings, date(2020, 6, 30))
+    fetching.ingest_history(plan_of(settings, prices, date(2020, 6, 30)), settings, date(2020, 6, 30))
     with settings.engine().begin() as connection:
         connection.exec_driver_sql("DELETE FROM bars WHERE symbol = 'SLV' AND session IN ('2020-05-20', '2020-06-10')")
     assert market_data.validate(plan_of(settings, prices, date(2020, 5, 20)), settings)["missing"] == []

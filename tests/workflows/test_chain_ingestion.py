@@ -18,7 +18,7 @@ from tests.peers.yahoo_chart import YahooHistory, YahooPeer, yahoo_peer
 from tests.workflows.chain_settings import chain_settings, members
 from trading_lib.adapters.sources.tiingo_source import TiingoSource
 from trading_lib.domain.errors import DataQualityError, MissingKeyError
-from trading_lib.workflows import market_data
+from trading_lib.workflows import fetching, market_data
 from trading_lib.workflows.data_report import data_report
 from trading_lib.workflows.market import market_from_store
 from trading_lib.workflows.settings import Settings
@@ -74,7 +74,7 @@ def run(settings: Settings, tiingo: TiingoPeer, yahoo: YahooPeer, home: Path, *g
     assert isinstance(clock, MovingClock)
     chain = open_chain(settings, usable, clock.sleep)
     wanted = groups or tuple(plan["groups"])
-    return market_data.ingest_range(plan, wanted, FIRST, SESSION, settings, chain)
+    return fetching.ingest_range(plan, wanted, FIRST, SESSION, settings, chain)
 
 
 def test_the_report_says_which_bar_came_from_where(
@@ -229,7 +229,7 @@ def test_a_single_source_is_asked_with_the_same_care(
     careful = Care(settings, clock.sleep).of_bars("tiingo", source)
     plan = market_data.plan(SESSION.isoformat(), "simulated", None, "demo", settings)
     plan |= {"source": "tiingo", "source_name": "tiingo"}
-    result = market_data.ingest_range(plan, ["etf"], FIRST, SESSION, settings, careful)
+    result = fetching.ingest_range(plan, ["etf"], FIRST, SESSION, settings, careful)
     assert result["delivered"] == dict.fromkeys(etfs, "tiingo")
     assert len(tiingo.asked) == len(etfs) + 1
     state = get_source_status(settings)["tiingo"]

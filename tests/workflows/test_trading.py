@@ -26,7 +26,7 @@ from trading_lib.domain.errors import (
     TradingError,
 )
 from trading_lib.domain.orders import OrderEvent, OrderStatus
-from trading_lib.workflows import history, market_data, trading
+from trading_lib.workflows import fetching, history, market_data, trading
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.daily import run_daily, trade_session
 from trading_lib.workflows.settings import Settings
@@ -55,7 +55,7 @@ def plan_for(settings: Settings, prices: Path, session: date, book: str = BOOK) 
 @pytest.fixture
 def loaded(settings: Settings, prices: Path) -> Settings:
     """Settings of a database that holds every bar up to 2021-02-12."""
-    market_data.ingest_history(plan_for(settings, prices, date(2021, 2, 12)), settings, date(2021, 2, 12))
+    fetching.ingest_history(plan_for(settings, prices, date(2021, 2, 12)), settings, date(2021, 2, 12))
     return settings
 
 
@@ -154,10 +154,10 @@ def test_an_order_found_unknown_is_asked_for_and_not_sent_again(
 def test_a_task_without_its_predecessor_says_which_one_is_missing(loaded: Settings, prices: Path) -> None:
     plan = plan_for(loaded, prices, date(2021, 1, 4))
     run = BookRun.open(plan, loaded)
-    with pytest.raises(InputError, match="not settled.*run the settle task first"):
+    with pytest.raises(InputError, match=r"not settled.*run the settle task first"):
         trading.signals(plan, run)
     trading.settle(plan, run)
-    with pytest.raises(InputError, match="stage signals .* did not run: run task signals first"):
+    with pytest.raises(InputError, match=r"stage signals .* did not run: run task signals first"):
         trading.targets(plan, run)
     trading.signals(plan, run)
     trading.targets(plan, run)
@@ -244,7 +244,7 @@ def test_a_quarantined_bar_is_kept_and_not_traded_on(settings: Settings, tmp_pat
     frame.loc[bad, ["high", "low"]] = frame.loc[bad, ["low", "high"]].to_numpy()
     frame.to_parquet(path, index=False)
     plan = plan_for(settings, folder, date(2021, 1, 7))
-    market_data.ingest_history(plan, settings, date(2021, 1, 6))
+    fetching.ingest_history(plan, settings, date(2021, 1, 6))
     run_daily(plan, settings)
     result = market_data.validate(plan, settings)
     assert result["missing"] == ["SPY"]
@@ -284,9 +284,7 @@ def test_books_of_different_names_do_not_touch_each_other(loaded: Settings, pric
     assert ids[0].isdisjoint(ids[1])
 
 
-def test_summary_names_source_signals_orders_and_value(
-    loaded: Settings, prices: Path, ordering_session: date
-) -> None:
+def test_summary_names_source_signals_orders_and_value(loaded: Settings, prices: Path, ordering_session: date) -> None:
     summary = session_summary(BOOK, ordering_session.isoformat(), loaded)
     text_form = render(summary)
     assert summary["data_source"] == "files:prices"

@@ -37,5 +37,6 @@ class KillSwitch:
         try:
             content = json.loads(self.path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            content = {"reason": "unreadable file"}
-        return {"on": True, **content}
+            content = None
+        details = content if isinstance(content, dict) else {"reason": "unreadable file"}
+        return {**details, "on": True}

@@ -7,7 +7,7 @@ calls, so both give the same orders, fills and net asset value.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
@@ -16,7 +16,8 @@ import numpy as np
 from trading_lib.accounting.settle import apply_actions, apply_fills, mark
 from trading_lib.decision import Decision, DecisionConfig, decide
 from trading_lib.domain.errors import SessionError
-from trading_lib.domain.instruments import Universe
+from trading_lib.domain.instruments import Instrument, Universe
+from trading_lib.domain.lots import whole_lots
 from trading_lib.domain.market_view import FactorPanel, view_at
 from trading_lib.domain.orders import Fill, Order
 from trading_lib.domain.portfolio import Portfolio
@@ -154,9 +155,7 @@ def window_rows(panel: PricePanel, calendar: SessionCalendar, first: date, last:
     return range(start, start + len(wanted))
 
 
-def settle_row(
-    data: BacktestInput, portfolio: Portfolio, row: int, day: date, fills: Sequence[Fill]
-) -> Portfolio:
+def settle_row(data: BacktestInput, portfolio: Portfolio, row: int, day: date, fills: Sequence[Fill]) -> Portfolio:
     """Corporate actions on the evening's holdings, then the opening's fills, then marking at the close."""
     panel, at = data.panel, data.universe.positions
     held = [(symbol, at[symbol]) for symbol in portfolio.positions]
@@ -168,20 +167,26 @@ def settle_row(
     return mark(portfolio, {s: float(panel.close[row, at[s]]) for s in portfolio.positions}, day)
 
 
-def execute(
-    data: BacktestInput, working: Sequence[Order], row: int, day: date
-) -> tuple[list[Fill], list[str]]:
-    """Fill the orders of the previous decision at their opening; without an opening price they are cancelled."""
+def execute(data: BacktestInput, working: Sequence[Order], row: int, day: date) -> tuple[list[Fill], list[str]]:
+    """Fill the orders of the previous decision at their opening; without an opening price they are cancelled.
+
+    On the ex-date of a split an order is for as many new shares as its old shares became.
+    """
     filled, cancelled = [], []
-    for order in working:
-        instrument = data.universe[order.symbol]
-        price = float(data.panel.fill_open[row, data.universe.positions[order.symbol]])
-        if np.isfinite(price) and price > 0:
+    for working_order in working:
+        instrument, column = data.universe[working_order.symbol], data.universe.positions[working_order.symbol]
+        price, split = float(data.panel.fill_open[row, column]), float(data.panel.split[row, column])
+        order = working_order if split == 1.0 else _after_split(working_order, split, instrument)
+        if np.isfinite(price) and price > 0 and order.quantity > 0:
             at = next_opening(instrument, order.session, data.calendar)
             filled.append(fill_at_open(order, price, instrument, at, day, data.paper))
         else:
             cancelled.append(order.client_order_id)
     return filled, cancelled
+
+
+def _after_split(order: Order, split: float, instrument: Instrument) -> Order:
+    return replace(order, quantity=whole_lots(order.quantity * Decimal(repr(split)), instrument.lot_size))
 
 
 def gate(

@@ -1,5 +1,7 @@
-"""The command line: the same jobs as the DAGs, without Airflow. Exit codes: 0 done, 1 ran and found a problem,
-2 bad usage or input."""
+"""The command line: the same jobs as the DAGs, without Airflow.
+
+Exit codes: 0 done, 1 ran and found a problem, 2 bad usage or input.
+"""
 
 from __future__ import annotations
 

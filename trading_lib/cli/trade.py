@@ -37,21 +37,22 @@ def ingest(
     Example: trading ingest --source chain --from 2024-01-02 --symbols SPY,GLD
     """
     from trading_lib.domain.sessions import FIRST_SESSION, parse_session
-    from trading_lib.workflows import market_data
+    from trading_lib.workflows import fetching, market_data
     from trading_lib.workflows.ingestion import newest_session
     from trading_lib.workflows.settings import load_settings
+    from trading_lib.workflows.source_choice import FILES, SIMULATED, source_kind
 
     settings = load_settings()
-    kind = source or ("files" if data else market_data.SIMULATED)
+    kind = source_kind(source, data)
     last = parse_session(session) if session else newest_session(kind, data, settings)
     start = parse_session(first) if first else FIRST_SESSION
     if start > last:
         raise InputError(f"--from {start} lies after --to {last}", "exchange them")
     plan = market_data.plan(last.isoformat(), kind, str(data) if data else None, "demo", settings)
     chosen = [symbol.strip() for symbol in symbols.split(",") if symbol.strip()] if symbols else []
-    result = market_data.ingest_history(plan, settings, last, start, chosen)
+    result = fetching.ingest_history(plan, settings, last, start, chosen)
     show({"source": plan["source_name"], "from": start, "to": last} | result, as_json)
-    asked_for_all = chosen or kind not in ("files", market_data.SIMULATED)
+    asked_for_all = chosen or kind not in (FILES, SIMULATED)
     if (asked_for_all and result["failures"]) or result["stale"]:
         raise typer.Exit(1)
 

@@ -7,7 +7,6 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from numba import njit
 
-
 P = ParamSpec("P")
 R = TypeVar("R")
 

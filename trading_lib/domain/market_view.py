@@ -45,8 +45,8 @@ class MarketView:
     Attributes
     ----------
     close, fresh, volume
-        Shape (n,): newest known raw close, whether it is of this session, its volume. Without a fresh bar (none came, or
-        it is quarantined) there is no new risk in the asset.
+        Shape (n,): newest known raw close, whether it is of this session, its volume. Without a fresh bar (none
+        came, or it is quarantined) there is no new risk in the asset.
     total_return_close
         Shape (n,): comparable with the price-like factors.
     price_factor

@@ -69,9 +69,7 @@ TRANSITIONS: Mapping[tuple[OrderStatus, OrderEvent], OrderStatus] = {
     (OrderStatus.PARTIALLY_FILLED, OrderEvent.CANCEL): OrderStatus.CANCELLED,
 }
 
-TERMINAL_STATUSES = frozenset(
-    {OrderStatus.DENIED, OrderStatus.FILLED, OrderStatus.REJECTED, OrderStatus.CANCELLED}
-)
+TERMINAL_STATUSES = frozenset({OrderStatus.DENIED, OrderStatus.FILLED, OrderStatus.REJECTED, OrderStatus.CANCELLED})
 
 
 def next_status(status: OrderStatus, event: OrderEvent) -> OrderStatus:

@@ -46,7 +46,8 @@ class Bars:
     ----------
     frame
         Columns of `BAR_COLUMNS`. ``open``..``close`` are raw prices in dollars (``adjustment`` says "raw",
-        or "split" where the vendor has split-adjusted prices only); ``adj_close`` is the vendor's fully
+        or "split" where the vendor has split-adjusted prices only; second opinions may be "total_return",
+        adjusted for dividends as well); ``adj_close`` is the vendor's fully
         adjusted close or NaN; ``dividend`` is cash per share on its ex-date, 0 when there is none, NaN when
         the source does not say; ``split`` is new shares per old share, 1 when there is none; ``volume`` is in
         units of the instrument or NaN. ``date`` is the exchange date (UTC day for 24/7 instruments) and

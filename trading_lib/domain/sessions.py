@@ -39,16 +39,18 @@ def require_aware(moment: datetime, what: str) -> datetime:
 def parse_session(text: str) -> date:
     """Parse ``YYYY-MM-DD``; anything else is a `SessionError`."""
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
-        raise SessionError(f"{text!r} is not a date", "write it as YYYY-MM-DD") from None
+        day = None
+    # fromisoformat also takes 20200102 and 2020-W01-4.
+    if day is None or day.isoformat() != text:
+        raise SessionError(f"{text!r} is not a date", "write it as YYYY-MM-DD")
+    return day
 
 
 @cache
 def _exchange_calendar() -> exchange_calendars.ExchangeCalendar:
-    return exchange_calendars.get_calendar(
-        "XNYS", start=FIRST_SESSION.isoformat(), end=f"{LAST_SESSION_YEAR}-12-31"
-    )
+    return exchange_calendars.get_calendar("XNYS", start=FIRST_SESSION.isoformat(), end=f"{LAST_SESSION_YEAR}-12-31")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +90,11 @@ class SessionCalendar:
         )
 
     def close(self, day: date) -> datetime:
-        """Closing instant of session ``day`` in UTC."""
+        """Return the closing instant of session ``day`` in UTC."""
         return _to_datetime(self.closes[self.position(day)])
 
     def open(self, day: date) -> datetime:
-        """Opening instant of session ``day`` in UTC."""
+        """Return the opening instant of session ``day`` in UTC."""
         return _to_datetime(self.opens[self.position(day)])
 
     def data_time(self, day: date) -> datetime:
@@ -104,19 +106,22 @@ class SessionCalendar:
         return self.close(day) + DECISION_DELAY
 
     def next(self, day: date) -> date:
-        """The session after session ``day``."""
-        return _to_date(self.sessions[self.position(day) + 1])
+        """Return the session after session ``day``."""
+        return self.offset(day, 1)
 
     def previous(self, day: date) -> date:
-        """The session before session ``day``."""
-        position = self.position(day)
-        if position == 0:
-            raise SessionError(f"{day} is the first session of the calendar", "choose a later one")
-        return _to_date(self.sessions[position - 1])
+        """Return the session before session ``day``."""
+        return self.offset(day, -1)
 
     def offset(self, day: date, count: int) -> date:
-        """The session ``count`` sessions after (negative: before) session ``day``."""
-        return _to_date(self.sessions[self.position(day) + count])
+        """Return the session ``count`` sessions after (negative: before) session ``day``."""
+        position = self.position(day) + count
+        if not 0 <= position < len(self.sessions):
+            raise SessionError(
+                f"the exchange calendar ends before {abs(count)} session(s) {'after' if count > 0 else 'before'} {day}",
+                f"use sessions between {self.sessions[0]} and {self.sessions[-1]}",
+            )
+        return _to_date(self.sessions[position])
 
     def between(self, first: date, last: date) -> DateArray:
         """Sessions with ``first <= session <= last`` as datetime64[D]; the ends need not be sessions."""
@@ -125,11 +130,11 @@ class SessionCalendar:
         return self.sessions[start:stop]
 
     def latest_with_data(self, now: datetime) -> date:
-        """The newest session whose daily bars are known at ``now``."""
+        """Return the newest session whose daily bars are known at ``now``."""
         return self._latest(now, BAR_DELAY)
 
     def latest_decidable(self, now: datetime) -> date:
-        """The newest session whose decision time is not after ``now``."""
+        """Return the newest session whose decision time is not after ``now``."""
         return self._latest(now, DECISION_DELAY)
 
     def _latest(self, now: datetime, delay: timedelta) -> date:
@@ -152,7 +157,7 @@ class SessionCalendar:
 
 @cache
 def exchange_sessions() -> SessionCalendar:
-    """The XNYS calendar from 1990 on, built once per process."""
+    """Return the XNYS calendar from 1990 on, built once per process."""
     calendar = _exchange_calendar()
     return SessionCalendar(
         sessions=calendar.sessions.to_numpy().astype("datetime64[D]"),
@@ -174,7 +179,7 @@ def session_bar_available_at(sessions: DateArray) -> DateArray:
 
 
 def session_open_at(sessions: DateArray) -> DateArray:
-    """Opening instants (UTC datetime64[us]) of these exchange dates; 14:30 UTC on dates that are no session."""
+    """Return opening instants (UTC datetime64[us]) of exchange dates; 14:30 UTC where the date is no session."""
     calendar = exchange_sessions()
     days = sessions.astype("datetime64[D]")
     position = np.searchsorted(calendar.sessions, days).clip(max=len(calendar.sessions) - 1)
@@ -188,7 +193,7 @@ def daily_bar_available_at(days: DateArray) -> DateArray:
 
 
 def new_york_time(days: DateArray, at: time) -> DateArray:
-    """The instants (UTC datetime64[us]) at which New York clocks show ``at`` on these dates."""
+    """Return the instants (UTC datetime64[us]) at which New York clocks show ``at`` on these dates."""
     local = pd.DatetimeIndex(days.astype("datetime64[us]")) + pd.Timedelta(hours=at.hour, minutes=at.minute)
     utc = local.tz_localize(NEW_YORK, ambiguous=True, nonexistent="shift_forward").tz_convert("UTC")
     return utc.tz_localize(None).to_numpy().astype("datetime64[us]")

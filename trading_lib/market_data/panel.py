@@ -207,7 +207,8 @@ def _fill_open(rows: _Columns, sessions: DateArray, always: bool) -> FloatArray:
 def _by_session(dates: DateArray, values: FloatArray, sessions: DateArray, empty: float) -> FloatArray:
     """Put actions on the first session on or after their ex-date."""
     result = np.full(len(sessions), empty)
-    effective = np.flatnonzero(np.isfinite(values) & (values != empty))
+    # Some sources write 0 for "no split"; a split by 0 or a negative dividend does not exist.
+    effective = np.flatnonzero(np.isfinite(values) & (values > 0) & (values != empty))
     position = np.searchsorted(sessions, dates[effective])
     for row, value in zip(position, values[effective], strict=True):
         if row < len(sessions):
@@ -248,6 +249,8 @@ def _cash_rate(frame: pd.DataFrame, decisions: DateArray) -> FloatArray:
         rows = frame[(frame["series"] == series) & frame["value"].notna()]
         if len(rows):
             rows = rows.sort_values(["available_at", "date"], kind="stable")
+            # An old observation that is revised late does not become the newest one.
+            rows = rows[rows["date"] == rows["date"].cummax()]
             available = rows["available_at"].dt.tz_convert(None).to_numpy().astype("datetime64[us]")
             last = np.searchsorted(available, decisions, side="right") - 1
             return _take(rows["value"].to_numpy(np.float64) / 100.0, np.maximum(last, 0), last >= 0)

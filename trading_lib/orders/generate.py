@@ -156,7 +156,7 @@ def _rebalancing(
     portfolio: Portfolio,
     config: OrderConfig,
 ) -> Iterator[_Intention]:
-    """Changes of weight that reach the threshold: sells before buys, larger before smaller."""
+    """Yield changes of weight that reach the threshold: sells before buys, larger before smaller."""
     change = assessment.weights - held_weights
     wanted = np.flatnonzero((np.abs(change) >= config.rebalance_threshold) & np.isfinite(view.close))
     for i in wanted[np.lexsort((-np.abs(change[wanted]), change[wanted] > 0))]:

@@ -1,5 +1,7 @@
-"""The checks every order passes on every path before it is sent (SPEC section 12). Input: one order and its
-context. Output: None, or why it is denied. A denied order is stored with that reason."""
+"""The checks every order passes on every path before it is sent (SPEC section 12).
+
+Input: one order and its context. Output: None, or why it is denied. A denied order is stored with that reason.
+"""
 
 from __future__ import annotations
 

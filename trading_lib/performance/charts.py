@@ -12,9 +12,7 @@ from trading_lib.domain.prices import DateArray, FloatArray
 LEVEL_COLOURS = {1: "#ffe9a8", 2: "#ffc37a", 3: "#ff9a6b", 4: "#e2574c"}
 
 
-def equity_chart(
-    sessions: DateArray, nav: FloatArray, levels: NDArray[np.int8], title: str, footer: str
-) -> bytes:
+def equity_chart(sessions: DateArray, nav: FloatArray, levels: NDArray[np.int8], title: str, footer: str) -> bytes:
     """Draw net asset value above drawdown, with the risk levels as shading.
 
     Parameters

@@ -60,7 +60,8 @@ def assess_risk(
     minimum = config.levels.level_1_minimum_confidence if effective >= 1 else 0.0
     may_increase = _may_increase(view, signals, effective, minimum, stops.cooling_off)
     size = recovery_size(recovery, config)
-    weights = targets.weights * size if size < 1.0 else targets.weights.copy()
+    limit = config.recovery.max_leverage if recovery is not None else np.inf
+    weights = _ladder_weights(targets.weights, held_weights, size, limit)
     np.minimum(weights, held_weights, out=weights, where=~may_increase)
     if effective == 4:
         weights[:] = 0.0
@@ -84,7 +85,7 @@ def assess_risk(
         ceilings=_ceiling_array(ceilings, universe),
         ceiling_reasons=reasons,
         minimum_confidence=minimum,
-        leverage_limit=config.recovery.max_leverage if recovery is not None else np.inf,
+        leverage_limit=limit,
         next_state=RiskState(
             session=session,
             level=step.level,
@@ -101,6 +102,18 @@ def assess_risk(
         ),
         events=events,
     )
+
+
+def _ladder_weights(targets: FloatArray, held: FloatArray, size: float, leverage_limit: float) -> FloatArray:
+    """Weights the re-entry ladder allows: it limits what is bought and sells nothing that is held.
+
+    A target that only keeps a holding (HOLD) would otherwise shrink by the ladder's factor every session.
+    """
+    weights: FloatArray = np.minimum(targets, np.maximum(targets * size, held))
+    total = float(weights.sum())
+    if total > leverage_limit:
+        weights *= leverage_limit / total
+    return weights
 
 
 def _may_increase(
@@ -135,7 +148,11 @@ def _ceilings(
     events: tuple[RiskEvent, ...] = ()
     if state.ceilings:
         for symbol, ceiling in state.ceilings.items():
-            # A level's ceiling holds while selling only is allowed, a stop's while the asset cools off.
+            position = portfolio.positions.get(symbol)
+            # Once sold down to, a ceiling has done its work: a haven bought later at level 3 is not above it.
+            if position is None or position.quantity <= ceiling:
+                continue
+            # A level's ceiling holds while level 2 or more is in force, a stop's while the asset cools off.
             if effective >= 2 or symbol in stops.cooling_off:
                 ceilings[symbol] = ceiling
                 reasons[symbol] = "an earlier reduction is still in force"

@@ -40,7 +40,8 @@ def check_stops(
     level = state.effective_level
     for symbol, position in portfolio.positions.items():
         instrument = universe[symbol]
-        loss = 1.0 - float(portfolio.marks[symbol] / position.average_cost)
+        # Rounded, because floats make 18.000000000000004 % out of a loss of exactly 18 %, which is no breach.
+        loss = round(1.0 - float(portfolio.marks[symbol] / position.average_cost), 12)
         if loss > instrument.stop_exit:
             kind, ceiling, limit = "stop_exit", Decimal(0), instrument.stop_exit
         elif instrument.stop_reduce is not None and loss > instrument.stop_reduce and symbol not in halved:

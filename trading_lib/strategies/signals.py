@@ -118,9 +118,7 @@ def _reason(view: MarketView, regime: RegimeReading, signals: SignalPanel, i: in
         missing = [name for name in ("Momentum_60", "SMA_200") if not np.isfinite(view.factors[name][i])]
         return f"history too short for {' and '.join(missing) or 'the factors'}: no signal"
     momentum = float(view.factors["Momentum_60"][i])
-    dollars = {
-        name: float(view.factors[name][i] / view.price_factor[i]) for name in ("SMA_20", "SMA_50", "SMA_200")
-    }
+    dollars = {name: float(view.factors[name][i] / view.price_factor[i]) for name in ("SMA_20", "SMA_50", "SMA_200")}
     price = float(view.close[i])
     text = _rule_words(SignalType(int(signals.unfiltered_codes[i])), momentum, price, dollars, config)
     if regime.regime is MarketRegime.EXTREME and signals.unfiltered_codes[i] > 0:

@@ -18,8 +18,8 @@ from trading_lib.domain.sessions import exchange_sessions
 from trading_lib.performance.charts import equity_chart
 from trading_lib.performance.metrics import measure
 from trading_lib.workflows.market import Market, market_from_source
-from trading_lib.workflows.market_data import SIMULATED, open_source
 from trading_lib.workflows.settings import Settings
+from trading_lib.workflows.source_choice import offline_source, source_kind
 
 Report = dict[str, Any]
 
@@ -46,7 +46,7 @@ def backtest(
     started = time.perf_counter()
     if first > last:
         raise InputError(f"the window {first} to {last} is inverted", "swap the two dates")
-    source = open_source("files" if data else SIMULATED, str(data) if data else None, settings)
+    source = offline_source(source_kind(None, data), data, settings)
     loaded = market_from_source(source, settings.configuration.universe, settings.calendar, last, settings.clock())
     run = backtest_market(settings, loaded.market, first, last, observe)
     run.report["notes"] = list(loaded.answer.notes)
@@ -123,7 +123,7 @@ def track(run: BacktestRun, tracking_uri: str) -> str:
     tracked = TrackedRun(
         name=f"{report['data_source']} {report['from']} to {report['to']}",
         parameters=parameters,
-        metrics={name: report[name] for name in metric_names if name not in parameters},
+        metrics={name: report[name] for name in metric_names if name not in (*parameters, "elapsed_seconds")},
         tags={"data_source": str(report["data_source"]), "config_hash": str(report["config_hash"])},
         nav_sessions=run.result.sessions,
         nav=run.result.nav,

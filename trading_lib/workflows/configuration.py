@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from trading_lib.decision import DecisionConfig
 from trading_lib.domain.configuration import Configuration
@@ -46,6 +46,12 @@ class InstrumentConfig(Configuration):
     slippage_rate: Decimal = Field(ge=0, lt=1)
     safe_haven: bool
     inception: date | None = None
+
+    @model_validator(mode="after")
+    def _reduces_before_it_exits(self) -> Self:
+        if self.stop_reduce is not None and self.stop_reduce >= self.stop_exit:
+            raise ValueError(f"{self.symbol} has stop_reduce {self.stop_reduce} not below stop_exit {self.stop_exit}")
+        return self
 
 
 class UniverseFile(Configuration):
@@ -139,6 +145,8 @@ def _load(path: Path, model: type[Model], variables: Mapping[str, str]) -> Model
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigurationError(f"{path} does not exist", "restore it from the repository") from None
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read ({error.strerror})", "check the path and its rights") from None
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path} is not UTF-8 text", "save it as UTF-8") from None
     except yaml.YAMLError as error:
@@ -180,4 +188,7 @@ def _override(content: dict[str, Any], prefix: str, variables: Mapping[str, str]
             if not isinstance(nested, dict):
                 raise ConfigurationError(f"{name} names a key below {parent}, which is a value", "correct its name")
             target = nested
-        target[leaf] = yaml.safe_load(variables[name])
+        try:
+            target[leaf] = yaml.safe_load(variables[name])
+        except yaml.YAMLError:
+            raise ConfigurationError(f"{name} is no valid YAML: {variables[name]!r}", "correct its value") from None

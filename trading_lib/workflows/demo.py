@@ -9,11 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from trading_lib.adapters.services.airflow_follow import (
     RUN_PATIENCE,
@@ -25,14 +23,12 @@ from trading_lib.adapters.services.airflow_follow import (
 from trading_lib.adapters.services.airflow_rest import AirflowClient, DagRun
 from trading_lib.adapters.services.folders import StackFolders
 from trading_lib.adapters.services.stack import START_PATIENCE, Stack
-from trading_lib.domain.errors import DataFileError
-from trading_lib.domain.sessions import FIRST_SESSION
 from trading_lib.workflows import database, history, market_data, summary
-from trading_lib.workflows.settings import Settings, load_settings
+from trading_lib.workflows.ingestion import newest_session
+from trading_lib.workflows.settings import load_settings
+from trading_lib.workflows.source_choice import FILES, source_kind
 
 Progress = Callable[[str], None]
-SIMULATED = "simulated"
-FILES = "files"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +103,9 @@ def run_demo(
     """
     settings = load_settings(environment)
     folder = data.expanduser().resolve() if data is not None else None
-    source, book = (FILES, _book_for(folder)) if folder is not None else (SIMULATED, "demo")
-    wanted = session or (_newest_session(folder, settings) if folder is not None else None)
-    plan = market_data.plan(wanted, source, str(folder) if folder else None, book, settings)
+    kind, book = source_kind(None, folder), _book_for(folder, session)
+    wanted = session or newest_session(kind, folder, settings).isoformat()
+    plan = market_data.plan(wanted, kind, str(folder) if folder else None, book, settings)
 
     stack = Stack(folders, environment, progress)
     urls = stack.start_database()
@@ -149,21 +145,10 @@ def _run_session(
     return ingested, traded
 
 
-def _book_for(folder: Path) -> str:
-    """Name the demo book of a data folder: books of different sources never mix."""
-    name = re.sub(r"[^a-z0-9]+", "-", folder.name.lower()).strip("-")
-    return f"demo-{name or 'files'}"
+def _book_for(folder: Path | None, session: str | None) -> str:
+    """Name the demo's book: sources never mix, and a session asked for by date gets a book of its own.
 
-
-def _newest_session(folder: Path, settings: Settings) -> str:
-    """Return the newest exchange session that the folder has prices for."""
-    now, calendar = settings.clock(), settings.calendar
-    newest = calendar.latest_decidable(now)
-    universe = settings.configuration.universe
-    bars = market_data.open_source(FILES, str(folder), settings).bars(universe.symbols, FIRST_SESSION, newest, now).bars
-    days = bars.frame["date"].to_numpy().astype("datetime64[D]")
-    covered = np.intersect1d(days, calendar.between(FIRST_SESSION, newest))
-    if not len(covered):
-        raise DataFileError(f"{folder} holds no prices of any exchange session", "choose another folder")
-    last: date = covered[-1].astype("datetime64[D]").item()
-    return last.isoformat()
+    A book only moves forward; without the date in its name an earlier session could not be shown after a later one.
+    """
+    origin = re.sub(r"[^a-z0-9]+", "-", folder.name.lower()).strip("-") or FILES if folder else ""
+    return "-".join(part for part in ("demo", origin, session or "") if part)

@@ -11,5 +11,5 @@ KILL_SWITCH_FILE = "kill-switch"
 
 
 def kill_switch(folders: StackFolders | None = None) -> KillSwitch:
-    """The kill switch below the home folder."""
+    """Return the kill switch below the home folder."""
     return KillSwitch((folders or StackFolders.locate(os.environ)).home / KILL_SWITCH_FILE)

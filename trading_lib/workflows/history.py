@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from trading_lib.adapters.stores.state_store import StateStore
-from trading_lib.workflows import backtesting, market_data
+from trading_lib.workflows import backtesting, fetching, market_data
 from trading_lib.workflows.daily import trade_session
 from trading_lib.workflows.market import Market, market_from_store
 from trading_lib.workflows.settings import Settings, load_settings
@@ -37,7 +37,7 @@ def bootstrap(
     active = settings or load_settings()
     plan = market_data.plan(session, source, data, book, active)
     before = active.calendar.previous(date.fromisoformat(plan["session"]))
-    loaded = market_data.ingest_history(plan, active, before)
+    loaded = fetching.ingest_history(plan, active, before)
     progress(
         f"history of {plan['source_name']}: {loaded['inserted']:,} bars new, {loaded['unchanged']:,} known, "
         f"{loaded['quarantined']} quarantined"
@@ -56,6 +56,8 @@ def replay(plan: market_data.Plan, settings: Settings, market: Market, last: dat
     """Trade the book through the sessions it has not seen, at most a quarter of a year for a new one."""
     engine = settings.engine()
     latest = StateStore(engine).last_session(plan["book"])
+    if latest and latest >= last:
+        return 0
     row = market.row(last)
     start = market.row(latest) + 1 if latest else max(0, row - WARM_UP_SESSIONS + 1)
     for at in range(start, row + 1):
@@ -63,7 +65,7 @@ def replay(plan: market_data.Plan, settings: Settings, market: Market, last: dat
         trade_session(plan | {"session": day.isoformat()}, settings, market, engine)
         if (at - start) % 10 == 9 or at == row:
             progress(f"book {plan['book']}: {at - start + 1} of {row - start + 1} sessions replayed, to {day}")
-    return max(0, row - start + 1)
+    return row - start + 1
 
 
 def _tracked_backtest(settings: Settings, market: Market, last: date, progress: Progress) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import numpy as np
 from trading_lib.domain.errors import DataFileError
 from trading_lib.domain.instruments import TradingCalendar
 from trading_lib.domain.sessions import FIRST_SESSION
-from trading_lib.workflows import market_data
 from trading_lib.workflows.settings import Settings
+from trading_lib.workflows.source_choice import offline_source
 
 
 def newest_session(kind: str, data: Path | None, settings: Settings) -> date:
@@ -28,7 +28,7 @@ def newest_session(kind: str, data: Path | None, settings: Settings) -> date:
         return newest
     universe = settings.configuration.universe
     exchange = [i.symbol for i in universe if i.calendar is TradingCalendar.XNYS]
-    source = market_data.open_source(kind, str(data), settings)
+    source = offline_source(kind, data, settings)
     frame = source.bars(exchange, FIRST_SESSION, newest, now).bars.frame
     dates = frame["date"].to_numpy().astype("datetime64[D]")
     covered = np.intersect1d(dates, calendar.between(FIRST_SESSION, newest))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trading_lib.adapters.stores.market_store import MarketStore
 from trading_lib.domain.errors import SessionError
 from trading_lib.domain.instruments import TradingCalendar, Universe
 from trading_lib.domain.market_view import FactorPanel, MarketView, view_at
@@ -18,6 +18,9 @@ from trading_lib.market_data.panel import assemble_panel
 from trading_lib.market_data.source import MarketDataSource, SourceAnswer
 from trading_lib.validation.report import ValidationReport
 from trading_lib.validation.structural import validate_bars
+
+if TYPE_CHECKING:
+    from trading_lib.adapters.stores.market_store import MarketStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Market:
         )
 
     def view(self, universe: Universe, session: date) -> MarketView:
-        """What was known at the decision time of ``session``."""
+        """Look at what was known at the decision time of ``session``."""
         return view_at(universe, self.panel, self.factors, self.row(session), session)
 
 

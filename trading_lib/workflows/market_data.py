@@ -17,18 +17,15 @@ from trading_lib.domain.sessions import parse_session
 from trading_lib.market_data.due import inception_of, settled_by
 from trading_lib.validation.report import Finding, Severity
 from trading_lib.workflows import fetching
-from trading_lib.workflows.fetching import ingest_history, ingest_range
+from trading_lib.workflows.fetching import ingest_range
 from trading_lib.workflows.settings import Settings, load_settings
+from trading_lib.workflows.source_choice import SIMULATED, source_kind
 from trading_lib.workflows.sources import (
     MACRO_GROUP,
-    SIMULATED,
     instrument_groups,
     market_store,
-    open_source,
     source_name,
 )
-
-__all__ = ["SIMULATED", "ingest_history", "ingest_range", "open_source"]
 
 LOG = logging.getLogger(__name__)
 Plan = fetching.Plan
@@ -54,7 +51,7 @@ def plan(
     active = settings or load_settings()
     day = parse_session(session) if session else active.calendar.latest_decidable(active.clock())
     active.calendar.require_data(day, active.clock())
-    kind = source or ("files" if data else SIMULATED)
+    kind = source_kind(source, data)
     name = source_name(kind, data, active)
     return {
         "session": day.isoformat(),

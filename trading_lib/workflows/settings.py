@@ -7,16 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-
-from sqlalchemy import Engine
+from typing import TYPE_CHECKING
 
 from trading_lib.adapters.include_folder import include_folder
 from trading_lib.adapters.services.folders import StackFolders
-from trading_lib.adapters.stores.database import connect
-from trading_lib.adapters.stores.embedded_postgres import EmbeddedPostgres
-from trading_lib.adapters.stores.migrations import require_current_revision
 from trading_lib.domain.sessions import SessionCalendar, exchange_sessions
 from trading_lib.workflows.configuration import SystemConfiguration, load_configuration
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 DATABASE_VARIABLE = "TRADING_DATABASE_URL"
 DATABASES = ("trading", "airflow", "mlflow")
@@ -55,6 +54,9 @@ class Settings:
         """URL of the trading database; the embedded server is started when it is the one in use."""
         if self.database_url:
             return self.database_url
+        # Database libraries are imported where one is used: a backtest on files needs none.
+        from trading_lib.adapters.stores.embedded_postgres import EmbeddedPostgres
+
         server = EmbeddedPostgres(self.folders.postgres)
         server.start()
         server.create_databases(DATABASES)
@@ -62,6 +64,9 @@ class Settings:
 
     def engine(self) -> Engine:
         """Connect to the trading database and insist on the expected schema revision."""
+        from trading_lib.adapters.stores.database import connect
+        from trading_lib.adapters.stores.migrations import require_current_revision
+
         engine = connect(self.trading_database_url())
         require_current_revision(engine)
         return engine

@@ -29,7 +29,6 @@ from trading_lib.market_data.source import MacroSource, MarketDataSource
 from trading_lib.market_data.status import SourceStatus
 from trading_lib.workflows.settings import Settings, load_settings
 
-SIMULATED = "simulated"
 MACRO_GROUP = "macro"
 
 

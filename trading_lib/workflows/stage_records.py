@@ -57,9 +57,7 @@ def assessment_record(assessment: RiskAssessment) -> Record:
     return {name: value for name, value in _values(assessment).items() if name not in KEPT_APART}
 
 
-def assessment_from(
-    record: Mapping[str, Any], next_state: RiskState, events: Sequence[RiskEvent]
-) -> RiskAssessment:
+def assessment_from(record: Mapping[str, Any], next_state: RiskState, events: Sequence[RiskEvent]) -> RiskAssessment:
     """Inverse of `assessment_record`, given what is stored apart."""
     arrays = {
         "weights": np.array(record["weights"], dtype=np.float64),

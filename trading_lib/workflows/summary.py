@@ -12,8 +12,8 @@ from trading_lib.adapters.stores.state_store import StateStore
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.orders import Fill, Order, OrderStatus
 from trading_lib.domain.portfolio import Portfolio
-from trading_lib.workflows.market_data import SIMULATED
 from trading_lib.workflows.settings import Settings, load_settings
+from trading_lib.workflows.source_choice import SIMULATED
 
 Summary = dict[str, Any]
 
@@ -34,6 +34,7 @@ def session_summary(book: str, session: str, settings: Settings | None = None) -
     if decision is None or portfolio is None:
         raise InputError(f"book {book} has not decided session {session}", "run `trading run-daily` for it")
     history = state.nav_history(book)
+    booked = sorted((f for f in orders.fills(book) if f.session <= day), key=lambda fill: fill.filled_at)
     peak = max(float(nav) for at, nav in history if at <= day)
     return {
         "book": book,
@@ -61,8 +62,10 @@ def session_summary(book: str, session: str, settings: Settings | None = None) -
         "positions": _positions(portfolio),
         "orders": [_order(order, status) for order, status in orders.orders(book, session=day)],
         "skipped": decision.payload["orders"]["skipped"],
-        "fills": [_fill(fill) for fill in orders.fills(book, day)],
-        "fills_in_all": len(orders.fills(book)),
+        "latest_orders": _latest_orders(orders, book, day),
+        "fills": [_fill(fill) for fill in booked if fill.session == day],
+        "latest_fills": [_fill(fill) for fill in booked if fill.session == booked[-1].session],
+        "fills_in_all": len(booked),
         "risk_events": [event.reason for event in state.risk_events(book, day)],
         "config_hash": decision.config_hash,
         "code_version": decision.code_version,
@@ -81,9 +84,17 @@ def _positions(portfolio: Portfolio) -> list[dict[str, Any]]:
     ]
 
 
+def _latest_orders(store: OrderStore, book: str, day: date) -> list[dict[str, Any]]:
+    """Orders of the newest session up to ``day`` that decided any."""
+    decided = [(order, status) for order, status in store.orders(book) if order.session <= day]
+    newest = max((order.session for order, _ in decided), default=day)
+    return [_order(order, status) for order, status in decided if order.session == newest]
+
+
 def _order(order: Order, status: OrderStatus) -> dict[str, Any]:
     return {
         "client_order_id": order.client_order_id,
+        "session": order.session.isoformat(),
         "symbol": order.symbol,
         "side": order.side.value,
         "quantity": str(order.quantity),
@@ -125,18 +136,35 @@ def render(summary: Summary) -> str:
         f"wanted {s['target_weight']:>6.1%}  {s['reason']}"
         for s in summary["signals"]
     ]
-    lines += ["", f"Orders decided ({len(summary['orders'])}), trading at the next opening:"]
+    lines += ["", *_order_lines(summary), "", *_fill_lines(summary)]
     lines += [
-        f"  {o['side']:<5}{o['quantity']:>10} {o['symbol']:<8}{o['status']:<10}{o['reason']}"
-        for o in summary["orders"]
-    ] or ["  none: no change of weight was large enough, or none was allowed"]
-    lines += [f"  held back: {symbol}: {limit}" for symbol, limit in summary["skipped"].items()]
-    lines += ["", f"Fills booked this session ({len(summary['fills'])}; {summary['fills_in_all']} since the book opened):"]
-    lines += [
-        f"  {f['side']:<5}{f['quantity']:>10} {f['symbol']:<8}at {f['price']:<11} commission {f['commission']:<8}"
-        f"{f['filled_at']}"
-        for f in summary["fills"]
-    ] or ["  none: the session before decided no order"]
-    lines += ["", "Positions: " + (", ".join(f"{p['symbol']} {p['weight']:.1%}" for p in summary["positions"]) or "none")]
+        "",
+        "Positions: " + (", ".join(f"{p['symbol']} {p['weight']:.1%}" for p in summary["positions"]) or "none"),
+    ]
     lines += [f"Risk: {reason}" for reason in summary["risk_events"]]
     return "\n".join(lines) + "\n"
+
+
+def _order_lines(summary: Summary) -> list[str]:
+    today, latest = summary["orders"], summary["latest_orders"]
+    lines = [f"Orders decided ({len(today)}), trading at the next opening:"]
+    if not today:
+        lines.append("  none: no change of weight was large enough, or none was allowed")
+        if latest:
+            lines.append(f"  the latest, of session {latest[0]['session']}:")
+    lines += [
+        f"  {o['side']:<5}{o['quantity']:>10} {o['symbol']:<8}{o['status']:<10}{o['reason']}" for o in today or latest
+    ]
+    return lines + [f"  held back: {symbol}: {limit}" for symbol, limit in summary["skipped"].items()]
+
+
+def _fill_lines(summary: Summary) -> list[str]:
+    today, latest = summary["fills"], summary["latest_fills"]
+    lines = [f"Fills booked this session ({len(today)}; {summary['fills_in_all']} since the book opened):"]
+    if not today:
+        lines.append("  none: the session before decided no order" + ("; the latest:" if latest else ""))
+    return lines + [
+        f"  {f['side']:<5}{f['quantity']:>10} {f['symbol']:<8}at {f['price']:<11} commission {f['commission']:<8}"
+        f"{f['filled_at']}"
+        for f in today or latest
+    ]

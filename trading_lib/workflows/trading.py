@@ -1,5 +1,4 @@
-"""The tasks of the trade_daily DAG: settle -> signals -> targets -> risk -> orders -> place -> fills -> reconcile
--> report.
+"""The tasks of the trade_daily DAG, in order, from settling the session before to the report.
 
 Each loads what earlier tasks stored, calls one pure stage and saves what it returns. Running a task again with the
 same inputs changes nothing; a decision once stored stands.
@@ -25,7 +24,7 @@ from trading_lib.domain.risk import RiskState
 from trading_lib.execution.simulated import SIMULATED_BROKER
 from trading_lib.orders.pre_trade import PreTradeContext, deny_reason
 from trading_lib.strategies.signals import describe_signals
-from trading_lib.workflows import market_data
+from trading_lib.workflows import fetching, market_data
 from trading_lib.workflows.backtesting import code_version
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.settings import Settings, load_settings
@@ -78,7 +77,7 @@ def fetch_late_volatility_index(plan: Plan) -> None:
     as_of = settings.calendar.decision_time(session)
     if not len(store.read_bars(plan["source_name"], as_of, [VOLATILITY_INDEX], session, session)):
         first = session - timedelta(days=market_data.LOOKBACK_DAYS)
-        market_data.ingest_range(plan, ["volatility_index"], first, session, settings)
+        fetching.ingest_range(plan, ["volatility_index"], first, session, settings)
 
 
 def _roll(run: BookRun, portfolio: Portfolio) -> Portfolio:
@@ -256,12 +255,16 @@ def reconcile(plan: Plan, run: BookRun | None = None) -> Result:
 
 
 def _splits(run: BookRun) -> list[tuple[date, str, Decimal]]:
-    """Splits since the book was opened, as (session, symbol, new shares per old share)."""
+    """List the splits since the book was opened, as (session, symbol, new shares per old share)."""
     panel = run.market.panel
     first, last = run.market.row(run.book.opened_session) + 1, run.market.row(run.session) + 1
     rows, assets = np.nonzero(panel.split[first:last] != 1.0)
     return [
-        (panel.sessions[first + row].item(), panel.symbols[asset], Decimal(repr(float(panel.split[first + row, asset]))))
+        (
+            panel.sessions[first + row].item(),
+            panel.symbols[asset],
+            Decimal(repr(float(panel.split[first + row, asset]))),
+        )
         for row, asset in zip(rows, assets, strict=True)
     ]
 

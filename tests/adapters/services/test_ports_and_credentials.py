@@ -31,9 +31,9 @@ def test_ports_have_defaults_and_variables() -> None:
     assert (moved.airflow.number, moved.mlflow.number) == (9001, 9002)
 
 
-@pytest.mark.parametrize("text", ["http", "0", "65536", "-1", "80.5", "８０"])
+@pytest.mark.parametrize("text", ["http", "0", "65536", "-1", "80.5", "\uff18\uff10"])
 def test_an_impossible_port_names_the_variable(text: str) -> None:
-    with pytest.raises(ConfigurationError, match="TRADING_MLFLOW_PORT=.* is no port"):
+    with pytest.raises(ConfigurationError, match=r"TRADING_MLFLOW_PORT=.* is no port"):
         ServicePorts.configured({"TRADING_MLFLOW_PORT": text})
 
 

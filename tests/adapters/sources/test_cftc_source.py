@@ -162,9 +162,7 @@ def test_older_headers_and_american_dates_are_understood() -> None:
 
 
 def test_the_cftcs_own_lines_are_read(shared_market_data: Path) -> None:
-    lines = pd.read_csv(
-        shared_market_data / "cot_cftc_legacy_raw_2024-2025.csv", dtype="str", keep_default_na=False
-    )
+    lines = pd.read_csv(shared_market_data / "cot_cftc_legacy_raw_2024-2025.csv", dtype="str", keep_default_na=False)
     rows = cot_rows(lines)
     codes = lines["CFTC Contract Market Code"].str.strip()
     assert len(rows) == codes.isin(list(MARKETS)).sum() == 128

@@ -125,7 +125,9 @@ def test_long_histories_are_asked_for_in_pieces_that_fred_allows(peer: VendorPee
     starts = [request.query["realtime_start"] for request in peer.requests]
     ends = [request.query["realtime_end"] for request in peer.requests]
     assert len(starts) == 3
-    assert all((date.fromisoformat(b) - date.fromisoformat(a)).days <= 1999 for a, b in zip(starts, ends[:-1], strict=False))
+    assert all(
+        (date.fromisoformat(b) - date.fromisoformat(a)).days <= 1999 for a, b in zip(starts, ends[:-1], strict=False)
+    )
     assert ends[-1] == "9999-12-31"
     # A value that was current when one period ended and the next began is one value.
     assert rows(frame)[1:] == [
@@ -145,9 +147,7 @@ def test_long_answers_are_read_page_by_page(peer: VendorPeer) -> None:
 
 
 @pytest.mark.parametrize(("fault", "kind", "words"), FAULTS)
-def test_a_fault_costs_its_series_only(
-    peer: VendorPeer, fault: int | str, kind: type[SourceError], words: str
-) -> None:
+def test_a_fault_costs_its_series_only(peer: VendorPeer, fault: int | str, kind: type[SourceError], words: str) -> None:
     peer.faults["DFF"] = fault
     answer = source(peer, "DFF", "CPIAUCSL").observations(FIRST, LAST, LATER)
     assert set(answer.macro.frame["series"]) == {"CPIAUCSL"}

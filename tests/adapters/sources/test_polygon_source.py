@@ -177,9 +177,7 @@ def one_bar(**changes: object) -> Reply:
         (Reply([1, 2]), "is no JSON object"),
     ],
 )
-def test_a_changed_format_is_one_clear_line(
-    peer: VendorPeer, source: PolygonSource, reply: Reply, words: str
-) -> None:
+def test_a_changed_format_is_one_clear_line(peer: VendorPeer, source: PolygonSource, reply: Reply, words: str) -> None:
     peer.faults["ticker/SPY"] = reply
     answer = ask(source, "SPY", "GLD")
     require_typed("SPY", answer.failures, answer.errors, UnreadableAnswerError, words)

@@ -57,7 +57,9 @@ class TestPositions(PositioningContract):
 
     @pytest.fixture
     def source(self, tmp_path: Path) -> FileSource:
-        text = short_cot("market,report_date,mm_long,mm_short,open_interest", *(f"gold,{day},9,4,20" for day in TUESDAYS))
+        text = short_cot(
+            "market,report_date,mm_long,mm_short,open_interest", *(f"gold,{day},9,4,20" for day in TUESDAYS)
+        )
         raw = "\n".join([LEGACY_HEADER, *(legacy_line(GOLD, day, *range(8)) for day in TUESDAYS)])
         return FileSource(folder_with(tmp_path, managed=text, raw=raw), universe())
 
@@ -69,7 +71,9 @@ def test_venues_are_kept_apart(tmp_path: Path) -> None:
     assert frame.groupby("venue")["interval_hours"].last().to_dict() == {"binance": 8.0, "bybit": 16.0}
 
 
-@pytest.mark.parametrize(("column", "zone"), [("funding_time_utc", ""), ("settled_at", "Z"), ("funding_time", "+00:00")])
+@pytest.mark.parametrize(
+    ("column", "zone"), [("funding_time_utc", ""), ("settled_at", "Z"), ("funding_time", "+00:00")]
+)
 def test_times_that_say_their_zone_are_read(tmp_path: Path, column: str, zone: str) -> None:
     source = FileSource(folder_with(tmp_path, rates=funding_text(column, zone)), universe())
     frame = source.funding(["BTC-USDT"], FIRST, FIRST, LATER).rates.frame
@@ -84,7 +88,9 @@ def test_another_zone_is_converted(tmp_path: Path) -> None:
 
 def test_a_time_of_an_unknown_clock_is_refused(tmp_path: Path) -> None:
     source = FileSource(folder_with(tmp_path, rates=funding_text("settled_at")), universe())
-    with pytest.raises(DataFileError, match=r"rates\.csv line 2: '2022-01-01T00:00:00' in column settled_at has no time"):
+    with pytest.raises(
+        DataFileError, match=r"rates\.csv line 2: '2022-01-01T00:00:00' in column settled_at has no time"
+    ):
         source.funding(["BTC-USDT"], FIRST, LAST, LATER)
 
 

@@ -13,7 +13,14 @@ from tests.builders import instant, universe
 from tests.contracts.source_contract import SourceContract
 from tests.peers.yahoo_chart import YahooHistory, YahooPeer, yahoo_peer
 from trading_lib.adapters.sources.yfinance_source import YFinanceSource
-from trading_lib.domain.errors import ConfigurationError
+from trading_lib.domain.errors import (
+    ConfigurationError,
+    RateLimitedError,
+    SourceError,
+    SourceRefusedError,
+    SourceUnavailableError,
+    UnreadableAnswerError,
+)
 from trading_lib.domain.sessions import exchange_sessions
 
 SESSIONS = [day.item() for day in exchange_sessions().between(date(2022, 6, 1), date(2022, 6, 17))]
@@ -106,23 +113,25 @@ def test_the_volatility_index_has_no_volume(source: YFinanceSource) -> None:
 
 
 @pytest.mark.parametrize(
-    ("symbol", "fault", "words"),
+    ("symbol", "fault", "words", "kind"),
     [
-        ("QQQ", 404, "HTTP 404"),
-        ("XLF", 429, "HTTP 429"),
-        ("XLV", 500, "HTTP 500"),
-        ("TLT", 503, "HTTP 503"),
-        ("TIP", "html", "no valid JSON"),
-        ("EFA", "empty", "no price data"),
+        ("QQQ", 404, "HTTP 404", SourceError),
+        ("DBC", 403, "HTTP 403", SourceRefusedError),
+        ("XLF", 429, "HTTP 429", RateLimitedError),
+        ("XLV", 500, "HTTP 500", SourceUnavailableError),
+        ("TLT", 503, "HTTP 503", SourceUnavailableError),
+        ("TIP", "html", "no valid JSON", UnreadableAnswerError),
+        ("EFA", "empty", "no price data", SourceError),
     ],
 )
 def test_a_fault_costs_its_symbol_only_and_says_what_happened(
-    peer: YahooPeer, source: YFinanceSource, symbol: str, fault: int | str, words: str
+    peer: YahooPeer, source: YFinanceSource, symbol: str, fault: int | str, words: str, kind: type[SourceError]
 ) -> None:
     peer.faults[symbol] = fault
     answer = source.bars([symbol, "SPY"], FIRST, LAST, instant("2022-07-01"))
     assert answer.bars.symbols == ("SPY",)
     assert list(answer.failures) == [symbol]
+    assert type(answer.errors[symbol]) is kind
     message = answer.failures[symbol]
     assert symbol in message
     assert words in message
@@ -147,6 +156,7 @@ def test_a_server_that_is_not_there_is_a_failure_of_each_symbol() -> None:
         address = gone.address
     answer = YFinanceSource(universe(), base_url=address).bars(["SPY"], FIRST, LAST, instant("2022-07-01"))
     assert answer.failures["SPY"].startswith("yfinance: SPY: ")
+    assert answer.errors["SPY"].transient
     assert len(answer.bars) == 0
 
 

@@ -280,16 +280,21 @@ def test_book_lock_keeps_others_out_and_other_books_free(store: OrderStore, data
     other_engine.dispose()
 
 
-def test_book_lock_is_freed_by_an_error_in_the_block(store: OrderStore) -> None:
+def test_book_lock_is_freed_by_an_error_in_the_block(store: OrderStore, database_url: str) -> None:
     with pytest.raises(RuntimeError, match="broker"), store.book_lock("paper"):
         raise RuntimeError("broker down")
-    with store.book_lock("paper", wait_seconds=0.05):
+    # Another pool: the connection that held the lock could take it again whatever happened.
+    other_engine = connect(database_url)
+    with OrderStore(other_engine).book_lock("paper", wait_seconds=5):
         pass
+    other_engine.dispose()
 
 
 def test_book_lock_leaves_no_limit_and_no_transaction_behind(engine: Engine, store: OrderStore) -> None:
-    with store.book_lock("paper", wait_seconds=0.05), engine.connect() as connection:
-        idle = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in %'"
+    idle = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in %'"
+    with store.book_lock("paper", wait_seconds=5), engine.connect() as connection:
         assert connection.execute(text(idle)).scalar_one() == 0
-    with engine.connect() as connection:
-        assert connection.execute(text("SHOW lock_timeout")).scalar_one() == "0"
+    # Both connections the pool has by now.
+    with engine.connect() as first, engine.connect() as second:
+        limits = [connection.execute(text("SHOW lock_timeout")).scalar_one() for connection in (first, second)]
+    assert limits == ["0", "0"]

@@ -124,7 +124,10 @@ def test_however_a_history_arrives_it_reads_as_it_was(
     store, source = MarketStore(shared_engine), f"vintages-{next(fresh_source)}"
     for cut in [*cuts, 31]:
         rows = [
-            (name, OBSERVED, value, out(day)) for name, known in series.items() for day, value in known.items() if day < cut
+            (name, OBSERVED, value, out(day))
+            for name, known in series.items()
+            for day, value in known.items()
+            if day < cut
         ]
         if rows:
             store.upsert_macro(macro(*rows, source=source), NOW)

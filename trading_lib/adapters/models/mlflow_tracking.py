@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import os
 import tempfile
@@ -51,7 +53,9 @@ class MlflowTracker:
         self.tracking_uri = tracking_uri
 
     def log(self, run: TrackedRun, experiment: str = BACKTEST_EXPERIMENT) -> str:
-        """Log a finished run and return its id.
+        """Log a finished run and return its id; the same run again is not logged twice.
+
+        Two runs are the same when name, parameters and metrics are: repeating a backtest is no further trial.
 
         Raises
         ------
@@ -59,6 +63,8 @@ class MlflowTracker:
             When the server does not answer.
         """
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        # Standard output belongs to the caller's own result, which may be JSON.
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         # Importing MLflow takes seconds, so only who logs pays for it.
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
@@ -79,8 +85,12 @@ class MlflowTracker:
         assert isinstance(client, MlflowClient)
         found = client.get_experiment_by_name(experiment)
         experiment_id = found.experiment_id if found else client.create_experiment(experiment)
-        created = client.create_run(experiment_id, run_name=run.name, tags=dict(run.tags))
-        run_id: str = created.info.run_id
+        identity = _identity(run)
+        same = f"tags.identity = '{identity}' and attributes.status = 'FINISHED'"
+        for known in client.search_runs([experiment_id], filter_string=same, max_results=1):
+            return str(known.info.run_id)
+        tags = {**run.tags, "identity": identity}
+        run_id: str = client.create_run(experiment_id, run_name=run.name, tags=tags).info.run_id
         now = int(datetime.now(UTC).timestamp() * 1000)
         metrics = [
             Metric(name, float(value), now, 0)
@@ -102,3 +112,9 @@ class MlflowTracker:
                 client.log_artifact(run_id, str(path))
         client.set_terminated(run_id)
         return run_id
+
+
+def _identity(run: TrackedRun) -> str:
+    """Hash what a run asked for and what came out."""
+    content = json.dumps([run.name, dict(run.parameters), dict(run.metrics)], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()

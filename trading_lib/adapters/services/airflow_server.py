@@ -93,6 +93,10 @@ class AirflowServer:
             **read_airflow_settings(self._settings_file).environment,
             "AIRFLOW__CORE__PARALLELISM": str(PARALLELISM),
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+            # On a busy small machine parsing takes long; a DAG given up on would miss the asset that starts it.
+            "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",
+            "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "180",
+            "AIRFLOW__DAG_PROCESSOR__STALE_DAG_THRESHOLD": "600",
             "AIRFLOW__API__WORKERS": "1",
         }
         return {

@@ -18,7 +18,7 @@ from trading_lib.adapters.sources.positioning_files import Files, read_cot_files
 from trading_lib.adapters.sources.positioning_windows import cot_window, funding_window
 from trading_lib.adapters.sources.price_files import REQUIRED, Misfit, PriceFile, read_price_file
 from trading_lib.adapters.sources.table_files import table_files
-from trading_lib.domain.errors import DataFileError
+from trading_lib.domain.errors import DataFileError, UnknownSymbolError
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.positioning import CotReports, FundingRates
 from trading_lib.domain.prices import Bars, MacroSeries
@@ -133,12 +133,11 @@ class FileSource:
             files, misfits = self._fitting_files()
         else:
             files, misfits = self._listed_files(self._manifest), []
+        _refuse_unknown_symbols(files)
         rows = _combine(files)
         if rows.empty:
-            foreign = sorted({symbol for file in files for symbol in file.foreign_symbols})
             raise DataFileError(
-                f"data folder {self._folder} has none of the universe's symbols"
-                f" (it has {', '.join(foreign[:8]) or 'no row'})",
+                f"data folder {self._folder} has no row of any symbol of the universe",
                 f"add rows for one of {', '.join(self._universe.symbols)}",
             )
         bars = stamp_bars(with_corporate_actions(rows), self._universe, self.name)
@@ -177,6 +176,17 @@ class FileSource:
         return files, misfits
 
 
+def _refuse_unknown_symbols(files: Sequence[PriceFile]) -> None:
+    """Raise on a symbol outside the universe: it is more likely a slip (BTC for BTC-USD) than meant to be ignored."""
+    for file in files:
+        if file.foreign_symbols:
+            listed = ", ".join(file.foreign_symbols[:5]) + (", ..." if len(file.foreign_symbols) > 5 else "")
+            raise UnknownSymbolError(
+                f"{file.path} has symbols that are not in the universe: {listed}",
+                "rename or remove them, add them to include/config/universe.yaml, or pick rows in dataset.yaml",
+            )
+
+
 def _combine(files: Sequence[PriceFile]) -> pd.DataFrame:
     """All rows, sorted by (symbol, date); the same bar in two files is an error that names both."""
     rows = pd.concat([file.rows.assign(file=number) for number, file in enumerate(files)], ignore_index=True)
@@ -197,11 +207,5 @@ def _notes(files: Sequence[PriceFile], misfits: Sequence[Misfit]) -> tuple[str, 
     taken = [
         f"{file.path.name}: {len(file.rows)} rows of {file.rows['symbol'].nunique()} symbols taken" for file in files
     ]
-    foreign = [
-        f"{file.path.name}: ignored {len(file.foreign_symbols)} symbols that are not in the universe"
-        f" ({', '.join(file.foreign_symbols[:5])}{', ...' if len(file.foreign_symbols) > 5 else ''})"
-        for file in files
-        if file.foreign_symbols
-    ]
     unused = [f"{misfit.path.name}: not taken, it {misfit.reason}" for misfit in misfits]
-    return (*taken, *foreign, *unused)
+    return (*taken, *unused)

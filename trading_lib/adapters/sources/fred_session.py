@@ -72,7 +72,8 @@ class FredSession(fredapi.Fred):  # type: ignore[misc]
         if not len(frame.columns):
             return pd.DataFrame(columns=["realtime_start", "date", "value"])
         # The client's frame turns a missing value beside two dates into a missing date.
-        return frame.assign(value=frame["value"].where(frame["value"].notna(), float("nan")))
+        released: pd.DataFrame = frame.assign(value=frame["value"].where(frame["value"].notna(), float("nan")))
+        return released
 
     def latest(self) -> pd.Series:
         """Values as FRED has them now, by observation date."""

@@ -189,7 +189,6 @@ def _read_csv(path: Path, names: Mapping[str, str], needed: Sequence[str], as_te
         dtype=texts,
         skip_blank_lines=False,
         low_memory=False,
-        float_precision="round_trip",
     )
     return frame.rename(columns=written)[list(needed)].dropna(how="all")
 

@@ -15,7 +15,13 @@ from trading_lib.adapters.stores.bar_reads import read_complete, read_forming
 from trading_lib.adapters.stores.bulk_copy import Columns, Kind
 from trading_lib.adapters.stores.factor_records import read_factors, save_factors
 from trading_lib.adapters.stores.macro_reads import read_macro
-from trading_lib.adapters.stores.revisions import UpsertCounts, VersionedTable, has_vintages, upsert_versions, upsert_vintages
+from trading_lib.adapters.stores.revisions import (
+    UpsertCounts,
+    VersionedTable,
+    has_vintages,
+    upsert_versions,
+    upsert_vintages,
+)
 from trading_lib.adapters.stores.schema import BAR_VALUES
 from trading_lib.adapters.stores.validation_records import FindingLike, quarantined_symbols, save_findings
 from trading_lib.domain.prices import Bars, FloatArray, MacroSeries

@@ -1,0 +1,248 @@
+"""The whole system as a user meets it: `trading demo` starts real services and runs both DAGs in a real Airflow.
+
+One stack serves the tests of this module, in order; the last one stops it and looks for what is left.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from sqlalchemy import inspect, text
+
+from tests.e2e.stack_client import RunningStack
+from trading_lib.adapters.services.waiting import Patience
+from trading_lib.adapters.stores.database import connect
+from trading_lib.adapters.stores.embedded_postgres import EmbeddedPostgres
+from trading_lib.domain.sessions import exchange_sessions
+
+pytestmark = pytest.mark.e2e
+
+REAL_SESSION = "2022-06-15"
+# A failed run is waited for here; the stack decides how long it takes.
+RUN_PATIENCE = Patience(limit=180.0, interval=1.0)
+STAGES = ("settle", "signals", "targets", "risk", "orders", "place", "fills", "reconcile", "report")
+
+
+@pytest.fixture(scope="module", name="stack")
+def fixture_stack(repository_root: Path) -> Iterator[RunningStack]:
+    """Folders and free ports; whatever runs there is stopped at the end, also after a failure."""
+    home = Path(tempfile.mkdtemp(prefix="its")).resolve()
+    with socket.socket() as first, socket.socket() as second:
+        for probe in (first, second):
+            probe.bind(("127.0.0.1", 0))
+        ports = [str(probe.getsockname()[1]) for probe in (first, second)]
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW_", "TRADING_"))}
+    environment = inherited | {
+        "PYTHONPATH": str(repository_root),
+        "TRADING_HOME": str(home),
+        "TRADING_AIRFLOW_PORT": ports[0],
+        "TRADING_MLFLOW_PORT": ports[1],
+    }
+    stack = RunningStack(home, environment, repository_root)
+    yield stack
+    stopped = stack.trading("stack", "down")
+    assert stopped.returncode == 0, stopped.stderr
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="module", name="demo")
+def fixture_demo(stack: RunningStack) -> dict[str, Any]:
+    """What the first `trading demo` printed."""
+    return stack.trading_json("demo")
+
+
+def row_counts(stack: RunningStack) -> dict[str, int]:
+    """Table -> number of rows of the trading database."""
+    engine = connect(EmbeddedPostgres(stack.home / "postgres").url("trading"))
+    try:
+        with engine.connect() as connection:
+            tables = inspect(connection).get_table_names()
+            return {
+                name: int(connection.execute(text(f'SELECT count(*) FROM "{name}"')).scalar_one()) for name in tables
+            }
+    finally:
+        engine.dispose()
+
+
+def finished(stack: RunningStack, dag_id: str, run_id: str) -> str:
+    """Wait for a run and return its state."""
+
+    def attempt() -> str | None:
+        state = stack.airflow("GET", f"/dags/{dag_id}/dagRuns/{run_id}")["state"]
+        return state if state in ("success", "failed") else None
+
+    state = RUN_PATIENCE.wait_for(attempt)
+    assert state is not None, f"{dag_id} {run_id} did not finish"
+    return state
+
+
+def test_both_dags_ran_to_success_in_airflow(stack: RunningStack, demo: dict[str, Any]) -> None:
+    assert [run["dag_id"] for run in demo["dag_runs"]] == ["market_data", "trade_daily"]
+    for run in demo["dag_runs"]:
+        assert stack.airflow("GET", f"/dags/{run['dag_id']}/dagRuns/{run['run_id']}")["state"] == "success"
+        states = stack.task_states(run["dag_id"], run["run_id"])
+        assert set(states.values()) == {"success"}, states
+    assert set(STAGES) <= set(stack.task_states("trade_daily", demo["dag_runs"][1]["run_id"]))
+
+
+def test_the_summary_is_about_the_newest_session(demo: dict[str, Any]) -> None:
+    summary = demo["summary"]
+    assert (summary["book"], summary["data_source"]) == ("demo", "simulated")
+    decided = date.fromisoformat(summary["session"])
+    newest = exchange_sessions().latest_with_data(datetime.now(UTC))
+    assert decided in (newest, exchange_sessions().previous(newest))
+    assert len({signal["symbol"] for signal in summary["signals"]}) == 15
+    assert all(signal["reason"] for signal in summary["signals"])
+    assert float(summary["nav"]) > 0
+    assert summary["risk_level"] in range(5)
+
+
+def test_airflow_lets_nobody_in_without_the_password(stack: RunningStack, demo: dict[str, Any]) -> None:
+    assert requests.get(f"{stack.airflow_url}/api/v2/dags", timeout=30).status_code == 401
+    wrong = {"username": "admin", "password": "admin"}
+    assert requests.post(f"{stack.airflow_url}/auth/token", json=wrong, timeout=30).status_code == 401
+    assert demo["login"] == {"user": "admin", "password": stack.password}
+
+
+def test_mlflow_has_the_backtest_with_a_picture(stack: RunningStack, demo: dict[str, Any]) -> None:
+    api = f"{stack.mlflow_url}/api/2.0/mlflow"
+    experiments = requests.post(f"{api}/experiments/search", json={"max_results": 10}, timeout=30).json()["experiments"]
+    ids = [experiment["experiment_id"] for experiment in experiments]
+    runs = requests.post(f"{api}/runs/search", json={"experiment_ids": ids}, timeout=30).json()["runs"]
+    assert [run["info"]["status"] for run in runs] == ["FINISHED"]
+    metrics = {metric["key"] for metric in runs[0]["data"]["metrics"]}
+    assert {"sharpe", "max_drawdown", "final_nav"} <= metrics
+    listing = requests.get(f"{api}/artifacts/list", params={"run_id": runs[0]["info"]["run_id"]}, timeout=30).json()
+    assert any(file["path"].endswith(".png") and int(file["file_size"]) > 1000 for file in listing["files"])
+
+
+def test_a_backtest_is_logged_once_however_often_it_runs(stack: RunningStack, demo: dict[str, Any]) -> None:
+    arguments = ("backtest", "--from", "2019-01-02", "--to", "2019-12-31")
+    first, again = stack.trading_json(*arguments), stack.trading_json(*arguments)
+    assert first["mlflow_run_id"] == again["mlflow_run_id"]
+    question = {"run_id": first["mlflow_run_id"], "metric_key": "nav", "max_results": 1000}
+    answer = requests.get(f"{stack.mlflow_url}/api/2.0/mlflow/metrics/get-history", params=question, timeout=30).json()
+    curve = sorted(answer["metrics"], key=lambda point: int(point["step"]))
+    assert len(curve) == first["sessions"]
+    assert curve[-1]["value"] == pytest.approx(first["final_nav"])
+
+
+def test_doctor_finds_nothing_wrong_with_the_stack(stack: RunningStack, demo: dict[str, Any]) -> None:
+    done = stack.trading("doctor")
+    states = {line.split()[1]: line.split()[0] for line in done.stdout.splitlines()}
+    # The packages are of the environment the tests run in, which need not be the locked one.
+    assert {name: state for name, state in states.items() if name != "packages"} == {
+        "python": "ok",
+        "database": "ok",
+        "mlflow": "ok",
+        "airflow": "ok",
+        "disk": "ok",
+    }
+
+
+def test_starting_again_starts_nothing(stack: RunningStack, demo: dict[str, Any]) -> None:
+    before = stack.processes()
+    done = stack.trading("stack", "up")
+    assert done.returncode == 0, done.stderr
+    assert "running already" in done.stderr
+    assert len([line for line in stack.processes() if "standalone" in line]) == 1
+    assert [line for line in before if "standalone" in line] == [
+        line for line in stack.processes() if "standalone" in line
+    ]
+
+
+def test_the_same_demo_again_changes_no_row(stack: RunningStack, demo: dict[str, Any]) -> None:
+    before = row_counts(stack)
+    assert before["bars"] > 0
+    assert before["decisions"] > 0
+    again = stack.trading_json("demo")
+    assert row_counts(stack) == before
+    assert again["summary"] == demo["summary"]
+    assert [run["state"] for run in again["dag_runs"]] == ["success", "success"]
+    assert {run["run_id"] for run in again["dag_runs"]}.isdisjoint(run["run_id"] for run in demo["dag_runs"])
+
+
+def test_real_prices_run_beside_the_simulated_ones(
+    stack: RunningStack, demo: dict[str, Any], shared_market_data: Path
+) -> None:
+    done = stack.trading_json("demo", "--data", str(shared_market_data), "--session", REAL_SESSION)
+    assert [run["state"] for run in done["dag_runs"]] == ["success", "success"]
+    summary = done["summary"]
+    assert summary["session"] == REAL_SESSION
+    assert summary["data_source"].startswith("files:")
+    assert summary["book"] != demo["summary"]["book"]
+    # ^VIX closed at 29.62 that day: between the bounds 20 and 30 of the regime.
+    assert summary["regime"] == "ELEVATED"
+
+
+def test_a_failed_task_is_reported_and_mailed(stack: RunningStack, demo: dict[str, Any]) -> None:
+    body = {"dag_run_id": "saturday", "logical_date": None, "conf": {"session": "2022-06-18"}}
+    stack.airflow("POST", "/dags/market_data/dagRuns", json=body)
+    assert finished(stack, "market_data", "saturday") == "failed"
+    states = stack.task_states("market_data", "saturday")
+    assert states.pop("plan") == "failed"
+    assert set(states.values()) == {"upstream_failed"}
+    mails = "\n".join(path.read_text() for path in (stack.home / "mail").glob("*.txt"))
+    assert "market_data.plan" in mails
+    assert "2022-06-18 (Saturday) is no trading session" in mails
+
+
+def test_a_backfill_brings_data_and_never_trades(stack: RunningStack, demo: dict[str, Any]) -> None:
+    before = row_counts(stack)
+    day = exchange_sessions().offset(date.fromisoformat(demo["summary"]["session"]), -5)
+    start = exchange_sessions().data_time(exchange_sessions().previous(day)).isoformat()
+    body = {"dag_id": "market_data", "from_date": start, "to_date": start, "max_active_runs": 1}
+    stack.airflow("POST", "/backfills", json=body)
+    runs = stack.airflow("GET", "/dags/market_data/dagRuns", params={"run_type": "backfill"})["dag_runs"]
+    assert [run["logical_date"] for run in runs] == [start.replace("+00:00", "Z")]
+    assert finished(stack, "market_data", runs[0]["dag_run_id"]) == "success"
+
+    def triggered() -> str | None:
+        parameters = {"source_dag_id": "market_data", "source_run_id": runs[0]["dag_run_id"]}
+        events = stack.airflow("GET", "/assets/events", params=parameters)["asset_events"]
+        return next((run["run_id"] for event in events for run in event["created_dagruns"]), None)
+
+    run_id = RUN_PATIENCE.wait_for(triggered)
+    assert run_id is not None
+    finished(stack, "trade_daily", run_id)
+    assert set(stack.task_states("trade_daily", run_id).values()) == {"skipped"}
+    after = row_counts(stack)
+    money = ("decisions", "order_intents", "orders", "fills", "portfolio_state", "risk_state", "signal_log")
+    assert {name: after[name] for name in money} == {name: before[name] for name in money}
+
+
+def test_a_person_sees_the_runs_in_a_browser(stack: RunningStack, demo: dict[str, Any], tmp_path: Path) -> None:
+    from tests.e2e.browser import missing_program, take_pictures
+
+    absent = missing_program()
+    if absent is not None:
+        reason = f"{absent} is not installed"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    texts = take_pictures(stack.airflow_url, stack.mlflow_url, "admin", stack.password, tmp_path)
+    assert set(STAGES) <= set(texts["airflow-trade-daily"].split())
+    assert {"plan", "ingest", "validate", "factors", "publish"} <= {
+        word.split("[")[0] for word in texts["airflow-market-data"].split()
+    }
+    assert "simulated" in texts["mlflow-experiment"]
+    assert all((tmp_path / f"{name}.png").stat().st_size > 10_000 for name in texts)
+
+
+def test_down_leaves_no_process_behind(stack: RunningStack, demo: dict[str, Any]) -> None:
+    assert stack.processes()
+    done = stack.trading("stack", "down")
+    assert done.returncode == 0, done.stderr
+    assert stack.processes() == []
+    for url in (stack.airflow_url, stack.mlflow_url):
+        with pytest.raises(requests.ConnectionError):
+            requests.get(url, timeout=5)

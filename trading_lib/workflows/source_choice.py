@@ -1,0 +1,22 @@
+"""Which source a run reads: by name, from a folder, or the simulated market."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trading_lib.adapters.sources.registry import create_source
+from trading_lib.market_data.source import MarketDataSource
+from trading_lib.workflows.settings import Settings
+
+SIMULATED = "simulated"
+FILES = "files"
+
+
+def source_kind(source: str | None, data: str | Path | None) -> str:
+    """Return the source's kind: the one named, else files when a folder is given, else the simulated market."""
+    return source or (FILES if data else SIMULATED)
+
+
+def offline_source(kind: str, data: str | Path | None, settings: Settings) -> MarketDataSource:
+    """Create a source by itself, without the cache and circuit breakers that need the database."""
+    return create_source(kind, settings.configuration.universe, Path(data) if data else None)
