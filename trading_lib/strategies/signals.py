@@ -82,8 +82,9 @@ def _rules(
         elif momentum[i] > low and close[i] > sma_20[i]:
             codes[i] = 1
         # 1 - exp(-x) with x = |momentum| in standard deviations of 60 sessions: monotone, 0 at 0, below 1.
-        if volatility[i] > 0.0:
-            confidence[i] = 1.0 - np.exp(-abs(momentum[i]) / (volatility[i] * MOMENTUM_SPAN))
+        deviation = volatility[i] * MOMENTUM_SPAN
+        if deviation > 0.0:
+            confidence[i] = 1.0 - np.exp(-abs(momentum[i]) / deviation)
         elif momentum[i] != 0.0:
             confidence[i] = 1.0
     return codes, confidence, complete

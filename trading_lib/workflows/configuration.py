@@ -153,11 +153,12 @@ def _load(path: Path, model: type[Model], variables: Mapping[str, str]) -> Model
         raise ConfigurationError(f"{path} is no valid YAML{_position(error)}", "correct that line") from None
     if not isinstance(content, dict):
         raise ConfigurationError(f"{path} holds no settings", "it must be a mapping of keys to values")
-    _override(content, f"TRADING_{path.stem.upper()}__", variables)
+    overrides = _override(content, f"TRADING_{path.stem.upper()}__", variables)
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise ConfigurationError(f"{path}: {_first_problem(error)}", "correct this value") from None
+        remedy = f"correct this value (in force: {', '.join(overrides)})" if overrides else "correct this value"
+        raise ConfigurationError(f"{path}: {_first_problem(error)}", remedy) from None
 
 
 def _position(error: yaml.YAMLError) -> str:
@@ -177,10 +178,10 @@ def _first_problem(error: ValidationError) -> str:
     return f"{key}: {first['msg'].removeprefix('Value error, ')}{given}{more}"
 
 
-def _override(content: dict[str, Any], prefix: str, variables: Mapping[str, str]) -> None:
-    for name in sorted(variables):
-        if not name.upper().startswith(prefix):
-            continue
+def _override(content: dict[str, Any], prefix: str, variables: Mapping[str, str]) -> list[str]:
+    """Put the values of environment variables into ``content`` and return the names of those variables."""
+    names = sorted(name for name in variables if name.upper().startswith(prefix))
+    for name in names:
         *parents, leaf = name[len(prefix) :].lower().split("__")
         target = content
         for parent in parents:
@@ -192,3 +193,4 @@ def _override(content: dict[str, Any], prefix: str, variables: Mapping[str, str]
             target[leaf] = yaml.safe_load(variables[name])
         except yaml.YAMLError:
             raise ConfigurationError(f"{name} is no valid YAML: {variables[name]!r}", "correct its value") from None
+    return names

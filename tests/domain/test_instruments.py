@@ -1,0 +1,37 @@
+"""The universe fixes the order of every asset axis."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.builders import universe
+from trading_lib.domain.errors import UnknownSymbolError
+
+UNIVERSE = universe()
+
+
+def test_arrays_follow_the_order_of_the_instruments() -> None:
+    for index, instrument in enumerate(UNIVERSE):
+        assert UNIVERSE.positions[instrument.symbol] == index
+        assert UNIVERSE.max_weights[index] == instrument.max_weight
+        assert UNIVERSE.volatility_targets[index] == instrument.volatility_target
+        assert UNIVERSE.safe_havens[index] == instrument.safe_haven
+        assert UNIVERSE.crypto[index] == (instrument.symbol == "BTC-USD")
+
+
+def test_trading_costs_are_commission_plus_slippage() -> None:
+    assert UNIVERSE.trading_costs[UNIVERSE.positions["SPY"]] == pytest.approx(0.0015)
+    assert UNIVERSE.trading_costs[UNIVERSE.positions["BTC-USD"]] == pytest.approx(0.0025)
+    assert np.isfinite(UNIVERSE.trading_costs).all()
+
+
+def test_selecting_keeps_the_order_of_the_universe() -> None:
+    assert UNIVERSE.select(("TLT", "SPY", "GLD")).symbols == ("GLD", "SPY", "TLT")
+
+
+def test_an_unknown_symbol_is_named_with_the_known_ones() -> None:
+    with pytest.raises(UnknownSymbolError, match="symbol 'SPYX' is not in the universe: use one of GLD, SPY"):
+        UNIVERSE["SPYX"]
+    with pytest.raises(UnknownSymbolError, match="SPYX"):
+        UNIVERSE.select(("GLD", "SPYX"))

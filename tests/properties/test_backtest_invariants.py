@@ -1,0 +1,131 @@
+"""Rules that hold in every session of any backtest: levels, orders, cash, accounting. The market is made wild."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import cache
+
+import numpy as np
+import pytest
+
+from tests.market_builders import UNIVERSE, backtest_input, market_of, random_bars
+from trading_lib.accounting.reconcile import unexplained_differences
+from trading_lib.backtest.engine import BacktestResult, run_backtest
+from trading_lib.decision import Decision, DecisionConfig, held_weights
+from trading_lib.domain.orders import OrderPurpose, Side
+from trading_lib.domain.portfolio import Portfolio
+from trading_lib.domain.risk import RiskState
+from trading_lib.risk.config import LevelConfig, RiskConfig
+from trading_lib.strategies.config import TrendConfig
+
+FIRST, LAST = date(2020, 1, 2), date(2022, 12, 30)
+SEEDS = (5, 6, 7)
+# Half the usual bounds and no volatility target of the sleeve, so that a run meets every level more than once.
+CONFIG = DecisionConfig(
+    trend=TrendConfig(target_volatility=1.0), risk=RiskConfig(levels=LevelConfig(drawdowns=(0.025, 0.04, 0.06, 0.075)))
+)
+CRASHES = {date(2021, 2, 10): 0.92, date(2021, 5, 12): 0.86, date(2021, 10, 13): 0.93, date(2022, 3, 9): 0.88}
+
+
+@dataclass(frozen=True)
+class Run:
+    result: BacktestResult
+    decisions: list[tuple[date, Decision, Portfolio]]
+    splits: list[tuple[date, str, Decimal]]
+
+
+@cache
+def run(seed: int) -> Run:
+    market = market_of(random_bars(FIRST, LAST, seed, daily_volatility=0.03, crashes=CRASHES))
+    decisions: list[tuple[date, Decision, Portfolio]] = []
+    result = run_backtest(backtest_input(market, CONFIG), date(2020, 11, 2), LAST, lambda *seen: decisions.append(seen))
+    panel = market.panel
+    splits = [
+        (panel.sessions[row].item(), panel.symbols[i], Decimal(repr(float(panel.split[row, i]))))
+        for row, i in zip(*np.nonzero(panel.split != 1.0), strict=True)
+    ]
+    return Run(result, decisions, splits)
+
+
+def test_the_runs_meet_every_level_and_every_kind_of_order() -> None:
+    levels = {int(level) for seed in SEEDS for level in run(seed).result.levels}
+    kinds = {event.kind for seed in SEEDS for event in run(seed).result.events}
+    orders = [order for seed in SEEDS for order in run(seed).result.orders]
+    assert levels == {0, 1, 2, 3, 4}
+    assert {"level_raised", "level_lowered", "reduction", "stop_exit", "recovery"} <= kinds
+    assert {order.purpose for order in orders} == set(OrderPurpose)
+    assert {"BTC-USD", "SPY", "GLD"} <= {order.symbol for order in orders}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_each_level_allows_what_it_allows(seed: int) -> None:
+    previous: RiskState | None = None
+    for _, decision, portfolio in run(seed).decisions:
+        level = decision.assessment.effective_level
+        for order in decision.batch.orders:
+            if order.purpose is OrderPurpose.RISK:
+                assert order.side is Side.SELL
+                assert order.quantity <= portfolio.positions[order.symbol].quantity
+            if order.side is Side.BUY:
+                assert level in (0, 1, 3)
+                assert level == 0 or order.symbol != "BTC-USD"
+                assert level != 3 or UNIVERSE[order.symbol].safe_haven
+            if level == 4:
+                assert order.purpose is OrderPurpose.RISK
+                assert order.quantity == portfolio.positions[order.symbol].quantity
+        if previous is not None and previous.level > decision.assessment.level:
+            calm = previous.level - decision.assessment.level == 1 and previous.calm_sessions >= 4
+            assert calm or float(portfolio.nav) >= previous.reference_peak
+        previous = decision.assessment.next_state
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_purchase_is_not_taken_back_by_an_old_ceiling(seed: int) -> None:
+    """A risk order has a cause of its session: a level entered, liquidation, a stop, or an order that did not fill."""
+    cancelled = set(run(seed).result.cancelled)
+    sold_before: set[str] = set()
+    for _, decision, _ in run(seed).decisions:
+        caused = {event.kind for event in decision.assessment.events} & {"reduction", "stop_reduce", "stop_exit"}
+        risk = [order for order in decision.batch.orders if order.purpose is OrderPurpose.RISK]
+        for order in risk:
+            assert caused or decision.assessment.effective_level == 4 or order.symbol in sold_before
+        sold_before = {order.symbol for order in risk if order.client_order_id in cancelled}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_stopped_asset_is_not_bought_for_five_sessions(seed: int) -> None:
+    blocked: dict[str, int] = {}
+    for _, decision, _ in run(seed).decisions:
+        blocked = {symbol: left - 1 for symbol, left in blocked.items() if left > 1}
+        blocked |= {
+            event.symbol: 5 for event in decision.assessment.events if event.kind in ("stop_reduce", "stop_exit")
+        }
+        bought = {order.symbol for order in decision.batch.orders if order.side is Side.BUY}
+        assert bought.isdisjoint(blocked)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_daily_limits_hold_in_every_session(seed: int) -> None:
+    for _, decision, portfolio in run(seed).decisions:
+        rebalancing = [o for o in decision.batch.orders if o.purpose is OrderPurpose.REBALANCE]
+        assert len(rebalancing) <= 5
+        assert sum(o.expected_notional for o in rebalancing) <= portfolio.nav * Decimal("0.30")
+        assert decision.targets.weights.sum() <= 0.95 + 1e-9
+        held = held_weights(UNIVERSE, portfolio)
+        assert (decision.assessment.weights <= np.maximum(decision.targets.weights, held) + 1e-12).all()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_books_add_up(seed: int) -> None:
+    fills, decisions = run(seed).result.fills, run(seed).decisions
+    for day, _, portfolio in decisions:
+        worth = portfolio.cash + sum(
+            (p.quantity * portfolio.marks[s] for s, p in portfolio.positions.items()), Decimal(0)
+        )
+        assert abs(portfolio.nav - worth) <= Decimal("0.005")
+        assert all(p.quantity > 0 for p in portfolio.positions.values())
+        assert portfolio.session == day
+    assert unexplained_differences(decisions[-1][2], Decimal(100_000), fills, run(seed).splits) == []
+    assert len({fill.trade_id for fill in fills}) == len(fills)

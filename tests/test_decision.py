@@ -1,0 +1,80 @@
+"""decide(): the stages in one call, and what holds between them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.market_builders import (
+    ASSETS,
+    UNIVERSE,
+    at,
+    make_portfolio,
+    make_signals,
+    make_state,
+    make_view,
+    vector,
+)
+from trading_lib.decision import DecisionConfig, decide, held_weights, target_stage
+from trading_lib.domain.orders import Side
+from trading_lib.domain.signals import MarketRegime
+from trading_lib.strategies.config import SleeveBudgets
+
+CONFIG = DecisionConfig()
+
+
+def rising() -> dict[str, np.ndarray]:
+    return {
+        "Momentum_60": vector(0.0, GLD=0.15, SPY=0.15),
+        "SMA_20": np.full(ASSETS, 95.0),
+        "SMA_50": np.full(ASSETS, 95.0),
+        "SMA_200": np.full(ASSETS, 90.0),
+    }
+
+
+def test_a_session_from_signal_to_order() -> None:
+    decision = decide(make_view(rising()), make_portfolio(100_000), make_state(), CONFIG, "demo")
+    assert decision.regime.regime is MarketRegime.NORMAL
+    assert decision.signals.codes[at("GLD")] == 2
+    assert decision.targets.weights[at("GLD")] > 0.4
+    assert decision.assessment.effective_level == 0
+    assert {(order.symbol, order.side) for order in decision.batch.orders} == {("GLD", Side.BUY)}
+    assert decision.batch.skipped["SPY"] == "daily turnover limit"
+
+
+def test_deciding_twice_gives_the_same() -> None:
+    one, other = (decide(make_view(rising()), make_portfolio(100_000), make_state(), CONFIG, "demo") for _ in range(2))
+    assert one.batch == other.batch
+    assert one.assessment.weights.tobytes() == other.assessment.weights.tobytes()
+    assert one.assessment.next_state == other.assessment.next_state
+
+
+def test_held_weights_are_shares_of_net_asset_value() -> None:
+    portfolio = make_portfolio(50_000, GLD=(300, 90, 100), BTC_USD=("0.5", 30_000, 40_000))
+    np.testing.assert_allclose(held_weights(UNIVERSE, portfolio), vector(0.0, GLD=0.3, BTC_USD=0.2))
+    assert (held_weights(UNIVERSE, make_portfolio(-50_000, GLD=(1, 90, 100))) == 0).all()
+
+
+@pytest.mark.parametrize("budget", [1.0, 0.5, 0.25])
+def test_hold_keeps_the_holding_whatever_the_sleeves_budget(budget: float) -> None:
+    """Half the capital for the sleeve must not mean half the position, session after session."""
+    held = vector(0.0, GLD=0.10, SPY=0.05)
+    config = CONFIG.model_copy(update={"sleeves": SleeveBudgets(trend=budget)})
+    found = target_stage(make_view(), make_signals(0), held, config)
+    np.testing.assert_allclose(found.weights, held, rtol=1e-12)
+
+
+def test_a_buy_gets_the_sleeves_share_and_a_sleeve_without_budget_holds_nothing() -> None:
+    signals = make_signals(vector(0, GLD=1).astype(np.int8), 0.8)
+    whole, half, none = (
+        target_stage(
+            make_view(),
+            signals,
+            np.zeros(ASSETS),
+            CONFIG.model_copy(update={"sleeves": SleeveBudgets(trend=budget)}),
+        ).weights
+        for budget in (1.0, 0.5, 0.0)
+    )
+    np.testing.assert_allclose(half, whole / 2)
+    assert whole[at("GLD")] == pytest.approx(0.4)
+    assert (none == 0).all()
