@@ -11,9 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import Any
-
-import requests
+from typing import TYPE_CHECKING, Any
 
 from trading_lib.domain.errors import (
     ConfigurationError,
@@ -24,6 +22,9 @@ from trading_lib.domain.errors import (
     SourceUnavailableError,
     UnreadableAnswerError,
 )
+
+if TYPE_CHECKING:
+    import requests
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
@@ -165,6 +166,9 @@ class HttpService:
         self.vendor = vendor
         self._base_url = base_url
         self._timeout = (connect_seconds, read_seconds)
+        # Imported where a vendor is asked: every command line call reads this module.
+        import requests
+
         self._session = requests.Session()
         self._session.headers.update(headers or {})
 
@@ -173,6 +177,8 @@ class HttpService:
 
         The causes are not chained: their texts hold the whole address, and for some vendors that holds the key.
         """
+        import requests
+
         try:
             # A redirect could carry the key to another host.
             response = self._session.get(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,11 +12,13 @@ import pandas as pd
 from trading_lib.adapters.sources.answer_rows import millisecond_dates, numbers
 from trading_lib.adapters.sources.http_answers import CONNECT_SECONDS, READ_SECONDS, checked_address, vendor_with_key
 from trading_lib.adapters.sources.per_symbol import bars_per_symbol
-from trading_lib.adapters.sources.polygon_session import PolygonSession
 from trading_lib.domain.instruments import AssetClass, Universe
 from trading_lib.domain.prices import VOLATILITY_INDEX, DateArray, FloatArray, MacroSeries
 from trading_lib.domain.sessions import require_aware
 from trading_lib.market_data.source import SourceAnswer
+
+if TYPE_CHECKING:
+    from trading_lib.adapters.sources.polygon_session import PolygonSession
 
 NAME = "polygon"
 KEY_VARIABLE = "TRADING_POLYGON_API_KEY"
@@ -69,6 +71,9 @@ class PolygonSource:
 
     def bars(self, symbols: Sequence[str], first: date, last: date, as_of: datetime) -> SourceAnswer:
         """Bars of ``symbols`` in the date range that were known at ``as_of``; see `MarketDataSource.bars`."""
+        # The client is imported where it is used: every command line call reads this module.
+        from trading_lib.adapters.sources.polygon_session import PolygonSession
+
         session = PolygonSession(self._vendor, self._address, *self._timeouts)
 
         def history(symbol: str) -> pd.DataFrame:
