@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import pytest
 
@@ -13,9 +15,12 @@ from tests.market_builders import (
     make_signals,
     make_state,
     make_view,
+    market_of,
+    random_bars,
     vector,
 )
 from trading_lib.decision import DecisionConfig, decide, held_weights, target_stage
+from trading_lib.domain.market_view import view_at
 from trading_lib.domain.orders import Side
 from trading_lib.domain.signals import MarketRegime
 from trading_lib.strategies.config import SleeveBudgets
@@ -78,3 +83,10 @@ def test_a_buy_gets_the_sleeves_share_and_a_sleeve_without_budget_holds_nothing(
     np.testing.assert_allclose(half, whole / 2)
     assert whole[at("GLD")] == pytest.approx(0.4)
     assert (none == 0).all()
+
+
+def test_a_view_knows_its_session_without_being_told() -> None:
+    market = market_of(random_bars(date(2022, 1, 3), date(2022, 2, 28), seed=1))
+    view = view_at(UNIVERSE, market.panel, market.factors, 10)
+    assert view.session == market.panel.sessions[10].item() == date(2022, 1, 18)
+    assert len(view.mark_returns) == len(view.common_returns) == 11

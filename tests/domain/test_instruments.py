@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from tests.builders import universe
@@ -20,10 +19,9 @@ def test_arrays_follow_the_order_of_the_instruments() -> None:
         assert UNIVERSE.crypto[index] == (instrument.symbol == "BTC-USD")
 
 
-def test_trading_costs_are_commission_plus_slippage() -> None:
-    assert UNIVERSE.trading_costs[UNIVERSE.positions["SPY"]] == pytest.approx(0.0015)
-    assert UNIVERSE.trading_costs[UNIVERSE.positions["BTC-USD"]] == pytest.approx(0.0025)
-    assert np.isfinite(UNIVERSE.trading_costs).all()
+def test_coins_have_365_bars_a_year() -> None:
+    assert UNIVERSE.periods_per_year[UNIVERSE.positions["SPY"]] == 252.0
+    assert UNIVERSE.periods_per_year[UNIVERSE.positions["BTC-USD"]] == 365.0
 
 
 def test_selecting_keeps_the_order_of_the_universe() -> None:

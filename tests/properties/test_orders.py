@@ -53,6 +53,8 @@ def cases(draw: st.DrawFn) -> Case:
     held = held_weights(UNIVERSE, portfolio)
     weights = generator.random(ASSETS) * (generator.random(ASSETS) < 0.5)
     weights *= 0.95 / max(weights.sum(), 1.0) * draw(st.floats(0, 1))
+    if draw(st.booleans()):  # nothing to sell, so that purchases meet the cash buffer before the turnover limit
+        weights = held + generator.uniform(0.02, 0.15, ASSETS) * (generator.random(ASSETS) < 0.3)
     may_increase = (generator.random(ASSETS) < 0.8) & (level not in (2, 4))
     weights = np.minimum(weights, held, out=weights, where=~may_increase)
     ceilings, reasons = np.full(ASSETS, np.inf), {}

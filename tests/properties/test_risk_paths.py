@@ -129,7 +129,7 @@ def test_a_flat_book_after_a_liquidation_comes_back_as_well(path: list[tuple[flo
 
 
 @settings(max_examples=60, deadline=None)
-@given(rest=st.integers(21, 33), fall=st.floats(-0.14, -0.055))
+@given(rest=st.integers(21, 28), fall=st.floats(-0.14, -0.055))
 def test_a_fresh_breach_restarts_the_ladder_wherever_it_stands(rest: int, fall: float) -> None:
     walk = Walk(CONFIG)
     walk.go(-0.20, 0.5)

@@ -237,7 +237,7 @@ def test_a_signal_carries_what_is_stored() -> None:
 def test_compiled_and_uncompiled_agree(numbers: tuple[float, ...], calm: bool, volatility: float) -> None:
     momentum, *prices = numbers
     columns = [np.array([value, np.nan]) for value in (prices[0], momentum, volatility, *prices[1:])]
-    arguments = (*columns, calm, 0.10, 0.02, -0.02, -0.10)
+    arguments = (*columns, np.array([252.0, 365.0]), calm, 0.10, 0.02, -0.02, -0.10)
     compiled, plain = signals._rules(*arguments), python_version(signals._rules)(*arguments)
     np.testing.assert_array_equal(compiled[0], plain[0])
     np.testing.assert_allclose(compiled[1], plain[1], rtol=1e-12, atol=1e-12)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from datetime import date
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.market_builders import backtest_input, market_of, random_bars
-from trading_lib.backtest.engine import run_backtest
+from tests.market_builders import ASSETS, make_view, vector
+from tests.properties.test_backtest_invariants import run
 from trading_lib.decision import Decision
+from trading_lib.portfolio.config import ConstraintConfig
+from trading_lib.portfolio.constraints import constrain
 from trading_lib.workflows.stage_records import (
     assessment_from,
     assessment_record,
@@ -24,12 +25,7 @@ from trading_lib.workflows.stage_records import (
 
 @pytest.fixture(scope="module")
 def decisions() -> list[Decision]:
-    crashes = {date(2022, 1, 5): 0.9, date(2022, 1, 12): 0.9, date(2022, 3, 9): 0.9}
-    bars = random_bars(date(2021, 1, 4), date(2022, 6, 30), seed=6, daily_volatility=0.03, crashes=crashes)
-    market = market_of(bars)
-    found: list[Decision] = []
-    run_backtest(backtest_input(market), date(2021, 11, 1), date(2022, 6, 30), lambda *seen: found.append(seen[1]))
-    return found
+    return [decision for _, decision, _ in run(6).decisions]
 
 
 def as_lists(record: dict[str, Any]) -> dict[str, Any]:
@@ -50,7 +46,6 @@ def assert_same(one: Any, other: Any) -> None:
 def test_every_stage_comes_back_as_it_was(decisions: list[Decision]) -> None:
     assert any(decision.assessment.effective_level for decision in decisions)
     assert any(np.isfinite(decision.assessment.ceilings).any() for decision in decisions)
-    assert any(decision.targets.clips for decision in decisions)
     for decision in decisions:
         regime, signals = signals_from(as_lists(signals_record(decision.regime, decision.signals)))
         assert_same(decision.regime, regime)
@@ -61,3 +56,11 @@ def test_every_stage_comes_back_as_it_was(decisions: list[Decision]) -> None:
         assert "next_state" not in record
         assert "events" not in record
         assert_same(assessment, assessment_from(record, assessment.next_state, list(assessment.events)))
+
+
+def test_the_names_of_what_lowered_a_weight_come_back() -> None:
+    targets = constrain(make_view(), vector(0.1, GLD=0.7), np.zeros(ASSETS), ConstraintConfig())
+    record = as_lists(targets_record(targets))
+    record["clips"] = {symbol: list(names) for symbol, names in record["clips"].items()}
+    assert targets.clips["GLD"] == ("max_weight", "cash_buffer")
+    assert_same(targets, targets_from(record))

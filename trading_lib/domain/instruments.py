@@ -114,9 +114,9 @@ class Universe:
         return np.array([i.asset_class is AssetClass.CRYPTO for i in self.instruments], dtype=np.bool_)
 
     @cached_property
-    def trading_costs(self) -> FloatArray:
-        """Commission plus slippage of each asset as a fraction of notional."""
-        return np.array([float(i.commission_rate + i.slippage_rate) for i in self.instruments])
+    def periods_per_year(self) -> FloatArray:
+        """Bars of each asset in a year: 252 exchange sessions, or 365 days for what trades always."""
+        return np.array([365.0 if i.calendar is TradingCalendar.ALWAYS else 252.0 for i in self.instruments])
 
     def __getitem__(self, symbol: str) -> Instrument:
         position = self.positions.get(symbol)

@@ -52,9 +52,3 @@ class SleeveBudgets(Configuration):
     """Share of the investable capital each sleeve gets."""
 
     trend: float = Field(1.0, ge=0, le=1)
-
-    @model_validator(mode="after")
-    def _at_most_one(self) -> Self:
-        if self.trend > 1:
-            raise ValueError("the sleeves' budgets must not exceed 1 together")
-        return self

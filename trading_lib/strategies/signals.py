@@ -15,8 +15,8 @@ from trading_lib.domain.prices import BoolArray, FloatArray
 from trading_lib.domain.signals import MarketRegime, RegimeReading, SignalPanel, SignalType, TradeSignal
 from trading_lib.strategies.config import SignalConfig
 
-# Momentum over 60 sessions is compared with the volatility of the same span: sqrt(60 / 252) of a year.
-MOMENTUM_SPAN = float(np.sqrt(60.0 / 252.0))
+# Momentum over 60 bars is compared with the volatility of the same span.
+MOMENTUM_BARS = 60.0
 # STRONG_BUY asks for ^VIX below 30, the bound of HIGH_VOL.
 CALM_REGIMES = frozenset({MarketRegime.NORMAL, MarketRegime.ELEVATED})
 
@@ -35,6 +35,7 @@ def generate_signals(view: MarketView, regime: RegimeReading, config: SignalConf
         factors["SMA_20"],
         factors["SMA_50"],
         factors["SMA_200"],
+        view.universe.periods_per_year,
         regime.regime in CALM_REGIMES,
         config.momentum_high,
         config.momentum_low,
@@ -57,6 +58,7 @@ def _rules(
     sma_20: FloatArray,
     sma_50: FloatArray,
     sma_200: FloatArray,
+    periods_per_year: FloatArray,
     calm: bool,
     high: float,
     low: float,
@@ -81,8 +83,8 @@ def _rules(
             codes[i] = 2
         elif momentum[i] > low and close[i] > sma_20[i]:
             codes[i] = 1
-        # 1 - exp(-x) with x = |momentum| in standard deviations of 60 sessions: monotone, 0 at 0, below 1.
-        deviation = volatility[i] * MOMENTUM_SPAN
+        # 1 - exp(-x) with x = |momentum| in standard deviations of 60 bars: monotone, 0 at 0, below 1.
+        deviation = volatility[i] * np.sqrt(MOMENTUM_BARS / periods_per_year[i])
         if deviation > 0.0:
             confidence[i] = 1.0 - np.exp(-abs(momentum[i]) / deviation)
         elif momentum[i] != 0.0:
