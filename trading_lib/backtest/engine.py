@@ -18,7 +18,7 @@ from trading_lib.decision import Decision, DecisionConfig, decide
 from trading_lib.domain.errors import SessionError
 from trading_lib.domain.instruments import Instrument, Universe
 from trading_lib.domain.lots import whole_lots
-from trading_lib.domain.market_view import FactorPanel, view_at
+from trading_lib.domain.market_view import FactorPanel, MarketView, view_at
 from trading_lib.domain.orders import Fill, Order
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.prices import DateArray, FloatArray, PricePanel
@@ -27,7 +27,8 @@ from trading_lib.domain.sessions import SessionCalendar
 from trading_lib.execution.config import PaperConfig
 from trading_lib.execution.openings import next_opening
 from trading_lib.execution.simulated import fill_at_open
-from trading_lib.orders.pre_trade import PreTradeContext, deny_reason
+from trading_lib.orders.config import PreTradeConfig
+from trading_lib.orders.pre_trade import deny_reason, pre_trade_context
 
 DecisionObserver = Callable[[date, Decision, Portfolio], None]
 
@@ -113,7 +114,7 @@ def run_backtest(
             cancelled += unfilled
         view = view_at(data.universe, data.panel, data.factors, row, day)
         decision = decide(view, portfolio, risk, data.config, data.book)
-        accepted, refused = gate(data, decision, portfolio, row)
+        accepted, refused = gate(view, decision, portfolio, data.config.pre_trade)
         risk, working = decision.assessment.next_state, accepted
         nav[step] = float(portfolio.nav)
         invested[step] = 1.0 - float(portfolio.cash) / nav[step] if nav[step] > 0 else 0.0
@@ -190,19 +191,12 @@ def _after_split(order: Order, split: float, instrument: Instrument) -> Order:
 
 
 def gate(
-    data: BacktestInput, decision: Decision, portfolio: Portfolio, row: int
+    view: MarketView, decision: Decision, portfolio: Portfolio, config: PreTradeConfig
 ) -> tuple[tuple[Order, ...], list[tuple[Order, str]]]:
     """Split the decision's orders into those that pass the pre-trade checks and those that do not."""
     if not decision.batch.orders:
         return (), []
-    closes = data.panel.close[row]
-    context = PreTradeContext(
-        data.universe,
-        portfolio,
-        decision.assessment,
-        {symbol: float(closes[i]) for symbol, i in data.universe.positions.items()},
-        data.config.pre_trade,
-    )
+    context = pre_trade_context(view, portfolio, decision.assessment, config)
     accepted, refused = [], []
     for order in decision.batch.orders:
         reason = deny_reason(order, context)

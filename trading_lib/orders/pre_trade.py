@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trading_lib.domain.instruments import Universe
+from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.orders import Order, OrderPurpose, Side
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.risk import RiskAssessment
@@ -30,6 +31,18 @@ class PreTradeContext:
     last_prices: dict[str, float]
     config: PreTradeConfig
     kill_switch: bool = False
+
+
+def pre_trade_context(
+    view: MarketView,
+    portfolio: Portfolio,
+    assessment: RiskAssessment,
+    config: PreTradeConfig,
+    kill_switch: bool = False,
+) -> PreTradeContext:
+    """Collect what the orders of one session are checked against; backtest and pipeline both call this."""
+    prices = {symbol: float(view.close[i]) for symbol, i in view.universe.positions.items()}
+    return PreTradeContext(view.universe, portfolio, assessment, prices, config, kill_switch)
 
 
 def deny_reason(order: Order, context: PreTradeContext) -> str | None:

@@ -33,12 +33,13 @@ def session_summary(book: str, session: str, settings: Settings | None = None) -
     portfolio = state.portfolio(book, day)
     if decision is None or portfolio is None:
         raise InputError(f"book {book} has not decided session {session}", "run `trading run-daily` for it")
+    account = BookStore(engine).book(book)
     history = state.nav_history(book)
     booked = sorted((f for f in orders.fills(book) if f.session <= day), key=lambda fill: fill.filled_at)
     peak = max(float(nav) for at, nav in history if at <= day)
     return {
         "book": book,
-        "data_source": BookStore(engine).book(book).data_source,
+        "data_source": account.data_source,
         "session": session,
         "regime": decision.regime,
         "volatility_index": decision.payload["signals"]["volatility_index"],
@@ -46,7 +47,7 @@ def session_summary(book: str, session: str, settings: Settings | None = None) -
         "drawdown": round(1.0 - float(portfolio.nav) / peak, 6),
         "nav": str(portfolio.nav),
         "cash": str(portfolio.cash),
-        "initial_cash": str(BookStore(engine).book(book).initial_cash),
+        "initial_cash": str(account.initial_cash),
         "sessions": len(history),
         "signals": [
             {

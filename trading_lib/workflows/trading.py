@@ -6,6 +6,7 @@ same inputs changes nothing; a decision once stored stands.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -22,7 +23,7 @@ from trading_lib.domain.prices import VOLATILITY_INDEX
 from trading_lib.domain.records import DecisionRecord
 from trading_lib.domain.risk import RiskState
 from trading_lib.execution.simulated import SIMULATED_BROKER
-from trading_lib.orders.pre_trade import PreTradeContext, deny_reason
+from trading_lib.orders.pre_trade import PreTradeContext, deny_reason, pre_trade_context
 from trading_lib.strategies.signals import describe_signals
 from trading_lib.workflows import fetching, market_data
 from trading_lib.workflows.backtesting import code_version
@@ -195,9 +196,12 @@ def place(plan: Plan, run: BookRun | None = None) -> Result:
     name, session = active.book.name, active.session
     denied = sent = 0
     with active.orders.book_lock(name):
-        for order, status in active.orders.orders(name, session=session):
-            if status is OrderStatus.INTENDED:
-                reason = deny_reason(order, _pre_trade_context(active))
+        found = active.orders.orders(name, session=session)
+        context = _pre_trade_context(active) if found else None
+        for order, status in found:
+            if context and status is OrderStatus.INTENDED:
+                # The switch is read for every order: it may be thrown while earlier ones are on their way.
+                reason = deny_reason(order, replace(context, kill_switch=active.kill_switch.is_on()))
                 if reason:
                     active.orders.record(order.client_order_id, OrderEvent.DENY, active.settings.clock(), reason)
                     denied += 1
@@ -219,15 +223,7 @@ def place(plan: Plan, run: BookRun | None = None) -> Result:
 
 
 def _pre_trade_context(run: BookRun) -> PreTradeContext:
-    view = run.view
-    return PreTradeContext(
-        view.universe,
-        run.portfolio(),
-        run.assessment(),
-        {symbol: float(view.close[i]) for i, symbol in enumerate(view.universe.symbols)},
-        run.decision_config.pre_trade,
-        run.kill_switch.is_on(),
-    )
+    return pre_trade_context(run.view, run.portfolio(), run.assessment(), run.decision_config.pre_trade)
 
 
 def fills(plan: Plan, run: BookRun | None = None) -> Result:
