@@ -151,6 +151,7 @@ def make_view(factors: Mapping[str, FloatArray] | None = None, **columns: Any) -
         common_lag=UNIVERSE.crypto.astype(np.int64),
         volatility_index=15.0,
         volatility_index_age=0,
+        month_end=False,
     )
     return replace(view, **columns)
 

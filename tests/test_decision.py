@@ -12,6 +12,7 @@ from tests.market_builders import (
     UNIVERSE,
     at,
     make_portfolio,
+    make_regime,
     make_signals,
     make_state,
     make_view,
@@ -19,13 +20,19 @@ from tests.market_builders import (
     random_bars,
     vector,
 )
-from trading_lib.decision import DecisionConfig, decide, held_weights, target_stage
+from trading_lib.decision import FIRST_SESSION, DecisionConfig, decide, held_weights, target_stage
 from trading_lib.domain.market_view import view_at
 from trading_lib.domain.orders import Side
 from trading_lib.domain.signals import MarketRegime
-from trading_lib.strategies.config import SleeveBudgets
+from trading_lib.strategies.config import SleeveConfig, StrategySettings
 
 CONFIG = DecisionConfig()
+
+
+def trend_only(budget: float) -> DecisionConfig:
+    return DecisionConfig(
+        strategy=StrategySettings(sleeves=(SleeveConfig(name="trend", strategy="trend", budget=budget),))
+    )
 
 
 def rising() -> dict[str, np.ndarray]:
@@ -64,25 +71,18 @@ def test_held_weights_are_shares_of_net_asset_value() -> None:
 def test_hold_keeps_the_holding_whatever_the_sleeves_budget(budget: float) -> None:
     """Half the capital for the sleeve must not mean half the position, session after session."""
     held = vector(0.0, GLD=0.10, SPY=0.05)
-    config = CONFIG.model_copy(update={"sleeves": SleeveBudgets(trend=budget)})
-    found = target_stage(make_view(), make_signals(0), held, config)
+    found = target_stage(make_view(), make_regime(), make_signals(0), held, FIRST_SESSION, trend_only(budget))
     np.testing.assert_allclose(found.weights, held, rtol=1e-12)
 
 
-def test_a_buy_gets_the_sleeves_share_and_a_sleeve_without_budget_holds_nothing() -> None:
+def test_a_buy_gets_the_sleeves_share() -> None:
     signals = make_signals(vector(0, GLD=1).astype(np.int8), 0.8)
-    whole, half, none = (
-        target_stage(
-            make_view(),
-            signals,
-            np.zeros(ASSETS),
-            CONFIG.model_copy(update={"sleeves": SleeveBudgets(trend=budget)}),
-        ).weights
-        for budget in (1.0, 0.5, 0.0)
+    whole, half = (
+        target_stage(make_view(), make_regime(), signals, np.zeros(ASSETS), FIRST_SESSION, trend_only(budget)).weights
+        for budget in (1.0, 0.5)
     )
     np.testing.assert_allclose(half, whole / 2)
     assert whole[at("GLD")] == pytest.approx(0.4)
-    assert (none == 0).all()
 
 
 def test_a_view_knows_its_session_without_being_told() -> None:

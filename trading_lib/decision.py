@@ -6,7 +6,9 @@ functions one task at a time, in the same order, and stores what each returns.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -17,26 +19,25 @@ from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.prices import FloatArray
 from trading_lib.domain.risk import RiskAssessment, RiskState
 from trading_lib.domain.signals import RegimeReading, SignalPanel
+from trading_lib.domain.sleeves import SleeveEvent, SleeveRecord, SleeveTarget, SleeveView
 from trading_lib.domain.weights import TargetWeights
 from trading_lib.orders.config import OrderConfig, PreTradeConfig
 from trading_lib.orders.generate import OrderBatch, generate_orders
 from trading_lib.portfolio.config import ConstraintConfig
-from trading_lib.portfolio.constraints import blend, constrain
+from trading_lib.portfolio.constraints import constrain
+from trading_lib.portfolio.sleeves import attribute, blend, drift
 from trading_lib.risk.assess import assess_risk
 from trading_lib.risk.config import RiskConfig
-from trading_lib.strategies.config import RegimeConfig, SignalConfig, SleeveBudgets, TrendConfig
+from trading_lib.strategies.config import StrategySettings
 from trading_lib.strategies.regime import read_regime
+from trading_lib.strategies.registry import Sleeve, running_sleeves
 from trading_lib.strategies.signals import generate_signals
-from trading_lib.strategies.trend import trend_weights
 
 
 class DecisionConfig(Configuration):
     """Everything that shapes a decision."""
 
-    regime: RegimeConfig = RegimeConfig()
-    signals: SignalConfig = SignalConfig()
-    sleeves: SleeveBudgets = SleeveBudgets()
-    trend: TrendConfig = TrendConfig()
+    strategy: StrategySettings = StrategySettings()
     constraints: ConstraintConfig = ConstraintConfig()
     risk: RiskConfig = RiskConfig()
     orders: OrderConfig = OrderConfig()
@@ -66,18 +67,103 @@ def held_weights(universe: Universe, portfolio: Portfolio) -> FloatArray:
 
 def signal_stage(view: MarketView, config: DecisionConfig) -> tuple[RegimeReading, SignalPanel]:
     """Regime and signals of the session."""
-    regime = read_regime(view.volatility_index, view.volatility_index_age, config.regime)
-    return regime, generate_signals(view, regime, config.signals)
+    regime = read_regime(view.volatility_index, view.volatility_index_age, config.strategy.regime)
+    return regime, generate_signals(view, regime, config.strategy.signals)
 
 
-def target_stage(view: MarketView, signals: SignalPanel, held: FloatArray, config: DecisionConfig) -> TargetWeights:
-    """Sleeves, their blend, and the portfolio constraints."""
-    budget = config.sleeves.trend
-    # A sleeve sees the holdings as shares of its own capital; otherwise HOLD would shrink them by the budget daily.
-    share = held / budget if budget > 0 else np.zeros(len(held))
-    trend = trend_weights(view, signals, share, config.signals.minimum_confidence, config.trend)
-    wanted = blend({"trend": trend}, {"trend": budget}, len(view.universe))
-    return constrain(view, wanted, held, config.constraints)
+@dataclass(frozen=True, slots=True)
+class SleeveHistory:
+    """What the sleeves decided last, and how far back that is.
+
+    Attributes
+    ----------
+    records
+        Sleeve -> its decision; empty for a book's first session.
+    sessions
+        Sessions since then.
+    stopped
+        Symbols whose stop has fired and that are cooling off: no sleeve goes on wanting more of them than is left.
+    """
+
+    records: Mapping[str, SleeveRecord] = field(default_factory=dict)
+    sessions: int = 1
+    stopped: Collection[str] = ()
+
+
+FIRST_SESSION = SleeveHistory()
+
+
+def target_stage(
+    view: MarketView,
+    regime: RegimeReading,
+    signals: SignalPanel,
+    held: FloatArray,
+    history: SleeveHistory,
+    config: DecisionConfig,
+) -> TargetWeights:
+    """Sleeves, their blend, and the portfolio constraints.
+
+    A sleeve that fails or answers with NaN or negative weights keeps its previous target (SPEC section 7), and an
+    event says so.
+    """
+    sleeves = running_sleeves(config.strategy)
+    views = _sleeve_views(view, regime, signals, held, history, sleeves)
+    records = {
+        sleeve.name: SleeveRecord(_decide_sleeve(sleeve, view, own), own.held, sleeve.budget)
+        for sleeve, own in zip(sleeves, views, strict=True)
+    }
+    weights = {name: record.target.weights for name, record in records.items()}
+    wanted = blend(weights, {sleeve.name: sleeve.budget for sleeve in sleeves}, len(view.universe))
+    return replace(constrain(view, wanted, held, config.constraints), sleeves=records)
+
+
+def _sleeve_views(
+    view: MarketView,
+    regime: RegimeReading,
+    signals: SignalPanel,
+    held: FloatArray,
+    history: SleeveHistory,
+    sleeves: tuple[Sleeve, ...],
+) -> list[SleeveView]:
+    """Show every sleeve its holdings and its last target as shares of its own capital.
+
+    Otherwise HOLD would shrink a holding by the sleeve's budget every session.
+    """
+    nothing = np.zeros(len(held))
+    past = [history.records.get(sleeve.name) for sleeve in sleeves]
+    budgets = np.array([sleeve.budget for sleeve in sleeves])
+    returns = view.mark_returns[max(0, len(view.mark_returns) - history.sessions) :]
+    before = drift(np.array([record.held if record else nothing for record in past]), returns)
+    wanted = drift(np.array([record.target.weights if record else nothing for record in past]), returns)
+    owned = attribute(held, before * budgets[:, None], wanted * budgets[:, None], budgets) / budgets[:, None]
+    for symbol in history.stopped:
+        column = view.universe.positions[symbol]
+        wanted[:, column] = np.minimum(wanted[:, column], owned[:, column])
+    return [
+        SleeveView(owned[i], wanted[i], record.target.memory if record else {}, regime, signals)
+        for i, record in enumerate(past)
+    ]
+
+
+def _decide_sleeve(sleeve: Sleeve, view: MarketView, own: SleeveView) -> SleeveTarget:
+    try:
+        answer = sleeve.strategy.target(view, own)
+        problem = _weight_problem(answer, len(view.universe))
+    except Exception as error:  # a user's strategy may raise anything; the other sleeves still have to be decided
+        problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    if not problem:
+        return answer
+    reason = f"sleeve {sleeve.name} keeps its previous target: {problem}"
+    return SleeveTarget(own.wanted, lambda: {"": reason}, own.memory, (SleeveEvent("sleeve_fault", reason),))
+
+
+def _weight_problem(answer: Any, assets: int) -> str:
+    weights = getattr(answer, "weights", None)
+    if not isinstance(weights, np.ndarray) or weights.shape != (assets,) or weights.dtype != np.float64:
+        return f"its strategy must answer with a SleeveTarget of {assets} float64 weights"
+    if not np.isfinite(weights).all():
+        return "a weight is not a finite number"
+    return f"a weight is negative ({weights.min():.4f})" if (weights < 0).any() else ""
 
 
 def risk_stage(
@@ -106,7 +192,14 @@ def order_stage(
     return generate_orders(view, signals, assessment, held, portfolio, book, config.orders)
 
 
-def decide(market: MarketView, portfolio: Portfolio, risk: RiskState, config: DecisionConfig, book: str) -> Decision:
+def decide(
+    market: MarketView,
+    portfolio: Portfolio,
+    risk: RiskState,
+    config: DecisionConfig,
+    book: str,
+    previous: Mapping[str, SleeveRecord] | None = None,
+) -> Decision:
     """Decide one session.
 
     Parameters
@@ -119,10 +212,13 @@ def decide(market: MarketView, portfolio: Portfolio, risk: RiskState, config: De
         The risk state after the previous decision.
     book
         Goes into the orders' ids.
+    previous
+        `TargetWeights.sleeves` of the session before; None for a book's first.
     """
     held = held_weights(market.universe, portfolio)
     regime, signals = signal_stage(market, config)
-    targets = target_stage(market, signals, held, config)
+    history = SleeveHistory(previous or {}, stopped=risk.cooling_off)
+    targets = target_stage(market, regime, signals, held, history, config)
     assessment = risk_stage(market, signals, targets, held, portfolio, risk, config)
     batch = order_stage(market, signals, assessment, held, portfolio, book, config)
     return Decision(regime, signals, targets, assessment, batch)

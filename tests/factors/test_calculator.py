@@ -22,7 +22,7 @@ def market():  # type: ignore[no-untyped-def]
 
 
 def test_every_factor_has_its_place(market) -> None:  # type: ignore[no-untyped-def]
-    assert len(set(FACTOR_NAMES)) == 9
+    assert len(set(FACTOR_NAMES)) == 10
     assert market.factors.values.shape == (9, len(market.panel.sessions), ASSETS)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.market_builders import ASSETS, at, make_view, vector
 from trading_lib.portfolio.config import ConstraintConfig
-from trading_lib.portfolio.constraints import CAP, CASH_BUFFER, NOT_TRADABLE, PAIR_CAP, blend, constrain
+from trading_lib.portfolio.constraints import CAP, CASH_BUFFER, NOT_TRADABLE, PAIR_CAP, constrain
 
 CONFIG = ConstraintConfig()
 NOTHING = np.zeros(ASSETS)
@@ -79,9 +79,3 @@ def test_an_asset_without_a_fresh_bar_may_not_grow() -> None:
 def test_impossible_weights_are_an_error(fault: float) -> None:
     with pytest.raises(ValueError, match="finite and not negative"):
         constrain(make_view(), vector(0.05, SPY=fault), NOTHING, CONFIG)
-
-
-def test_sleeves_are_summed_by_their_budgets() -> None:
-    sleeves = {"trend": vector(0.10), "rotation": vector(0.0, GLD=0.4)}
-    found = blend(sleeves, {"trend": 0.5, "rotation": 0.25}, ASSETS)
-    np.testing.assert_allclose(found, vector(0.05, GLD=0.15))

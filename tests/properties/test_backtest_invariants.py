@@ -18,13 +18,14 @@ from trading_lib.domain.orders import OrderPurpose, Side
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.risk import RiskState
 from trading_lib.risk.config import LevelConfig, RiskConfig
-from trading_lib.strategies.config import TrendConfig
+from trading_lib.strategies.config import StrategySettings, TrendConfig
 
 FIRST, LAST = date(2020, 1, 2), date(2022, 12, 30)
 SEEDS = (5, 6, 7)
 # Half the usual bounds and no volatility target of the sleeve, so that a run meets every level more than once.
 CONFIG = DecisionConfig(
-    trend=TrendConfig(target_volatility=1.0), risk=RiskConfig(levels=LevelConfig(drawdowns=(0.025, 0.04, 0.06, 0.075)))
+    strategy=StrategySettings(trend=TrendConfig(target_volatility=1.0)),
+    risk=RiskConfig(levels=LevelConfig(drawdowns=(0.025, 0.04, 0.06, 0.075))),
 )
 CRASHES = {date(2021, 2, 10): 0.92, date(2021, 5, 12): 0.86, date(2021, 10, 13): 0.93, date(2022, 3, 9): 0.88}
 

@@ -6,7 +6,7 @@ calls, so both give the same orders, fills and net asset value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -24,6 +24,7 @@ from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.prices import DateArray, FloatArray, PricePanel
 from trading_lib.domain.risk import RiskEvent, RiskState
 from trading_lib.domain.sessions import SessionCalendar
+from trading_lib.domain.sleeves import SleeveRecord
 from trading_lib.execution.config import PaperConfig
 from trading_lib.execution.openings import next_opening
 from trading_lib.execution.simulated import fill_at_open
@@ -105,6 +106,7 @@ def run_backtest(
     denied: list[tuple[Order, str]] = []
     cancelled: list[str] = []
     working: tuple[Order, ...] = ()
+    sleeves: Mapping[str, SleeveRecord] = {}
     for step, row in enumerate(rows):
         day: date = days[row]
         if step:
@@ -113,9 +115,9 @@ def run_backtest(
             fills += filled
             cancelled += unfilled
         view = view_at(data.universe, data.panel, data.factors, row, day)
-        decision = decide(view, portfolio, risk, data.config, data.book)
+        decision = decide(view, portfolio, risk, data.config, data.book, sleeves)
         accepted, refused = gate(view, decision, portfolio, data.config.pre_trade)
-        risk, working = decision.assessment.next_state, accepted
+        risk, working, sleeves = decision.assessment.next_state, accepted, decision.targets.sleeves
         nav[step] = float(portfolio.nav)
         invested[step] = 1.0 - float(portfolio.cash) / nav[step] if nav[step] > 0 else 0.0
         levels[step] = decision.assessment.effective_level

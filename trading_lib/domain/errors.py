@@ -112,6 +112,10 @@ class DataQualityError(TradingError):
     """Data did not pass validation badly enough that the run must stop."""
 
 
+class OptimisationError(TradingError):
+    """No weights could be computed from the given risk, or the solver's answer is unusable."""
+
+
 class NaiveDatetimeError(TypeError):
     """A datetime without a time zone reached a boundary (SPEC section 1)."""
 

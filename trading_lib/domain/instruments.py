@@ -118,6 +118,11 @@ class Universe:
         """Bars of each asset in a year: 252 exchange sessions, or 365 days for what trades always."""
         return np.array([365.0 if i.calendar is TradingCalendar.ALWAYS else 252.0 for i in self.instruments])
 
+    @cached_property
+    def cost_rates(self) -> FloatArray:
+        """Commission and slippage of each asset, as a fraction of traded notional."""
+        return np.array([float(i.commission_rate + i.slippage_rate) for i in self.instruments])
+
     def __getitem__(self, symbol: str) -> Instrument:
         position = self.positions.get(symbol)
         if position is None:

@@ -61,6 +61,8 @@ class MarketView:
         Shape (n,): see `PricePanel.common_lag`.
     volatility_index, volatility_index_age
         Newest ^VIX close and its age in sessions; NaN and -1 when none.
+    month_end
+        Whether the session is the last of its month by the exchange's calendar.
     """
 
     universe: Universe
@@ -76,6 +78,7 @@ class MarketView:
     common_lag: NDArray[np.int64]
     volatility_index: float
     volatility_index_age: int
+    month_end: bool
 
 
 def view_at(
@@ -106,6 +109,7 @@ def view_at(
         common_lag=panel.common_lag,
         volatility_index=float(panel.volatility_index[row]),
         volatility_index_age=int(panel.volatility_index_age[row]),
+        month_end=bool(panel.month_end[row]),
     )
 
 

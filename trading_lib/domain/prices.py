@@ -165,6 +165,8 @@ class PricePanel:
         Shape (T,): newest known ^VIX close and its age in sessions (0 = this session); NaN and -1 when none.
     cash_rate
         Shape (T,): annual cash rate as a fraction, NaN when unknown.
+    month_end
+        Shape (T,): whether the exchange's calendar has no later session in the month.
     source
         Where the bars come from, e.g. "simulated".
     """
@@ -184,4 +186,5 @@ class PricePanel:
     volatility_index: FloatArray
     volatility_index_age: NDArray[np.int64]
     cash_rate: FloatArray
+    month_end: BoolArray
     source: str

@@ -17,11 +17,12 @@ class RiskEvent:
     Attributes
     ----------
     kind
-        level_raised, level_lowered, floor, reduction, stop_reduce, stop_exit, recovery, approval, regime.
+        level_raised, level_lowered, floor, reduction, stop_reduce, stop_exit, recovery, approval, regime, retired,
+        cash, or the kind of a sleeve's own event.
     symbol
         The asset concerned, "" when it is the whole portfolio.
     level_before, level_after
-        Effective levels around the event.
+        Drawdown levels around level_raised, level_lowered and approval; effective levels around the others.
     """
 
     session: date
@@ -48,7 +49,10 @@ class RiskState:
     calm_sessions
         Consecutive sessions with the model portfolio's 20-day volatility below target.
     awaiting_approval, approved
-        At level 4 the first is True until a person has approved re-entry, which sets the second.
+        At levels 3 and 4 the first is True until a person has approved, which sets the second: buying safe havens
+        at level 3, leaving level 4.
+    question
+        The session that asked for the approval, None unless one is awaited.
     ceilings
         Symbol -> largest quantity the last level action left; risk orders sell down to it.
     halved
@@ -57,6 +61,10 @@ class RiskState:
         Symbol -> sessions left in which a stopped asset is not bought.
     recovery_sessions
         Sessions spent on the re-entry ladder, None outside recovery.
+    floor
+        Correlation floor of the session.
+    regime
+        Volatility regime of the session in words, "" before the first.
     """
 
     session: date
@@ -71,6 +79,9 @@ class RiskState:
     halved: frozenset[str] = frozenset()
     cooling_off: Mapping[str, int] = field(default_factory=dict)
     recovery_sessions: int | None = None
+    question: date | None = None
+    floor: int = 0
+    regime: str = ""
 
     @classmethod
     def opened(cls, session: date, nav: float) -> RiskState:
@@ -104,6 +115,8 @@ class RiskAssessment:
         Confidence that a buy needs.
     leverage_limit
         Largest sum of weights.
+    clips
+        Symbol -> the rules of risk control that lowered its target weight, in the order they applied.
     """
 
     level: int
@@ -121,3 +134,4 @@ class RiskAssessment:
     leverage_limit: float
     next_state: RiskState
     events: tuple[RiskEvent, ...]
+    clips: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -27,6 +27,7 @@ DECISION_DELAY = timedelta(minutes=30)
 VOLATILITY_INDEX_TIME = time(16, 30)
 
 DateArray = NDArray[np.datetime64]
+BoolArray = NDArray[np.bool_]
 
 
 def require_aware(moment: datetime, what: str) -> datetime:
@@ -128,6 +129,15 @@ class SessionCalendar:
         start = np.searchsorted(self.sessions, np.datetime64(first), side="left")
         stop = np.searchsorted(self.sessions, np.datetime64(last), side="right")
         return self.sessions[start:stop]
+
+    def month_ends(self, sessions: DateArray) -> BoolArray:
+        """Say of each of ``sessions`` whether it is the last of its month, same shape.
+
+        The exchange announces its holidays years ahead, so this is known on the day.
+        """
+        following = self.sessions[np.minimum(np.searchsorted(self.sessions, sessions) + 1, len(self.sessions) - 1)]
+        later: BoolArray = following.astype("datetime64[M]") > sessions.astype("datetime64[M]")
+        return later
 
     def latest_with_data(self, now: datetime) -> date:
         """Return the newest session whose daily bars are known at ``now``."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from trading_lib.domain.prices import FloatArray
+from trading_lib.domain.sleeves import SleeveEvent, SleeveRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +23,17 @@ class TargetWeights:
         Shape (n, n): the pairwise correlations the pair caps used.
     clips
         Symbol -> the constraints that lowered its weight, in the order they applied.
+    sleeves
+        Sleeve -> its decision, which the next session starts from.
     """
 
     wanted: FloatArray
     weights: FloatArray
     correlations: FloatArray
     clips: Mapping[str, tuple[str, ...]]
+    sleeves: Mapping[str, SleeveRecord] = field(default_factory=dict)
+
+    @property
+    def events(self) -> tuple[SleeveEvent, ...]:
+        """What the sleeves did that a person should see."""
+        return tuple(event for record in self.sleeves.values() for event in record.target.events)

@@ -1,4 +1,4 @@
-"""The nine factors of every asset and session. Input: `PricePanel`. Output: `FactorPanel`."""
+"""The nine factors of every asset and session, and 12-1 momentum. Input: `PricePanel`. Output: `FactorPanel`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ SMA_50 = "SMA_50"
 SMA_200 = "SMA_200"
 RSI_14 = "RSI_14"
 ATR_14 = "ATR_14"
+MOMENTUM_12_1 = "Momentum_12_1"
 FACTOR_NAMES = (
     MOMENTUM_60,
     MOMENTUM_120,
@@ -27,13 +28,17 @@ FACTOR_NAMES = (
     SMA_200,
     RSI_14,
     ATR_14,
+    MOMENTUM_12_1,
 )
+# Twelve months without the newest one, in exchange sessions (SPEC section 6).
+YEAR_SESSIONS = 252
+MONTH_SESSIONS = 21
 # Their values are prices and must be divided by the growth factor to be read in dollars of the session.
 PRICE_LIKE = frozenset({SMA_20, SMA_50, SMA_200, ATR_14})
 
 
 def series_factors(series: NativeSeries) -> FloatArray:
-    """Factors of one asset on its own trading days, shape (n_factors, n_bars), NaN before the lookback is full."""
+    """Nine factors of one asset on its own trading days, shape (9, n_bars), NaN before the lookback is full."""
     close = series.close
     year = series.periods_per_year
     return np.stack(
@@ -51,8 +56,21 @@ def series_factors(series: NativeSeries) -> FloatArray:
     )
 
 
+def momentum_12_1(series: NativeSeries) -> FloatArray:
+    """``price(D - 21) / price(D - 252) - 1`` at each session D, shape (T,), NaN before the lookback is full.
+
+    Counted in exchange sessions for every asset, for the ranks of one session must speak of the same months. Skipping
+    the newest month avoids its reversal (Asness, Moskowitz, Pedersen, Value and Momentum Everywhere, 2013).
+    """
+    has = series.last_known >= 0
+    price = np.where(has, series.close[np.maximum(series.last_known, 0)], np.nan)
+    result = np.full(len(price), np.nan)
+    result[YEAR_SESSIONS:] = price[YEAR_SESSIONS - MONTH_SESSIONS : -MONTH_SESSIONS] / price[:-YEAR_SESSIONS] - 1.0
+    return result
+
+
 def calculate_factors(panel: PricePanel) -> FactorPanel:
-    """Compute the nine factors on each asset's own bars and read them off at each session's decision time.
+    """Compute the factors on each asset's own bars and read them off at each session's decision time.
 
     A session without a new bar has no factor (NaN), as SPEC section 3 wants of quarantined or missing bars.
     """
@@ -65,7 +83,8 @@ def calculate_factors(panel: PricePanel) -> FactorPanel:
             continue
         rows = np.flatnonzero(panel.fresh[:, asset])
         at = series.last_known[rows]
-        values[:, rows, asset] = series_factors(series)[:, at]
+        values[:-1, rows, asset] = series_factors(series)[:, at]
+        values[-1, rows, asset] = momentum_12_1(series)[rows]
         close[rows, asset] = series.close[at]
         factor[rows, asset] = series.factor[at]
     return FactorPanel(FACTOR_NAMES, values, close, factor)
@@ -77,22 +96,4 @@ def in_dollars(factors: FactorPanel, row: int) -> FloatArray:
     for position, name in enumerate(factors.names):
         if name in PRICE_LIKE:
             result[position] /= factors.price_factor[row]
-    return result
-
-
-def cross_sectional_rank(values: FloatArray) -> FloatArray:
-    """Percentile rank among the assets that have a value (SPEC section 4): average ties, in (0, 1].
-
-    Parameters
-    ----------
-    values
-        Shape (n,); NaN stays NaN.
-    """
-    result = np.full(values.shape, np.nan)
-    known = np.isfinite(values)
-    present = values[known]
-    if present.size:
-        below = (present[:, None] > present[None, :]).sum(axis=1)
-        equal = (present[:, None] == present[None, :]).sum(axis=1)
-        result[known] = (below + (equal + 1) / 2.0) / present.size
     return result

@@ -111,6 +111,7 @@ def assemble_panel(
         volatility_index=index,
         volatility_index_age=age,
         cash_rate=_cash_rate(macro.frame, decisions),
+        month_end=calendar.month_ends(sessions),
         source=_source_name(bars.frame),
     )
 

@@ -117,11 +117,3 @@ def _name_clips(
         if names:
             clips[symbol] = tuple(names)
     return clips
-
-
-def blend(sleeves: dict[str, FloatArray], budgets: dict[str, float], assets: int) -> FloatArray:
-    """Sum the sleeves' weights times their budgets, shape (n,)."""
-    total = np.zeros(assets)
-    for name, weights in sleeves.items():
-        total += budgets[name] * weights
-    return total

@@ -11,7 +11,9 @@ import math
 from dataclasses import dataclass
 from datetime import date
 
+from trading_lib.domain.approvals import REVIEW_LEVEL
 from trading_lib.domain.risk import RiskEvent, RiskState
+from trading_lib.risk.approvals import answer_of_configuration, open_question
 from trading_lib.risk.config import RiskConfig
 
 # Net asset values are cents, so a drawdown of exactly 8 % may come out as 0.07999999999999996.
@@ -35,9 +37,14 @@ class LevelStep:
     peak: float
     reference_peak: float
     calm_sessions: int
-    awaiting_approval: bool
     approved: bool
+    question: date | None
     events: tuple[RiskEvent, ...]
+
+    @property
+    def awaiting_approval(self) -> bool:
+        """Whether a person is asked and has not approved."""
+        return self.question is not None
 
 
 def triggered_level(drawdown: float, config: RiskConfig) -> int:
@@ -49,6 +56,8 @@ def advance_level(
     state: RiskState, session: date, nav: float, model_volatility: float, config: RiskConfig
 ) -> LevelStep:
     """Move the drawdown level by one session.
+
+    Level 4 is left only after an approval; one of re-entry also holds at the level 3 it leads to.
 
     Parameters
     ----------
@@ -62,24 +71,32 @@ def advance_level(
     drawdown = 1.0 - nav / reference if nav > 0 else 1.0
     calm = state.calm_sessions + 1 if model_volatility < config.target_volatility else 0
     triggered = triggered_level(drawdown, config)
-    approved = state.approved or (state.level == 4 and config.simulated_approval)
+    approved, events = _approved(state, session, config)
     if triggered > state.level:
-        event = _raised(state, session, triggered, drawdown, config)
-        return LevelStep(triggered, drawdown, peak, reference, 0, triggered == 4, False, (event,))
-    if state.level == 0:
-        return LevelStep(0, drawdown, peak, reference, calm, False, False, ())
-    if state.level < 4 and nav >= reference:
-        event = _lowered(state, session, 0, "net asset value is at its reference peak")
-        return LevelStep(0, 0.0, peak, reference, calm, False, False, (event,))
-    if calm >= config.calm_sessions and (state.level < 4 or approved):
+        # A fresh breach is a fresh question: nobody has approved what comes after it.
+        level, calm, approved = triggered, 0, False
+        events += (_raised(state, session, triggered, drawdown, config),)
+    elif 0 < state.level < 4 and nav >= reference:
+        level, drawdown = 0, 0.0
+        events += (_lowered(state, session, 0, "net asset value is at its reference peak"),)
+    elif state.level > 0 and calm >= config.calm_sessions and (state.level < 4 or approved):
         level = state.level - 1
+        events += (_lowered(state, session, level, _calm_reason(model_volatility, config, state.level)),)
         bound = config.levels.drawdowns[level] - REBASE_MARGIN
         reference = min(reference, nav / (1.0 - bound))
-        event = _lowered(state, session, level, _calm_reason(model_volatility, config, state.level))
-        drawdown = max(0.0, 1.0 - nav / reference)
-        return LevelStep(level, drawdown, peak, reference, 0, False, False, (event,))
-    waiting = state.level == 4 and not approved
-    return LevelStep(state.level, drawdown, peak, reference, calm, waiting, approved, ())
+        drawdown, calm = max(0.0, 1.0 - nav / reference), 0
+    else:
+        level = state.level
+    approved = approved and level >= REVIEW_LEVEL
+    question = open_question(level, approved, level > state.level, state.question, session)
+    return LevelStep(level, drawdown, peak, reference, calm, approved, question, events)
+
+
+def _approved(state: RiskState, session: date, config: RiskConfig) -> tuple[bool, tuple[RiskEvent, ...]]:
+    """Whether the session starts with an approval; a simulated book gives it to itself, one session after asking."""
+    if state.approved or state.level < REVIEW_LEVEL or not config.simulated_approval:
+        return state.approved, ()
+    return True, answer_of_configuration(state, session)
 
 
 def _raised(state: RiskState, session: date, level: int, drawdown: float, config: RiskConfig) -> RiskEvent:

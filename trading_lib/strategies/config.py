@@ -1,10 +1,12 @@
-"""Configuration of regime, signals and the trend sleeve."""
+"""Configuration of regime, signals and sleeves."""
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from trading_lib.domain.configuration import Configuration
 
@@ -48,7 +50,130 @@ class TrendConfig(Configuration):
     target_volatility: float = Field(0.15, gt=0, le=1)
 
 
-class SleeveBudgets(Configuration):
-    """Share of the investable capital each sleeve gets."""
+class RiskMeasure(StrEnum):
+    """What risk parity equalises the contributions to, by the names riskfolio-lib uses."""
 
-    trend: float = Field(1.0, ge=0, le=1)
+    VARIANCE = "MV"
+    MEAN_ABSOLUTE_DEVIATION = "MAD"
+    SEMI_DEVIATION = "MSV"
+    CONDITIONAL_VALUE_AT_RISK = "CVaR"
+    ENTROPIC_VALUE_AT_RISK = "EVaR"
+    CONDITIONAL_DRAWDOWN_AT_RISK = "CDaR"
+    ULCER_INDEX = "UCI"
+
+
+class MomentumConfig(Configuration):
+    """Monthly ranking by 12-1 momentum (technical design 4.5.1) and the bounds on a month's trading (4.5.3).
+
+    Attributes
+    ----------
+    top_share, bottom_share
+        Shares of the ranked assets that are bought and sold; those between keep what they have.
+    defence_share
+        Defence begins when more than this share of the top group closed below its SMA_200.
+    defence_symbols
+        What is held then.
+    monthly_turnover, monthly_cost
+        Bounds as fractions of the sleeve's capital; turnover is half of what is traded.
+    """
+
+    top_share: float = Field(0.30, gt=0, lt=1)
+    bottom_share: float = Field(0.30, ge=0, lt=1)
+    defence_share: float = Field(0.50, ge=0, le=1)
+    defence_symbols: tuple[str, ...] = ("GLD", "TLT")
+    monthly_turnover: float = Field(0.40, gt=0)
+    monthly_cost: float = Field(0.002, gt=0)
+
+    @model_validator(mode="after")
+    def _groups_apart(self) -> Self:
+        if self.top_share + self.bottom_share > 1.0:
+            raise ValueError("top_share and bottom_share overlap: together they must be at most 1")
+        if len(set(self.defence_symbols)) < len(self.defence_symbols):
+            raise ValueError(f"defence_symbols names an asset twice: {', '.join(self.defence_symbols)}")
+        return self
+
+
+class RotationConfig(MomentumConfig):
+    """Momentum with risk parity on the selected assets (technical design 4.5.3).
+
+    Attributes
+    ----------
+    risk_measure
+        MV (variance) has a kernel of its own; all others are solved by riskfolio-lib.
+    covariance_window
+        Sessions of returns behind the risk: half a year is long enough for a dozen assets and short enough to follow
+        a change of regime within a few rebalances.
+    minimum_coverage
+        Share of those sessions an asset must have a return of.
+    asset_cap
+        Largest share of the selected assets' capital for one of them, inside the optimisation; 1 means none.
+    tail
+        Share of the worst outcomes that CVaR, EVaR and CDaR look at.
+    """
+
+    risk_measure: RiskMeasure = RiskMeasure.VARIANCE
+    covariance_window: int = Field(126, ge=20)
+    minimum_coverage: float = Field(0.80, gt=0, le=1)
+    asset_cap: float = Field(1.0, gt=0, le=1)
+    tail: float = Field(0.05, gt=0, lt=0.5)
+
+
+class SleeveConfig(Configuration):
+    """One sleeve: which strategy runs it, on what share of the investable capital, with which options.
+
+    Attributes
+    ----------
+    strategy
+        A registered name, ``file.py:Class`` in include/strategies, or ``package.module:Class``.
+    options
+        Pairs of name and value that override the strategy's section, or become a user's class's keyword arguments.
+    """
+
+    name: str = Field(min_length=1, pattern=r"^[a-z][a-z0-9_]*$")
+    strategy: str = Field(min_length=1)
+    budget: float = Field(ge=0, le=1)
+    options: Annotated[tuple[tuple[str, Any], ...], BeforeValidator(lambda given: _pairs(given))] = ()
+
+
+def _pairs(given: Any) -> Any:
+    """Turn a mapping into pairs and its lists into tuples, so that the model can be hashed."""
+    if not isinstance(given, Mapping):
+        return given
+    return tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in given.items())
+
+
+def _listed(given: Any) -> Any:
+    """Turn ``trend: 0.5`` and ``mine: {strategy: ..., budget: 0.2}`` into one entry each, with its name."""
+    if not isinstance(given, Mapping):
+        return given
+    return tuple(
+        {"name": name, "strategy": name, **value}
+        if isinstance(value, Mapping)
+        else {"name": name, "strategy": name, "budget": value}
+        for name, value in given.items()
+    )
+
+
+class StrategySettings(Configuration):
+    """Everything signals and sleeves are told."""
+
+    regime: RegimeConfig = RegimeConfig()
+    signals: SignalConfig = SignalConfig()
+    sleeves: Annotated[tuple[SleeveConfig, ...], BeforeValidator(_listed)] = (
+        SleeveConfig(name="trend", strategy="trend", budget=1.0),
+    )
+    trend: TrendConfig = TrendConfig()
+    rotation: RotationConfig = RotationConfig()
+    cross_sectional_momentum: MomentumConfig = MomentumConfig()
+
+    @model_validator(mode="after")
+    def _budgets_fit(self) -> Self:
+        total = sum(sleeve.budget for sleeve in self.sleeves)
+        if total > 1 + 1e-9:
+            raise ValueError(f"the sleeves' budgets add up to {total:g}, more than all capital")
+        if total <= 0:
+            raise ValueError("no sleeve has a budget, so nothing would ever be decided")
+        names = [sleeve.name for sleeve in self.sleeves]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two sleeves have the same name: {', '.join(names)}")
+        return self

@@ -1,6 +1,8 @@
-"""The trend sleeve: signals sized to each asset's volatility target. Output: weights, none negative."""
+"""The trend sleeve: signals sized to each asset's volatility target."""
 
 from __future__ import annotations
+
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,12 +10,40 @@ from numpy.typing import NDArray
 from trading_lib.domain.kernels import compiled
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.prices import FloatArray
-from trading_lib.domain.signals import SignalPanel
+from trading_lib.domain.signals import SignalPanel, SignalType
+from trading_lib.domain.sleeves import SleeveTarget, SleeveView, Words
 from trading_lib.domain.volatility import portfolio_volatility
 from trading_lib.strategies.config import TrendConfig
 
 # Sessions of returns behind the sleeve's own volatility, the span of Volatility_60.
 VOLATILITY_WINDOW = 60
+
+
+class Trend:
+    """Technical design 4.3.2 with volatility targeting: buys what rises, keeps what holds, leaves what falls."""
+
+    def __init__(self, config: TrendConfig, minimum_confidence: float) -> None:
+        self._config = config
+        self._minimum_confidence = minimum_confidence
+
+    def target(self, view: MarketView, sleeve: SleeveView) -> SleeveTarget:
+        """Weights of the session; see `trend_weights`."""
+        weights = trend_weights(view, sleeve.signals, sleeve.held, self._minimum_confidence, self._config)
+        return SleeveTarget(weights, partial(self._words, view, sleeve.signals, weights))
+
+    def _words(self, view: MarketView, signals: SignalPanel, weights: FloatArray) -> Words:
+        words = {}
+        for i, symbol in enumerate(view.universe.symbols):
+            signal, confidence = SignalType(int(signals.codes[i])), signals.confidence[i]
+            if signal > 0 and confidence >= self._minimum_confidence:
+                volatility, target = view.factors["Volatility_60"][i], view.universe.volatility_targets[i]
+                words[symbol] = (
+                    f"{signal.name}: cap {view.universe.max_weights[i]:.0%} x confidence {confidence:.2f} x "
+                    f"min(1, volatility target {target:.1%} / volatility {volatility:.1%}) -> {weights[i]:.1%}"
+                )
+            elif weights[i] > 0:
+                words[symbol] = f"{signal.name} keeps what is held: {weights[i]:.1%}"
+        return words
 
 
 def trend_weights(

@@ -15,6 +15,7 @@ from typing import Any, Self, TypeVar
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from trading_lib.adapters.strategy_files import load_strategy
 from trading_lib.decision import DecisionConfig
 from trading_lib.domain.configuration import Configuration
 from trading_lib.domain.errors import ConfigurationError
@@ -24,7 +25,8 @@ from trading_lib.market_data.config import SourcesConfig
 from trading_lib.orders.config import OrderConfig, PreTradeConfig
 from trading_lib.portfolio.config import ConstraintConfig
 from trading_lib.risk.config import RiskConfig
-from trading_lib.strategies.config import RegimeConfig, SignalConfig, SleeveBudgets, TrendConfig
+from trading_lib.strategies.config import StrategySettings
+from trading_lib.strategies.registry import check_sleeves, register_strategy
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -60,13 +62,9 @@ class UniverseFile(Configuration):
     instruments: tuple[InstrumentConfig, ...] = Field(min_length=1)
 
 
-class StrategyFile(Configuration):
+class StrategyFile(StrategySettings):
     """strategy.yaml."""
 
-    regime: RegimeConfig
-    signals: SignalConfig
-    sleeves: SleeveBudgets
-    trend: TrendConfig
     constraints: ConstraintConfig
 
 
@@ -115,11 +113,11 @@ def load_configuration(folder: Path, environment: Mapping[str, str] | None = Non
     twice = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
     if twice:
         raise ConfigurationError(f"{folder / 'universe.yaml'} lists {', '.join(twice)} twice", "keep one of each")
+    settings = StrategySettings(**{name: getattr(strategy, name) for name in StrategySettings.model_fields})
+    own = _register_own_strategies(settings, folder.parent / "strategies")
+    check_sleeves(settings)
     decision = DecisionConfig(
-        regime=strategy.regime,
-        signals=strategy.signals,
-        sleeves=strategy.sleeves,
-        trend=strategy.trend,
+        strategy=settings,
         constraints=strategy.constraints,
         risk=risk,
         orders=execution.orders,
@@ -131,12 +129,22 @@ def load_configuration(folder: Path, environment: Mapping[str, str] | None = Non
         decision=decision,
         paper=execution.paper,
         initial_cash=execution.initial_cash,
-        config_hash=_hash(universe, strategy, risk, execution),
+        config_hash=_hash(own, universe, strategy, risk, execution),
     )
 
 
-def _hash(*models: BaseModel) -> str:
-    text = json.dumps([model.model_dump(mode="json") for model in models], sort_keys=True)
+def _register_own_strategies(settings: StrategySettings, folder: Path) -> list[str]:
+    """Load the classes that sleeves name by file or module and return a digest of each source."""
+    references = sorted({sleeve.strategy for sleeve in settings.sleeves if ":" in sleeve.strategy})
+    loaded = [load_strategy(reference, folder) for reference in references]
+    for reference, found in zip(references, loaded, strict=True):
+        register_strategy(reference, found.strategy)
+    return [found.digest for found in loaded]
+
+
+def _hash(own_strategies: list[str], *models: BaseModel) -> str:
+    contents = [model.model_dump(mode="json") for model in models]
+    text = json.dumps([*contents, *own_strategies], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from trading_lib.domain.prices import FloatArray
 from trading_lib.domain.risk import RiskAssessment, RiskEvent, RiskState
 from trading_lib.domain.signals import MarketRegime, RegimeReading, SignalPanel
+from trading_lib.domain.sleeves import SleeveEvent, SleeveRecord, SleeveTarget
 from trading_lib.domain.weights import TargetWeights
 
 Record = dict[str, Any]
@@ -37,9 +39,49 @@ def signals_from(record: Mapping[str, Any]) -> tuple[RegimeReading, SignalPanel]
     return regime, signals
 
 
-def targets_record(targets: TargetWeights) -> Record:
-    """Payload of the target stage."""
-    return _values(targets)
+def targets_record(targets: TargetWeights, symbols: Sequence[str]) -> Record:
+    """Payload of the target stage, each sleeve's words included."""
+    sleeves = {name: _sleeve_record(record) for name, record in targets.sleeves.items()}
+    return _values(targets) | {"sleeves": sleeves, "symbols": list(symbols)}
+
+
+def _sleeve_record(record: SleeveRecord) -> Record:
+    target = record.target
+    return {
+        "budget": record.budget,
+        "held": record.held,
+        "weights": target.weights,
+        "memory": dict(target.memory),
+        "words": dict(target.words()),
+        "events": [_values(event) for event in target.events],
+    }
+
+
+def sleeves_from(record: Mapping[str, Any], symbols: Sequence[str] = ()) -> dict[str, SleeveRecord]:
+    """Read the sleeves' decisions from the target stage's payload; none in a record older than the sleeves.
+
+    Parameters
+    ----------
+    symbols
+        The universe's today, when it may have changed since: a new symbol's weight was 0.
+    """
+    then = record.get("symbols", symbols)
+    order = [then.index(symbol) if symbol in then else -1 for symbol in symbols] if list(symbols) != then else None
+    return {name: _sleeve_from(stored, order) for name, stored in record.get("sleeves", {}).items()}
+
+
+def _sleeve_from(stored: Mapping[str, Any], order: list[int] | None) -> SleeveRecord:
+    def weights(name: str) -> FloatArray:
+        values = np.array(stored[name], dtype=np.float64)
+        return values if not order else np.r_[values, 0.0][order]  # -1 finds the zero
+
+    target = SleeveTarget(
+        weights=weights("weights"),
+        words=lambda: stored["words"],
+        memory=stored["memory"],
+        events=tuple(SleeveEvent(**event) for event in stored["events"]),
+    )
+    return SleeveRecord(target, weights("held"), stored["budget"])
 
 
 def targets_from(record: Mapping[str, Any]) -> TargetWeights:
@@ -49,6 +91,7 @@ def targets_from(record: Mapping[str, Any]) -> TargetWeights:
         weights=np.array(record["weights"], dtype=np.float64),
         correlations=np.array(record["correlations"], dtype=np.float64),
         clips={symbol: tuple(names) for symbol, names in record["clips"].items()},
+        sleeves=sleeves_from(record),
     )
 
 

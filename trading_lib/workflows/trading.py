@@ -15,7 +15,15 @@ import numpy as np
 
 from trading_lib.accounting.reconcile import unexplained_differences
 from trading_lib.backtest.engine import execute, settle_row
-from trading_lib.decision import held_weights, order_stage, risk_stage, signal_stage, target_stage
+from trading_lib.decision import (
+    FIRST_SESSION,
+    SleeveHistory,
+    held_weights,
+    order_stage,
+    risk_stage,
+    signal_stage,
+    target_stage,
+)
 from trading_lib.domain.errors import SessionError, TradingError
 from trading_lib.domain.orders import Fill, OrderEvent, OrderStatus
 from trading_lib.domain.portfolio import Portfolio
@@ -34,6 +42,7 @@ from trading_lib.workflows.stage_records import (
     assessment_record,
     signals_from,
     signals_record,
+    sleeves_from,
     targets_from,
     targets_record,
 )
@@ -131,12 +140,23 @@ def targets(plan: Plan, run: BookRun | None = None) -> Result:
     view, config, portfolio = active.view, active.decision_config, active.portfolio()
     regime, panel = signals_from(active.stage("signals"))
     held = held_weights(view.universe, portfolio)
-    weights = target_stage(view, panel, held, config)
-    words = describe_signals(view, regime, panel, weights.weights, config.signals)
+    weights = target_stage(view, regime, panel, held, _sleeve_history(active), config)
+    words = describe_signals(view, regime, panel, weights.weights, config.strategy.signals)
     actual = {symbol: float(held[i]) for i, symbol in enumerate(view.universe.symbols)}
-    active.state.save_stage(active.book.name, active.session, "targets", targets_record(weights))
+    active.state.save_stage(active.book.name, active.session, "targets", targets_record(weights, view.universe.symbols))
     active.state.save_signals(active.book.name, words, actual)
     return {"invested": round(float(weights.weights.sum()), 6), "clipped": sorted(weights.clips)}
+
+
+def _sleeve_history(run: BookRun) -> SleeveHistory:
+    """Return what the sleeves decided last in this book, and what its stops have closed since."""
+    known = run.state.latest_stage(run.book.name, "targets", run.session)
+    if known is None:
+        return FIRST_SESSION
+    session, record = known
+    state = run.state.latest_risk_state(run.book.name, run.session)
+    elapsed = run.market.row(run.session) - run.market.row(session)
+    return SleeveHistory(sleeves_from(record, run.view.universe.symbols), elapsed, state.cooling_off if state else ())
 
 
 def risk(plan: Plan, run: BookRun | None = None) -> Result:

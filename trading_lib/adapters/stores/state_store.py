@@ -77,6 +77,19 @@ class StateStore:
         row = self._one(decision_stages, book=book, session=session, stage=stage)
         return None if row is None else decode(row["payload"])
 
+    def latest_stage(self, book: str, stage: str, before: date) -> tuple[date, dict[str, Any]] | None:
+        """Session and payload of the newest run of a stage earlier than ``before``; None when there is none."""
+        table = decision_stages
+        query = (
+            select(table)
+            .where(table.c.book == book, table.c.stage == stage, table.c.session < before)
+            .order_by(table.c.session.desc())
+            .limit(1)
+        )
+        with self._engine.connect() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+        return None if row is None else (row["session"], decode(row["payload"]))
+
     def save_decision(self, record: DecisionRecord) -> bool:
         """Store a decision; the time and the code version of the first one stand."""
         encoded = encode(record.payload)

@@ -1,0 +1,46 @@
+"""A person's answer to a question of risk control, as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+# Risk levels 3 (MANUAL_REVIEW) and 4 (REQUIRE_MANUAL_CONFIRM) of technical design 4.3.3 ask a person.
+REVIEW_LEVEL = 3
+
+
+class Channel(StrEnum):
+    """How an answer came."""
+
+    AIRFLOW = "airflow"
+    COMMAND_LINE = "command line"
+    CONFIGURATION = "configuration"
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """An answer. It concerns one question, and a question is named by its book and the session that asked it.
+
+    Attributes
+    ----------
+    session
+        `RiskState.question`: the session whose risk assessment asked.
+    level
+        The level that asked, 3 or 4.
+    approved
+        False for a rejection, which is an answer as well.
+    answered_at
+        Timezone-aware.
+    note
+        What the person had to say, may be empty.
+    """
+
+    book: str
+    session: date
+    level: int
+    approved: bool
+    answered_by: str
+    answered_at: datetime
+    note: str
+    channel: Channel

@@ -1,0 +1,104 @@
+"""What a strategy is given and what it answers. A user's own strategy needs this module and nothing else of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from trading_lib.domain.market_view import MarketView
+from trading_lib.domain.prices import FloatArray
+from trading_lib.domain.signals import RegimeReading, SignalPanel
+
+# Symbol -> why it has its weight; "" speaks about the sleeve as a whole.
+Words = Mapping[str, str]
+
+
+def without_words() -> Words:
+    """Return the words of a sleeve that gives none."""
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class SleeveEvent:
+    """Something a sleeve did that a person should see, e.g. a switch to defence; it is stored with the risk events.
+
+    Attributes
+    ----------
+    kind
+        One word, e.g. "defence".
+    """
+
+    kind: str
+    reason: str
+    symbol: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SleeveView:
+    """A sleeve's own past, n assets in universe order; weights are shares of the sleeve's capital.
+
+    Attributes
+    ----------
+    held
+        Shape (n,): what of the holdings belongs to the sleeve.
+    wanted
+        Shape (n,): its last target, moved by the returns since; zeros at first. A stopped asset is no longer wanted
+        beyond what is left of it.
+    memory
+        The numbers it asked to be reminded of.
+    regime, signals
+        Of the session.
+    """
+
+    held: FloatArray
+    wanted: FloatArray
+    memory: Mapping[str, float]
+    regime: RegimeReading
+    signals: SignalPanel
+
+
+@dataclass(frozen=True, slots=True)
+class SleeveTarget:
+    """What a sleeve wants of one session.
+
+    Attributes
+    ----------
+    weights
+        Shape (n,): shares of the sleeve's capital, finite, none negative, their sum at most 1 unless leverage is meant.
+    words
+        Called only where reasons are read: symbol -> why, with the numbers the weights came from.
+    memory
+        Numbers to be reminded of next session.
+    """
+
+    weights: FloatArray
+    words: Callable[[], Words] = without_words
+    memory: Mapping[str, float] = field(default_factory=dict)
+    events: tuple[SleeveEvent, ...] = ()
+
+
+@runtime_checkable
+class Strategy(Protocol):
+    """Market view -> target weights with reasons. Pure: no clock, no I/O, no state but `SleeveView`."""
+
+    def target(self, view: MarketView, sleeve: SleeveView) -> SleeveTarget:
+        """Decide one session of the sleeve."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SleeveRecord:
+    """A sleeve's decision and the holdings it rested on, which the next session starts from.
+
+    Attributes
+    ----------
+    held
+        Shape (n,): `SleeveView.held` of that session.
+    budget
+        Its share of the investable capital.
+    """
+
+    target: SleeveTarget
+    held: FloatArray
+    budget: float

@@ -1,0 +1,82 @@
+"""Whose holdings are these? Splits a portfolio among its sleeves, and blends what the sleeves want into one target.
+
+All weights are shares of net asset value; s sleeves, n assets. A portfolio keeps no sleeve's name on a share, yet
+"hold" and "turnover" only mean something for a sleeve that knows what it owns. So each sleeve's part is carried from
+session to session: it moves with prices, and a change of the real holding goes to the sleeves that asked for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from trading_lib.domain.prices import FloatArray
+
+
+def drift(weights: FloatArray, returns: FloatArray) -> FloatArray:
+    """Weights after the returns of the sessions since, the rest being cash.
+
+    Parameters
+    ----------
+    weights
+        Shape (s, n).
+    returns
+        Simple returns, shape (sessions, n); NaN counts as 0. Changes of net asset value by other assets are left out:
+        each row is the share of a portfolio of its own.
+    """
+    growth = np.prod(1.0 + np.nan_to_num(returns, nan=0.0), axis=0)
+    moved: FloatArray = weights * growth
+    total = 1.0 + (moved - weights).sum(axis=1, keepdims=True)
+    # A total at or below zero means a loss of everything: what is left cannot be told in shares.
+    result: FloatArray = moved / np.where(total > 0, total, 1.0)
+    return result
+
+
+def attribute(held: FloatArray, before: FloatArray, wanted: FloatArray, budgets: FloatArray) -> FloatArray:
+    """Split the present holdings among the sleeves; columns add up to ``held``.
+
+    Parameters
+    ----------
+    held
+        Shape (n,): present weights, none negative.
+    before
+        Shape (s, n): each sleeve's part at the decision before, moved by the returns since.
+    wanted
+        Shape (s, n): each sleeve's part of the last target, moved likewise.
+    budgets
+        Shape (s,): what nobody wanted is split in this proportion.
+    """
+    if len(budgets) == 1:
+        return held[None, :].copy()
+    missing = np.maximum(wanted - before, 0.0)
+    surplus = np.maximum(before - wanted, 0.0)
+    change = held - before.sum(axis=0)
+    even = np.broadcast_to(_share(budgets)[:, None], before.shape)
+    bought = np.maximum(change, 0.0) * _share(missing, otherwise=even)
+    # A sale takes first what sleeves gave up, then from all in proportion.
+    given_up = surplus.sum(axis=0)
+    sold = np.maximum(-change, 0.0)
+    first = np.minimum(sold, given_up)
+    left = before - first * _share(surplus)
+    rest = (sold - first) * _share(left, otherwise=even)
+    parts: FloatArray = np.maximum(left - rest, 0.0) + bought
+    return parts
+
+
+def _share(parts: FloatArray, otherwise: FloatArray | None = None) -> FloatArray:
+    """Divide each column's parts by their sum, or ``otherwise`` (zeros) where that is zero."""
+    total = parts.sum(axis=0)
+    known = total > 0
+    shares: FloatArray = parts / np.where(known, total, 1.0)
+    if otherwise is not None:
+        shares[:, ~known] = otherwise[:, ~known]
+    return shares
+
+
+def blend(sleeves: Mapping[str, FloatArray], budgets: Mapping[str, float], assets: int) -> FloatArray:
+    """Sum the sleeves' weights times their budgets, shape (n,)."""
+    total = np.zeros(assets)
+    for name, weights in sleeves.items():
+        total += budgets[name] * weights
+    return total

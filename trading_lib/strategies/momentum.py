@@ -1,0 +1,75 @@
+"""Cross-sectional 12-1 momentum: who leads, who trails, and whether the leaders themselves fall.
+
+Technical design 4.5.1 after Asness, Moskowitz, Pedersen, Value and Momentum Everywhere (2013). Input: a `MarketView`.
+Output: `MomentumGroups`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trading_lib.domain.market_view import MarketView
+from trading_lib.domain.prices import BoolArray, FloatArray
+from trading_lib.domain.ranking import cross_sectional_rank
+from trading_lib.strategies.config import MomentumConfig
+
+# Ranks are ratios like 7/10, the bounds differences like 1 - 0.3: equal ones may differ in the last bit.
+DUST = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class MomentumGroups:
+    """One session's ranking, n assets in universe order.
+
+    Attributes
+    ----------
+    momentum, rank
+        Shape (n,): 12-1 momentum and its percentile rank; NaN without a complete history or a new bar. Such an asset is
+        in no group.
+    top, bottom
+        Shape (n,): rank above ``1 - top_share`` and below ``bottom_share``.
+    selected
+        Shape (n,): top, and its price above its SMA_200.
+    falling
+        Shape (n,): top, and its price below its SMA_200; where that average is unknown, neither.
+    defensive
+        Whether more than the configured share of the top group is falling.
+    """
+
+    momentum: FloatArray
+    rank: FloatArray
+    top: BoolArray
+    bottom: BoolArray
+    selected: BoolArray
+    falling: BoolArray
+    defensive: bool
+
+    @property
+    def kept(self) -> BoolArray:
+        """Shape (n,): what keeps its weight, for its rank is in the middle or unknown."""
+        middle: BoolArray = ~(self.top | self.bottom)
+        return middle
+
+
+def rank_by_momentum(view: MarketView, config: MomentumConfig) -> MomentumGroups:
+    """Rank the assets that have a value and form the groups.
+
+    Where all momenta are equal nobody leads, so nothing is bought or sold; a single asset ranks 1 and leads.
+    """
+    momentum = view.factors["Momentum_12_1"]
+    average = view.factors["SMA_200"]
+    rank = cross_sectional_rank(momentum)
+    top = rank > 1.0 - config.top_share + DUST
+    falling = top & (view.total_return_close < average)
+    known = int((top & np.isfinite(average)).sum())
+    return MomentumGroups(
+        momentum=momentum,
+        rank=rank,
+        top=top,
+        bottom=rank < config.bottom_share - DUST,
+        selected=top & (view.total_return_close > average),
+        falling=falling,
+        defensive=int(falling.sum()) > config.defence_share * known,
+    )

@@ -1,0 +1,94 @@
+"""Sleeves by name: the strategies that come with the system, and those that users register."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from trading_lib.domain.errors import ConfigurationError
+from trading_lib.domain.sleeves import Strategy
+from trading_lib.strategies.config import SleeveConfig, StrategySettings
+from trading_lib.strategies.trend import Trend
+
+Factory = Callable[[StrategySettings, Mapping[str, Any]], Strategy]
+
+
+@dataclass(frozen=True, slots=True)
+class Sleeve:
+    """A strategy that runs, and its share of the investable capital."""
+
+    name: str
+    budget: float
+    strategy: Strategy
+
+
+def _trend(settings: StrategySettings, options: Mapping[str, Any]) -> Strategy:
+    config = type(settings.trend).model_validate({**settings.trend.model_dump(), **options})
+    return Trend(config, settings.signals.minimum_confidence)
+
+
+_FACTORIES: dict[str, Factory] = {"trend": _trend}
+
+
+def register_strategy(name: str, strategy: Callable[..., Any]) -> None:
+    """Make a user's strategy known under ``name``; its options become keyword arguments of ``strategy``.
+
+    Registering a name again replaces it, except for those that come with the system.
+    """
+    if name in BUILT_IN:
+        raise ConfigurationError(f"strategy {name!r} comes with the system", "give your strategy another name")
+
+    def create(settings: StrategySettings, options: Mapping[str, Any]) -> Strategy:
+        try:
+            made = strategy(**options)
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(
+                f"strategy {name} cannot be created from {dict(options)}: {error}", "correct its options"
+            ) from None
+        if not isinstance(made, Strategy):
+            raise ConfigurationError(f"strategy {name} has no method target(view, sleeve)", "see docs/strategies.md")
+        return made
+
+    _FACTORIES[name] = create
+    running_sleeves.cache_clear()
+
+
+def strategy_names() -> tuple[str, ...]:
+    """Names a sleeve may use."""
+    return tuple(sorted(_FACTORIES))
+
+
+@lru_cache(maxsize=256)
+def running_sleeves(settings: StrategySettings) -> tuple[Sleeve, ...]:
+    """Create the sleeves that have a budget, in the order of the configuration.
+
+    Raises
+    ------
+    ConfigurationError
+        Naming the sleeve whose strategy is unknown or whose options do not fit.
+    """
+    return tuple(Sleeve(s.name, s.budget, _create(s, settings)) for s in settings.sleeves if s.budget > 0)
+
+
+def check_sleeves(settings: StrategySettings) -> None:
+    """Create every sleeve, with or without a budget, so that a mistake shows when the configuration is loaded."""
+    for sleeve in settings.sleeves:
+        _create(sleeve, settings)
+
+
+def _create(sleeve: SleeveConfig, settings: StrategySettings) -> Strategy:
+    factory = _FACTORIES.get(sleeve.strategy)
+    if factory is None:
+        raise ConfigurationError(
+            f"sleeve {sleeve.name}: there is no strategy {sleeve.strategy!r}", f"use one of {', '.join(_FACTORIES)}"
+        )
+    try:
+        return factory(settings, dict(sleeve.options))
+    except ValueError as error:  # pydantic's ValidationError is one
+        text = " ".join(str(error).split())
+        raise ConfigurationError(f"sleeve {sleeve.name}: {text}", "correct its options in strategy.yaml") from None
+
+
+BUILT_IN = frozenset(_FACTORIES)
