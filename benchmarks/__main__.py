@@ -12,10 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import backtest, storage, validation
+from benchmarks import backtest, decision, storage, validation
 
 BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "backtest": backtest.run,
+    "decision": decision.run,
     "storage": storage.run,
     "validation": validation.run,
 }

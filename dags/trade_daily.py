@@ -1,6 +1,9 @@
 """trade_daily: decide and trade one session, from yesterday's fills to today's report.
 
 plan -> await_decision_time -> settle -> signals -> targets -> risk -> orders -> place -> fills -> reconcile -> report
+                                                            risk -> approval_needed -> ask_for_approval
+
+At risk levels 3 and 4 a run of risk_approval asks a person. Nothing here waits for it: the next session finds the answer.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow.exceptions import AirflowSkipException
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import Param, PokeReturnValue, chain, dag, task
 from failure_mail import notify_failure
 from pipeline_assets import MARKET_DATA, SOURCES
@@ -63,8 +67,24 @@ def trade_daily() -> None:
 
         return run
 
+    @task.short_circuit
+    def approval_needed(plan: Plan) -> Plan:
+        from trading_lib.workflows import approvals
+
+        return approvals.asked_by_session(plan)
+
+    ask_for_approval = TriggerDagRunOperator(
+        task_id="ask_for_approval",
+        trigger_dag_id="risk_approval",
+        trigger_run_id="{{ ti.xcom_pull(task_ids='approval_needed')['run_id'] }}",
+        conf={"book": "{{ ti.xcom_pull(task_ids='approval_needed')['book'] }}"},
+        logical_date=None,
+        skip_when_already_exists=True,
+    )
     planned = plan()
-    chain(await_decision_time(planned), *(stage(name)(planned) for name in STAGES))
+    stages = {name: stage(name)(planned) for name in STAGES}
+    chain(await_decision_time(planned), *stages.values())
+    chain(stages["risk"], approval_needed(planned), ask_for_approval)
 
 
 trade_daily()

@@ -26,13 +26,13 @@ from trading_lib.domain.orders import Side
 from trading_lib.domain.signals import MarketRegime
 from trading_lib.strategies.config import SleeveConfig, StrategySettings
 
-CONFIG = DecisionConfig()
-
-
 def trend_only(budget: float) -> DecisionConfig:
     return DecisionConfig(
         strategy=StrategySettings(sleeves=(SleeveConfig(name="trend", strategy="trend", budget=budget),))
     )
+
+
+CONFIG = trend_only(1.0)
 
 
 def rising() -> dict[str, np.ndarray]:

@@ -7,7 +7,7 @@ functions one task at a time, in the same order, and stores what each returns.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from trading_lib.domain.weights import TargetWeights
 from trading_lib.orders.config import OrderConfig, PreTradeConfig
 from trading_lib.orders.generate import OrderBatch, generate_orders
 from trading_lib.portfolio.config import ConstraintConfig
-from trading_lib.portfolio.constraints import constrain
+from trading_lib.portfolio.constraints import constrain, valid_weights
 from trading_lib.portfolio.sleeves import attribute, blend, drift
 from trading_lib.risk.assess import assess_risk
 from trading_lib.risk.config import RiskConfig
@@ -56,13 +56,16 @@ class Decision:
 
 
 def held_weights(universe: Universe, portfolio: Portfolio) -> FloatArray:
-    """Present weights, shape (n,)."""
-    weights = np.zeros(len(universe))
+    """Present weights, shape (n,); a holding that the universe does not list is an `UnknownSymbolError`."""
+    columns, marks = universe.positions, portfolio.marks
+    if not portfolio.positions.keys() <= columns.keys():
+        universe.require_known(portfolio.positions, "the portfolio")
+    weights = [0.0] * len(columns)
     nav = float(portfolio.nav)
     if nav > 0:
         for symbol, position in portfolio.positions.items():
-            weights[universe.positions[symbol]] = float(position.quantity) * float(portfolio.marks[symbol]) / nav
-    return weights
+            weights[columns[symbol]] = float(position.quantity) * float(marks[symbol]) / nav
+    return np.array(weights)
 
 
 def signal_stage(view: MarketView, config: DecisionConfig) -> tuple[RegimeReading, SignalPanel]:
@@ -114,7 +117,7 @@ def target_stage(
     }
     weights = {name: record.target.weights for name, record in records.items()}
     wanted = blend(weights, {sleeve.name: sleeve.budget for sleeve in sleeves}, len(view.universe))
-    return replace(constrain(view, wanted, held, config.constraints), sleeves=records)
+    return constrain(view, wanted, held, config.constraints, records)
 
 
 def _sleeve_views(
@@ -133,12 +136,17 @@ def _sleeve_views(
     past = [history.records.get(sleeve.name) for sleeve in sleeves]
     budgets = np.array([sleeve.budget for sleeve in sleeves])
     returns = view.mark_returns[max(0, len(view.mark_returns) - history.sessions) :]
-    before = drift(np.array([record.held if record else nothing for record in past]), returns)
     wanted = drift(np.array([record.target.weights if record else nothing for record in past]), returns)
-    owned = attribute(held, before * budgets[:, None], wanted * budgets[:, None], budgets) / budgets[:, None]
+    if len(sleeves) == 1:
+        # All holdings are the only sleeve's, whatever its past.
+        owned = (held / budgets)[None, :]
+    else:
+        before = drift(np.array([record.held if record else nothing for record in past]), returns)
+        owned = attribute(held, before * budgets[:, None], wanted * budgets[:, None], budgets) / budgets[:, None]
     for symbol in history.stopped:
-        column = view.universe.positions[symbol]
-        wanted[:, column] = np.minimum(wanted[:, column], owned[:, column])
+        column = view.universe.positions.get(symbol)
+        if column is not None:
+            wanted[:, column] = np.minimum(wanted[:, column], owned[:, column])
     return [
         SleeveView(owned[i], wanted[i], record.target.memory if record else {}, regime, signals)
         for i, record in enumerate(past)
@@ -161,13 +169,16 @@ def _weight_problem(answer: Any, assets: int) -> str:
     weights = getattr(answer, "weights", None)
     if not isinstance(weights, np.ndarray) or weights.shape != (assets,) or weights.dtype != np.float64:
         return f"its strategy must answer with a SleeveTarget of {assets} float64 weights"
+    if valid_weights(weights):
+        return ""
     if not np.isfinite(weights).all():
         return "a weight is not a finite number"
-    return f"a weight is negative ({weights.min():.4f})" if (weights < 0).any() else ""
+    return f"a weight is negative ({weights.min():.4f})"
 
 
 def risk_stage(
     view: MarketView,
+    regime: RegimeReading,
     signals: SignalPanel,
     targets: TargetWeights,
     held: FloatArray,
@@ -176,12 +187,13 @@ def risk_stage(
     config: DecisionConfig,
 ) -> RiskAssessment:
     """Risk control over the targets."""
-    return assess_risk(view, signals, targets, held, portfolio, state, config.risk)
+    return assess_risk(view, regime, signals, targets, held, portfolio, state, config.risk)
 
 
 def order_stage(
     view: MarketView,
     signals: SignalPanel,
+    targets: TargetWeights,
     assessment: RiskAssessment,
     held: FloatArray,
     portfolio: Portfolio,
@@ -189,7 +201,7 @@ def order_stage(
     config: DecisionConfig,
 ) -> OrderBatch:
     """Orders of the session."""
-    return generate_orders(view, signals, assessment, held, portfolio, book, config.orders)
+    return generate_orders(view, signals, assessment, held, portfolio, book, config.orders, targets.sleeves)
 
 
 def decide(
@@ -219,6 +231,6 @@ def decide(
     regime, signals = signal_stage(market, config)
     history = SleeveHistory(previous or {}, stopped=risk.cooling_off)
     targets = target_stage(market, regime, signals, held, history, config)
-    assessment = risk_stage(market, signals, targets, held, portfolio, risk, config)
-    batch = order_stage(market, signals, assessment, held, portfolio, book, config)
+    assessment = risk_stage(market, regime, signals, targets, held, portfolio, risk, config)
+    batch = order_stage(market, signals, targets, assessment, held, portfolio, book, config)
     return Decision(regime, signals, targets, assessment, batch)

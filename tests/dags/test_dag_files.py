@@ -20,17 +20,26 @@ GRAPHS: dict[str, dict[str, list[str]]] = {
         "publish": [],
     },
     "trade_daily": {
-        "plan": ["await_decision_time", *sorted(TRADING_STAGES)],
+        "plan": ["approval_needed", "await_decision_time", *sorted(TRADING_STAGES)],
         "await_decision_time": ["settle"],
         "settle": ["signals"],
         "signals": ["targets"],
         "targets": ["risk"],
-        "risk": ["orders"],
+        # Nothing waits for the approval: its question leaves the chain.
+        "risk": ["approval_needed", "orders"],
+        "approval_needed": ["ask_for_approval"],
+        "ask_for_approval": [],
         "orders": ["place"],
         "place": ["fills"],
         "fills": ["reconcile"],
         "reconcile": ["report"],
         "report": [],
+    },
+    "risk_approval": {
+        "question": ["approval", "record"],
+        "approval": ["approved"],
+        "approved": ["record"],
+        "record": [],
     },
 }
 
@@ -56,7 +65,8 @@ def test_task_graph_is_as_agreed(dag_bag: Any, dag_id: str) -> None:
 @pytest.mark.parametrize("dag_id", GRAPHS)
 def test_one_run_at_a_time_and_every_failure_is_mailed(dag_bag: Any, dag_id: str) -> None:
     dag = dag_bag.dags[dag_id]
-    assert dag.max_active_runs == 1
+    # A question that waits for its answer must hold up no other.
+    assert (dag.max_active_runs == 1) == (dag_id != "risk_approval")
     assert not dag.catchup
     for task in dag.tasks:
         callbacks = task.on_failure_callback
@@ -82,6 +92,26 @@ def test_the_asset_leaves_by_the_last_unmapped_task_and_starts_trading(dag_bag: 
     assert [asset.name for asset in condition.objects] == ["market_data"]
 
 
+def test_the_approval_has_no_default_ends_in_time_and_records_a_rejection(dag_bag: Any) -> None:
+    dag = dag_bag.dags["risk_approval"]
+    approval = dag.get_task("approval")
+    assert approval.options == ["Approve", "Reject"]
+    assert approval.defaults is None
+    assert approval.response_timeout is not None
+    # Airflow skips the direct successors of a rejection, whatever their trigger rule.
+    assert "record" not in approval.downstream_task_ids
+    assert dag.get_task("record").trigger_rule == "all_done"
+    assert dag.is_paused_upon_creation is False
+
+
+def test_a_question_is_asked_once_under_its_own_name(dag_bag: Any) -> None:
+    ask = dag_bag.dags["trade_daily"].get_task("ask_for_approval")
+    assert ask.trigger_dag_id == "risk_approval"
+    assert "run_id" in ask.trigger_run_id
+    assert ask.skip_when_already_exists
+    assert not ask.wait_for_completion
+
+
 def test_pools_of_the_dags_are_in_the_settings_file(dag_bag: Any, repository_root: Path) -> None:
     from trading_lib.adapters.services.airflow_settings import read_airflow_settings
 
@@ -101,6 +131,6 @@ def test_dags_survive_serialization(dag_bag: Any) -> None:
     assert type(timetable).__name__ == "XnysSessionTimetable"
 
 
-@pytest.mark.parametrize("name", ["market_data.py", "trade_daily.py"])
+@pytest.mark.parametrize("name", ["market_data.py", "risk_approval.py", "trade_daily.py"])
 def test_wiring_files_stay_thin(repository_root: Path, name: str) -> None:
     assert len((repository_root / "dags" / name).read_text().splitlines()) <= 90

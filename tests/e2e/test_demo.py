@@ -18,11 +18,18 @@ import pytest
 import requests
 from sqlalchemy import inspect, text
 
+from tests.e2e.crash import AFTER, BEFORE, BOOK, CRASH, LAST, write_crash_folder
 from tests.e2e.stack_client import RunningStack
+from tests.workflows.workflow_settings import make_settings
 from trading_lib.adapters.services.waiting import Patience
+from trading_lib.adapters.stores.approval_store import ApprovalStore
 from trading_lib.adapters.stores.database import connect
 from trading_lib.adapters.stores.embedded_postgres import EmbeddedPostgres
+from trading_lib.adapters.stores.order_store import OrderStore
+from trading_lib.adapters.stores.state_store import StateStore
 from trading_lib.domain.sessions import exchange_sessions
+from trading_lib.workflows import approvals, fetching, market_data
+from trading_lib.workflows.daily import trade_session
 
 pytestmark = pytest.mark.e2e
 
@@ -90,6 +97,8 @@ def test_both_dags_ran_to_success_in_airflow(stack: RunningStack, demo: dict[str
     for run in demo["dag_runs"]:
         assert stack.airflow("GET", f"/dags/{run['dag_id']}/dagRuns/{run['run_id']}")["state"] == "success"
         states = stack.task_states(run["dag_id"], run["run_id"])
+        # A demo book answers itself, so nobody is asked.
+        assert states.pop("ask_for_approval", "skipped") == "skipped"
         assert set(states.values()) == {"success"}, states
     assert set(STAGES) <= set(stack.task_states("trade_daily", demo["dag_runs"][1]["run_id"]))
 
@@ -218,6 +227,53 @@ def test_a_backfill_brings_data_and_never_trades(stack: RunningStack, demo: dict
     after = row_counts(stack)
     money = ("decisions", "order_intents", "orders", "fills", "portfolio_state", "risk_state", "signal_log")
     assert {name: after[name] for name in money} == {name: before[name] for name in money}
+
+
+def test_level_4_waits_for_a_person_in_airflow_and_goes_on_after_the_answer(
+    stack: RunningStack, demo: dict[str, Any], tmp_path: Path
+) -> None:
+    """The run that liquidates ends by itself; only the question waits, and only leaving level 4 depends on it."""
+    prices = write_crash_folder(tmp_path / "crash")
+    database = EmbeddedPostgres(stack.home / "postgres").url("trading")
+    settings = make_settings(database, stack.home)
+    for session in BEFORE:
+        plan = market_data.plan(session.isoformat(), "files", str(prices), BOOK, settings)
+        if session == BEFORE[0]:
+            fetching.ingest_history(plan, settings, LAST)
+        trade_session(plan, settings)
+    conf = {"session": CRASH.isoformat(), "source": "files", "data": str(prices), "book": BOOK}
+    body = {"dag_run_id": "crash", "logical_date": None, "conf": conf}
+    stack.airflow("POST", "/dags/trade_daily/dagRuns", json=body)
+    assert finished(stack, "trade_daily", "crash") == "success"
+    states = stack.task_states("trade_daily", "crash")
+    assert set(states.values()) == {"success"}, states
+    store = StateStore(settings.engine())
+    orders = OrderStore(settings.engine()).orders(BOOK, session=CRASH)
+    assert orders
+    assert {str(status) for _, status in orders} == {"WORKING"}
+
+    run_id = f"{BOOK}__{CRASH}__0"
+    task = f"/dags/risk_approval/dagRuns/{run_id}/taskInstances/approval"
+    asked = RUN_PATIENCE.wait_for(
+        lambda: stack.task_states("risk_approval", run_id).get("approval") == "awaiting_input" or None
+    )
+    assert asked, stack.task_states("risk_approval", run_id)
+    detail = stack.airflow("GET", f"{task}/-1/hitlDetails")
+    assert "re-entry from level 4" in detail["subject"]
+    assert approvals.open_question(BOOK, settings) is not None
+    answer = {"chosen_options": ["Approve"], "params_input": {"note": "crash understood"}}
+    stack.airflow("PATCH", f"{task}/-1/hitlDetails", json=answer)
+    assert finished(stack, "risk_approval", run_id) == "success"
+    assert set(stack.task_states("risk_approval", run_id).values()) == {"success"}
+    stored = ApprovalStore(settings.engine()).answer(BOOK, CRASH)
+    assert stored is not None
+    assert (stored.level, stored.approved, stored.answered_by, stored.note) == (4, True, "admin", "crash understood")
+    assert str(stored.channel) == "airflow"
+
+    trade_session(market_data.plan(AFTER.isoformat(), "files", str(prices), BOOK, settings), settings)
+    state = store.risk_state(BOOK, AFTER)
+    assert state is not None
+    assert (state.level, state.approved, state.awaiting_approval) == (4, True, False)
 
 
 def test_a_person_sees_the_runs_in_a_browser(stack: RunningStack, demo: dict[str, Any], tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ class Walk:
         before = replace(self.state, approved=True) if approve and self.state.level == 4 else self.state
         found = advance_level(before, SESSION, self.nav, volatility, self.config)
         self.check(before, found, volatility)
-        recovery = advance_recovery(before, found, found.level, self.config)
+        recovery = advance_recovery(before, found, self.config)
         self.check_ladder(before, found, recovery)
         self.state = replace(
             before,
@@ -44,6 +44,7 @@ class Walk:
             calm_sessions=found.calm_sessions,
             awaiting_approval=found.awaiting_approval,
             approved=found.approved,
+            question=found.question,
             recovery_sessions=recovery,
         )
         return found
@@ -63,8 +64,11 @@ class Walk:
         if found.level > before.level:
             assert found.level == triggered_level(found.drawdown, self.config)
             assert found.calm_sessions == 0
-        assert bool(found.events) == (found.level != before.level)
-        assert found.awaiting_approval <= (found.level == 4)
+        moved = [event for event in found.events if event.kind != "approval"]
+        assert [(e.level_before, e.level_after) for e in moved] == (
+            [(before.level, found.level)] if found.level != before.level else []
+        )
+        assert found.awaiting_approval == (found.level >= 3 and not found.approved)
 
     def check_ladder(self, before: RiskState, found: LevelStep, recovery: int | None) -> None:
         if found.level == 4:

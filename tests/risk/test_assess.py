@@ -11,9 +11,11 @@ import pytest
 
 from tests.market_builders import (
     ASSETS,
+    SESSION,
     UNIVERSE,
     at,
     make_portfolio,
+    make_regime,
     make_signals,
     make_state,
     make_targets,
@@ -53,6 +55,7 @@ def assess(
     wanted = np.full(ASSETS, 0.05) if targets is None else targets
     return assess_risk(
         view or make_view(),
+        make_regime(),
         signals or make_signals(1, 0.9),
         make_targets(wanted, correlations),
         held,
@@ -116,8 +119,25 @@ def test_level_3_sells_half_spares_the_havens_and_buys_only_them() -> None:
     portfolio, _ = holding()
     found = assess(portfolio, make_state(float(portfolio.nav) / 0.87))
     assert found.level == 3
-    assert buyable(found) == HAVENS
     assert ceilings(found) == {"SPY": 50, "BTC-USD": 0}
+    assert buyable(found) == set(), "nobody has approved anything yet"
+    assert buyable(assess(portfolio, found.next_state)) == HAVENS
+
+
+def test_without_an_approval_level_3_buys_no_havens_and_sells_all_the_same() -> None:
+    manual = RiskConfig(simulated_approval=False)
+    portfolio, _ = holding()
+    found = assess(portfolio, make_state(float(portfolio.nav) / 0.87), config=manual)
+    for _ in range(3):
+        assert found.next_state.question == SESSION
+        assert found.next_state.awaiting_approval
+        assert ceilings(found) == {"SPY": 50, "BTC-USD": 0}
+        assert buyable(found) == set()
+        assert "manual_review" in found.clips["TIP"]
+        found = assess(portfolio, found.next_state, config=manual)
+    approved = assess(portfolio, replace(found.next_state, approved=True), config=manual)
+    assert buyable(approved) == HAVENS
+    assert not approved.next_state.awaiting_approval
 
 
 def test_level_4_liquidates_everything_and_asks_for_a_person() -> None:
@@ -245,10 +265,12 @@ def test_when_every_pair_moves_as_one_it_is_level_2() -> None:
 
 
 def test_a_floor_below_the_level_changes_nothing() -> None:
-    portfolio, state = holding(level=3)
+    portfolio, state = holding(level=3, approved=True)
     found = assess(portfolio, state, correlations=together(0.85))
     assert (found.level, found.floor, found.effective_level) == (3, 2, 3)
-    assert found.events == ()
+    assert [(e.kind, e.level_before, e.level_after) for e in found.events] == [("floor", 3, 3)]
+    assert ceilings(found) == {}
+    assert assess(portfolio, found.next_state, correlations=together(0.85)).events == ()
 
 
 def test_the_ladder_limits_purchases() -> None:

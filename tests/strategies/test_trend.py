@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.market_builders import ASSETS, at, make_signals, make_view, vector
+from tests.market_builders import ASSETS, UNIVERSE, at, make_signals, make_view, vector
 from trading_lib.domain.kernels import python_version
 from trading_lib.strategies import trend
 from trading_lib.strategies.config import TrendConfig
@@ -19,7 +19,8 @@ NOTHING = np.zeros(ASSETS)
 
 def test_a_buy_gets_its_cap_times_volatility_scale_times_confidence() -> None:
     view = make_view({"Volatility_60": vector(0.30, GLD=0.22, SPY=0.05)})
-    found = trend_weights(view, make_signals(1, 0.6), NOTHING, 0.2, CONFIG)
+    bought = make_signals(vector(0, GLD=1, SPY=1, BTC_USD=1).astype(np.int8), 0.6)
+    found = trend_weights(view, bought, NOTHING, 0.2, CONFIG)
     assert found[at("GLD")] == pytest.approx(0.50 * 0.11 / 0.22 * 0.6)
     assert found[at("SPY")] == pytest.approx(0.40 * 0.6)  # calmer than its target: no more than the cap
     assert found[at("BTC-USD")] == pytest.approx(0.15 * 0.225 / 0.30 * 0.6)
@@ -74,3 +75,10 @@ def test_compiled_and_uncompiled_agree_and_weights_stay_within_the_caps(seed: in
     assert (found >= 0).all()
     assert (found <= universe.max_weights).all()
     assert (found[codes < 0] == 0).all()
+
+
+def test_many_buys_share_the_sleeves_capital() -> None:
+    """Fifteen sure buys want 3.05 times the capital; each gets the same part of what it wanted."""
+    quiet = make_view({"Volatility_60": np.full(ASSETS, 0.01)})
+    found = trend_weights(quiet, make_signals(2, 1.0), NOTHING, 0.2, CONFIG)
+    np.testing.assert_allclose(found, UNIVERSE.max_weights / UNIVERSE.max_weights.sum())

@@ -84,7 +84,7 @@ MISTAKES: list[tuple[str, Edit, str]] = [
         "strategy.yaml: signals: the thresholds must rise",
     ),
     ("strategy.yaml", replace_text("high: 30.0", "high: 50.0"), "strategy.yaml: regime: the bounds must rise"),
-    ("strategy.yaml", replace_text("trend: 1.0", "trend: 1.1"), "strategy.yaml: sleeves.0.budget: .*got 1.1"),
+    ("strategy.yaml", replace_text("trend: 0.5 ", "trend: 1.1 "), "strategy.yaml: sleeves.0.budget: .*got 1.1"),
     ("risk.yaml", replace_text("0.05, 0.08", "0.09, 0.08"), "risk.yaml: levels: drawdowns must rise"),
     ("risk.yaml", replace_text("0.0, 0.25", "0.3, 0.25"), "risk.yaml: levels: reductions must not fall"),
     ("risk.yaml", replace_text("0.75, 1.00", "0.75, 0.9"), "risk.yaml: recovery: sizes must rise and end at 1.0"),

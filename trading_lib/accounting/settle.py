@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
+from trading_lib.domain.exact import exact
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.lots import whole_lots
 from trading_lib.domain.orders import Fill, Side
@@ -81,7 +82,16 @@ def mark(portfolio: Portfolio, closes: Mapping[str, float], session: date) -> Po
     value = portfolio.cash
     for symbol, position in portfolio.positions.items():
         close = closes.get(symbol, math.nan)
-        price = Decimal(repr(close)) if math.isfinite(close) else portfolio.marks[symbol]
+        price = exact(close) if math.isfinite(close) else portfolio.marks[symbol]
         marks[symbol] = price
         value += position.quantity * price
-    return replace(portfolio, session=session, marks=marks, nav=to_cent(value))
+    return Portfolio(
+        session,
+        portfolio.cash,
+        to_cent(value),
+        portfolio.positions,
+        marks,
+        portfolio.realised_pnl,
+        portfolio.dividends,
+        portfolio.costs,
+    )

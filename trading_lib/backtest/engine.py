@@ -6,19 +6,21 @@ calls, so both give the same orders, fills and net asset value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trading_lib.accounting.settle import apply_actions, apply_fills, mark
+from trading_lib.backtest.session_arrays import SessionArrays
 from trading_lib.decision import Decision, DecisionConfig, decide
 from trading_lib.domain.errors import SessionError
 from trading_lib.domain.instruments import Instrument, Universe
 from trading_lib.domain.lots import whole_lots
-from trading_lib.domain.market_view import FactorPanel, MarketView, view_at
+from trading_lib.domain.market_view import FactorPanel, MarketView, SessionViews, view_at
 from trading_lib.domain.orders import Fill, Order
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.prices import DateArray, FloatArray, PricePanel
@@ -36,7 +38,13 @@ DecisionObserver = Callable[[date, Decision, Portfolio], None]
 
 @dataclass(frozen=True, slots=True)
 class BacktestInput:
-    """Everything a run depends on."""
+    """Everything a run depends on.
+
+    Attributes
+    ----------
+    views
+        The panel's views where many runs share them; see `SessionViews`.
+    """
 
     universe: Universe
     calendar: SessionCalendar
@@ -46,6 +54,41 @@ class BacktestInput:
     paper: PaperConfig
     initial_cash: Decimal
     book: str = "backtest"
+    views: SessionViews | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evening:
+    """All of a session that the next one starts from.
+
+    Attributes
+    ----------
+    working
+        Accepted orders that wait for their opening.
+    """
+
+    portfolio: Portfolio
+    risk: RiskState
+    working: tuple[Order, ...] = ()
+    sleeves: Mapping[str, SleeveRecord] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOutcome:
+    """One session: what filled at its opening, what was decided after its close, and what that leaves.
+
+    Attributes
+    ----------
+    cancelled, denied
+        See the fields of the same names in `BacktestResult`.
+    """
+
+    session: date
+    fills: tuple[Fill, ...]
+    cancelled: tuple[str, ...]
+    decision: Decision
+    denied: tuple[tuple[Order, str], ...]
+    evening: Evening
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +103,8 @@ class BacktestResult:
         Shape (S,): net asset value in dollars and the share of it in assets, at each decision.
     levels
         int8, shape (S,): effective risk level.
+    regimes, quantity, sleeves
+        Volatility regime, holdings and each sleeve's part of them at each decision; see `SessionArrays`.
     denied
         Orders the pre-trade checks refused, with the reason.
     cancelled
@@ -69,7 +114,10 @@ class BacktestResult:
     sessions: DateArray
     nav: FloatArray
     invested: FloatArray
-    levels: np.ndarray[tuple[int], np.dtype[np.int8]]
+    levels: NDArray[np.int8]
+    regimes: NDArray[np.int8]
+    quantity: FloatArray
+    sleeves: Mapping[str, FloatArray]
     orders: tuple[Order, ...]
     fills: tuple[Fill, ...]
     events: tuple[RiskEvent, ...]
@@ -95,50 +143,71 @@ def run_backtest(
         When the window holds no session or the data does not cover it.
     """
     rows = window_rows(data.panel, data.calendar, first, last)
-    days = data.panel.sessions.astype(object)
-    portfolio = Portfolio.opened(days[rows.start], data.initial_cash)
-    risk = RiskState.opened(days[rows.start], float(data.initial_cash))
-    nav, invested = np.empty(len(rows)), np.empty(len(rows))
-    levels = np.empty(len(rows), np.int8)
+    arrays = SessionArrays(len(rows), data.universe)
     orders: list[Order] = []
     fills: list[Fill] = []
     events: list[RiskEvent] = []
     denied: list[tuple[Order, str]] = []
     cancelled: list[str] = []
-    working: tuple[Order, ...] = ()
-    sleeves: Mapping[str, SleeveRecord] = {}
-    for step, row in enumerate(rows):
-        day: date = days[row]
-        if step:
-            filled, unfilled = execute(data, working, row, day)
-            portfolio = settle_row(data, portfolio, row, day, filled)
-            fills += filled
-            cancelled += unfilled
-        view = view_at(data.universe, data.panel, data.factors, row, day)
-        decision = decide(view, portfolio, risk, data.config, data.book, sleeves)
-        accepted, refused = gate(view, decision, portfolio, data.config.pre_trade)
-        risk, working, sleeves = decision.assessment.next_state, accepted, decision.targets.sleeves
-        nav[step] = float(portfolio.nav)
-        invested[step] = 1.0 - float(portfolio.cash) / nav[step] if nav[step] > 0 else 0.0
-        levels[step] = decision.assessment.effective_level
-        orders += accepted
-        denied += refused
+    for step, outcome in enumerate(trade_sessions(data, rows)):
+        decision, portfolio = outcome.decision, outcome.evening.portfolio
+        arrays.note(step, portfolio, decision)
+        orders += outcome.evening.working
+        fills += outcome.fills
+        denied += outcome.denied
+        cancelled += outcome.cancelled
         events += decision.assessment.events
         if observe:
-            observe(day, decision, portfolio)
+            observe(outcome.session, decision, portfolio)
     return BacktestResult(
         sessions=data.panel.sessions[rows.start : rows.stop],
-        nav=nav,
-        invested=invested,
-        levels=levels,
+        nav=arrays.nav,
+        invested=arrays.invested,
+        levels=arrays.levels,
+        regimes=arrays.regimes,
+        quantity=arrays.quantity,
+        sleeves=arrays.sleeves,
         orders=tuple(orders),
         fills=tuple(fills),
         events=tuple(events),
         denied=tuple(denied),
         cancelled=tuple(cancelled),
-        portfolio=portfolio,
-        risk=risk,
+        portfolio=outcome.evening.portfolio,
+        risk=outcome.evening.risk,
     )
+
+
+def trade_sessions(data: BacktestInput, rows: range) -> Iterator[SessionOutcome]:
+    """Trade consecutive rows of the panel, starting in cash."""
+    evening = None
+    for row in rows:
+        outcome = trade_session(data, row, evening)
+        evening = outcome.evening
+        yield outcome
+
+
+def trade_session(data: BacktestInput, row: int, before: Evening | None) -> SessionOutcome:
+    """Settle, decide and gate one session.
+
+    Parameters
+    ----------
+    before
+        What the session before left; None where the book is opened.
+    """
+    day: date = data.panel.sessions[row].item()
+    filled: list[Fill] = []
+    cancelled: list[str] = []
+    if before is None:
+        portfolio = Portfolio.opened(day, data.initial_cash)
+        before = Evening(portfolio, RiskState.opened(day, float(data.initial_cash)))
+    else:
+        filled, cancelled = execute(data, before.working, row, day)
+        portfolio = settle_row(data, before.portfolio, row, day, filled)
+    view = data.views[row] if data.views else view_at(data.universe, data.panel, data.factors, row, day)
+    decision = decide(view, portfolio, before.risk, data.config, data.book, before.sleeves)
+    accepted, refused = gate(view, decision, portfolio, data.config.pre_trade)
+    evening = Evening(portfolio, decision.assessment.next_state, accepted, decision.targets.sleeves)
+    return SessionOutcome(day, tuple(filled), tuple(cancelled), decision, tuple(refused), evening)
 
 
 def window_rows(panel: PricePanel, calendar: SessionCalendar, first: date, last: date) -> range:
@@ -162,12 +231,13 @@ def settle_row(data: BacktestInput, portfolio: Portfolio, row: int, day: date, f
     """Corporate actions on the evening's holdings, then the opening's fills, then marking at the close."""
     panel, at = data.panel, data.universe.positions
     held = [(symbol, at[symbol]) for symbol in portfolio.positions]
-    dividends = {s: float(panel.dividend[row, i]) for s, i in held if panel.dividend[row, i] > 0}
-    splits = {s: float(panel.split[row, i]) for s, i in held if panel.split[row, i] != 1.0}
+    paid, ratios, closes = panel.dividend[row].tolist(), panel.split[row].tolist(), panel.close[row].tolist()
+    dividends = {s: paid[i] for s, i in held if paid[i] > 0}
+    splits = {s: ratios[i] for s, i in held if ratios[i] != 1.0}
     if dividends or splits:
         portfolio = apply_actions(portfolio, dividends, splits, data.universe)
     portfolio = apply_fills(portfolio, fills)
-    return mark(portfolio, {s: float(panel.close[row, at[s]]) for s in portfolio.positions}, day)
+    return mark(portfolio, {s: closes[at[s]] for s in portfolio.positions}, day)
 
 
 def execute(data: BacktestInput, working: Sequence[Order], row: int, day: date) -> tuple[list[Fill], list[str]]:

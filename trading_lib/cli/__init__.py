@@ -10,6 +10,8 @@ import sys
 
 import typer
 
+from trading_lib.cli.approvals import app as approvals_app
+from trading_lib.cli.audit import app as audit_app
 from trading_lib.cli.data import app as data_app
 from trading_lib.cli.database import app as database_app
 from trading_lib.cli.operations import app as operations_app
@@ -25,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Intelligent Trading System: backtest, paper-trade and operate a systematic portfolio.",
 )
-for group in (research_app, trade_app, data_app, quality_app, operations_app):
+for group in (research_app, trade_app, approvals_app, data_app, quality_app, audit_app, operations_app):
     app.registered_commands += group.registered_commands
     app.registered_groups += group.registered_groups
 app.add_typer(database_app, name="db")

@@ -24,6 +24,10 @@ def backtest(
     data: Annotated[Path | None, DATA_OPTION] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write the report to this JSON file.")] = None,
     picture: Annotated[Path | None, typer.Option("--picture", help="Write the equity curve to this PNG.")] = None,
+    tear_sheet: Annotated[
+        Path | None, typer.Option("--tear-sheet", help="Write the tear sheet, one interactive page, to this HTML file.")
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Add confidence intervals to the report.")] = False,
     track: Annotated[bool, typer.Option(help="Log the run to the running MLflow server.")] = True,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
@@ -38,23 +42,35 @@ def backtest(
     from trading_lib.workflows.tracking import tracking_uri
 
     settings = load_settings()
-    for path in filter(None, (out, picture)):
+    for path in filter(None, (out, picture, tear_sheet)):
         check_writable(path)
     run = backtesting.backtest(settings, parse_session(first), parse_session(last), data)
-    if out:
-        write_whole(out, json.dumps(run.report, indent=2).encode() + b"\n")
-    if picture:
-        write_whole(picture, backtesting.draw(run))
     address = tracking_uri(settings) if track else None
+    if full or tear_sheet:
+        run = backtesting.add_intervals(run)
+    try:
+        if address:
+            run = backtesting.count_trials(run, address)
+    finally:
+        # What was computed is kept even when MLflow does not answer.
+        if out:
+            write_whole(out, json.dumps(run.report, indent=2).encode() + b"\n")
+        if picture:
+            write_whole(picture, backtesting.draw(run))
+        if tear_sheet:
+            write_whole(tear_sheet, backtesting.tear_sheet(run))
+    report = dict(run.report)
     if address:
-        run.report["mlflow_run_id"] = backtesting.track(run, address)
-    show(run.report, as_json, _lines(run.report, address))
+        report["mlflow_run_id"] = backtesting.track(run, address)
+    show(report, as_json, _lines(report, address))
 
 
 def _lines(report: dict[str, object], address: str | None) -> list[str]:
     rates = ("annual_return", "annual_volatility", "max_drawdown", "win_rate", "monthly_turnover", "annual_cost_drag")
-    lines = [f"Backtest on {report['data_source']} data, {report['from']} to {report['to']}, costs included, 1 trial"]
-    for name in ("final_nav", *rates, "sharpe", "calmar", "profit_factor", "trades", "max_risk_level", "config_hash"):
+    trials = f"{report['trials']} trial{'s' * (report['trials'] != 1)}"
+    lines = [f"Backtest on {report['data_source']} data, {report['from']} to {report['to']}, costs included, {trials}"]
+    ratios = ("sharpe", "deflated_sharpe", "calmar", "profit_factor")
+    for name in ("final_nav", *rates, *ratios, "trades", "max_risk_level", "config_hash"):
         value = report[name]
         text = percent(value) if name in rates and isinstance(value, float | None) else readable(value)
         lines.append(f"  {name.replace('_', ' '):<18} {text}")

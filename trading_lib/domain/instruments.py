@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -50,6 +50,8 @@ class Instrument:
         Whether it may still be bought at risk level 3.
     inception
         First day it had a price; before that it is absent, never filled in. None when its sources begin later anyway.
+    retired
+        Whether it has left the universe: it is no longer bought, and what is held of it is closed.
     """
 
     symbol: str
@@ -66,6 +68,7 @@ class Instrument:
     slippage_rate: Decimal
     safe_haven: bool = False
     inception: date | None = None
+    retired: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,8 +98,23 @@ class Universe:
 
     @cached_property
     def max_weights(self) -> FloatArray:
-        """Largest weight of each asset."""
-        return np.array([i.max_weight for i in self.instruments])
+        """Largest weight of each asset, 0 once it is retired."""
+        return np.array([0.0 if i.retired else i.max_weight for i in self.instruments])
+
+    @cached_property
+    def retired(self) -> BoolArray:
+        """Whether each asset has left the universe."""
+        return np.array([i.retired for i in self.instruments], dtype=np.bool_)
+
+    @cached_property
+    def everything(self) -> BoolArray:
+        """True for every asset."""
+        return np.ones(len(self), dtype=np.bool_)
+
+    @cached_property
+    def any_retired(self) -> bool:
+        """Whether any asset has left the universe."""
+        return bool(self.retired.any())
 
     @cached_property
     def volatility_targets(self) -> FloatArray:
@@ -130,6 +148,15 @@ class Universe:
                 f"symbol {symbol!r} is not in the universe", f"use one of {', '.join(self.symbols)}"
             )
         return self.instruments[position]
+
+    def require_known(self, symbols: Iterable[str], book: str) -> None:
+        """Raise `UnknownSymbolError` when a book has to do with an asset that was deleted from the universe."""
+        missing = sorted(set(symbols) - self.positions.keys())
+        if missing:
+            raise UnknownSymbolError(
+                f"{book} holds or trades {', '.join(missing)}, which the universe no longer lists",
+                "put it back into universe.yaml with `retired: true`; it is then sold, and may be deleted afterwards",
+            )
 
     def select(self, symbols: tuple[str, ...]) -> Universe:
         """Return the universe restricted to ``symbols``, in universe order; unknown symbols are an error."""

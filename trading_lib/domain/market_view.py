@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +64,8 @@ class MarketView:
         Newest ^VIX close and its age in sessions; NaN and -1 when none.
     month_end
         Whether the session is the last of its month by the exchange's calendar.
+    remembered
+        What was computed from nothing but the view, by what it is; see `SessionViews`.
     """
 
     universe: Universe
@@ -79,6 +82,7 @@ class MarketView:
     volatility_index: float
     volatility_index_age: int
     month_end: bool
+    remembered: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
 
 def view_at(
@@ -111,6 +115,26 @@ def view_at(
         volatility_index_age=int(panel.volatility_index_age[row]),
         month_end=bool(panel.month_end[row]),
     )
+
+
+class SessionViews:
+    """The views of a panel, each built once.
+
+    Many runs over one market, such as a sweep's points, look at the same views, and what depends on nothing but a view
+    (correlations, their average) is then computed once for all of them.
+    """
+
+    def __init__(self, universe: Universe, panel: PricePanel, factors: FactorPanel) -> None:
+        self._universe, self._panel, self._factors = universe, panel, factors
+        self._days: list[date] = panel.sessions.astype(object).tolist()
+        self._views: dict[int, MarketView] = {}
+
+    def __getitem__(self, row: int) -> MarketView:
+        view = self._views.get(row)
+        if view is None:
+            view = view_at(self._universe, self._panel, self._factors, row, self._days[row])
+            self._views[row] = view
+        return view
 
 
 def _date(day: DateArray) -> date:

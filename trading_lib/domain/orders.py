@@ -85,10 +85,11 @@ def client_order_id(book: str, session: date, symbol: str, side: Side, slice_num
 
     At most 36 characters of [A-Za-z0-9-], the narrowest rule among the supported brokers.
     """
-    identity = f"{book}|{session.isoformat()}|{symbol}|{side}|{slice_number}"
+    day = session.isoformat()
+    identity = f"{book}|{day}|{symbol}|{side}|{slice_number}"
     digest = hashlib.sha256(identity.encode()).hexdigest()[:10]
-    readable = "".join(character for character in symbol if character.isalnum())[:8]
-    return f"{session:%Y%m%d}-{readable}-{side[0]}{slice_number}-{digest}"
+    readable = (symbol if symbol.isalnum() else "".join(filter(str.isalnum, symbol)))[:8]
+    return f"{day.replace('-', '')}-{readable}-{side[0]}{slice_number}-{digest}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ def _exchange_calendar() -> exchange_calendars.ExchangeCalendar:
     return exchange_calendars.get_calendar("XNYS", start=FIRST_SESSION.isoformat(), end=f"{LAST_SESSION_YEAR}-12-31")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SessionCalendar:
     """The New York Stock Exchange's sessions as an ordered array with their opening and closing instants.
 

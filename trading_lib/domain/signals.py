@@ -31,6 +31,10 @@ class MarketRegime(StrEnum):
     EXTREME = "EXTREME"
 
 
+# Arrays hold a regime as its position among the members, calmest first.
+REGIME_CODES = {regime: code for code, regime in enumerate(MarketRegime)}
+
+
 @dataclass(frozen=True, slots=True)
 class RegimeReading:
     """The regime of a session and the ^VIX it rests on.

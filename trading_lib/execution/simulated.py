@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 
+from trading_lib.domain.exact import exact
 from trading_lib.domain.instruments import Instrument
 from trading_lib.domain.orders import Fill, Order, Side
 from trading_lib.domain.portfolio import to_cent
@@ -29,10 +30,10 @@ def fill_at_open(
     session
         The session whose accounting the fill belongs to.
     """
-    reference = Decimal(repr(opening_price))
+    reference = exact(opening_price)
     direction = 1 if order.side is Side.BUY else -1
-    exact = reference * (1 + direction * instrument.slippage_rate)
-    price = exact.quantize(Decimal(1).scaleb(-config.price_decimals), rounding=ROUND_HALF_EVEN)
+    slipped = reference * (1 + direction * instrument.slippage_rate)
+    price = slipped.quantize(Decimal(1).scaleb(-config.price_decimals), rounding=ROUND_HALF_EVEN)
     return Fill(
         trade_id=f"{order.client_order_id}-1",
         broker=SIMULATED_BROKER,

@@ -6,23 +6,31 @@ follow, then buys, each by size, until a daily limit or the cash buffer is reach
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
+from trading_lib.domain.exact import exact
 from trading_lib.domain.instruments import Instrument
+from trading_lib.domain.kernels import compiled
 from trading_lib.domain.lots import whole_lots
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.orders import Order, OrderPurpose, Side, client_order_id
 from trading_lib.domain.portfolio import Portfolio, to_cent
-from trading_lib.domain.prices import FloatArray
+from trading_lib.domain.prices import BoolArray, FloatArray
 from trading_lib.domain.risk import RiskAssessment
 from trading_lib.domain.signals import SignalPanel, SignalType
+from trading_lib.domain.sleeves import SleeveRecord
 from trading_lib.orders.config import OrderConfig
 
 NOTHING = Decimal(0)
+NO_LOT = "the change is smaller than one lot"
+# Smaller differences between wanted and present weight are rounding, not an intention.
+DUST = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +82,8 @@ class _Budget:
             if most < quantity:
                 quantity, limit = most, "cash buffer"
         if quantity * wanted.price < self._config.min_trade_value:
-            return NOTHING, limit or f"trade value below ${self._config.min_trade_value}"
+            reason = f"trade value below ${self._config.min_trade_value}" if wanted.quantity > 0 else NO_LOT
+            return NOTHING, limit or reason
         return quantity, limit
 
     def spend(self, order: Order, instrument: Instrument) -> None:
@@ -100,6 +109,7 @@ def generate_orders(
     portfolio: Portfolio,
     book: str,
     config: OrderConfig,
+    sleeves: Mapping[str, SleeveRecord] = MappingProxyType({}),
 ) -> OrderBatch:
     """Turn approved weights into orders that respect every limit.
 
@@ -107,6 +117,8 @@ def generate_orders(
     ----------
     held_weights
         Shape (n,): the present weights.
+    sleeves
+        Who wanted the weights, for the orders' reasons.
     """
     budget = _Budget(portfolio, config)
     orders = []
@@ -117,8 +129,8 @@ def generate_orders(
     if assessment.effective_level == 4:
         return OrderBatch(tuple(orders), {})
     reduced = {order.symbol for order in orders}
-    skipped: dict[str, str] = {}
-    for wanted in _rebalancing(view, signals, assessment, held_weights, portfolio, config):
+    skipped = _left_alone(view, assessment, held_weights, reduced, config)
+    for wanted in _rebalancing(view, signals, assessment, held_weights, portfolio, config, sleeves):
         symbol = wanted.instrument.symbol
         if symbol in reduced:
             continue
@@ -130,6 +142,25 @@ def generate_orders(
             budget.spend(order, wanted.instrument)
             orders.append(order)
     return OrderBatch(tuple(orders), skipped)
+
+
+def _left_alone(
+    view: MarketView, assessment: RiskAssessment, held_weights: FloatArray, reduced: set[str], config: OrderConfig
+) -> dict[str, str]:
+    """Changes of weight that no order follows, and why."""
+    change = assessment.weights - held_weights
+    size = np.abs(change)
+    priced = np.isfinite(view.close)
+    far = size >= config.rebalance_threshold
+    below = f"change of weight below the rebalance threshold of {config.rebalance_threshold:.0%}"
+    skipped = {}
+    for i in np.flatnonzero((size > DUST) & ~(far & priced & ((change < 0) | assessment.may_increase))):
+        reason = below if not far[i] else "no price is known" if not priced[i] else "buying is not allowed"
+        skipped[view.universe.symbols[i]] = reason
+    for symbol in reduced:
+        if size[view.universe.positions[symbol]] > DUST:
+            skipped[symbol] = "a risk order of this session comes first"
+    return skipped
 
 
 def _risk_sales(view: MarketView, assessment: RiskAssessment, portfolio: Portfolio) -> Iterator[_Intention]:
@@ -155,20 +186,19 @@ def _rebalancing(
     held_weights: FloatArray,
     portfolio: Portfolio,
     config: OrderConfig,
+    sleeves: Mapping[str, SleeveRecord],
 ) -> Iterator[_Intention]:
     """Yield changes of weight that reach the threshold: sells before buys, larger before smaller."""
     change = assessment.weights - held_weights
-    wanted = np.flatnonzero((np.abs(change) >= config.rebalance_threshold) & np.isfinite(view.close))
-    for i in wanted[np.lexsort((-np.abs(change[wanted]), change[wanted] > 0))]:
+    held_shares, approved, confidence = held_weights.tolist(), assessment.weights.tolist(), signals.confidence.tolist()
+    for i in _in_turn(change, view.close, assessment.may_increase, config.rebalance_threshold).tolist():
         instrument, size = view.universe.instruments[i], float(change[i])
-        if size > 0 and not assessment.may_increase[i]:
-            continue
-        price = Decimal(repr(float(view.close[i])))
+        price = exact(float(view.close[i]))
         quantity = abs(Decimal(repr(size))) * portfolio.nav / price
         if size < 0:
             held = portfolio.positions[instrument.symbol].quantity
             # A target of nothing sells everything, down to the last lot.
-            quantity = held if assessment.weights[i] <= 0.0 else min(quantity, held)
+            quantity = held if approved[i] <= 0.0 else min(quantity, held)
         yield _Intention(
             instrument=instrument,
             side=Side.BUY if size > 0 else Side.SELL,
@@ -176,10 +206,43 @@ def _rebalancing(
             price=price,
             weight_change=size,
             reason=(
-                f"{SignalType(int(signals.codes[i])).name} (confidence {signals.confidence[i]:.2f}): from "
-                f"{held_weights[i]:.1%} to {assessment.weights[i]:.1%} of net asset value"
+                f"{SignalType(signals.codes[i]).name} (confidence {confidence[i]:.2f}): from "
+                f"{held_shares[i]:.1%} to {approved[i]:.1%} of net asset value{_wanted_by(sleeves, i)}"
             ),
         )
+
+
+@compiled
+def _in_turn(change: FloatArray, close: FloatArray, may_increase: BoolArray, threshold: float) -> NDArray[np.int64]:
+    """Assets whose change of weight is large enough and allowed: sells before buys, larger before smaller."""
+    assets = np.empty(change.shape[0], np.int64)
+    found = 0
+    for i in range(change.shape[0]):
+        size = change[i]
+        if not abs(size) >= threshold or not np.isfinite(close[i]) or (size > 0.0 and not may_increase[i]):
+            continue
+        place = found
+        while place > 0 and _before(size, change[assets[place - 1]]):
+            assets[place] = assets[place - 1]
+            place -= 1
+        assets[place] = i
+        found += 1
+    return assets[:found]
+
+
+@compiled
+def _before(change: float, other: float) -> bool:
+    if (change > 0.0) != (other > 0.0):
+        return change < other
+    return abs(change) > abs(other)
+
+
+def _wanted_by(sleeves: Mapping[str, SleeveRecord], asset: int) -> str:
+    """Say what each of several sleeves wants of an asset, as shares of net asset value."""
+    if len(sleeves) < 2:
+        return ""
+    parts = (f"{name} {record.budget * record.target.weights[asset]:.1%}" for name, record in sleeves.items())
+    return f" (wanted: {', '.join(parts)})"
 
 
 def _order(wanted: _Intention, quantity: Decimal, view: MarketView, book: str, purpose: OrderPurpose) -> Order:

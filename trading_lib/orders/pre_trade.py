@@ -41,7 +41,7 @@ def pre_trade_context(
     kill_switch: bool = False,
 ) -> PreTradeContext:
     """Collect what the orders of one session are checked against; backtest and pipeline both call this."""
-    prices = {symbol: float(view.close[i]) for symbol, i in view.universe.positions.items()}
+    prices = dict(zip(view.universe.symbols, view.close.tolist(), strict=True))
     return PreTradeContext(view.universe, portfolio, assessment, prices, config, kill_switch)
 
 

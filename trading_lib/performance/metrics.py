@@ -86,7 +86,7 @@ def measure(nav: FloatArray, fills: Sequence[Fill], cash_rate: FloatArray) -> Me
         sessions=len(nav),
         final_nav=float(nav[-1]),
         annual_return=annual,
-        annual_volatility=_volatility(returns),
+        annual_volatility=volatility(returns),
         sharpe=sharpe_ratio(returns, rate[:-1]),
         cash_rate=float(rate.mean()),
         max_drawdown=drawdown,
@@ -123,6 +123,11 @@ def sharpe_ratio(returns: FloatArray, cash_rate: FloatArray) -> float | None:
     return float(excess.mean() / deviation * math.sqrt(SESSIONS_PER_YEAR))
 
 
+def volatility(returns: FloatArray) -> float | None:
+    """Annualised sample standard deviation of daily returns; None with fewer than two."""
+    return float(returns.std(ddof=1) * math.sqrt(SESSIONS_PER_YEAR)) if len(returns) > 1 else None
+
+
 def round_trip_profits(fills: Sequence[Fill]) -> list[float]:
     """Profit in dollars after commissions of every closed round trip, flat to flat in one asset, in closing order."""
     quantity: dict[str, Decimal] = {}
@@ -137,10 +142,6 @@ def round_trip_profits(fills: Sequence[Fill]) -> list[float]:
             flow = Decimal(0)
         quantity[fill.symbol], cash[fill.symbol] = held, flow
     return profits
-
-
-def _volatility(returns: FloatArray) -> float | None:
-    return float(returns.std(ddof=1) * math.sqrt(SESSIONS_PER_YEAR)) if len(returns) > 1 else None
 
 
 def _profit_factor(profits: Sequence[float]) -> float | None:

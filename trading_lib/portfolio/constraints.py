@@ -6,23 +6,34 @@ leaves those before it intact and a single pass is enough.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
+from numpy.typing import NDArray
 
 from trading_lib.domain.correlation import pair_correlations
 from trading_lib.domain.kernels import compiled
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.prices import BoolArray, FloatArray
+from trading_lib.domain.sleeves import SleeveRecord
 from trading_lib.domain.weights import TargetWeights
 from trading_lib.portfolio.config import ConstraintConfig
 
 CAP = "max_weight"
 PAIR_CAP = "pair_correlation"
 CASH_BUFFER = "cash_buffer"
+LEVERAGE = "max_leverage"
 NOT_TRADABLE = "no_new_bar"
+CONSTRAINTS = (NOT_TRADABLE, CAP, PAIR_CAP, CASH_BUFFER)
 
 
 def constrain(
-    view: MarketView, wanted: FloatArray, held_weights: FloatArray, config: ConstraintConfig
+    view: MarketView,
+    wanted: FloatArray,
+    held_weights: FloatArray,
+    config: ConstraintConfig,
+    sleeves: Mapping[str, SleeveRecord] = MappingProxyType({}),
 ) -> TargetWeights:
     """Apply asset caps, pair caps, the leverage limit and the cash buffer.
 
@@ -32,12 +43,14 @@ def constrain(
         Shape (n,), the blended sleeves; NaN or negative is a ValueError, a fault of the sleeve.
     held_weights
         Shape (n,): an asset without a fresh, accepted bar may not grow beyond it.
+    sleeves
+        What the sleeves decided, for the answer to carry.
     """
-    if not np.isfinite(wanted).all() or (wanted < 0).any():
+    if not valid_weights(wanted):
         raise ValueError(f"sleeve weights must be finite and not negative, got {wanted}")
-    correlations = pair_correlations(view.common_returns, view.common_lag, config.correlation_window)
+    correlations = known_correlations(view, config.correlation_window)
     limit = min(1.0 - config.cash_buffer, config.max_leverage)
-    weights, capped, paired, stale, scaled = _clip(
+    weights, clipped, any_clipped = _clip(
         wanted,
         held_weights,
         view.fresh,
@@ -50,8 +63,27 @@ def constrain(
         wanted=wanted,
         weights=weights,
         correlations=correlations,
-        clips=_name_clips(view.universe.symbols, weights, capped, paired, stale, scaled),
+        clips=_name_clips(view.universe.symbols, clipped) if any_clipped else {},
+        sleeves=sleeves,
     )
+
+
+def known_correlations(view: MarketView, window: int) -> FloatArray:
+    """Correlations of the session's pairs, which every run over the view shares; see `pair_correlations`."""
+    key = ("pair_correlations", window)
+    known: FloatArray | None = view.remembered.get(key)
+    if known is None:
+        known = view.remembered[key] = pair_correlations(view.common_returns, view.common_lag, window)
+    return known
+
+
+@compiled
+def valid_weights(weights: FloatArray) -> bool:
+    """Whether all weights, shape (n,), are finite and none is negative."""
+    for i in range(weights.shape[0]):  # noqa: SIM110 - numba compiles the loop, not all()
+        if not (np.isfinite(weights[i]) and weights[i] >= 0.0):
+            return False
+    return True
 
 
 @compiled
@@ -63,19 +95,18 @@ def _clip(
     correlations: FloatArray,
     pair_limit: float,
     total_limit: float,
-) -> tuple[FloatArray, BoolArray, BoolArray, BoolArray, bool]:
+) -> tuple[FloatArray, NDArray[np.uint8], bool]:
     assets = wanted.shape[0]
     weights = wanted.copy()
-    capped = np.zeros(assets, np.bool_)
-    paired = np.zeros(assets, np.bool_)
-    stale = np.zeros(assets, np.bool_)
+    # One bit per constraint, in the order of CONSTRAINTS.
+    clipped = np.zeros(assets, np.uint8)
     for i in range(assets):
         if not fresh[i] and weights[i] > held[i]:
             weights[i] = max(held[i], 0.0)
-            stale[i] = True
+            clipped[i] |= 1
         if weights[i] > caps[i]:
             weights[i] = caps[i]
-            capped[i] = True
+            clipped[i] |= 2
     for i in range(assets):
         for j in range(i):
             bound = max(caps[i], caps[j])
@@ -83,37 +114,20 @@ def _clip(
             if correlations[i, j] > pair_limit and both > bound:
                 weights[i] *= bound / both
                 weights[j] *= bound / both
-                paired[i] = True
-                paired[j] = True
+                clipped[i] |= 4
+                clipped[j] |= 4
     total = weights.sum()
-    scaled = total > total_limit
-    if scaled:
+    if total > total_limit:
         weights *= total_limit / total
-    return weights, capped, paired, stale, scaled
+        for i in range(assets):
+            if weights[i] > 0.0:
+                clipped[i] |= 8
+    return weights, clipped, bool(clipped.any())
 
 
-def _name_clips(
-    symbols: tuple[str, ...],
-    weights: FloatArray,
-    capped: BoolArray,
-    paired: BoolArray,
-    stale: BoolArray,
-    scaled: bool,
-) -> dict[str, tuple[str, ...]]:
-    if not (scaled or capped.any() or paired.any() or stale.any()):
-        return {}
-    clips: dict[str, tuple[str, ...]] = {}
-    for i, symbol in enumerate(symbols):
-        names = [
-            name
-            for name, applies in (
-                (NOT_TRADABLE, stale[i]),
-                (CAP, capped[i]),
-                (PAIR_CAP, paired[i]),
-                (CASH_BUFFER, scaled and weights[i] > 0),
-            )
-            if applies
-        ]
-        if names:
-            clips[symbol] = tuple(names)
-    return clips
+def _name_clips(symbols: tuple[str, ...], clipped: NDArray[np.uint8]) -> dict[str, tuple[str, ...]]:
+    return {
+        symbol: tuple(name for bit, name in enumerate(CONSTRAINTS) if bits >> bit & 1)
+        for symbol, bits in zip(symbols, clipped.tolist(), strict=True)
+        if bits
+    }

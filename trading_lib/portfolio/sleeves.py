@@ -11,9 +11,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from trading_lib.domain.kernels import compiled
 from trading_lib.domain.prices import FloatArray
 
 
+@compiled
 def drift(weights: FloatArray, returns: FloatArray) -> FloatArray:
     """Weights after the returns of the sessions since, the rest being cash.
 
@@ -25,12 +27,20 @@ def drift(weights: FloatArray, returns: FloatArray) -> FloatArray:
         Simple returns, shape (sessions, n); NaN counts as 0. Changes of net asset value by other assets are left out:
         each row is the share of a portfolio of its own.
     """
-    growth = np.prod(1.0 + np.nan_to_num(returns, nan=0.0), axis=0)
-    moved: FloatArray = weights * growth
-    total = 1.0 + (moved - weights).sum(axis=1, keepdims=True)
-    # A total at or below zero means a loss of everything: what is left cannot be told in shares.
-    result: FloatArray = moved / np.where(total > 0, total, 1.0)
-    return result
+    sleeves, assets = weights.shape
+    moved = weights.copy()
+    for t in range(returns.shape[0]):
+        for i in range(assets):
+            if not np.isnan(returns[t, i]):
+                moved[:, i] *= 1.0 + returns[t, i]
+    for k in range(sleeves):
+        total = 1.0
+        for i in range(assets):
+            total += moved[k, i] - weights[k, i]
+        # A total at or below zero means a loss of everything: what is left cannot be told in shares.
+        if total > 0.0:
+            moved[k] /= total
+    return moved
 
 
 def attribute(held: FloatArray, before: FloatArray, wanted: FloatArray, budgets: FloatArray) -> FloatArray:

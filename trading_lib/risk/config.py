@@ -12,11 +12,19 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class LevelConfig(Configuration):
-    """Drawdowns that trigger levels 1 to 4 and the share of each position sold on entry."""
+    """Drawdowns that trigger levels 1 to 4 and the share of each position sold on entry.
+
+    Attributes
+    ----------
+    rebase_margin
+        How far below the lower level's bound drawdown stands after a step down (fraction of the reference peak). At
+        the bound itself the first cent lost would be the same breach again.
+    """
 
     drawdowns: tuple[Fraction, Fraction, Fraction, Fraction] = (0.05, 0.08, 0.12, 0.15)
     reductions: tuple[Fraction, Fraction, Fraction, Fraction] = (0.0, 0.25, 0.50, 1.0)
     level_1_minimum_confidence: Fraction = 0.40
+    rebase_margin: float = Field(0.005, gt=0)
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -24,6 +32,13 @@ class LevelConfig(Configuration):
             raise ValueError("drawdowns must rise strictly between 0 and 1")
         if list(self.reductions) != sorted(self.reductions):
             raise ValueError("reductions must not fall from level to level")
+        if self.reductions[0] != 0:
+            raise ValueError(f"level 1 only alerts, its reduction must be 0, not {self.reductions[0]:g}")
+        if self.reductions[3] != 1:
+            raise ValueError(f"level 4 liquidates, its reduction must be 1, not {self.reductions[3]:g}")
+        gaps = [high - low for low, high in zip((0.0, *self.drawdowns[:3]), self.drawdowns, strict=True)]
+        if self.rebase_margin >= min(gaps):
+            raise ValueError(f"rebase_margin {self.rebase_margin:g} would skip a level; keep it below {min(gaps):g}")
         return self
 
 
@@ -38,6 +53,8 @@ class RecoveryConfig(Configuration):
     def _ends_at_full_size(self) -> Self:
         if not self.sizes or self.sizes[-1] != 1.0 or list(self.sizes) != sorted(self.sizes):
             raise ValueError("sizes must rise and end at 1.0, or trading never returns to full size")
+        if self.sizes[0] <= 0:
+            raise ValueError("the first of sizes must be above 0, or re-entry begins with nothing")
         return self
 
 

@@ -18,8 +18,6 @@ from trading_lib.risk.config import RiskConfig
 
 # Net asset values are cents, so a drawdown of exactly 8 % may come out as 0.07999999999999996.
 TOLERANCE = 1e-9
-# After a step down drawdown is this little below the bound: equal to it would be the same breach again.
-REBASE_MARGIN = 1e-6
 LEVEL_ACTIONS = {
     1: ("ALERT", "INCREASE_CONFIDENCE_THRESHOLD", "BLOCK_BTC_NEW"),
     2: ("REDUCE_25%", "CLOSE_BTC", "SELL_ONLY"),
@@ -82,7 +80,7 @@ def advance_level(
     elif state.level > 0 and calm >= config.calm_sessions and (state.level < 4 or approved):
         level = state.level - 1
         events += (_lowered(state, session, level, _calm_reason(model_volatility, config, state.level)),)
-        bound = config.levels.drawdowns[level] - REBASE_MARGIN
+        bound = config.levels.drawdowns[level] - config.levels.rebase_margin
         reference = min(reference, nav / (1.0 - bound))
         drawdown, calm = max(0.0, 1.0 - nav / reference), 0
     else:
@@ -116,11 +114,12 @@ def _calm_reason(volatility: float, config: RiskConfig, level: int) -> str:
     )
 
 
-def advance_recovery(state: RiskState, step: LevelStep, effective_level: int, config: RiskConfig) -> int | None:
+def advance_recovery(state: RiskState, step: LevelStep, config: RiskConfig) -> int | None:
     """Sessions spent on the re-entry ladder, None outside recovery.
 
-    The ladder begins when level 4 is left, counts only sessions in which buying is allowed (level 0 or 1), restarts
-    on a fresh breach and ends at full size.
+    The ladder begins when level 4 is left, counts the sessions at drawdown level 0 or 1, restarts on a fresh breach and
+    ends at full size. A correlation floor does not stop the count: the crash that led to level 4 stays in the 60
+    sessions of the correlations for 60 sessions, and 12 weeks must be enough to come back (SPEC section 8).
     """
     if step.level == 4:
         return None
@@ -130,7 +129,7 @@ def advance_recovery(state: RiskState, step: LevelStep, effective_level: int, co
         return None
     if step.level > state.level:
         return 0
-    spent = state.recovery_sessions + (1 if effective_level <= 1 else 0)
+    spent = state.recovery_sessions + (1 if step.level <= 1 else 0)
     last_step = (len(config.recovery.sizes) - 1) * config.recovery.sessions_per_step
     return None if spent >= last_step else spent
 

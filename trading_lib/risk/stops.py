@@ -32,13 +32,16 @@ def check_stops(
     A loss above ``stop_reduce`` halves the position once while it is held; above ``stop_exit`` it closes. Either
     way the asset is not bought again for the cool-off.
     """
-    cooling = {symbol: left - 1 for symbol, left in state.cooling_off.items() if left > 1}
+    # An asset may have left the universe since its stop.
+    cooling = {s: left - 1 for s, left in state.cooling_off.items() if left > 1 and s in universe.positions}
     halved = state.halved & portfolio.positions.keys()
     ceilings: dict[str, Decimal] = {}
     reasons: dict[str, str] = {}
     events: list[RiskEvent] = []
     level = state.effective_level
     for symbol, position in portfolio.positions.items():
+        if portfolio.marks[symbol] >= position.average_cost:
+            continue
         instrument = universe[symbol]
         # Rounded, because floats make 18.000000000000004 % out of a loss of exactly 18 %, which is no breach.
         loss = round(1.0 - float(portfolio.marks[symbol] / position.average_cost), 12)

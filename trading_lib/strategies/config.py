@@ -160,7 +160,8 @@ class StrategySettings(Configuration):
     regime: RegimeConfig = RegimeConfig()
     signals: SignalConfig = SignalConfig()
     sleeves: Annotated[tuple[SleeveConfig, ...], BeforeValidator(_listed)] = (
-        SleeveConfig(name="trend", strategy="trend", budget=1.0),
+        SleeveConfig(name="trend", strategy="trend", budget=0.5),
+        SleeveConfig(name="rotation", strategy="rotation", budget=0.5),
     )
     trend: TrendConfig = TrendConfig()
     rotation: RotationConfig = RotationConfig()

@@ -76,7 +76,8 @@ def checked_weights(answer: Any, assets: int, cap: float) -> FloatArray:
     if weights.max() > cap + SUM_TOLERANCE:
         raise OptimisationError(f"riskfolio-lib's weight {weights.max():.6f} is above the cap {cap:g}", REMEDY)
     within: FloatArray = np.clip(weights, 0.0, cap)
-    return within / max(within.sum(), 1.0)
+    within /= max(float(within.sum()), 1.0)
+    return within
 
 
 def _solve(returns: FloatArray, covariance: FloatArray, measure: RiskMeasure, cap: float, tail: float) -> Any:

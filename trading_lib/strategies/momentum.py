@@ -26,14 +26,16 @@ class MomentumGroups:
     Attributes
     ----------
     momentum, rank
-        Shape (n,): 12-1 momentum and its percentile rank; NaN without a complete history or a new bar. Such an asset is
-        in no group.
+        Shape (n,): 12-1 momentum and its percentile rank; NaN without a complete history or a new bar, and for retired
+        assets. Such an asset is in no group.
     top, bottom
         Shape (n,): rank above ``1 - top_share`` and below ``bottom_share``.
     selected
         Shape (n,): top, and its price above its SMA_200.
     falling
         Shape (n,): top, and its price below its SMA_200; where that average is unknown, neither.
+    kept
+        Shape (n,): keeps its weight, for its rank is in the middle or unknown; a retired asset does not.
     defensive
         Whether more than the configured share of the top group is falling.
     """
@@ -44,13 +46,8 @@ class MomentumGroups:
     bottom: BoolArray
     selected: BoolArray
     falling: BoolArray
+    kept: BoolArray
     defensive: bool
-
-    @property
-    def kept(self) -> BoolArray:
-        """Shape (n,): what keeps its weight, for its rank is in the middle or unknown."""
-        middle: BoolArray = ~(self.top | self.bottom)
-        return middle
 
 
 def rank_by_momentum(view: MarketView, config: MomentumConfig) -> MomentumGroups:
@@ -58,18 +55,21 @@ def rank_by_momentum(view: MarketView, config: MomentumConfig) -> MomentumGroups
 
     Where all momenta are equal nobody leads, so nothing is bought or sold; a single asset ranks 1 and leads.
     """
-    momentum = view.factors["Momentum_12_1"]
+    retired = view.universe.retired
+    momentum = np.where(retired, np.nan, view.factors["Momentum_12_1"])
     average = view.factors["SMA_200"]
     rank = cross_sectional_rank(momentum)
     top = rank > 1.0 - config.top_share + DUST
+    bottom = rank < config.bottom_share - DUST
     falling = top & (view.total_return_close < average)
     known = int((top & np.isfinite(average)).sum())
     return MomentumGroups(
         momentum=momentum,
         rank=rank,
         top=top,
-        bottom=rank < config.bottom_share - DUST,
+        bottom=bottom,
         selected=top & (view.total_return_close > average),
         falling=falling,
+        kept=~(top | bottom | retired),
         defensive=int(falling.sum()) > config.defence_share * known,
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.domain.sleeves import Strategy
 from trading_lib.strategies.config import SleeveConfig, StrategySettings
+from trading_lib.strategies.rotation import CrossSectionalMomentum, Rotation
 from trading_lib.strategies.trend import Trend
 
 Factory = Callable[[StrategySettings, Mapping[str, Any]], Strategy]
@@ -29,7 +29,22 @@ def _trend(settings: StrategySettings, options: Mapping[str, Any]) -> Strategy:
     return Trend(config, settings.signals.minimum_confidence)
 
 
-_FACTORIES: dict[str, Factory] = {"trend": _trend}
+def _rotation(settings: StrategySettings, options: Mapping[str, Any]) -> Strategy:
+    return Rotation(type(settings.rotation).model_validate({**settings.rotation.model_dump(), **options}))
+
+
+def _cross_sectional_momentum(settings: StrategySettings, options: Mapping[str, Any]) -> Strategy:
+    config = settings.cross_sectional_momentum
+    return CrossSectionalMomentum(type(config).model_validate({**config.model_dump(), **options}))
+
+
+_newest_running: list[tuple[StrategySettings, tuple[Sleeve, ...]]] = []
+
+_FACTORIES: dict[str, Factory] = {
+    "trend": _trend,
+    "rotation": _rotation,
+    "cross_sectional_momentum": _cross_sectional_momentum,
+}
 
 
 def register_strategy(name: str, strategy: Callable[..., Any]) -> None:
@@ -52,7 +67,7 @@ def register_strategy(name: str, strategy: Callable[..., Any]) -> None:
         return made
 
     _FACTORIES[name] = create
-    running_sleeves.cache_clear()
+    _newest_running.clear()
 
 
 def strategy_names() -> tuple[str, ...]:
@@ -60,7 +75,6 @@ def strategy_names() -> tuple[str, ...]:
     return tuple(sorted(_FACTORIES))
 
 
-@lru_cache(maxsize=256)
 def running_sleeves(settings: StrategySettings) -> tuple[Sleeve, ...]:
     """Create the sleeves that have a budget, in the order of the configuration.
 
@@ -69,7 +83,13 @@ def running_sleeves(settings: StrategySettings) -> tuple[Sleeve, ...]:
     ConfigurationError
         Naming the sleeve whose strategy is unknown or whose options do not fit.
     """
-    return tuple(Sleeve(s.name, s.budget, _create(s, settings)) for s in settings.sleeves if s.budget > 0)
+    # Settings are large to hash, and every session of a run asks with the same object.
+    newest = _newest_running[-1] if _newest_running else None
+    if newest is None or newest[0] is not settings:
+        running = tuple(Sleeve(s.name, s.budget, _create(s, settings)) for s in settings.sleeves if s.budget > 0)
+        newest = (settings, running)
+        _newest_running[:] = [newest]
+    return newest[1]
 
 
 def check_sleeves(settings: StrategySettings) -> None:

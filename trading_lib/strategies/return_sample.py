@@ -62,9 +62,9 @@ def sample_returns(view: MarketView, columns: NDArray[np.int64], window: int, co
     needed = max(math.ceil(coverage * window), 2)
     usable = (count >= needed) & (variance > NO_VARIANCE)
     left_out = {
-        int(columns[k]): f"{count[k]} of the {needed} returns that its risk needs"
+        int(columns[k]): f"only {count[k]} of the {needed} returns its risk needs"
         if count[k] < needed
-        else f"its price did not move in {count[k]} sessions, so it has no risk to share"
+        else f"no variance in {count[k]} sessions, so no risk to share"
         for k in np.flatnonzero(~usable)
     }
     deviations = deviations[:, usable]
@@ -80,10 +80,8 @@ def sample_returns(view: MarketView, columns: NDArray[np.int64], window: int, co
 
 
 @compiled
-def _align(
-    log_returns: FloatArray, lag: NDArray[np.int64], columns: NDArray[np.int64], window: int
-) -> FloatArray:
-    """Simple returns by session, shape (window, m); NaN where there is none. See `PricePanel.common_return`."""
+def _align(log_returns: FloatArray, lag: NDArray[np.int64], columns: NDArray[np.int64], window: int) -> FloatArray:
+    """Collect simple returns by session, shape (window, m), NaN where there is none; see `PricePanel.common_return`."""
     rows = log_returns.shape[0]
     result = np.full((window, columns.shape[0]), np.nan)
     newest = 0

@@ -3,9 +3,9 @@
 Roncalli, Introduction to Risk Parity and Budgeting (2013): the long-only weights whose contributions
 ``w_i (C w)_i / (w' C w)`` equal the budgets ``b_i`` are the scaled minimum of ``x' C x / 2 - sum_i b_i log x_i`` over
 x > 0, a strictly convex problem. Cyclical coordinate descent solves one asset at a time in closed form
-(Griveau-Billion, Richard, Roncalli, A Fast Algorithm for Computing High-dimensional Risk Parity Portfolios, 2013). Where
-assets hedge one another it slows down, and Newton's method goes on from there (Spinu, An Algorithm for Computing Risk
-Parity Weights, 2013).
+(Griveau-Billion, Richard, Roncalli, A Fast Algorithm for Computing High-dimensional Risk Parity Portfolios, 2013).
+Where assets hedge one another it slows down, and Newton's method goes on from there (Spinu, An Algorithm for Computing
+Risk Parity Weights, 2013).
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ def equal_risk_contributions(covariance: FloatArray, budgets: FloatArray | None 
         )
     weights = np.zeros(assets)
     weights[risky] = solution / deviation
-    return weights / weights.sum()
+    weights /= weights.sum()
+    return weights
 
 
 @compiled
@@ -156,4 +157,5 @@ def inverse_volatility(covariance: FloatArray) -> FloatArray:
         raise OptimisationError("no asset has a known volatility", "keep the previous targets")
     weights = np.zeros(len(variance))
     weights[known] = 1.0 / np.sqrt(variance[known])
-    return weights / weights.sum()
+    weights /= weights.sum()
+    return weights

@@ -57,7 +57,7 @@ def trend_weights(
 
     A buy gets ``max_weight * min(1, volatility target / volatility) * confidence``; HOLD keeps what is held; sells
     go to 0. A buy below ``minimum_confidence`` counts as HOLD. Then all weights are scaled down together where the
-    sleeve's volatility over the last 60 sessions would exceed its target.
+    sleeve's volatility over the last 60 sessions would exceed its target, or their sum its capital.
 
     Parameters
     ----------
@@ -76,6 +76,10 @@ def trend_weights(
     volatility = portfolio_volatility(view.mark_returns, weights, VOLATILITY_WINDOW)
     if volatility > config.target_volatility:
         weights *= config.target_volatility / volatility
+    total = float(weights.sum())
+    # Beside another sleeve it would otherwise spend that one's capital.
+    if total > 1.0:
+        weights /= total
     return weights
 
 

@@ -81,9 +81,7 @@ class RiskParity:
         config = self._config
         if config.risk_measure is RiskMeasure.VARIANCE and config.asset_cap == 1.0:
             return equal_risk_contributions(sample.covariance)
-        return constrained_parity(
-            sample.returns, sample.covariance, config.risk_measure, config.asset_cap, config.tail
-        )
+        return constrained_parity(sample.returns, sample.covariance, config.risk_measure, config.asset_cap, config.tail)
 
     def _method(self) -> str:
         measure, cap = self._config.risk_measure, self._config.asset_cap

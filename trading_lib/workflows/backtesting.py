@@ -4,35 +4,46 @@ from __future__ import annotations
 
 import subprocess
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import trading_lib
 from trading_lib.adapters.models.mlflow_tracking import MlflowTracker, TrackedRun
-from trading_lib.backtest.engine import BacktestInput, BacktestResult, DecisionObserver, run_backtest, window_rows
+from trading_lib.adapters.models.mlflow_trials import TrackedTrial
+from trading_lib.backtest.engine import BacktestInput, BacktestResult, DecisionObserver, run_backtest
 from trading_lib.domain.errors import DataQualityError, InputError
 from trading_lib.domain.sessions import exchange_sessions
-from trading_lib.performance.charts import equity_chart
-from trading_lib.performance.metrics import measure
+from trading_lib.performance.analysis import Analysis, analyse
+from trading_lib.performance.report import report_analysis, report_sharpe
+from trading_lib.performance.run_record import RunRecord
 from trading_lib.workflows.market import Market, market_from_source
+from trading_lib.workflows.pictures import SHEET_FILE, pictures, sheet
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.source_choice import offline_source, source_kind
+from trading_lib.workflows.trials import trials_behind
 
 Report = dict[str, Any]
 
-# Runs are reported with the number of trials behind them; a plain backtest is one.
-SINGLE_TRIAL = 1
+# What depends on the other runs that were logged, so that it says nothing about which run this is.
+OF_THE_TRIALS = ("trials", "deflated_sharpe")
 
 
 @dataclass(frozen=True, slots=True)
 class BacktestRun:
-    """A finished run and its report, which is what ``trading backtest --out`` writes."""
+    """A finished run, what was found about it, and its report, which is what ``trading backtest --out`` writes."""
 
     result: BacktestResult
+    analysis: Analysis
     report: Report
+
+    def analysed(self, analysis: Analysis, changes: Report) -> BacktestRun:
+        """Return the run with more found about it."""
+        return replace(self, analysis=analysis, report=self.report | changes)
 
 
 def backtest(
@@ -65,25 +76,24 @@ def backtest_market(
     result = run_backtest(data, first, last, observe)
     if not (result.nav > 0).all():
         raise DataQualityError("net asset value fell to zero or below", "check the prices of the window")
-    rows = window_rows(market.panel, settings.calendar, first, last)
-    cash_rate = market.panel.cash_rate[rows.start : rows.stop]
+    analysis = analyse(run_record(data, result), configuration.performance)
     report: Report = {
         "data_source": market.panel.source,
         "from": str(result.sessions[0]),
         "to": str(result.sessions[-1]),
-        **asdict(measure(result.nav, result.fills, cash_rate)),
+        **asdict(analysis.metrics),
         "initial_cash": float(configuration.initial_cash),
         "max_risk_level": int(result.levels.max()),
         "orders": len(result.orders),
         "denied_orders": len(result.denied),
         "cancelled_orders": len(result.cancelled),
         "dividends": float(result.portfolio.dividends),
-        "trials": SINGLE_TRIAL,
         "config_hash": configuration.config_hash,
         "code_version": code_version(),
+        **report_analysis(analysis),
         "elapsed_seconds": round(time.perf_counter() - started, 4),
     }
-    return BacktestRun(result, report)
+    return BacktestRun(result, analysis, report)
 
 
 def backtest_input(settings: Settings, market: Market, book: str = "backtest") -> BacktestInput:
@@ -101,33 +111,87 @@ def backtest_input(settings: Settings, market: Market, book: str = "backtest") -
     )
 
 
+def run_record(data: BacktestInput, result: BacktestResult) -> RunRecord:
+    """Put the run beside the prices of its window."""
+    panel = data.panel
+    start = int(np.searchsorted(panel.sessions, result.sessions[0]))
+    rows = slice(start, start + len(result.sessions))
+    return RunRecord(
+        universe=data.universe,
+        sessions=result.sessions,
+        nav=result.nav,
+        invested=result.invested,
+        levels=result.levels,
+        regimes=result.regimes,
+        quantity=result.quantity,
+        sleeves=result.sleeves,
+        orders=result.orders,
+        fills=result.fills,
+        events=result.events,
+        close=panel.close[rows],
+        mark_return=panel.mark_return[rows],
+        dividend=panel.dividend[rows],
+        split=panel.split[rows],
+        cash_rate=panel.cash_rate[rows],
+        month_end=panel.month_end[rows],
+    )
+
+
+def add_intervals(run: BacktestRun) -> BacktestRun:
+    """Add the confidence intervals, which a plain run leaves out for speed."""
+    analysis = run.analysis.with_intervals()
+    found = asdict(analysis.intervals) if analysis.intervals else None
+    return run.analysed(analysis, {"confidence_intervals": found})
+
+
+def count_trials(run: BacktestRun, tracking_uri: str) -> BacktestRun:
+    """Judge the Sharpe ratio against the trials that MLflow knows.
+
+    Raises
+    ------
+    StorageUnavailableError
+        When the server does not answer.
+    """
+    report = run.report
+    own = TrackedTrial(
+        data_source=str(report["data_source"]),
+        first=str(report["from"]),
+        last=str(report["to"]),
+        config_hash=str(report["config_hash"]),
+        final_nav=round(float(report["final_nav"]), 2),
+    )
+    analysis = run.analysis.against(trials_behind(own, report["sharpe"], tracking_uri))
+    return run.analysed(analysis, report_sharpe(analysis))
+
+
 def draw(run: BacktestRun) -> bytes:
     """Draw the run's equity curve as PNG."""
-    report, result = run.report, run.result
-    title = f"Backtest on {report['data_source']} data, {report['from']} to {report['to']}"
-    footer = (
-        f"costs included; {report['trials']} trial; configuration {report['config_hash']}; "
-        f"code {report['code_version']}"
-    )
-    return equity_chart(result.sessions, result.nav, result.levels, title, footer)
+    return pictures(run.analysis, run.report)["equity_curve.png"]()
+
+
+def tear_sheet(run: BacktestRun) -> bytes:
+    """Write the run's tear sheet, a self-contained HTML page."""
+    return sheet(run.analysis, run.report)
 
 
 def track(run: BacktestRun, tracking_uri: str) -> str:
-    """Log the run to MLflow and return its id."""
-    report = run.report
-    metric_names = [name for name, value in report.items() if isinstance(value, int | float | None)]
-    parameters = {
-        name: str(report[name])
-        for name in ("data_source", "from", "to", "config_hash", "code_version", "initial_cash", "trials")
-    }
+    """Log the run with its pictures and tear sheet to MLflow and return its id."""
+    full = run if run.analysis.intervals else add_intervals(run)
+    judged = count_trials(full, tracking_uri)
+    report = judged.report
+    names = ("data_source", "from", "to", "config_hash", "code_version", "initial_cash")
+    figures = {name: value for name, value in report.items() if isinstance(value, int | float | None)}
+    own = {name: value for name, value in figures.items() if name not in (*names, *OF_THE_TRIALS, "elapsed_seconds")}
+    files = {name: picture() for name, picture in pictures(judged.analysis, report).items()}
     tracked = TrackedRun(
         name=f"{report['data_source']} {report['from']} to {report['to']}",
-        parameters=parameters,
-        metrics={name: report[name] for name in metric_names if name not in (*parameters, "elapsed_seconds")},
+        parameters={name: str(report[name]) for name in names},
+        metrics=own,
         tags={"data_source": str(report["data_source"]), "config_hash": str(report["config_hash"])},
-        nav_sessions=run.result.sessions,
-        nav=run.result.nav,
-        files={"equity_curve.png": draw(run)},
+        nav_sessions=judged.result.sessions,
+        nav=judged.result.nav,
+        files={**files, SHEET_FILE: sheet(judged.analysis, report)},
+        context={name: figures[name] for name in OF_THE_TRIALS},
     )
     return MlflowTracker(tracking_uri).log(tracked)
 

@@ -6,9 +6,11 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -23,6 +25,7 @@ from trading_lib.domain.instruments import AssetClass, Instrument, TradingCalend
 from trading_lib.execution.config import PaperConfig
 from trading_lib.market_data.config import SourcesConfig
 from trading_lib.orders.config import OrderConfig, PreTradeConfig
+from trading_lib.performance.config import PerformanceConfig
 from trading_lib.portfolio.config import ConstraintConfig
 from trading_lib.risk.config import RiskConfig
 from trading_lib.strategies.config import StrategySettings
@@ -48,6 +51,7 @@ class InstrumentConfig(Configuration):
     slippage_rate: Decimal = Field(ge=0, lt=1)
     safe_haven: bool
     inception: date | None = None
+    retired: bool = False
 
     @model_validator(mode="after")
     def _reduces_before_it_exits(self) -> Self:
@@ -81,11 +85,13 @@ class ExecutionFile(Configuration):
 class SystemConfiguration:
     """Everything the configuration files say, and a hash that names it.
 
-    The hash leaves the sources out: which of them was asked changes no rule, and every bar names its own.
+    The hash leaves the sources out: which of them was asked changes no rule, and every bar names its own. It leaves out
+    what reports are compared with, too.
     """
 
     universe: Universe
     sources: SourcesConfig
+    performance: PerformanceConfig
     decision: DecisionConfig
     paper: PaperConfig
     initial_cash: Decimal
@@ -109,6 +115,7 @@ def load_configuration(folder: Path, environment: Mapping[str, str] | None = Non
     risk = _load(folder / "risk.yaml", RiskConfig, variables)
     execution = _load(folder / "execution.yaml", ExecutionFile, variables)
     sources = _load(folder / "sources.yaml", SourcesConfig, variables)
+    performance = _load(folder / "performance.yaml", PerformanceConfig, variables)
     symbols = [row.symbol for row in universe.instruments]
     twice = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
     if twice:
@@ -126,6 +133,7 @@ def load_configuration(folder: Path, environment: Mapping[str, str] | None = Non
     return SystemConfiguration(
         universe=Universe(tuple(Instrument(**row.model_dump()) for row in universe.instruments)),
         sources=sources,
+        performance=performance,
         decision=decision,
         paper=execution.paper,
         initial_cash=execution.initial_cash,
@@ -150,7 +158,7 @@ def _hash(own_strategies: list[str], *models: BaseModel) -> str:
 
 def _load(path: Path, model: type[Model], variables: Mapping[str, str]) -> Model:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = deepcopy(_parsed(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise ConfigurationError(f"{path} does not exist", "restore it from the repository") from None
     except OSError as error:
@@ -167,6 +175,12 @@ def _load(path: Path, model: type[Model], variables: Mapping[str, str]) -> Model
     except ValidationError as error:
         remedy = f"correct this value (in force: {', '.join(overrides)})" if overrides else "correct this value"
         raise ConfigurationError(f"{path}: {_first_problem(error)}", remedy) from None
+
+
+@lru_cache(maxsize=32)
+def _parsed(text: str) -> Any:
+    """Parse YAML; a sweep assembles its configurations from the same few texts a thousand times."""
+    return yaml.safe_load(text)
 
 
 def _position(error: yaml.YAMLError) -> str:

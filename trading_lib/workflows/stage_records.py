@@ -106,6 +106,7 @@ def assessment_from(record: Mapping[str, Any], next_state: RiskState, events: Se
         "weights": np.array(record["weights"], dtype=np.float64),
         "may_increase": np.array(record["may_increase"], dtype=np.bool_),
         "ceilings": np.array(record["ceilings"], dtype=np.float64),
+        "clips": {symbol: tuple(names) for symbol, names in record.get("clips", {}).items()},
     }
     return RiskAssessment(**{**record, **arrays, "next_state": next_state, "events": tuple(events)})
 

@@ -32,8 +32,9 @@ from trading_lib.domain.records import DecisionRecord
 from trading_lib.domain.risk import RiskState
 from trading_lib.execution.simulated import SIMULATED_BROKER
 from trading_lib.orders.pre_trade import PreTradeContext, deny_reason, pre_trade_context
+from trading_lib.risk.approvals import with_answer
 from trading_lib.strategies.signals import describe_signals
-from trading_lib.workflows import fetching, market_data
+from trading_lib.workflows import approvals, fetching, market_data
 from trading_lib.workflows.backtesting import code_version
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.settings import Settings, load_settings
@@ -94,6 +95,7 @@ def _roll(run: BookRun, portfolio: Portfolio) -> Portfolio:
     """Settle every session after the portfolio's, up to the run's."""
     data = run.input
     working = [order for order, _ in run.orders.orders(run.book.name, statuses=OPEN_STATUSES)]
+    data.universe.require_known([*portfolio.positions, *(order.symbol for order in working)], f"book {run.book.name}")
     known_fills = run.orders.fills(run.book.name)
     for row in range(run.market.row(portfolio.session) + 1, run.market.row(run.session) + 1):
         day: date = run.market.panel.sessions[row].item()
@@ -163,14 +165,16 @@ def risk(plan: Plan, run: BookRun | None = None) -> Result:
     """Apply risk control and store the next risk state with its events."""
     active = run or BookRun.open(plan)
     name, portfolio, view = active.book.name, active.portfolio(), active.view
-    _, panel = signals_from(active.stage("signals"))
+    regime, panel = signals_from(active.stage("signals"))
     weights = targets_from(active.stage("targets"))
     held = held_weights(view.universe, portfolio)
-    state = _risk_state_before(active, portfolio)
-    assessment = risk_stage(view, panel, weights, held, portfolio, state, active.decision_config)
+    before = _risk_state_before(active, portfolio)
+    state, answered = with_answer(before, approvals.answer_in_force(active, before), active.session)
+    assessment = risk_stage(view, regime, panel, weights, held, portfolio, state, active.decision_config)
+    events = (*answered, *assessment.events)
     active.state.save_stage(name, active.session, "risk", assessment_record(assessment))
-    active.state.save_risk(name, assessment.next_state, assessment.events)
-    return {"level": assessment.effective_level, "drawdown": assessment.drawdown, "events": len(assessment.events)}
+    active.state.save_risk(name, assessment.next_state, events)
+    return {"level": assessment.effective_level, "drawdown": assessment.drawdown, "events": len(events)}
 
 
 def _risk_state_before(run: BookRun, portfolio: Portfolio) -> RiskState:
@@ -186,11 +190,15 @@ def orders(plan: Plan, run: BookRun | None = None) -> Result:
     _, panel = signals_from(signal_record)
     assessment = active.assessment()
     held = held_weights(view.universe, portfolio)
-    batch = order_stage(view, panel, assessment, held, portfolio, name, active.decision_config)
+    wanted = targets_from(active.stage("targets"))
+    batch = order_stage(view, panel, wanted, assessment, held, portfolio, name, active.decision_config)
     stored = active.orders.store_intents(batch.orders, active.settings.clock())
     record = {"client_order_ids": [order.client_order_id for order in batch.orders], "skipped": batch.skipped}
     active.state.save_stage(name, session, "orders", record)
     stages = {stage: active.stage(stage) for stage in ("signals", "targets", "risk", "orders")}
+    asked = active.state.stage(name, session, approvals.STAGE)
+    if asked is not None:
+        stages[approvals.STAGE] = asked
     active.state.save_decision(
         DecisionRecord(
             book=name,

@@ -18,6 +18,7 @@ from trading_lib.domain.errors import StorageUnavailableError
 from trading_lib.domain.prices import DateArray, FloatArray
 
 BACKTEST_EXPERIMENT = "backtests"
+TRIALS_TAG = "trials_in_run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,11 @@ class TrackedRun:
     ----------
     metrics
         Name -> value; None and NaN are left out, as MLflow has no missing value.
+    context
+        Further metrics that depend on what else was logged, e.g. a deflated Sharpe ratio: they do not make the same run
+        another one.
+    trials
+        How many trials the run stands for: one backtest, or the points of a sweep.
     nav_sessions, nav
         The curve, logged as metric "nav" with the session's date as its time, so that runs compare in the UI.
     files
@@ -41,6 +47,8 @@ class TrackedRun:
     nav_sessions: DateArray
     nav: FloatArray
     files: Mapping[str, bytes] = field(default_factory=dict)
+    context: Mapping[str, float | None] = field(default_factory=dict)
+    trials: int = 1
 
 
 class MlflowTracker:
@@ -89,12 +97,12 @@ class MlflowTracker:
         same = f"tags.identity = '{identity}' and attributes.status = 'FINISHED'"
         for known in client.search_runs([experiment_id], filter_string=same, max_results=1):
             return str(known.info.run_id)
-        tags = {**run.tags, "identity": identity}
+        tags = {**run.tags, "identity": identity, TRIALS_TAG: str(run.trials)}
         run_id: str = client.create_run(experiment_id, run_name=run.name, tags=tags).info.run_id
         now = int(datetime.now(UTC).timestamp() * 1000)
         metrics = [
             Metric(name, float(value), now, 0)
-            for name, value in run.metrics.items()
+            for name, value in {**run.metrics, **run.context}.items()
             if value is not None and math.isfinite(value)
         ]
         parameters = [Param(name, value) for name, value in run.parameters.items()]

@@ -329,6 +329,20 @@ risk_events = Table(
     _required("actions", ARRAY(Text)),
 )
 
+# A person's (or a simulated book's configuration's) answers; session is the one that asked.
+approvals = Table(
+    "approvals",
+    metadata,
+    _book(key=True),
+    _key("session", Date),
+    _required("level", SmallInteger),
+    _required("approved", Boolean),
+    _required("answered_by", Text),
+    _instant("answered_at"),
+    _required("note", Text),
+    _required("channel", Text),
+)
+
 runs = Table(
     "runs",
     metadata,

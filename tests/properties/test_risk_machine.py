@@ -1,0 +1,106 @@
+"""The risk manager over generated price paths: no dead end, no rule broken, whatever the market and people do."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from tests.properties.risk_machine import BTC, TWELVE_WEEKS, WEATHER, WISHES, RiskMachine
+from trading_lib.decision import held_weights
+from tests.market_builders import UNIVERSE
+from trading_lib.risk.config import RiskConfig
+
+SIMULATED, MANUAL = RiskConfig(), RiskConfig(simulated_approval=False)
+BAD = [name for name in WEATHER if name not in ("calm", "flat")]
+STRETCHES = st.lists(
+    st.tuples(st.sampled_from([*BAD, "calm", "calm"]), st.integers(1, 6), st.sampled_from(list(WISHES))),
+    min_size=1,
+    max_size=5,
+)
+
+
+def recovers(machine: RiskMachine) -> None:
+    """Twelve calm, rising weeks must lead back to full size, and a little later the wish must be held."""
+    for _ in range(TWELVE_WEEKS):
+        machine.go("calm")
+    assert machine.full_size, machine.assessment
+    for _ in range(8):
+        machine.go("calm")
+    assert machine.full_size
+    assert machine.targets is not None
+    held = held_weights(UNIVERSE, machine.portfolio)
+    # Whatever is further away than the threshold of 2 % and a lot would have been traded in the session before.
+    lots = machine.prices / float(machine.portfolio.nav)
+    lots[BTC] = 0.0
+    assert (np.abs(held - machine.targets.weights) < 0.03 + lots).all()
+
+
+@settings(max_examples=500, deadline=None)
+@given(STRETCHES, st.integers(0, 2**32 - 1))
+def test_whatever_happened_twelve_calm_rising_weeks_lead_back_to_full_size(
+    path: list[tuple[str, int, str]], seed: int
+) -> None:
+    machine = RiskMachine(SIMULATED, np.random.default_rng(seed))
+    for weather, sessions, wish in path:
+        for _ in range(sessions):
+            machine.go(weather, wish)
+    recovers(machine)
+
+
+@settings(max_examples=500, deadline=None)
+@given(STRETCHES, st.integers(0, 2**32 - 1), st.booleans())
+def test_level_4_is_a_dead_end_without_a_person_and_none_with_one(
+    path: list[tuple[str, int, str]], seed: int, rejects_first: bool
+) -> None:
+    machine = RiskMachine(MANUAL, np.random.default_rng(seed))
+    for weather, sessions, wish in path:
+        for _ in range(sessions):
+            machine.go(weather, wish)
+    if machine.state.level < 4:
+        recovers(machine)
+        return
+    for _ in range(30):
+        machine.go("calm")
+        assert machine.state.level == 4
+    if rejects_first:
+        machine.give(approved=False)
+        machine.go("calm")
+        assert machine.state.level == 4
+        assert machine.state.question == machine.session, "a rejection asks again"
+    machine.give(approved=True)
+    recovers(machine)
+
+
+class RiskManagerMachine(RuleBasedStateMachine):
+    """Any order of market moods, wishes and answers; the checks are in `RiskMachine`."""
+
+    @initialize(seed=st.integers(0, 2**32 - 1), simulated=st.booleans())
+    def open(self, seed: int, simulated: bool) -> None:
+        self.machine = RiskMachine(SIMULATED if simulated else MANUAL, np.random.default_rng(seed))
+
+    @rule(weather=st.sampled_from(list(WEATHER)), wish=st.sampled_from(list(WISHES)), sure=st.sampled_from([0.9, 0.3]))
+    def session(self, weather: str, wish: str, sure: float) -> None:
+        self.machine.go(weather, wish, sure)
+
+    @rule(weeks=st.integers(1, 4))
+    def calm_weeks(self, weeks: int) -> None:
+        for _ in range(5 * weeks):
+            self.machine.go("calm")
+
+    @precondition(lambda self: self.machine.state.question is not None)
+    @rule(approved=st.booleans())
+    def answer(self, approved: bool) -> None:
+        self.machine.give(approved)
+
+    def teardown(self) -> None:
+        if hasattr(self, "machine") and not self.machine.full_size:
+            for _ in range(TWELVE_WEEKS):
+                self.machine.give(approved=True)
+                self.machine.go("calm")
+            assert self.machine.full_size
+
+
+TestRiskManagerMachine = RiskManagerMachine.TestCase
+TestRiskManagerMachine.settings = settings(max_examples=500, stateful_step_count=12, deadline=None)

@@ -1,0 +1,283 @@
+"""The lookahead audit (SPEC section 9): does anything that was decided depend on what became known later?
+
+The whole history is run once. Then it is cut at the decision of some of its sessions, the data is assembled from what
+was known then, and those sessions are decided again from where the book stood. Whatever comes out different has seen
+the future. Data after the cut is also replaced by garbage, which finds what a missing row would merely make fail, and
+which an order has to notice: its price is that of the next opening and of nothing else.
+
+A strategy that reads a file of its own cannot be caught this way, for cutting the history does not cut that file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from enum import StrEnum
+
+import numpy as np
+
+from trading_lib.backtest.differences import (
+    NOT_IN_VIEW,
+    RESTS_ON,
+    Difference,
+    Layer,
+    data_differences,
+    outcome_differences,
+)
+from trading_lib.backtest.engine import BacktestInput, SessionOutcome, trade_session, trade_sessions, window_rows
+from trading_lib.backtest.raw_history import RawHistory
+from trading_lib.decision import DecisionConfig
+from trading_lib.strategies.config import SleeveConfig
+from trading_lib.strategies.registry import BUILT_IN
+
+# Raw observations and the last session wanted -> everything a run depends on; what the audit audits is inside.
+Build = Callable[[RawHistory, date], BacktestInput]
+Progress = Callable[[str], None]
+
+DEFAULT_CUTS = 50
+DEFAULT_COMPLETE_RUNS = 2
+# Garbage this many sessions past the cut is enough: the cut itself removes everything.
+SCRAMBLED_SESSIONS = 15
+SAME_BAR_FILL = "same-bar fill"
+FILL_PAST_OPENING = "fill past its opening"
+
+
+class Check(StrEnum):
+    """What brought a difference to light."""
+
+    CUT = "history cut there"
+    SCRAMBLED = "later data scrambled"
+    REPEATED = "the same data again"
+    COMPLETE_RUN = "complete run on the cut history"
+    OPENING = "another opening"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that depends on what became known later.
+
+    Attributes
+    ----------
+    difference
+        The earliest one found, of this layer and name.
+    cut
+        The session at whose decision the history was cut.
+    times
+        At how many cuts it came out different.
+    origin
+        Whether nothing it rests on was different there: the culprit, not a consequence.
+    """
+
+    difference: Difference
+    check: Check
+    cut: date
+    times: int
+    origin: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LookaheadReport:
+    """What was audited and what was found, culprits first.
+
+    Attributes
+    ----------
+    fills_checked
+        Fills whose price was compared under another opening.
+    sleeve_faults
+        Sleeve -> sessions in which it failed, and so was hardly audited.
+    """
+
+    first: date
+    last: date
+    sessions: int
+    cuts: tuple[date, ...]
+    complete_runs: int
+    factors: tuple[str, ...]
+    sleeves: tuple[str, ...]
+    fills_checked: int
+    sleeve_faults: Mapping[str, int]
+    findings: tuple[Finding, ...]
+
+
+def audit_lookahead(
+    history: RawHistory,
+    build: Build,
+    first: date,
+    last: date,
+    cuts: int = DEFAULT_CUTS,
+    seed: int = 0,
+    complete_runs: int = DEFAULT_COMPLETE_RUNS,
+    progress: Progress = lambda line: None,
+) -> LookaheadReport:
+    """Audit data, factors, regime, every sleeve (those without a budget too), orders, fills and net asset value.
+
+    Parameters
+    ----------
+    first, last
+        The window of the run that is cut.
+    cuts
+        How many sessions to cut at: a third each with orders, at month ends, and any.
+    complete_runs
+        At how many of them the whole run up to the cut is done again.
+
+    Raises
+    ------
+    SessionError
+        When the data does not cover the window.
+    """
+    audit = _Audit(history, build, first, last)
+    progress(f"ran {len(audit.rows)} sessions, {first} to {last}, with {', '.join(audit.sleeves)}")
+    chosen = choose_cuts(audit.recorded[0], audit.rows, audit.full.panel.month_end, cuts, seed)
+    again = set(chosen[np.linspace(0, len(chosen) - 1, complete_runs + 2).astype(int)[1:-1]].tolist())
+    for number, row in enumerate(chosen.tolist()):
+        audit.cut(row, seed + row, kept_openings=number % 2 == 1, run_again=row in again)
+        if (number + 1) % 10 == 0 or number + 1 == len(chosen):
+            progress(f"{number + 1} of {len(chosen)} cuts compared, {len(audit.findings)} findings")
+    return audit.report(chosen, len(again))
+
+
+def every_sleeve(config: DecisionConfig) -> DecisionConfig:
+    """Give every sleeve of the configuration and every built-in strategy the same budget."""
+    listed = config.strategy.sleeves
+    taken = {sleeve.name for sleeve in listed} | {sleeve.strategy for sleeve in listed}
+    unlisted = [SleeveConfig(name=name, strategy=name, budget=0.0) for name in sorted(BUILT_IN - taken)]
+    sleeves = (*listed, *unlisted)
+    share = 1.0 / len(sleeves)
+    equal = tuple(sleeve.model_copy(update={"budget": share}) for sleeve in sleeves)
+    strategy = config.strategy.model_copy(update={"sleeves": equal})
+    return config.model_copy(update={"strategy": strategy})
+
+
+def choose_cuts(
+    outcomes: Sequence[SessionOutcome], rows: range, month_end: np.ndarray, count: int, seed: int
+) -> np.ndarray:
+    """Draw ascending rows to cut at: where orders were decided, at month ends, and anywhere; never the last row."""
+    generator = np.random.default_rng(seed)
+    candidates = np.arange(rows.start, rows.stop - 1)
+    trading = np.array([bool(outcome.evening.working) for outcome in outcomes[:-1]], dtype=np.bool_)
+    chosen: set[int] = set()
+    for pool, share in ((candidates[trading], 3), (candidates[month_end[candidates]], 2), (candidates, 1)):
+        left = np.setdiff1d(pool, np.fromiter(chosen, np.int64, len(chosen)))
+        wanted = (count - len(chosen) + share - 1) // share
+        chosen |= set(generator.choice(left, min(wanted, len(left)), replace=False).tolist())
+    return np.array(sorted(chosen), dtype=np.int64)
+
+
+class _Audit:
+    """The run on the whole history, and what the cuts found so far."""
+
+    def __init__(self, history: RawHistory, build: Build, first: date, last: date) -> None:
+        self._history, self._build = history, build
+        self.full = build(history, last)
+        self.rows = window_rows(self.full.panel, self.full.calendar, first, last)
+        # As configured, and with every sleeve, for one without a budget decides nothing in the first.
+        self._configs = (self.full.config, every_sleeve(self.full.config))
+        self.recorded = [self._run(self.full, config, self.rows) for config in self._configs]
+        self.sleeves = tuple(self.recorded[1][0].decision.targets.sleeves)
+        self.findings: dict[tuple[Layer, str], Finding] = {}
+        self._cuts_found: dict[tuple[Layer, str], set[date]] = {}
+        self._fills_checked = 0
+
+    def cut(self, row: int, seed: int, kept_openings: bool, run_again: bool) -> None:
+        """Cut at the decision of one session and compare."""
+        full, panel = self.full, self.full.panel
+        day: date = panel.sessions[row].item()
+        moment = full.calendar.decision_time(day)
+        until: date = panel.sessions[min(row + SCRAMBLED_SESSIONS, self.rows.stop - 1)].item()
+        openings = panel.sessions[[row, row + 1]] if kept_openings else None
+        garbage = self._history.scrambled_after(moment, full.calendar.decision_time(until), seed, openings)
+        known, scrambled = self._build(self._history.known_at(moment), day), self._build(garbage, until)
+        for check, data in ((Check.REPEATED, full), (Check.CUT, known), (Check.SCRAMBLED, scrambled)):
+            seen = list(data_differences(full, data, row)) if data is not full else []
+            self._note([*seen, *self._replayed(data, 0, row)], check, day)
+            # With every sleeve, only the sleeves are of interest: the rest is audited as configured.
+            self._note([*seen, *self._replayed(data, 1, row)], check, day, keep=(Layer.SLEEVE,))
+        self._note(self._fill_problems(scrambled, row, kept_openings), Check.OPENING, day)
+        if run_again:
+            self._note(self._complete_run(known, row), Check.COMPLETE_RUN, day)
+
+    def report(self, chosen: np.ndarray, complete_runs: int) -> LookaheadReport:
+        """Order the findings: culprits first, then by layer and date."""
+        layers = list(Layer)
+        found = sorted(
+            (replace(f, times=len(self._cuts_found[key])) for key, f in self.findings.items()),
+            key=lambda f: (not f.origin, layers.index(f.difference.layer), f.difference.session, f.difference.name),
+        )
+        faults: dict[str, int] = {}
+        for outcome in self.recorded[1]:
+            for name, record in outcome.decision.targets.sleeves.items():
+                if any(event.kind == "sleeve_fault" for event in record.target.events):
+                    faults[name] = faults.get(name, 0) + 1
+        return LookaheadReport(
+            first=self.recorded[0][0].session,
+            last=self.recorded[0][-1].session,
+            sessions=len(self.rows),
+            cuts=tuple(self.full.panel.sessions[chosen].tolist()),
+            complete_runs=complete_runs,
+            factors=self.full.factors.names,
+            sleeves=self.sleeves,
+            fills_checked=self._fills_checked,
+            sleeve_faults=faults,
+            findings=tuple(found),
+        )
+
+    def _run(self, data: BacktestInput, config: DecisionConfig, rows: range) -> list[SessionOutcome]:
+        return list(trade_sessions(replace(data, config=config), rows))
+
+    def _before(self, run: int, row: int) -> SessionOutcome | None:
+        step = row - self.rows.start
+        return self.recorded[run][step - 1] if step else None
+
+    def _replayed(self, data: BacktestInput, run: int, row: int) -> Iterator[Difference]:
+        """Decide the session again from where the book of that run stood."""
+        before = self._before(run, row)
+        outcome = trade_session(replace(data, config=self._configs[run]), row, before.evening if before else None)
+        recorded = self.recorded[run][row - self.rows.start]
+        return outcome_differences(recorded, outcome, data.universe.symbols)
+
+    def _fill_problems(self, scrambled: BacktestInput, row: int, kept_openings: bool) -> Iterator[Difference]:
+        """Compare what the session's orders fill at with what they fill at under other prices."""
+        step = row - self.rows.start
+        recorded = self.recorded[0][step]
+        other = trade_session(scrambled, row + 1, recorded.evening)
+        prices = {fill.client_order_id: fill.price for fill in other.fills}
+        decided = self.full.calendar.decision_time(recorded.session)
+        for fill in self.recorded[0][step + 1].fills:
+            self._fills_checked += 1
+            text = f"{fill.side} {fill.quantity} {fill.symbol} at {fill.price}"
+            price = prices.get(fill.client_order_id)
+            if fill.filled_at <= decided or (not kept_openings and price == fill.price):
+                rival = f"{price} whatever the next opening is, at {fill.filled_at:%Y-%m-%d %H:%M} UTC"
+                yield Difference(Layer.FILL, SAME_BAR_FILL, recorded.session, fill.symbol, text, rival)
+            elif kept_openings and price != fill.price:
+                rival = f"{price} with the same opening and another close"
+                yield Difference(Layer.FILL, FILL_PAST_OPENING, recorded.session, fill.symbol, text, rival)
+
+    def _complete_run(self, known: BacktestInput, row: int) -> list[Difference]:
+        """Run everything up to the cut again: the first session that came out different."""
+        again = trade_sessions(known, range(self.rows.start, row + 1))
+        for recorded, outcome in zip(self.recorded[0], again, strict=False):
+            found = list(outcome_differences(recorded, outcome, known.universe.symbols))
+            if found:
+                return found
+        return []
+
+    def _note(
+        self, differences: Iterable[Difference], check: Check, cut: date, keep: Collection[Layer] = tuple(Layer)
+    ) -> None:
+        found = list(differences)
+        for difference in found:
+            if difference.layer not in keep:
+                continue
+            key = (difference.layer, difference.name)
+            origin = not any(_rests_on(difference.layer, other) for other in found)
+            self._cuts_found.setdefault(key, set()).add(cut)
+            known = self.findings.get(key)
+            if known is None or (origin, known.difference.session) > (known.origin, difference.session):
+                self.findings[key] = Finding(difference, check, cut, 1, origin)
+
+def _rests_on(layer: Layer, other: Difference) -> bool:
+    if other.layer is Layer.DATA and other.name in NOT_IN_VIEW:
+        return layer in (Layer.FILL, Layer.ACCOUNT)
+    return other.layer in RESTS_ON[layer]

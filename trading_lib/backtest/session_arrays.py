@@ -1,0 +1,67 @@
+"""What a run keeps of each session, in arrays that its analysis starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trading_lib.decision import Decision
+from trading_lib.domain.instruments import Universe
+from trading_lib.domain.portfolio import Portfolio, Position
+from trading_lib.domain.prices import FloatArray
+from trading_lib.domain.signals import REGIME_CODES
+
+
+class SessionArrays:
+    """Filled session by session while a backtest runs; S sessions, n assets in universe order.
+
+    Attributes
+    ----------
+    nav, invested
+        Shape (S,): net asset value in dollars and the share of it in assets, at each decision.
+    levels
+        int8, shape (S,): effective risk level.
+    regimes
+        int8, shape (S,): position of the volatility regime among the members of `MarketRegime`.
+    quantity
+        Shape (S, n): units held at each decision, after the opening's fills.
+    sleeves
+        Sleeve -> shape (S, n): the part of the holdings it owns, as a share of net asset value.
+    """
+
+    def __init__(self, sessions: int, universe: Universe) -> None:
+        self.nav: FloatArray = np.empty(sessions)
+        self.invested: FloatArray = np.empty(sessions)
+        self.levels: NDArray[np.int8] = np.empty(sessions, np.int8)
+        self.regimes: NDArray[np.int8] = np.empty(sessions, np.int8)
+        self.quantity: FloatArray = np.zeros((sessions, len(universe)))
+        self.sleeves: dict[str, FloatArray] = {}
+        self._columns = universe.positions
+        self._positions: object = None
+        self._held: FloatArray = np.zeros(len(universe))
+
+    def note(self, step: int, portfolio: Portfolio, decision: Decision) -> None:
+        """Keep what session number ``step`` came to."""
+        nav = float(portfolio.nav)
+        self.nav[step] = nav
+        self.invested[step] = 1.0 - float(portfolio.cash) / nav if nav > 0 else 0.0
+        self.levels[step] = decision.assessment.effective_level
+        self.regimes[step] = REGIME_CODES[decision.regime.regime]
+        # Marking keeps the mapping of positions, so the same object means that nothing was traded.
+        if portfolio.positions is not self._positions:
+            self._positions = portfolio.positions
+            self._held = self._quantities(portfolio.positions.values())
+        self.quantity[step] = self._held
+        for name, record in decision.targets.sleeves.items():
+            own = self.sleeves.get(name)
+            if own is None:
+                own = self.sleeves[name] = np.zeros_like(self.quantity)
+            np.multiply(record.held, record.budget, out=own[step])
+
+    def _quantities(self, positions: Iterable[Position]) -> FloatArray:
+        held = np.zeros(self.quantity.shape[1])
+        for position in positions:
+            held[self._columns[position.symbol]] = float(position.quantity)
+        return held

@@ -1,0 +1,78 @@
+"""A finished run as arrays: what attribution, tables and the tear sheet start from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trading_lib.domain.instruments import Universe
+from trading_lib.domain.orders import Fill, Order
+from trading_lib.domain.prices import BoolArray, DateArray, FloatArray
+from trading_lib.domain.risk import RiskEvent
+from trading_lib.performance.trades import TradeArrays, tabulate
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """S sessions of the run's window, n assets in universe order.
+
+    Attributes
+    ----------
+    sessions
+        datetime64[D], shape (S,).
+    nav, invested
+        Shape (S,): net asset value in dollars and the share of it in assets, at each decision.
+    levels, regimes
+        int8, shape (S,): effective risk level, and position of the volatility regime among `MarketRegime`'s members.
+    quantity
+        Shape (S, n): units held at each decision.
+    sleeves
+        Sleeve -> shape (S, n): the part of the holdings it owns, as a share of net asset value.
+    close, mark_return, dividend, split
+        Shape (S, n), the rows of `PricePanel`.
+    cash_rate, month_end
+        Shape (S,), likewise.
+    """
+
+    universe: Universe
+    sessions: DateArray
+    nav: FloatArray
+    invested: FloatArray
+    levels: NDArray[np.int8]
+    regimes: NDArray[np.int8]
+    quantity: FloatArray
+    sleeves: Mapping[str, FloatArray]
+    orders: tuple[Order, ...]
+    fills: tuple[Fill, ...]
+    events: tuple[RiskEvent, ...]
+    close: FloatArray
+    mark_return: FloatArray
+    dividend: FloatArray
+    split: FloatArray
+    cash_rate: FloatArray
+    month_end: BoolArray
+
+    @cached_property
+    def returns(self) -> FloatArray:
+        """Simple returns of the net asset value, shape (S - 1,)."""
+        returns: FloatArray = self.nav[1:] / self.nav[:-1] - 1.0
+        return returns
+
+    @cached_property
+    def known_cash_rate(self) -> FloatArray:
+        """Annual cash rate at the start of each return, 0 where unknown; shape (S - 1,)."""
+        return np.nan_to_num(self.cash_rate[:-1], nan=0.0)
+
+    @cached_property
+    def value(self) -> FloatArray:
+        """Dollars held in each asset at each decision, shape (S, n)."""
+        return np.where(self.quantity != 0.0, self.quantity * self.close, 0.0)
+
+    @cached_property
+    def trades(self) -> TradeArrays:
+        """The fills as arrays."""
+        return tabulate(self.fills, self.sessions, self.universe)

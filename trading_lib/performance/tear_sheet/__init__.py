@@ -1,0 +1,1 @@
+"""The tear sheet: one self-contained interactive page about a run."""

@@ -1,0 +1,254 @@
+"""The page: header, figures, tables and definitions in one file that opens without a network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from trading_lib.performance.analysis import Analysis
+from trading_lib.performance.benchmarks import BENCHMARKS
+from trading_lib.performance.tear_sheet import figures, tables
+from trading_lib.performance.tear_sheet.markup import Html, dollars, element, join, number, percent
+from trading_lib.performance.tear_sheet.style import SCRIPT, STYLE
+
+SIMULATED = "simulated"
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What must be quoted beside any figure of a run.
+
+    Attributes
+    ----------
+    notes
+        What the data's source had to say, e.g. which files were used.
+    """
+
+    title: str
+    data_source: str
+    config_hash: str
+    code_version: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any of the prices is made up."""
+        return SIMULATED in self.data_source.lower()
+
+
+def tear_sheet(analysis: Analysis, provenance: Provenance) -> str:
+    """Write the page.
+
+    Parameters
+    ----------
+    analysis
+        With intervals; without them the column stays empty.
+
+    Returns
+    -------
+    str
+        A whole HTML document of about five megabytes, nearly all of it plotly's script, which is embedded once.
+    """
+    # Only who asks for a tear sheet waits for plotly.
+    from plotly.offline import get_plotlyjs
+
+    title = f"{provenance.title}: {analysis.record.sessions[0]} to {analysis.record.sessions[-1]}"
+    sections = [_section(*entry, analysis) for entry in SECTIONS]
+    navigation = element("ul", *(element("li", element("a", name, href=f"#{key}")) for key, name, *_ in SECTIONS))
+    body = join(
+        (
+            element("a", "Skip to the figures", href="#main", class_="skip"),
+            _banner(provenance),
+            element("header", element("h1", title), _facts(analysis, provenance), _cards(analysis)),
+            element("nav", navigation, aria_label="Sections"),
+            element("main", *sections, id="main"),
+            _footer(analysis, provenance),
+        )
+    )
+    head = join(
+        (
+            Html('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
+            element("title", title),
+            Html(f"<style>{STYLE}</style>"),
+            # A script's text is not markup, so it goes in as it is.
+            Html(f"<script>{get_plotlyjs()}</script>"),
+        )
+    )
+    script = Html(f"<script>{SCRIPT}</script>")
+    return "<!DOCTYPE html>\n" + element("html", element("head", head), element("body", body, script), lang="en")
+
+
+def _banner(provenance: Provenance) -> Html:
+    if not provenance.simulated:
+        return Html("")
+    words = element("small", "The figures show that the system works. They say nothing about returns in any market.")
+    return element("div", "SIMULATED PRICES: no real market is behind this page", words, class_="banner", role="note")
+
+
+def _facts(analysis: Analysis, provenance: Provenance) -> Html:
+    record = analysis.record
+    source = provenance.data_source + (" (SIMULATED)" if provenance.simulated else "")
+    evidence = analysis.sharpe
+    pairs = {
+        "Data": source,
+        "Sessions": f"{record.sessions[0]} to {record.sessions[-1]} ({len(record.sessions):,})",
+        "Starting capital": dollars(float(record.nav[0]), 2),
+        "Final value": dollars(float(record.nav[-1]), 2),
+        "Costs": f"included: {dollars(analysis.costs.total)} ({percent(analysis.metrics.annual_cost_drag, 2)} a year)",
+        "Cash rate": f"{percent(analysis.metrics.cash_rate, 2)} on average; cash earns nothing",
+        "Trials behind this run": f"{analysis.trials.count:,} ({analysis.trials.source})",
+        "Deflated Sharpe ratio": f"{percent(evidence.deflated)} likely above 0" if evidence else "not computable",
+        "Configuration": provenance.config_hash,
+        "Code": provenance.code_version,
+    }
+    return tables.facts(pairs)
+
+
+def _cards(analysis: Analysis) -> Html:
+    metrics, evidence = analysis.metrics, analysis.sharpe
+    cards = (
+        ("annual return", percent(metrics.annual_return)),
+        ("annual volatility", percent(metrics.annual_volatility)),
+        ("Sharpe ratio", number(metrics.sharpe)),
+        ("deflated Sharpe", percent(evidence.deflated, 0) if evidence else "\N{EN DASH}"),
+        ("maximum drawdown", percent(metrics.max_drawdown)),
+        ("highest risk level", str(int(analysis.record.levels.max()))),
+    )
+    return element("ul", *(element("li", element("b", v), element("span", n)) for n, v in cards), class_="cards")
+
+
+def _chart(key: str, figure: figures.Figure, caption: str, size: str = "") -> Html:
+    """Return a chart with its data beside it; the script draws it."""
+    # "<" never appears in the data, so nothing in it can end the script element.
+    data = json.dumps(figure, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    chart = element("div", id=f"chart-{key}", class_=f"chart {size}".strip(), role="img", aria_label=caption)
+    source = Html(f'<script type="application/json" data-chart="chart-{key}">{data}</script>')
+    return element("figure", chart, source, element("figcaption", caption))
+
+
+def _metrics(analysis: Analysis) -> Html:
+    parts: list[str] = [tables.metrics_table(analysis)]
+    found, evidence = analysis.intervals, analysis.sharpe
+    if found:
+        parts.append(
+            element(
+                "p",
+                f"Intervals: stationary bootstrap, {found.samples:,} paths, average block {found.block_length:.1f} "
+                f"sessions, seed {found.seed}. A path's drawdown depends on the order of its blocks, so the drawdown's "
+                "interval need not hold the run's own.",
+                class_="note",
+            )
+        )
+    if evidence:
+        parts.append(
+            element(
+                "p",
+                f"Probabilistic Sharpe ratio {percent(evidence.probabilistic)}: how likely the true ratio is above 0, "
+                f"given {evidence.returns:,} returns with skewness {number(evidence.skewness)} and kurtosis "
+                f"{number(evidence.kurtosis)}. Deflated Sharpe ratio {percent(evidence.deflated)}: the same, after "
+                f"{analysis.trials.count:,} trial{'s' * (analysis.trials.count != 1)}, of which the best of worthless "
+                f"ones would show {number(evidence.threshold * 252**0.5)} a year. Variance of the trials: "
+                f"{evidence.variance_source}.",
+                class_="note",
+            )
+        )
+    return join(parts)
+
+
+def _benchmarks(analysis: Analysis) -> Html:
+    absent = [benchmark.name for benchmark in BENCHMARKS if benchmark.name not in analysis.comparisons]
+    missing = f" Without prices in this window: {', '.join(absent)}." if absent else ""
+    caption = (
+        "Each starts with the same capital, pays commission and slippage, and reinvests dividends. 60/40 and equal "
+        f"weight return to their weights at the end of every month, SPY is bought once.{missing}"
+    )
+    return join((_chart("equity", figures.equity(analysis), caption, "tall"), tables.benchmark_table(analysis)))
+
+
+def _drawdown(analysis: Analysis) -> Html:
+    record = analysis.record
+    levels = ", ".join(
+        f"{int((record.levels == level).sum()):,} at level {level}"
+        for level in range(1, 5)
+        if (record.levels == level).any()
+    )
+    caption = f"Largest fall {percent(analysis.metrics.max_drawdown)}. Shaded: sessions above risk level 0 ({levels or 'none'})."
+    return _chart("drawdown", figures.drawdown(analysis), caption, "short")
+
+
+def _rolling(analysis: Analysis) -> Html:
+    caption = f"Over the newest {analysis.config.rolling_sessions} sessions, annualised."
+    return _chart("rolling", figures.rolling(analysis), caption)
+
+
+def _exposure(analysis: Analysis) -> Html:
+    average = percent(float(analysis.record.invested.mean()), 0)
+    caption = (
+        f"Weights at the decisions, thinned out in long runs; {average} of the net asset value was invested on average."
+    )
+    return _chart("exposure", figures.exposure(analysis), caption, "tall")
+
+
+def _costs(analysis: Analysis) -> Html:
+    costs = analysis.costs
+    caption = (
+        f"{dollars(costs.traded)} traded; commission {dollars(costs.commission)} and slippage {dollars(costs.slippage)}, "
+        f"together {percent(analysis.metrics.annual_cost_drag, 2)} of the average net asset value a year. Turnover is half "
+        "the traded value."
+    )
+    return _chart("costs", figures.turnover_and_costs(analysis), caption)
+
+
+def _attribution(analysis: Analysis) -> Html:
+    sleeves = ", ".join(f"{name} {dollars(float(p.sum()))}" for name, p in analysis.sleeves.items()) or "none"
+    return join(
+        (
+            element(
+                "div",
+                _chart("assets", figures.attribution_by_asset(analysis), "By asset, the whole window."),
+                _chart("sleeves", figures.attribution_by_sleeve(analysis), f"By sleeve: {sleeves}."),
+                class_="pair",
+            ),
+            tables.asset_table(analysis),
+        )
+    )
+
+
+def _periods(analysis: Analysis) -> Html:
+    return join((tables.year_table(analysis), tables.regime_table(analysis)))
+
+
+# Key of the link, name, what to show, and whether the table is long enough to scroll in a box of its own.
+SECTIONS: tuple[tuple[str, str, Callable[[Analysis], Html], bool], ...] = (
+    ("metrics", "Metrics and targets", _metrics, False),
+    ("equity", "Equity and benchmarks", _benchmarks, False),
+    ("drawdown", "Drawdown and risk levels", _drawdown, False),
+    ("rolling", "Rolling risk and return", _rolling, False),
+    ("months", "Months", tables.monthly_table, False),
+    ("periods", "Years and regimes", _periods, False),
+    ("exposure", "Exposure", _exposure, False),
+    ("costs", "Turnover and costs", _costs, False),
+    ("attribution", "Attribution", _attribution, False),
+    ("events", "Risk events", tables.event_table, True),
+    ("trades", "Trades", tables.trade_table, True),
+)
+
+
+def _section(key: str, name: str, show: Callable[[Analysis], Html], long: bool, analysis: Analysis) -> Html:
+    content = element("div", show(analysis), class_="tall-table") if long else show(analysis)
+    return element("section", element("h2", name, id=f"{key}-title"), content, id=key, aria_labelledby=f"{key}-title")
+
+
+def _footer(analysis: Analysis, provenance: Provenance) -> Html:
+    notes = [element("li", note) for note in provenance.notes]
+    words = (
+        "Definitions: annual return is geometric over 252 sessions a year; volatility and Sharpe ratio use sample standard "
+        "deviations of daily returns, the latter over the cash rate known at the start of each; drawdown is from the "
+        "running peak of the values at the close; a round trip runs from flat to flat in one asset, after commission. "
+        "Orders decided after a close trade at the next opening with slippage. Past results, real or simulated, are no "
+        "promise."
+    )
+    source = element("p", f"Data: {provenance.data_source}. Configuration {provenance.config_hash}, code "
+                          f"{provenance.code_version}.")  # fmt: skip
+    return element("footer", element("p", words), source, element("ul", *notes) if notes else "")

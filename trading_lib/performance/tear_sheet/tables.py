@@ -1,0 +1,236 @@
+"""The tear sheet's tables."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trading_lib.performance.analysis import Analysis
+from trading_lib.performance.config import LOWER_IS_BETTER
+from trading_lib.performance.intervals import Interval
+from trading_lib.performance.periods import monthly_returns
+from trading_lib.performance.targets import Verdict
+from trading_lib.performance.tear_sheet.markup import (
+    MISSING,
+    Column,
+    Html,
+    dollars,
+    element,
+    join,
+    number,
+    percent,
+    table,
+)
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+LABELS = {
+    "annual_return": "Annual return",
+    "annual_volatility": "Annual volatility",
+    "sharpe": "Sharpe ratio",
+    "max_drawdown": "Maximum drawdown",
+    "calmar": "Calmar ratio",
+    "win_rate": "Win rate of closed round trips",
+    "profit_factor": "Profit factor",
+    "monthly_turnover": "Monthly turnover",
+    "annual_cost_drag": "Annual cost drag",
+}
+RATIOS = frozenset({"sharpe", "calmar", "profit_factor"})
+# A month of this size or more has the full colour.
+FULL_COLOUR = 0.06
+
+
+def figure_text(metric: str, value: float | None) -> str:
+    """Write a metric in its own unit."""
+    return number(value) if metric in RATIOS else percent(value)
+
+
+def metrics_table(analysis: Analysis) -> Html:
+    """Every metric of the design beside its confidence interval, target and minimum."""
+    rows = []
+    for verdict in analysis.verdicts:
+        found: Interval | None = getattr(analysis.intervals, verdict.metric, None) if analysis.intervals else None
+        sign = "<" if verdict.metric in LOWER_IS_BETTER else ">"
+        rows.append(
+            (
+                LABELS[verdict.metric],
+                figure_text(verdict.metric, verdict.value),
+                interval_text(verdict.metric, found),
+                f"{sign} {figure_text(verdict.metric, verdict.target)}",
+                f"{sign} {figure_text(verdict.metric, verdict.minimum)}",
+                _verdict(verdict),
+            )
+        )
+    share = f"{analysis.intervals.confidence:.0%} interval" if analysis.intervals else "Interval"
+    columns = (
+        Column("Metric", number=False),
+        Column("This run"),
+        Column(share),
+        Column("Target"),
+        Column("Minimum"),
+        Column("Verdict", number=False),
+    )
+    return table("Metrics of technical design 7.1, targets and minima as configured", columns, rows)
+
+
+def interval_text(metric: str, found: Interval | None) -> str:
+    """Write an interval as its two ends."""
+    return f"{figure_text(metric, found.low)} to {figure_text(metric, found.high)}" if found else MISSING
+
+
+def _verdict(verdict: Verdict) -> Html:
+    if verdict.value is None:
+        words, kind = "not computable", "middle"
+    elif verdict.meets_target:
+        words, kind = "✓ meets the target", "pass"
+    elif verdict.meets_minimum:
+        words, kind = "○ meets the minimum", "middle"
+    else:
+        words, kind = "✗ misses the minimum", "fail"
+    return element("span", words, class_=kind)
+
+
+def benchmark_table(analysis: Analysis) -> Html:
+    """The run and every benchmark, figure by figure."""
+    names = tuple(analysis.comparisons)
+    shown = ("annual_return", "annual_volatility", "sharpe", "max_drawdown", "calmar")
+    metrics = [analysis.metrics, *(found.metrics for found in analysis.comparisons.values())]
+    rows = [("Final value", *(dollars(m.final_nav) for m in metrics))]
+    rows += [(LABELS[name], *(figure_text(name, getattr(m, name)) for m in metrics)) for name in shown]
+    rows.append(("Beta of the run to it", MISSING, *(number(c.beta) for c in analysis.comparisons.values())))
+    rows.append(("Correlation with the run", MISSING, *(number(c.correlation) for c in analysis.comparisons.values())))
+    columns = (Column("", number=False), Column("This run"), *(Column(name) for name in names))
+    return table("Benchmarks in the same sessions, with dividends and costs", columns, rows)
+
+
+def monthly_table(analysis: Analysis) -> Html:
+    """Returns by month as a heat map."""
+    years, months = monthly_returns(analysis.record.sessions, analysis.record.nav)
+    rows = []
+    for year, returns in zip(years, months, strict=True):
+        whole = float(np.prod(1.0 + returns[np.isfinite(returns)]) - 1.0)
+        rows.append((str(year), *(_heat(value) for value in returns), element("b", percent(whole))))
+    columns = (Column("Year", number=False), *(Column(month) for month in MONTHS), Column("Year's return"))
+    return table("Return by month; blue is a gain, orange a loss", columns, rows, class_="heat")
+
+
+def _heat(value: float) -> Html:
+    if not np.isfinite(value):
+        return element("td", "")
+    red, green, blue = (0, 114, 178) if value >= 0 else (213, 94, 0)
+    # Up to this strength dark text stays readable on either colour.
+    strength = min(abs(float(value)) / FULL_COLOUR, 1.0) * 0.55
+    return element("td", percent(float(value)), style=f"background:rgba({red},{green},{blue},{strength:.2f})")
+
+
+def year_table(analysis: Analysis) -> Html:
+    """Figures of every calendar year."""
+    rows = [
+        (
+            str(y.year),
+            number(y.sessions, 0),
+            percent(y.total_return),
+            percent(y.annual_volatility),
+            number(y.sharpe),
+            percent(y.max_drawdown),
+            percent(y.monthly_turnover),
+            percent(y.cost_drag, 2),
+            number(y.trades, 0),
+            percent(y.average_invested, 0),
+            str(y.max_risk_level),
+        )
+        for y in analysis.years
+    ]
+    names = ("Sessions", "Return", "Volatility", "Sharpe", "Max drawdown", "Turnover a month", "Costs", "Trades")
+    columns = (
+        Column("Year", number=False),
+        *(Column(name) for name in (*names, "Average invested", "Highest level")),
+    )
+    return table("By calendar year; return and costs of the year itself, not annualised", columns, rows)
+
+
+def regime_table(analysis: Analysis) -> Html:
+    """Figures of every volatility regime."""
+    rows = [
+        (
+            r.regime.value,
+            number(r.sessions, 0),
+            percent(r.share),
+            percent(r.total_return),
+            percent(r.annual_return),
+            percent(r.annual_volatility),
+            number(r.sharpe),
+            percent(r.worst_session),
+            percent(r.average_invested, 0),
+        )
+        for r in analysis.regimes
+    ]
+    names = ("Sessions", "Share", "Return", "Per 252 sessions", "Volatility", "Sharpe", "Worst session")
+    columns = (Column("Regime", number=False), *(Column(name) for name in (*names, "Average invested")))
+    return table("By ^VIX regime at the decision before each return", columns, rows)
+
+
+def asset_table(analysis: Analysis) -> Html:
+    """Profit of every traded asset; the last row adds up to the change of net asset value."""
+    record, parts = analysis.record, analysis.attribution
+    active = np.unique(record.trades.column)
+    total = parts.total.sum(axis=0)
+    sums = [values.sum(axis=0) for values in (parts.price, parts.dividends, -parts.commission, -parts.slippage, total)]
+    sums[-1] = total
+    rows = [
+        (record.universe.symbols[i], *(dollars(float(values[i]), 2) for values in sums))
+        for i in active[np.argsort(-total[active], kind="stable")]
+    ]
+    rows.append(("All", *(element("b", dollars(float(values.sum()), 2)) for values in sums)))
+    columns = (
+        Column("Asset", number=False),
+        *(Column(name) for name in ("Prices", "Dividends", "Commission", "Slippage", "Total")),
+    )
+    change = dollars(float(record.nav[-1] - record.nav[0]), 2)
+    return table(f"Profit by asset; the total is the change of net asset value, {change}", columns, rows)
+
+
+def event_table(analysis: Analysis) -> Html:
+    """What risk control did."""
+    rows = [
+        (
+            event.session.isoformat(),
+            event.kind.replace("_", " "),
+            event.symbol or "portfolio",
+            f"{event.level_before} → {event.level_after}",
+            event.reason,
+        )
+        for event in analysis.record.events
+    ]
+    columns = tuple(Column(name, number=False) for name in ("Session", "Event", "Asset", "Level", "Reason"))
+    return table(f"{len(rows):,} risk events", columns, rows)
+
+
+def trade_table(analysis: Analysis) -> Html:
+    """Every fill with the reason of its order."""
+    reasons = {order.client_order_id: order for order in analysis.record.orders}
+    rows = []
+    for fill in analysis.record.fills:
+        order = reasons.get(fill.client_order_id)
+        rows.append(
+            (
+                fill.session.isoformat(),
+                fill.symbol,
+                fill.side.value,
+                f"{fill.quantity.normalize():,f}",
+                f"{fill.price:,.4f}",
+                dollars(float(fill.quantity * fill.price)),
+                dollars(float(fill.commission), 2),
+                order.purpose.value.lower() if order else MISSING,
+                order.reason if order else MISSING,
+            )
+        )
+    words = {"Session", "Asset", "Side", "Purpose", "Reason"}
+    names = ("Session", "Asset", "Side", "Quantity", "Price", "Value", "Commission", "Purpose", "Reason")
+    columns = tuple(Column(name, number=name not in words) for name in names)
+    return table(f"{len(rows):,} fills", columns, rows)
+
+
+def facts(pairs: dict[str, str]) -> Html:
+    """Names and values as a definition list."""
+    return element(
+        "dl", *(element("div", join((element("dt", k), element("dd", v)))) for k, v in pairs.items()), class_="facts"
+    )

@@ -1,0 +1,138 @@
+"""Quantities that may remain: what level entries, stops, retirement and a shortage of cash leave of each position.
+
+Input: the portfolio, the session's level and stops, yesterday's ceilings. Output: `CeilingStep`; risk orders sell what
+is above it. Ceilings never concern what is not held, so nothing here can lead to a purchase.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from trading_lib.domain.instruments import Universe
+from trading_lib.domain.lots import whole_lots
+from trading_lib.domain.portfolio import Portfolio
+from trading_lib.domain.risk import RiskEvent, RiskState
+from trading_lib.risk.config import RiskConfig
+from trading_lib.risk.levels import LEVEL_ACTIONS
+from trading_lib.risk.stops import StopStep
+
+
+@dataclass
+class CeilingStep:
+    """Symbol -> largest quantity that may remain, why, and what there is to tell; the lowest ceiling counts."""
+
+    ceilings: dict[str, Decimal]
+    reasons: dict[str, str]
+    events: list[RiskEvent]
+
+    def lower(self, symbol: str, ceiling: Decimal, reason: str) -> None:
+        """Set a ceiling unless a lower one stands."""
+        if symbol not in self.ceilings or ceiling <= self.ceilings[symbol]:
+            self.ceilings[symbol] = ceiling
+            self.reasons[symbol] = reason
+
+
+def find_ceilings(
+    state: RiskState,
+    stops: StopStep,
+    effective_level: int,
+    portfolio: Portfolio,
+    universe: Universe,
+    session: date,
+    config: RiskConfig,
+) -> CeilingStep:
+    """Collect the ceilings of a session."""
+    step = CeilingStep({}, {}, [])
+    _keep_earlier(step, state, stops, effective_level, portfolio)
+    _enter_level(step, state, effective_level, portfolio, universe, session, config)
+    if universe.any_retired:
+        _retire(step, state, effective_level, portfolio, universe, session)
+    if portfolio.cash < 0:
+        _restore_cash(step, effective_level, portfolio, universe, session)
+    for symbol, ceiling in stops.ceilings.items():
+        step.lower(symbol, ceiling, stops.reasons[symbol])
+    return step
+
+
+def _keep_earlier(
+    step: CeilingStep, state: RiskState, stops: StopStep, effective_level: int, portfolio: Portfolio
+) -> None:
+    for symbol, ceiling in state.ceilings.items():
+        position = portfolio.positions.get(symbol)
+        # Once sold down to, a ceiling has done its work: a haven bought later at level 3 is not above it.
+        if position is None or position.quantity <= ceiling:
+            continue
+        # A level's ceiling holds while level 2 or more is in force, a stop's while the asset cools off.
+        if effective_level >= 2 or symbol in stops.cooling_off:
+            step.lower(symbol, ceiling, "an earlier reduction is still in force")
+
+
+def _enter_level(
+    step: CeilingStep,
+    state: RiskState,
+    effective_level: int,
+    portfolio: Portfolio,
+    universe: Universe,
+    session: date,
+    config: RiskConfig,
+) -> None:
+    entered = effective_level >= 2 and effective_level > state.effective_level
+    if not entered and effective_level < 4:
+        return
+    actions = LEVEL_ACTIONS[effective_level]
+    reason = f"risk level {effective_level} {'was entered' if entered else 'is in force'} ({', '.join(actions)})"
+    for symbol, position in portfolio.positions.items():
+        remaining = _remaining(symbol, position.quantity, effective_level, universe, config)
+        if remaining < position.quantity:
+            step.lower(symbol, remaining, reason)
+    if entered and portfolio.positions:
+        step.events.append(
+            RiskEvent(session, "reduction", "", state.effective_level, effective_level, reason, actions)
+        )
+
+
+def _remaining(symbol: str, quantity: Decimal, level: int, universe: Universe, config: RiskConfig) -> Decimal:
+    """Quantity a level's entry leaves: havens are spared at level 3, coins are closed from level 2 on."""
+    at = universe.positions[symbol]
+    if level == 4 or universe.crypto[at]:
+        return Decimal(0)
+    if level == 3 and universe.safe_havens[at]:
+        return quantity
+    keep = 1 - Decimal(str(config.levels.reductions[level - 1]))
+    return whole_lots(quantity * keep, universe.instruments[at].lot_size)
+
+
+def _retire(
+    step: CeilingStep, state: RiskState, level: int, portfolio: Portfolio, universe: Universe, session: date
+) -> None:
+    """Close what has left the universe; without a price the order finds no buyer and is decided again."""
+    for symbol in portfolio.positions:
+        if universe[symbol].retired:
+            reason = f"{symbol} is retired from the universe and is closed"
+            step.lower(symbol, Decimal(0), reason)
+            if symbol not in state.ceilings:
+                step.events.append(RiskEvent(session, "retired", symbol, level, level, reason, ("EXIT",)))
+
+
+def _restore_cash(
+    step: CeilingStep, level: int, portfolio: Portfolio, universe: Universe, session: date
+) -> None:
+    """Sell the same share of every position, enough to owe nothing after costs at the last marks."""
+    proceeds = sum(
+        (
+            position.quantity
+            * portfolio.marks[symbol]
+            * (1 - universe[symbol].commission_rate - universe[symbol].slippage_rate)
+            for symbol, position in portfolio.positions.items()
+        ),
+        Decimal(0),
+    )
+    if proceeds <= 0:
+        return
+    share = min(Decimal(1), -portfolio.cash / proceeds)
+    reason = f"cash is negative ({portfolio.cash:.2f}): every position gives {share:.1%} to restore it"
+    for symbol, position in portfolio.positions.items():
+        step.lower(symbol, whole_lots(position.quantity * (1 - share), universe[symbol].lot_size), reason)
+    step.events.append(RiskEvent(session, "cash", "", level, level, reason, ("REDUCE",)))

@@ -1,0 +1,67 @@
+"""What a session's risk events say beside levels, stops and reductions: floors, the re-entry ladder, regime, sleeves."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from trading_lib.domain.risk import RiskEvent, RiskState
+from trading_lib.domain.signals import RegimeReading
+from trading_lib.domain.sleeves import SleeveEvent
+from trading_lib.risk.config import RiskConfig
+from trading_lib.risk.levels import LEVEL_ACTIONS, recovery_size
+
+Events = tuple[RiskEvent, ...]
+
+
+def floor_events(state: RiskState, floor: int, effective: int, reason: str, session: date) -> Events:
+    """Tell that the correlation floor rose or fell, whether or not it lies above the drawdown level."""
+    if floor == state.floor:
+        return ()
+    text = reason or "the correlation floor no longer applies"
+    actions = LEVEL_ACTIONS[floor] if floor > state.floor else ()
+    return (RiskEvent(session, "floor", "", state.effective_level, effective, text, actions),)
+
+
+def recovery_events(
+    state: RiskState, recovery: int | None, effective: int, session: date, config: RiskConfig
+) -> Events:
+    """Tell where the re-entry ladder begins, begins again, moves up and ends."""
+    before = state.recovery_sessions
+    if recovery == before or effective == 4:
+        return ()
+    size = recovery_size(recovery, config)
+    if recovery is None:
+        text = "the re-entry ladder reached full size"
+    elif before is None:
+        text = f"re-entry begins at {size:.0%} of normal size"
+    elif recovery < before:
+        text = f"a fresh breach restarts re-entry at {size:.0%} of normal size"
+    elif size != recovery_size(before, config):
+        text = f"re-entry moves up to {size:.0%} of normal size"
+    else:
+        return ()
+    return (RiskEvent(session, "recovery", "", effective, effective, text),)
+
+
+def regime_label(reading: RegimeReading) -> str:
+    """Regime in a word, and whether it is assumed because ^VIX is missing or too old."""
+    return f"{reading.regime.value}{' without ^VIX' if reading.abstained else ''}"
+
+
+def regime_events(state: RiskState, reading: RegimeReading, effective: int, session: date) -> Events:
+    """Tell that the volatility regime changed, or that the first session had to assume it."""
+    label = regime_label(reading)
+    if label == state.regime or not (state.regime or reading.abstained):
+        return ()
+    value = (
+        f"^VIX is {'missing' if reading.age < 0 else f'{reading.age} sessions old'}"
+        if reading.abstained
+        else f"^VIX {reading.volatility_index:.2f}"
+    )
+    text = f"{value}: the regime is {label}" + (f", before {state.regime}" if state.regime else "")
+    return (RiskEvent(session, "regime", "", effective, effective, text),)
+
+
+def sleeve_events(events: tuple[SleeveEvent, ...], effective: int, session: date) -> Events:
+    """Sleeves' own events, e.g. a switch to defence, beside those of risk control."""
+    return tuple(RiskEvent(session, e.kind, e.symbol, effective, effective, e.reason) for e in events)

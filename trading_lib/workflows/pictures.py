@@ -1,0 +1,40 @@
+"""Pictures and tear sheet of a run, each drawn only when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from trading_lib.performance.analysis import Analysis
+from trading_lib.performance.charts import comparison_chart, equity_chart, monthly_chart
+from trading_lib.performance.periods import monthly_returns
+
+SHEET_FILE = "tear_sheet.html"
+
+
+def pictures(analysis: Analysis, report: Mapping[str, Any]) -> dict[str, Callable[[], bytes]]:
+    """File name -> what draws it as PNG."""
+    record = analysis.record
+    title = f"Backtest on {report['data_source']} data, {report['from']} to {report['to']}"
+    trials = f"{report['trials']} trial{'s' * (report['trials'] != 1)}"
+    footer = f"costs included; {trials}; configuration {report['config_hash']}; code {report['code_version']}"
+    curves = {"this run": record.nav, **{name: found.values for name, found in analysis.comparisons.items()}}
+    return {
+        "equity_curve.png": lambda: equity_chart(record.sessions, record.nav, record.levels, title, footer),
+        "benchmarks.png": lambda: comparison_chart(record.sessions, curves, f"{title}, and benchmarks", footer),
+        "monthly_returns.png": lambda: monthly_chart(*monthly_returns(record.sessions, record.nav), title, footer),
+    }
+
+
+def sheet(analysis: Analysis, report: Mapping[str, Any]) -> bytes:
+    """Write the tear sheet, a self-contained HTML page."""
+    from trading_lib.performance.tear_sheet.page import Provenance, tear_sheet
+
+    provenance = Provenance(
+        title="Backtest",
+        data_source=str(report["data_source"]),
+        config_hash=str(report["config_hash"]),
+        code_version=str(report["code_version"]),
+        notes=tuple(str(note) for note in report.get("notes", ())),
+    )
+    return tear_sheet(analysis, provenance).encode()
