@@ -2,8 +2,8 @@
 
 question -> approval (waits, uses no slot) -> approved (skipped after a rejection) -> record
 
-A DAG of its own, because a waiting run must hold up no other: neither the next session's stops nor another book. Without
-an answer nothing changes, so there is no new risk; trade_daily asks anew after five sessions.
+A DAG of its own, because a waiting run must hold up no other: neither the next session's stops nor another book.
+Without an answer nothing changes, so there is no new risk; trade_daily asks anew after five sessions.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 plan -> await_decision_time -> settle -> signals -> targets -> risk -> orders -> place -> fills -> reconcile -> report
                                                             risk -> approval_needed -> ask_for_approval
 
-At risk levels 3 and 4 a run of risk_approval asks a person. Nothing here waits for it: the next session finds the answer.
+At risk levels 3 and 4 a run of risk_approval asks a person. Nothing here waits: the next session finds the answer.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from trading_lib.domain.sleeves import SleeveEvent, SleeveRecord, SleeveTarget, 
 from trading_lib.domain.weights import TargetWeights
 from trading_lib.orders.config import OrderConfig, PreTradeConfig
 from trading_lib.orders.generate import OrderBatch, generate_orders
+from trading_lib.orders.hedge import with_hedges
 from trading_lib.portfolio.config import ConstraintConfig
 from trading_lib.portfolio.constraints import constrain, valid_weights
 from trading_lib.portfolio.sleeves import attribute, blend, drift
@@ -68,6 +70,13 @@ def held_weights(universe: Universe, portfolio: Portfolio) -> FloatArray:
     return np.array(weights)
 
 
+def hedged_weights(portfolio: Portfolio) -> dict[str, float]:
+    """Perpetual -> what is sold short of it, as a share of net asset value."""
+    if not portfolio.perpetuals or portfolio.nav <= 0:
+        return {}
+    return {symbol: float(-one.quantity * one.mark / portfolio.nav) for symbol, one in portfolio.perpetuals.items()}
+
+
 def signal_stage(view: MarketView, config: DecisionConfig) -> tuple[RegimeReading, SignalPanel]:
     """Regime and signals of the session."""
     regime = read_regime(view.volatility_index, view.volatility_index_age, config.strategy.regime)
@@ -103,14 +112,22 @@ def target_stage(
     held: FloatArray,
     history: SleeveHistory,
     config: DecisionConfig,
+    hedged: Mapping[str, float] = MappingProxyType({}),
 ) -> TargetWeights:
     """Sleeves, their blend, and the portfolio constraints.
 
     A sleeve that fails or answers with NaN or negative weights keeps its previous target (SPEC section 7), and an
     event says so.
+
+    Parameters
+    ----------
+    held
+        Shape (n,): `held_weights`, spot legs included.
+    hedged
+        `hedged_weights`.
     """
     sleeves = running_sleeves(config.strategy)
-    views = _sleeve_views(view, regime, signals, held, history, sleeves)
+    views = _sleeve_views(view, regime, signals, held, history, sleeves, hedged)
     records = {
         sleeve.name: SleeveRecord(_decide_sleeve(sleeve, view, own), own.held, sleeve.budget)
         for sleeve, own in zip(sleeves, views, strict=True)
@@ -127,6 +144,7 @@ def _sleeve_views(
     held: FloatArray,
     history: SleeveHistory,
     sleeves: tuple[Sleeve, ...],
+    hedged: Mapping[str, float],
 ) -> list[SleeveView]:
     """Show every sleeve its holdings and its last target as shares of its own capital.
 
@@ -137,7 +155,10 @@ def _sleeve_views(
     budgets = np.array([sleeve.budget for sleeve in sleeves])
     returns = view.mark_returns[max(0, len(view.mark_returns) - history.sessions) :]
     wanted = drift(np.array([record.target.weights if record else nothing for record in past]), returns)
-    if len(sleeves) == 1:
+    if hedged or any(sleeve.hedges for sleeve in sleeves):
+        before = drift(np.array([record.held if record else nothing for record in past]), returns)
+        owned = _apart(view, held, before * budgets[:, None], wanted * budgets[:, None], budgets, sleeves, hedged)
+    elif len(sleeves) == 1:
         # All holdings are the only sleeve's, whatever its past.
         owned = (held / budgets)[None, :]
     else:
@@ -148,21 +169,60 @@ def _sleeve_views(
         if column is not None:
             wanted[:, column] = np.minimum(wanted[:, column], owned[:, column])
     return [
-        SleeveView(owned[i], wanted[i], record.target.memory if record else {}, regime, signals)
-        for i, record in enumerate(past)
+        SleeveView(
+            owned[i],
+            wanted[i],
+            record.target.memory if record else {},
+            regime,
+            signals,
+            sleeve.budget,
+            {symbol: weight / sleeve.budget for symbol, weight in hedged.items()} if sleeve.hedges else {},
+        )
+        for i, (sleeve, record) in enumerate(zip(sleeves, past, strict=True))
     ]
+
+
+def _apart(
+    view: MarketView,
+    held: FloatArray,
+    before: FloatArray,
+    wanted: FloatArray,
+    budgets: FloatArray,
+    sleeves: tuple[Sleeve, ...],
+    hedged: Mapping[str, float],
+) -> FloatArray:
+    """Attribute the holdings where some are hedged: those are the hedging sleeve's to the lot, the others share the rest.
+
+    Without a hedging sleeve nobody owns them, and they are closed.
+    """
+    short = np.zeros(len(held))
+    contract = view.universe.perpetuals
+    if contract is not None and contract.spot in view.universe.positions:
+        short[view.universe.positions[contract.spot]] = sum(hedged.values())
+    owned = np.zeros_like(before)
+    others = [i for i, sleeve in enumerate(sleeves) if not sleeve.hedges]
+    for i, sleeve in enumerate(sleeves):
+        if sleeve.hedges:
+            owned[i] = np.minimum(short, held)
+    if others:
+        rest = np.maximum(held - short, 0.0)
+        owned[others] = attribute(rest, before[others], wanted[others], budgets[others])
+    parts: FloatArray = owned / budgets[:, None]
+    return parts
 
 
 def _decide_sleeve(sleeve: Sleeve, view: MarketView, own: SleeveView) -> SleeveTarget:
     try:
         answer = sleeve.strategy.target(view, own)
-        problem = _weight_problem(answer, len(view.universe))
+        problem = _weight_problem(answer, len(view.universe)) or _hedge_problem(answer, view, sleeve)
     except Exception as error:  # a user's strategy may raise anything; the other sleeves still have to be decided
         problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
     if not problem:
         return answer
     reason = f"sleeve {sleeve.name} keeps its previous target: {problem}"
-    return SleeveTarget(own.wanted, lambda: {"": reason}, own.memory, (SleeveEvent("sleeve_fault", reason),))
+    # What it wanted of a hedge cannot be told from weights alone; what it has of both legs stays.
+    kept = own.held if sleeve.hedges else own.wanted
+    return SleeveTarget(kept, lambda: {"": reason}, own.memory, (SleeveEvent("sleeve_fault", reason),), own.hedged)
 
 
 def _weight_problem(answer: Any, assets: int) -> str:
@@ -174,6 +234,18 @@ def _weight_problem(answer: Any, assets: int) -> str:
     if not np.isfinite(weights).all():
         return "a weight is not a finite number"
     return f"a weight is negative ({weights.min():.4f})"
+
+
+def _hedge_problem(answer: SleeveTarget, view: MarketView, sleeve: Sleeve) -> str:
+    if not answer.hedges:
+        return ""
+    contract = view.universe.perpetuals
+    if not sleeve.hedges or contract is None or not all(contract.covers(symbol) for symbol in answer.hedges):
+        return f"it may not sell {', '.join(answer.hedges)} short"
+    spot = float(answer.weights[view.universe.positions[contract.spot]])
+    if not all(0.0 <= weight for weight in answer.hedges.values()) or not sum(answer.hedges.values()) <= spot + 1e-9:
+        return f"its short legs {dict(answer.hedges)} do not fit the weight {spot:.4f} of {contract.spot}"
+    return ""
 
 
 def risk_stage(
@@ -200,8 +272,11 @@ def order_stage(
     book: str,
     config: DecisionConfig,
 ) -> OrderBatch:
-    """Orders of the session."""
-    return generate_orders(view, signals, assessment, held, portfolio, book, config.orders, targets.sleeves)
+    """Orders of the session: spot first, then the short legs that follow them."""
+    batch = generate_orders(view, signals, assessment, held, portfolio, book, config.orders, targets.sleeves)
+    if not portfolio.perpetuals and not any(record.target.hedges for record in targets.sleeves.values()):
+        return batch
+    return with_hedges(batch, view, targets, assessment, portfolio, book, config.orders)
 
 
 def decide(
@@ -230,7 +305,7 @@ def decide(
     held = held_weights(market.universe, portfolio)
     regime, signals = signal_stage(market, config)
     history = SleeveHistory(previous or {}, stopped=risk.cooling_off)
-    targets = target_stage(market, regime, signals, held, history, config)
+    targets = target_stage(market, regime, signals, held, history, config, hedged_weights(portfolio))
     assessment = risk_stage(market, regime, signals, targets, held, portfolio, risk, config)
     batch = order_stage(market, signals, targets, assessment, held, portfolio, book, config)
     return Decision(regime, signals, targets, assessment, batch)

@@ -14,14 +14,8 @@ import pytest
 from tests.market_builders import CALENDAR, UNIVERSE, backtest_input, market_of, random_bars, random_macro
 from trading_lib.backtest import engine
 from trading_lib.backtest.engine import BacktestInput
-from trading_lib.backtest.lookahead import (
-    FILL_PAST_OPENING,
-    SAME_BAR_FILL,
-    Check,
-    LookaheadReport,
-    audit_lookahead,
-    every_sleeve,
-)
+from trading_lib.backtest.findings import Check, LookaheadReport
+from trading_lib.backtest.lookahead import FILL_PAST_OPENING, SAME_BAR_FILL, audit_lookahead, every_sleeve
 from trading_lib.backtest.raw_history import BARS, MACRO, OPENED, RawHistory
 from trading_lib.decision import DecisionConfig
 from trading_lib.domain.market_view import MarketView
@@ -190,9 +184,7 @@ def test_a_broker_that_fills_on_the_bar_of_the_decision_is_found(
 ) -> None:
     ordinary = engine.execute
 
-    def same_bar(
-        data: BacktestInput, working: Sequence[Order], row: int, day: date
-    ) -> tuple[list[Fill], list[str]]:
+    def same_bar(data: BacktestInput, working: Sequence[Order], row: int, day: date) -> tuple[list[Fill], list[str]]:
         filled, cancelled = ordinary(data, working, row, day)
         expected = {order.client_order_id: order for order in working}
         return [

@@ -200,3 +200,27 @@ def test_the_same_decision_makes_the_same_orders() -> None:
     assert one == other
     assert len({order.client_order_id for order in one.orders}) == len(one.orders) == 2
     assert at("GLD") < at("SPY")
+
+
+def test_every_change_that_is_left_alone_says_why() -> None:
+    portfolio = make_portfolio(90_000, GLD=(100, 100, 100), XLF=(100, 100, 100))
+    allowed = np.ones(ASSETS, dtype=np.bool_)
+    allowed[at("QQQ")] = False
+    ceilings = vector(np.inf, XLF=50)
+    batch = generate(
+        portfolio,
+        vector(0.0, GLD=0.08, SPY=0.03, QQQ=0.05, TLT=0.03, EFA=0.03),
+        vector(100.0, SPY=9_999_999.0, TLT=float("nan")),
+        OrderConfig(rebalance_threshold=0.025),
+        may_increase=allowed,
+        ceilings=ceilings,
+        ceiling_reasons={"XLF": "a stop"},
+    )
+    assert {order.symbol for order in batch.orders} == {"XLF", "EFA"}
+    assert batch.skipped == {
+        "GLD": "change of weight below the rebalance threshold of 2.5%",
+        "SPY": "the change is smaller than one lot",
+        "QQQ": "buying is not allowed",
+        "TLT": "no price is known",
+        "XLF": "a risk order of this session comes first",
+    }

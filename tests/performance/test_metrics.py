@@ -127,3 +127,48 @@ def test_quantities_are_counted_exactly() -> None:
     tenths = [fill(Side.BUY, "BTC-USD", "0.1", "1")] * 3 + [fill(Side.SELL, "BTC-USD", "0.3", "1")]
     assert round_trip_profits(tenths) == [0.0]
     assert round_trip_profits([replace(tenths[0], quantity=Decimal("0.2")), tenths[0]]) == []
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_where_definitions_agree_the_figures_are_those_of_another_library(seed: int) -> None:
+    empyrical = pytest.importorskip("empyrical", reason="empyrical-reloaded is not installed")
+    generator = np.random.default_rng(seed)
+    count = int(generator.integers(60, 2500))
+    returns = generator.standard_t(4, count) * generator.uniform(0.003, 0.02) + generator.normal(0, 0.0005)
+    returns = np.maximum(returns, -0.5)
+    rate = generator.uniform(0, 0.06, count + 1)
+    found = measure(1e5 * np.r_[1.0, np.cumprod(1 + returns)], [], rate)
+    close = {"rel": 1e-9, "abs": 1e-9}
+    assert found.annual_return == pytest.approx(empyrical.annual_return(returns), **close)
+    assert found.annual_volatility == pytest.approx(empyrical.annual_volatility(returns), **close)
+    # Theirs takes the rate of a period, ours the annual one known at its start.
+    assert found.sharpe == pytest.approx(empyrical.sharpe_ratio(returns, risk_free=rate[:-1] / 252), **close)
+    assert found.max_drawdown == pytest.approx(-empyrical.max_drawdown(returns), **close)
+    assert found.calmar == pytest.approx(empyrical.calmar_ratio(returns), **close)
+
+
+def test_where_definitions_differ() -> None:
+    """docs/metrics.md names these differences."""
+    empyrical = pytest.importorskip("empyrical", reason="empyrical-reloaded is not installed")
+    returns = np.array(RETURNS)
+    # A drawdown is a positive fraction here and a negative one there.
+    assert empyrical.max_drawdown(returns) == pytest.approx(-measure(NAV, [], NO_RATE).max_drawdown)
+    # What cannot be computed is None here, and NaN or 0 there.
+    rising = measure(np.array([100.0, 101.0, 102.0]), [], np.zeros(3))
+    assert rising.calmar is None
+    assert math.isnan(empyrical.calmar_ratio(np.array([0.01, 0.01])))
+    assert measure(np.array([100.0]), [], np.zeros(1)).annual_return is None
+    assert math.isnan(empyrical.annual_return(np.array([])))
+    # A missing return is skipped there; a run has none, and one would spoil every figure here.
+    assert not math.isnan(empyrical.annual_volatility(np.r_[returns, np.nan]))
+    assert math.isnan(measure(np.r_[NAV, np.nan], [], np.zeros(6)).annual_volatility or 0.0)
+
+
+def test_win_rate_and_profit_factor_are_of_round_trips_not_of_days() -> None:
+    """Tear sheets of other packages count winning days; the design means trades."""
+    found = measure(NAV, TRADES, NO_RATE)
+    days = np.array(RETURNS)
+    assert found.win_rate == pytest.approx(1 / 3)
+    assert (days > 0).mean() == 0.75
+    assert found.profit_factor == pytest.approx(137 / 52)
+    assert days[days > 0].sum() / -days[days < 0].sum() != pytest.approx(137 / 52)

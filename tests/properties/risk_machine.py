@@ -81,7 +81,14 @@ class RiskMachine:
         """Answer the open question, if there is one; it takes effect in the next session."""
         if self.state.question is not None:
             self.answer = Approval(
-                "book", self.state.question, self.state.level, approved, "p", CALENDAR.open(SESSION), "", Channel.AIRFLOW
+                "book",
+                self.state.question,
+                self.state.level,
+                approved,
+                "p",
+                CALENDAR.open(SESSION),
+                "",
+                Channel.AIRFLOW,
             )
 
     def go(self, weather: str, wish: str = "mixed", confidence: float = 0.9) -> None:
@@ -127,9 +134,7 @@ class RiskMachine:
         self.answer = None
         self.targets = constrain(view, WISHES[wish], np.maximum(held, 0.0), CONSTRAINTS)
         signals = make_signals(1, confidence)
-        found = assess_risk(
-            view, make_regime(), signals, self.targets, held, self.portfolio, before, self.config
-        )
+        found = assess_risk(view, make_regime(), signals, self.targets, held, self.portfolio, before, self.config)
         batch = generate_orders(view, signals, found, held, self.portfolio, "book", ORDERS)
         self.check_levels(before, found)
         self.check_weights(found, held)

@@ -88,7 +88,8 @@ def test_a_purchase_is_not_taken_back_by_an_old_ceiling(seed: int) -> None:
     cancelled = set(run(seed).result.cancelled)
     sold_before: set[str] = set()
     for _, decision, _ in run(seed).decisions:
-        caused = {event.kind for event in decision.assessment.events} & {"reduction", "stop_reduce", "stop_exit"}
+        causes = {"reduction", "stop_reduce", "stop_exit", "cash"}
+        caused = causes & {event.kind for event in decision.assessment.events}
         risk = [order for order in decision.batch.orders if order.purpose is OrderPurpose.RISK]
         for order in risk:
             assert caused or decision.assessment.effective_level == 4 or order.symbol in sold_before

@@ -39,7 +39,7 @@ def situations(draw: st.DrawFn) -> Situation:
     return Situation(make_view(common_returns=returns, fresh=fresh), wanted, held)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(situations())
 def test_every_limit_holds_and_every_cut_is_named(case: Situation) -> None:
     found = constrain(case.view, case.wanted, case.held, CONFIG)
@@ -58,7 +58,7 @@ def test_every_limit_holds_and_every_cut_is_named(case: Situation) -> None:
     assert all(found.clips.values())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(situations())
 def test_constraining_twice_changes_nothing(case: Situation) -> None:
     once = constrain(case.view, case.wanted, case.held, CONFIG).weights

@@ -74,7 +74,7 @@ def cases(draw: st.DrawFn) -> Case:
     return Case(make_view(close=close), portfolio, assessment, held)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(cases())
 def test_every_limit_holds(case: Case) -> None:
     portfolio, batch = case.portfolio, case.orders()
@@ -118,7 +118,7 @@ def cash_after(batch: OrderBatch, portfolio: Portfolio) -> Decimal:
     return cash + Decimal("0.01") * len(batch.orders)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(cases())
 def test_whatever_is_above_a_ceiling_is_sold_and_level_4_does_nothing_else(case: Case) -> None:
     batch = case.orders()
@@ -138,7 +138,7 @@ def test_whatever_is_above_a_ceiling_is_sold_and_level_4_does_nothing_else(case:
         assert all(order.side is Side.SELL for order in batch.orders)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(cases())
 def test_orders_are_deterministic_and_pass_their_own_checks(case: Case) -> None:
     batch = case.orders()

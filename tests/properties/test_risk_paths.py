@@ -89,7 +89,7 @@ class Walk:
         return self.state.level == 0 and recovery_size(self.state.recovery_sessions, self.config) == 1.0
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(PATHS)
 def test_no_path_breaks_a_rule_and_calm_rising_markets_lead_back_to_full_size(path: list[tuple[float, float]]) -> None:
     walk = Walk(CONFIG)
@@ -100,7 +100,7 @@ def test_no_path_breaks_a_rule_and_calm_rising_markets_lead_back_to_full_size(pa
     assert walk.full_size
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(PATHS, st.sets(st.integers(0, 119), max_size=3))
 def test_level_4_is_left_only_after_a_person_approved(path: list[tuple[float, float]], approvals: set[int]) -> None:
     walk = Walk(MANUAL)
@@ -119,7 +119,7 @@ def test_level_4_is_left_only_after_a_person_approved(path: list[tuple[float, fl
         assert walk.full_size
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(PATHS)
 def test_a_flat_book_after_a_liquidation_comes_back_as_well(path: list[tuple[float, float]]) -> None:
     walk = Walk(CONFIG)
@@ -132,7 +132,7 @@ def test_a_flat_book_after_a_liquidation_comes_back_as_well(path: list[tuple[flo
     assert walk.full_size
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(rest=st.integers(21, 28), fall=st.floats(-0.14, -0.055))
 def test_a_fresh_breach_restarts_the_ladder_wherever_it_stands(rest: int, fall: float) -> None:
     walk = Walk(CONFIG)

@@ -6,14 +6,21 @@ from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 
+from trading_lib.accounting.perpetuals import funding_payment
+from trading_lib.domain.funding import Settlement
 from trading_lib.domain.orders import Fill, Side
+from trading_lib.domain.perpetuals import is_perpetual
 from trading_lib.domain.portfolio import Portfolio, to_cent
 
 Split = tuple[date, str, Decimal]
 
 
 def unexplained_differences(
-    portfolio: Portfolio, initial_cash: Decimal, fills: Sequence[Fill], splits: Sequence[Split] = ()
+    portfolio: Portfolio,
+    initial_cash: Decimal,
+    fills: Sequence[Fill],
+    splits: Sequence[Split] = (),
+    settlements: Sequence[Settlement] = (),
 ) -> list[str]:
     """Differences between the portfolio and what the fills say, one line each; empty when they agree.
 
@@ -24,18 +31,26 @@ def unexplained_differences(
     splits
         (session, symbol, new shares per old share) since the book was opened. A split of a held position pays
         out fractions of a lot in cash, which fills cannot show: its symbol and the cash are then not compared.
+    settlements
+        Funding since the book was opened, of every venue.
     """
     quantities, cash, split_held = _rebuild(fills, splits)
-    cash += initial_cash + portfolio.dividends
+    # A perpetual moves no money when it is opened: what its fills would have moved is the entry value still open.
+    cash += sum((position.entry_value for position in portfolio.perpetuals.values()), Decimal(0))
+    cash += initial_cash + portfolio.dividends + portfolio.funding
     found = []
-    for symbol in sorted(portfolio.positions.keys() | quantities.keys()):
-        position = portfolio.positions.get(symbol)
+    held = {**portfolio.positions, **portfolio.perpetuals}
+    for symbol in sorted(held.keys() | quantities.keys()):
+        position = held.get(symbol)
         stored = position.quantity if position else Decimal(0)
         counted = quantities.get(symbol, Decimal(0))
         if stored != counted and symbol not in split_held:
             found.append(f"{symbol}: {stored} stored, {counted} from fills")
     if cash != portfolio.cash and not split_held:
         found.append(f"cash: {portfolio.cash} stored, {cash} from fills")
+    funding = _funding(fills, settlements)
+    if funding != portfolio.funding:
+        found.append(f"funding: {portfolio.funding} stored, {funding} from fills and rates")
     return found
 
 
@@ -52,6 +67,17 @@ def _rebuild(fills: Sequence[Fill], splits: Sequence[Split]) -> tuple[dict[str, 
     for split in pending:
         split_held |= _apply(split, quantities)
     return quantities, cash, split_held
+
+
+def _funding(fills: Sequence[Fill], settlements: Sequence[Settlement]) -> Decimal:
+    """Add up what each settlement paid on the units that were filled before it."""
+    paid = Decimal(0)
+    legs = [fill for fill in fills if is_perpetual(fill.symbol)]
+    for settlement in settlements if legs else ():
+        open_then = (f for f in legs if f.symbol == settlement.symbol and f.filled_at < settlement.settled_at)
+        signed = (fill.quantity if fill.side is Side.BUY else -fill.quantity for fill in open_then)
+        paid += funding_payment(sum(signed, Decimal(0)), settlement)
+    return paid
 
 
 def _apply(split: Split, quantities: dict[str, Decimal]) -> set[str]:

@@ -12,7 +12,7 @@ from trading_lib.domain.exact import exact
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.lots import whole_lots
 from trading_lib.domain.orders import Fill, Side
-from trading_lib.domain.portfolio import Portfolio, Position, to_cent
+from trading_lib.domain.portfolio import PerpetualPosition, Portfolio, Position, to_cent
 
 
 def apply_actions(
@@ -85,6 +85,10 @@ def mark(portfolio: Portfolio, closes: Mapping[str, float], session: date) -> Po
         price = exact(close) if math.isfinite(close) else portfolio.marks[symbol]
         marks[symbol] = price
         value += position.quantity * price
+    perpetuals = portfolio.perpetuals
+    if perpetuals:
+        perpetuals = {symbol: _marked(position, closes) for symbol, position in perpetuals.items()}
+        value += sum((position.unrealised for position in perpetuals.values()), Decimal(0))
     return Portfolio(
         session,
         portfolio.cash,
@@ -94,4 +98,11 @@ def mark(portfolio: Portfolio, closes: Mapping[str, float], session: date) -> Po
         portfolio.realised_pnl,
         portfolio.dividends,
         portfolio.costs,
+        perpetuals,
+        portfolio.funding,
     )
+
+
+def _marked(position: PerpetualPosition, closes: Mapping[str, float]) -> PerpetualPosition:
+    close = closes.get(position.symbol, math.nan)
+    return replace(position, mark=exact(close)) if math.isfinite(close) else position

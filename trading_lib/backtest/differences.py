@@ -77,7 +77,9 @@ def data_differences(full: BacktestInput, known: BacktestInput, row: int) -> Ite
     """Compare panel and factors on every row up to ``row``: the first row and asset of each field that differs."""
     sessions, symbols = full.panel.sessions, full.universe.symbols
     if not np.array_equal(sessions[: row + 1], known.panel.sessions[: row + 1]):
-        yield Difference(Layer.DATA, "sessions", sessions[row].item(), "", str(sessions[0]), str(known.panel.sessions[0]))
+        yield Difference(
+            Layer.DATA, "sessions", sessions[row].item(), "", str(sessions[0]), str(known.panel.sessions[0])
+        )
         return
     pairs: list[tuple[Layer, str, Any, Any]] = []
     for side, other, names in (
@@ -100,9 +102,7 @@ def data_differences(full: BacktestInput, known: BacktestInput, row: int) -> Ite
             yield Difference(layer, name, sessions[at[0]].item(), symbol, _text(ours[at]), _text(theirs[at]))
 
 
-def outcome_differences(
-    full: SessionOutcome, known: SessionOutcome, symbols: tuple[str, ...]
-) -> Iterator[Difference]:
+def outcome_differences(full: SessionOutcome, known: SessionOutcome, symbols: tuple[str, ...]) -> Iterator[Difference]:
     """Compare one session stage by stage, in the order of `Layer`."""
     day, ours, theirs = full.session, full.decision, known.decision
 

@@ -14,14 +14,17 @@ from decimal import Decimal
 import numpy as np
 from numpy.typing import NDArray
 
+from trading_lib.accounting.perpetuals import settle_perpetuals
 from trading_lib.accounting.settle import apply_actions, apply_fills, mark
 from trading_lib.backtest.session_arrays import SessionArrays
 from trading_lib.decision import Decision, DecisionConfig, decide
 from trading_lib.domain.errors import SessionError
+from trading_lib.domain.funding import FundingPanel
 from trading_lib.domain.instruments import Instrument, Universe
 from trading_lib.domain.lots import whole_lots
 from trading_lib.domain.market_view import FactorPanel, MarketView, SessionViews, view_at
 from trading_lib.domain.orders import Fill, Order
+from trading_lib.domain.perpetuals import is_perpetual
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.prices import DateArray, FloatArray, PricePanel
 from trading_lib.domain.risk import RiskEvent, RiskState
@@ -44,6 +47,8 @@ class BacktestInput:
     ----------
     views
         The panel's views where many runs share them; see `SessionViews`.
+    funding
+        Rates and settlements at the panel's sessions, for a universe with a perpetual.
     """
 
     universe: Universe
@@ -55,6 +60,7 @@ class BacktestInput:
     initial_cash: Decimal
     book: str = "backtest"
     views: SessionViews | None = None
+    funding: FundingPanel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +209,7 @@ def trade_session(data: BacktestInput, row: int, before: Evening | None) -> Sess
     else:
         filled, cancelled = execute(data, before.working, row, day)
         portfolio = settle_row(data, before.portfolio, row, day, filled)
-    view = data.views[row] if data.views else view_at(data.universe, data.panel, data.factors, row, day)
+    view = data.views[row] if data.views else view_at(data.universe, data.panel, data.factors, row, day, data.funding)
     decision = decide(view, portfolio, before.risk, data.config, data.book, before.sleeves)
     accepted, refused = gate(view, decision, portfolio, data.config.pre_trade)
     evening = Evening(portfolio, decision.assessment.next_state, accepted, decision.targets.sleeves)
@@ -228,7 +234,7 @@ def window_rows(panel: PricePanel, calendar: SessionCalendar, first: date, last:
 
 
 def settle_row(data: BacktestInput, portfolio: Portfolio, row: int, day: date, fills: Sequence[Fill]) -> Portfolio:
-    """Corporate actions on the evening's holdings, then the opening's fills, then marking at the close."""
+    """Corporate actions on the evening's holdings, then the opening's fills and funding, then marking at the close."""
     panel, at = data.panel, data.universe.positions
     held = [(symbol, at[symbol]) for symbol in portfolio.positions]
     paid, ratios, closes = panel.dividend[row].tolist(), panel.split[row].tolist(), panel.close[row].tolist()
@@ -236,8 +242,16 @@ def settle_row(data: BacktestInput, portfolio: Portfolio, row: int, day: date, f
     splits = {s: ratios[i] for s, i in held if ratios[i] != 1.0}
     if dividends or splits:
         portfolio = apply_actions(portfolio, dividends, splits, data.universe)
-    portfolio = apply_fills(portfolio, fills)
-    return mark(portfolio, {s: closes[at[s]] for s in portfolio.positions}, day)
+    if data.universe.perpetuals is None:
+        portfolio = apply_fills(portfolio, fills)
+        return mark(portfolio, {s: closes[at[s]] for s in portfolio.positions}, day)
+    portfolio = apply_fills(portfolio, [fill for fill in fills if not is_perpetual(fill.symbol)])
+    short_legs = [fill for fill in fills if is_perpetual(fill.symbol)]
+    if short_legs or portfolio.perpetuals:
+        portfolio = settle_perpetuals(portfolio, short_legs, data.funding.settlements[row] if data.funding else ())
+    prices = {s: closes[at[s]] for s in portfolio.positions}
+    prices |= {s: closes[data.universe.traded(s)[1]] for s in portfolio.perpetuals}
+    return mark(portfolio, prices, day)
 
 
 def execute(data: BacktestInput, working: Sequence[Order], row: int, day: date) -> tuple[list[Fill], list[str]]:
@@ -247,7 +261,7 @@ def execute(data: BacktestInput, working: Sequence[Order], row: int, day: date) 
     """
     filled, cancelled = [], []
     for working_order in working:
-        instrument, column = data.universe[working_order.symbol], data.universe.positions[working_order.symbol]
+        instrument, column = data.universe.traded(working_order.symbol)
         price, split = float(data.panel.fill_open[row, column]), float(data.panel.split[row, column])
         order = working_order if split == 1.0 else _after_split(working_order, split, instrument)
         if np.isfinite(price) and price > 0 and order.quantity > 0:
@@ -268,7 +282,7 @@ def gate(
     """Split the decision's orders into those that pass the pre-trade checks and those that do not."""
     if not decision.batch.orders:
         return (), []
-    context = pre_trade_context(view, portfolio, decision.assessment, config)
+    context = pre_trade_context(view, portfolio, decision.assessment, config, orders=decision.batch.orders)
     accepted, refused = [], []
     for order in decision.batch.orders:
         reason = deny_reason(order, context)

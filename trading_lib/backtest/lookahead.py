@@ -1,4 +1,4 @@
-"""The lookahead audit (SPEC section 9): does anything that was decided depend on what became known later?
+"""The lookahead audit (SPEC section 9): nothing that was decided may depend on what became known later.
 
 The whole history is run once. Then it is cut at the decision of some of its sessions, the data is assembled from what
 was known then, and those sessions are decided again from where the book stood. Whatever comes out different has seen
@@ -10,10 +10,9 @@ A strategy that reads a file of its own cannot be caught this way, for cutting t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date
-from enum import StrEnum
 
 import numpy as np
 
@@ -26,6 +25,7 @@ from trading_lib.backtest.differences import (
     outcome_differences,
 )
 from trading_lib.backtest.engine import BacktestInput, SessionOutcome, trade_session, trade_sessions, window_rows
+from trading_lib.backtest.findings import Check, Finding, LookaheadReport
 from trading_lib.backtest.raw_history import RawHistory
 from trading_lib.decision import DecisionConfig
 from trading_lib.strategies.config import SleeveConfig
@@ -41,63 +41,6 @@ DEFAULT_COMPLETE_RUNS = 2
 SCRAMBLED_SESSIONS = 15
 SAME_BAR_FILL = "same-bar fill"
 FILL_PAST_OPENING = "fill past its opening"
-
-
-class Check(StrEnum):
-    """What brought a difference to light."""
-
-    CUT = "history cut there"
-    SCRAMBLED = "later data scrambled"
-    REPEATED = "the same data again"
-    COMPLETE_RUN = "complete run on the cut history"
-    OPENING = "another opening"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that depends on what became known later.
-
-    Attributes
-    ----------
-    difference
-        The earliest one found, of this layer and name.
-    cut
-        The session at whose decision the history was cut.
-    times
-        At how many cuts it came out different.
-    origin
-        Whether nothing it rests on was different there: the culprit, not a consequence.
-    """
-
-    difference: Difference
-    check: Check
-    cut: date
-    times: int
-    origin: bool
-
-
-@dataclass(frozen=True, slots=True)
-class LookaheadReport:
-    """What was audited and what was found, culprits first.
-
-    Attributes
-    ----------
-    fills_checked
-        Fills whose price was compared under another opening.
-    sleeve_faults
-        Sleeve -> sessions in which it failed, and so was hardly audited.
-    """
-
-    first: date
-    last: date
-    sessions: int
-    cuts: tuple[date, ...]
-    complete_runs: int
-    factors: tuple[str, ...]
-    sleeves: tuple[str, ...]
-    fills_checked: int
-    sleeve_faults: Mapping[str, int]
-    findings: tuple[Finding, ...]
 
 
 def audit_lookahead(
@@ -276,6 +219,7 @@ class _Audit:
             known = self.findings.get(key)
             if known is None or (origin, known.difference.session) > (known.origin, difference.session):
                 self.findings[key] = Finding(difference, check, cut, 1, origin)
+
 
 def _rests_on(layer: Layer, other: Difference) -> bool:
     if other.layer is Layer.DATA and other.name in NOT_IN_VIEW:

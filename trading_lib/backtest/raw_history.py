@@ -13,7 +13,7 @@ from datetime import date, datetime
 import numpy as np
 import pandas as pd
 
-from trading_lib.domain.prices import DateArray
+from trading_lib.domain.prices import BoolArray, DateArray
 
 BARS = "bars"
 OPENED = "opened bars"
@@ -94,23 +94,25 @@ class RawHistory:
         frame = self.frames[BARS]
         incomplete = (frame["available_at"] > pd.Timestamp(moment)).to_numpy(dtype=bool)
         rows = frame[incomplete & self._has_opened(frame, moment)].reset_index(drop=True)
-        return rows.assign(high=np.nan, low=np.nan, close=np.nan, adj_close=np.nan, volume=np.nan)
+        opened: pd.DataFrame = rows.assign(high=np.nan, low=np.nan, close=np.nan, adj_close=np.nan, volume=np.nan)
+        return opened
 
-    def _has_opened(self, frame: pd.DataFrame, moment: datetime) -> np.ndarray:
+    def _has_opened(self, frame: pd.DataFrame, moment: datetime) -> BoolArray:
         around_the_clock = frame["symbol"].isin(self.always_open).to_numpy(dtype=bool)
-        begun: np.ndarray = frame["date"].to_numpy() <= pd.Timestamp(moment).tz_convert(None).to_datetime64()
-        return around_the_clock & begun
+        begun = frame["date"].to_numpy() <= pd.Timestamp(moment).tz_convert(None).to_datetime64()
+        opened: BoolArray = around_the_clock & begun
+        return opened
 
 
 def _scramble_bars(
-    frame: pd.DataFrame, later: np.ndarray, generator: np.random.Generator, opened: np.ndarray
+    frame: pd.DataFrame, later: BoolArray, generator: np.random.Generator, opened: BoolArray
 ) -> pd.DataFrame:
     """Scramble the rows in ``later``; of those in ``opened`` the opening stays true."""
     result = frame.copy()
     rows = np.flatnonzero(later)
     # Never nearer to the truth than half the size, or an opening might be the same to the cent.
     size = generator.uniform(SCRAMBLE / 2, SCRAMBLE, len(rows)) * generator.choice([-1.0, 1.0], len(rows))
-    scrambled = {name: result[name].to_numpy(dtype=np.float64, copy=True) for name in result.select_dtypes("float64")}
+    scrambled = {name: result[name].to_numpy(dtype=np.float64, copy=True) for name in _numbers(result)}
     true_open = scrambled["open"].copy()
     for name in (*PRICES, "adj_close", "volume"):
         scrambled[name][rows] *= np.exp(size)
@@ -125,10 +127,14 @@ def _scramble_bars(
     return result.assign(**scrambled)
 
 
-def _scramble_numbers(frame: pd.DataFrame, later: np.ndarray, generator: np.random.Generator) -> pd.DataFrame:
+def _scramble_numbers(frame: pd.DataFrame, later: BoolArray, generator: np.random.Generator) -> pd.DataFrame:
     numbers = {}
-    for name in frame.select_dtypes("float64"):
+    for name in _numbers(frame):
         values = frame[name].to_numpy(dtype=np.float64, copy=True)
         values[later] = values[later] * generator.uniform(1.5, 3.0, int(later.sum())) + generator.normal(0, 0.01)
         numbers[name] = values
     return frame.assign(**numbers)
+
+
+def _numbers(frame: pd.DataFrame) -> list[str]:
+    return [str(name) for name in frame.select_dtypes("float64").columns]

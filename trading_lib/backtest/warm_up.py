@@ -1,4 +1,4 @@
-"""The warm-up audit: how much history does each number need before it stops depending on where the history began?
+"""The warm-up audit: how much history each number needs until it no longer depends on where the history began.
 
 The same sessions are computed and decided again on histories that begin later, each time from where the book stood, and
 compared with the full history. A moving average agrees as soon as its window is full; Wilder's averages (RSI, ATR) keep
@@ -145,9 +145,7 @@ def _decision_errors(
         views = [_month_end_view(data, at) for data, at in ((full, row + step), (shorter, step))]
         for number, (config, outcomes) in enumerate(runs):
             before, portfolio = outcomes[step].evening, outcomes[step + 1].evening.portfolio
-            ours, theirs = (
-                decide(view, portfolio, before.risk, config, full.book, before.sleeves) for view in views
-            )
+            ours, theirs = (decide(view, portfolio, before.risk, config, full.book, before.sleeves) for view in views)
             found = _sleeve_errors(ours, theirs) if number else _errors_as_configured(ours, theirs)
             for key, error in found.items():
                 errors.setdefault(key, np.zeros(HORIZON))[step] = error

@@ -39,8 +39,8 @@ def lookahead(
     from trading_lib.workflows import audit
     from trading_lib.workflows.settings import load_settings
 
-    window = [parse_session(day) if day else None for day in (first, last)]
-    report = audit.lookahead(load_settings(), data, *window, cuts=cuts, seed=seed, progress=_progress)
+    start, end = (parse_session(day) if day else None for day in (first, last))
+    report = audit.lookahead(load_settings(), data, start, end, cuts, seed, _progress)
     show(report, as_json, _lookahead_lines(report))
     if not report["clean"]:
         raise typer.Exit(1)
@@ -61,8 +61,8 @@ def warmup(
     from trading_lib.workflows import audit
     from trading_lib.workflows.settings import load_settings
 
-    window = [parse_session(day) if day else None for day in (first, last)]
-    report = audit.warm_up(load_settings(), data, *window, progress=_progress)
+    start, end = (parse_session(day) if day else None for day in (first, last))
+    report = audit.warm_up(load_settings(), data, start, end, _progress)
     show(report, as_json, _warm_up_lines(report))
 
 
@@ -82,7 +82,8 @@ def _lookahead_lines(report: dict[str, Any]) -> list[str]:
     if report["clean"]:
         return [*lines, "  clean: nothing that was decided depends on what became known later"]
     culprits = sum(finding["culprit"] for finding in report["findings"])
-    lines.append(f"  {culprits} culprits had seen the future; what only rests on one comes after them")
+    named = f"{culprits} culprit{'s' * (culprits != 1)} had seen the future"
+    lines.append(f"  {named}; what only followed from that comes after")
     return lines + [_finding_line(finding) for finding in report["findings"]]
 
 

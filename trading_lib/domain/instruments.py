@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from trading_lib.domain.errors import UnknownSymbolError
+from trading_lib.domain.perpetuals import PerpetualContract, is_perpetual
 from trading_lib.domain.prices import BoolArray, FloatArray
 
 
@@ -76,9 +77,15 @@ class Universe:
     """The ordered instruments; every array of this project uses this order for its asset axis.
 
     The array properties have shape (n,) in that order and are computed once.
+
+    Attributes
+    ----------
+    perpetuals
+        The future that one of the instruments may be hedged with; it is not on the asset axis.
     """
 
     instruments: tuple[Instrument, ...]
+    perpetuals: PerpetualContract | None = None
 
     def __iter__(self) -> Iterator[Instrument]:
         return iter(self.instruments)
@@ -149,9 +156,29 @@ class Universe:
             )
         return self.instruments[position]
 
+    def traded(self, symbol: str) -> tuple[Instrument, int]:
+        """What an order for ``symbol`` trades, and the place on the asset axis where its prices are.
+
+        A perpetual trades like its spot asset, with costs of its own.
+        """
+        if not is_perpetual(symbol):
+            return self[symbol], self.positions.get(symbol, -1)
+        contract = self.perpetuals
+        if contract is None or not contract.covers(symbol) or contract.spot not in self.positions:
+            raise UnknownSymbolError(f"perpetual {symbol!r} is not configured", "set carry in strategy.yaml")
+        slippage = contract.slippage_rate + contract.basis_cost
+        spot = self[contract.spot]
+        leg = replace(spot, symbol=symbol, name=symbol, commission_rate=contract.commission_rate, slippage_rate=slippage)
+        return leg, self.positions[contract.spot]
+
     def require_known(self, symbols: Iterable[str], book: str) -> None:
         """Raise `UnknownSymbolError` when a book has to do with an asset that was deleted from the universe."""
-        missing = sorted(set(symbols) - self.positions.keys())
+        contract = self.perpetuals
+        missing = sorted(
+            symbol
+            for symbol in set(symbols) - self.positions.keys()
+            if contract is None or contract.spot not in self.positions or not contract.covers(symbol)
+        )
         if missing:
             raise UnknownSymbolError(
                 f"{book} holds or trades {', '.join(missing)}, which the universe no longer lists",
@@ -161,4 +188,4 @@ class Universe:
     def select(self, symbols: tuple[str, ...]) -> Universe:
         """Return the universe restricted to ``symbols``, in universe order; unknown symbols are an error."""
         wanted = {self[symbol].symbol for symbol in symbols}
-        return Universe(tuple(i for i in self.instruments if i.symbol in wanted))
+        return Universe(tuple(i for i in self.instruments if i.symbol in wanted), self.perpetuals)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trading_lib.domain.funding import FundingPanel, FundingView
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.prices import BoolArray, DateArray, FloatArray, PricePanel
 
@@ -66,6 +67,8 @@ class MarketView:
         Whether the session is the last of its month by the exchange's calendar.
     remembered
         What was computed from nothing but the view, by what it is; see `SessionViews`.
+    funding
+        Funding rates of the perpetual that the universe names; None where none are read.
     """
 
     universe: Universe
@@ -83,6 +86,7 @@ class MarketView:
     volatility_index_age: int
     month_end: bool
     remembered: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    funding: FundingView | None = None
 
 
 def view_at(
@@ -91,6 +95,7 @@ def view_at(
     factors: FactorPanel,
     row: int,
     session: date | None = None,
+    funding: FundingPanel | None = None,
 ) -> MarketView:
     """Cut the panel off after ``row``.
 
@@ -114,6 +119,7 @@ def view_at(
         volatility_index=float(panel.volatility_index[row]),
         volatility_index_age=int(panel.volatility_index_age[row]),
         month_end=bool(panel.month_end[row]),
+        funding=None if funding is None else funding.view(row),
     )
 
 
@@ -124,15 +130,17 @@ class SessionViews:
     (correlations, their average) is then computed once for all of them.
     """
 
-    def __init__(self, universe: Universe, panel: PricePanel, factors: FactorPanel) -> None:
-        self._universe, self._panel, self._factors = universe, panel, factors
+    def __init__(
+        self, universe: Universe, panel: PricePanel, factors: FactorPanel, funding: FundingPanel | None = None
+    ) -> None:
+        self._universe, self._panel, self._factors, self._funding = universe, panel, factors, funding
         self._days: list[date] = panel.sessions.astype(object).tolist()
         self._views: dict[int, MarketView] = {}
 
     def __getitem__(self, row: int) -> MarketView:
         view = self._views.get(row)
         if view is None:
-            view = view_at(self._universe, self._panel, self._factors, row, self._days[row])
+            view = view_at(self._universe, self._panel, self._factors, row, self._days[row], self._funding)
             self._views[row] = view
         return view
 

@@ -25,6 +25,34 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class PerpetualPosition:
+    """An open perpetual future; nothing is paid for it, its profit is settled in cash when it is closed.
+
+    Attributes
+    ----------
+    symbol
+        With its venue, e.g. "BINANCE:BTC-USDT".
+    quantity
+        Units, negative for a short.
+    entry_value
+        Quantity times entry price in dollars, signed like it, in whole cents: kept instead of an average price, so that
+        closing in parts loses no cent to rounding.
+    mark
+        Last good price.
+    """
+
+    symbol: str
+    quantity: Decimal
+    entry_value: Decimal
+    mark: Decimal
+
+    @property
+    def unrealised(self) -> Decimal:
+        """Profit in dollars if it were closed at the mark without costs."""
+        return self.quantity * self.mark - self.entry_value
+
+
+@dataclass(frozen=True, slots=True)
 class Portfolio:
     """What a book owns at the decision time of ``session``.
 
@@ -35,9 +63,13 @@ class Portfolio:
     marks
         Symbol -> last good raw price of each held symbol.
     nav
-        Cash plus marked positions, rounded to the cent.
+        Cash plus marked positions plus the unrealised profit of perpetuals, rounded to the cent.
     realised_pnl, dividends, costs
         Totals since the book was opened; costs are commissions plus slippage.
+    perpetuals
+        Symbol with venue -> open perpetual future; a closed one is absent.
+    funding
+        Total received from funding since the book was opened, negative when more was paid.
     """
 
     session: date
@@ -48,11 +80,18 @@ class Portfolio:
     realised_pnl: Decimal = Decimal(0)
     dividends: Decimal = Decimal(0)
     costs: Decimal = Decimal(0)
+    perpetuals: Mapping[str, PerpetualPosition] = field(default_factory=dict)
+    funding: Decimal = Decimal(0)
 
     @classmethod
     def opened(cls, session: date, cash: Decimal) -> Portfolio:
         """Return a portfolio that holds only ``cash``."""
         return cls(session=session, cash=cash, nav=to_cent(cash))
+
+    @property
+    def hedged(self) -> Decimal:
+        """Units sold short by perpetuals."""
+        return -sum((position.quantity for position in self.perpetuals.values()), Decimal(0))
 
     def weight(self, symbol: str) -> float:
         """Share of net asset value held in ``symbol``; 0 when none is held."""

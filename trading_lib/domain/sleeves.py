@@ -49,6 +49,10 @@ class SleeveView:
         The numbers it asked to be reminded of.
     regime, signals
         Of the session.
+    budget
+        The sleeve's capital as a share of net asset value.
+    hedged
+        Perpetual -> what is sold short of it, as a share of the sleeve's capital; only a sleeve that hedges sees it.
     """
 
     held: FloatArray
@@ -56,6 +60,8 @@ class SleeveView:
     memory: Mapping[str, float]
     regime: RegimeReading
     signals: SignalPanel
+    budget: float = 1.0
+    hedged: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +76,16 @@ class SleeveTarget:
         Called only where reasons are read: symbol -> why, with the numbers the weights came from.
     memory
         Numbers to be reminded of next session.
+    hedges
+        Perpetual -> share of the sleeve's capital to be sold short of it, together at most the weight of its spot asset.
+        Only a strategy with a true attribute ``hedges`` may have any.
     """
 
     weights: FloatArray
     words: Callable[[], Words] = without_words
     memory: Mapping[str, float] = field(default_factory=dict)
     events: tuple[SleeveEvent, ...] = ()
+    hedges: Mapping[str, float] = field(default_factory=dict)
 
 
 @runtime_checkable

@@ -34,6 +34,15 @@ class TargetWeights:
     sleeves: Mapping[str, SleeveRecord] = field(default_factory=dict)
 
     @property
+    def hedges(self) -> dict[str, float]:
+        """Perpetual -> share of net asset value that sleeves want short, none of the constraints applied."""
+        wanted: dict[str, float] = {}
+        for record in self.sleeves.values():
+            for symbol, weight in record.target.hedges.items():
+                wanted[symbol] = wanted.get(symbol, 0.0) + record.budget * weight
+        return wanted
+
+    @property
     def events(self) -> tuple[SleeveEvent, ...]:
         """What the sleeves did that a person should see."""
         return tuple(event for record in self.sleeves.values() for event in record.target.events)

@@ -91,7 +91,7 @@ def assemble_panel(
     first_day = min(columns.dates[0] for columns in known)
     last_day = max(columns.dates[-1] for columns in known) if last is None else np.datetime64(last)
     sessions = calendar.between(first_day.item(), last_day.item())
-    decisions = _decision_times(calendar, sessions)
+    decisions = decision_times(calendar, sessions)
     assets = [_asset(i, grouped.get(i.symbol, _NO_ROWS), sessions, decisions) for i in universe]
     index, age = _volatility_index(grouped.get(VOLATILITY_INDEX, _NO_ROWS), sessions, decisions)
     always = np.array([i.calendar is TradingCalendar.ALWAYS for i in universe])
@@ -137,7 +137,8 @@ def _by_symbol(frame: pd.DataFrame) -> dict[str, _Columns]:
     }
 
 
-def _decision_times(calendar: SessionCalendar, sessions: DateArray) -> DateArray:
+def decision_times(calendar: SessionCalendar, sessions: DateArray) -> DateArray:
+    """Instants (UTC datetime64[us]) at which ``sessions`` are decided, same shape."""
     position = np.searchsorted(calendar.sessions, sessions)
     times: DateArray = calendar.closes[position] + np.timedelta64(DECISION_DELAY)
     return times

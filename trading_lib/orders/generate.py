@@ -147,20 +147,32 @@ def generate_orders(
 def _left_alone(
     view: MarketView, assessment: RiskAssessment, held_weights: FloatArray, reduced: set[str], config: OrderConfig
 ) -> dict[str, str]:
-    """Changes of weight that no order follows, and why."""
+    """Name the changes of weight that no order follows, and why."""
     change = assessment.weights - held_weights
-    size = np.abs(change)
-    priced = np.isfinite(view.close)
-    far = size >= config.rebalance_threshold
-    below = f"change of weight below the rebalance threshold of {config.rebalance_threshold:.0%}"
-    skipped = {}
-    for i in np.flatnonzero((size > DUST) & ~(far & priced & ((change < 0) | assessment.may_increase))):
-        reason = below if not far[i] else "no price is known" if not priced[i] else "buying is not allowed"
-        skipped[view.universe.symbols[i]] = reason
+    causes = _causes(change, view.close, assessment.may_increase, config.rebalance_threshold).tolist()
+    below = f"change of weight below the rebalance threshold of {config.rebalance_threshold:.1%}"
+    words = ("", below, "no price is known", "buying is not allowed")
+    skipped = {symbol: words[cause] for symbol, cause in zip(view.universe.symbols, causes, strict=True) if cause}
     for symbol in reduced:
-        if size[view.universe.positions[symbol]] > DUST:
+        if abs(change[view.universe.positions[symbol]]) > DUST:
             skipped[symbol] = "a risk order of this session comes first"
     return skipped
+
+
+@compiled
+def _causes(change: FloatArray, close: FloatArray, may_increase: BoolArray, threshold: float) -> NDArray[np.int8]:
+    """Why no order follows a change of weight: too small (1), no price (2), not allowed (3); 0 where one may."""
+    causes = np.zeros(change.shape[0], np.int8)
+    for i in range(change.shape[0]):
+        if not abs(change[i]) > DUST:
+            continue
+        if not abs(change[i]) >= threshold:
+            causes[i] = 1
+        elif not np.isfinite(close[i]):
+            causes[i] = 2
+        elif change[i] > 0.0 and not may_increase[i]:
+            causes[i] = 3
+    return causes
 
 
 def _risk_sales(view: MarketView, assessment: RiskAssessment, portfolio: Portfolio) -> Iterator[_Intention]:

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.orders import Order, OrderPurpose, Side
+from trading_lib.domain.perpetuals import is_perpetual
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.risk import RiskAssessment
 from trading_lib.orders.config import PreTradeConfig
+from trading_lib.orders.pre_trade_pair import hedge_problem, other_legs, unknown_problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class PreTradeContext:
     ----------
     kill_switch
         Whether trading is halted; only orders that reduce risk could pass, and only when asked for.
+    orders
+        All orders of the session, where a hedge's legs find each other.
     """
 
     universe: Universe
@@ -31,6 +35,7 @@ class PreTradeContext:
     last_prices: dict[str, float]
     config: PreTradeConfig
     kill_switch: bool = False
+    orders: tuple[Order, ...] = ()
 
 
 def pre_trade_context(
@@ -39,29 +44,48 @@ def pre_trade_context(
     assessment: RiskAssessment,
     config: PreTradeConfig,
     kill_switch: bool = False,
+    orders: tuple[Order, ...] = (),
 ) -> PreTradeContext:
     """Collect what the orders of one session are checked against; backtest and pipeline both call this."""
     prices = dict(zip(view.universe.symbols, view.close.tolist(), strict=True))
-    return PreTradeContext(view.universe, portfolio, assessment, prices, config, kill_switch)
+    contract = view.universe.perpetuals
+    if contract is not None and contract.spot in prices:
+        perpetuals = [*portfolio.perpetuals, *(order.symbol for order in orders if is_perpetual(order.symbol))]
+        prices |= dict.fromkeys(perpetuals, prices[contract.spot])
+    return PreTradeContext(view.universe, portfolio, assessment, prices, config, kill_switch, orders)
 
 
 def deny_reason(order: Order, context: PreTradeContext) -> str | None:
     """Return why ``order`` must not be sent, or None when it may."""
     if context.kill_switch:
         return "the kill switch is on"
-    if order.symbol not in context.universe.positions:
+    problem = _own_problem(order, context)
+    for leg in other_legs(order, context.universe, context.orders) if problem is None else ():
+        theirs = _own_problem(leg, context)
+        if theirs is not None:
+            return f"its other leg {leg.side} {leg.symbol} is denied: {theirs}"
+    return problem
+
+
+def _own_problem(order: Order, context: PreTradeContext) -> str | None:
+    if is_perpetual(order.symbol):
+        unknown = unknown_problem(order, context.universe)
+        if unknown:
+            return unknown
+    elif order.symbol not in context.universe.positions:
         return f"{order.symbol} is not in the universe"
     return _size_problem(order, context) or _price_problem(order, context) or _rule_problem(order, context)
 
 
 def _size_problem(order: Order, context: PreTradeContext) -> str | None:
-    lot = context.universe[order.symbol].lot_size
+    lot = context.universe.traded(order.symbol)[0].lot_size
     if not order.quantity.is_finite() or order.quantity <= 0:
         return f"quantity {order.quantity} is not positive"
     if order.quantity % lot != 0:
         return f"quantity {order.quantity} is not a multiple of the lot size {lot}"
     # Limits of convenience never hold back an order that only reduces risk.
-    if order.purpose is OrderPurpose.RISK and order.side is Side.SELL:
+    reduces = Side.BUY if is_perpetual(order.symbol) else Side.SELL
+    if order.purpose is OrderPurpose.RISK and order.side is reduces:
         return None
     if order.expected_notional > context.config.max_order_notional:
         return f"value {order.expected_notional:.2f} is above the limit of {context.config.max_order_notional}"
@@ -81,6 +105,9 @@ def _price_problem(order: Order, context: PreTradeContext) -> str | None:
 
 
 def _rule_problem(order: Order, context: PreTradeContext) -> str | None:
+    if is_perpetual(order.symbol):
+        may_buy = bool(context.assessment.may_increase[context.universe.traded(order.symbol)[1]])
+        return hedge_problem(order, context.universe, context.portfolio, context.orders or (order,), may_buy)
     held = context.portfolio.positions.get(order.symbol)
     if order.side is Side.SELL:
         if held is None or order.quantity > held.quantity:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LEVEL_COLOURS = {1: "#ffe9a8", 2: "#ffc37a", 3: "#ff9a6b", 4: "#e2574c"}
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 CURVE_STYLES = (("#1f4e79", "-"), ("#d55e00", "--"), ("#009e73", ":"), ("#7a7a7a", "-."))
 
 
@@ -101,7 +102,7 @@ def monthly_chart(years: tuple[int, ...], returns: FloatArray, title: str, foote
     for (row, column), value in np.ndenumerate(returns):
         if np.isfinite(value):
             axis.text(column, row, f"{value * 100:.1f}", ha="center", va="center", fontsize=8)
-    axis.set_xticks(range(12), "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split())
+    axis.set_xticks(range(12), MONTHS)
     axis.set_yticks(range(len(years)), [str(year) for year in years])
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)

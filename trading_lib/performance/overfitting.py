@@ -13,10 +13,11 @@ from itertools import combinations
 import numpy as np
 
 from trading_lib.domain.errors import InputError
-from trading_lib.domain.prices import BoolArray, FloatArray
+from trading_lib.domain.prices import FloatArray
 
 # Splits whose figures are held in memory at once.
-CHUNK = 512
+CHUNK = 256
+Outcome = tuple[FloatArray, FloatArray, FloatArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,19 @@ def probability_of_overfitting(returns: FloatArray, blocks: int = 16) -> Overfit
     halves = np.array(list(combinations(range(blocks), blocks // 2)))
     chosen = np.zeros((len(halves), blocks))
     np.put_along_axis(chosen, halves, 1.0, axis=1)
-    figures = [_split(chosen[at : at + CHUNK], sums, squares, counts, centre) for at in range(0, len(chosen), CHUNK)]
-    rank, inside, outside = (np.concatenate(parts) for parts in zip(*figures, strict=True))
+    # In the order of combinations the second half are the complements of the first, backwards: in sample and out of
+    # sample change places.
+    first: list[Outcome] = []
+    second: list[Outcome] = []
+    for at in range(0, len(chosen) // 2, CHUNK):
+        mask = chosen[at : min(at + CHUNK, len(chosen) // 2)]
+        one, other = (_sharpe(m @ sums, m @ squares, (m @ counts)[:, None], centre) for m in (mask, 1.0 - mask))
+        first.append(_judge(one, other))
+        second.append(_judge(other, one))
+    rank, inside, outside = (
+        np.concatenate([np.concatenate(a), np.concatenate(b)[::-1]])
+        for a, b in zip(zip(*first, strict=True), zip(*second, strict=True), strict=True)
+    )
     relative = rank / (trials + 1)
     logits = np.log(relative / (1.0 - relative))
     return Overfitting(
@@ -104,20 +116,14 @@ def _check(returns: FloatArray, blocks: int) -> None:
         )
 
 
-def _split(
-    chosen: FloatArray, sums: FloatArray, squares: FloatArray, counts: FloatArray, centre: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _judge(inside: FloatArray, outside: FloatArray) -> Outcome:
     """Rank out of sample of the best trial in sample (ties share their rank), and its two Sharpe ratios."""
-    inside = _sharpe(chosen @ sums, chosen @ squares, (chosen @ counts)[:, None], centre)
-    other = 1.0 - chosen
-    outside = _sharpe(other @ sums, other @ squares, (other @ counts)[:, None], centre)
-    rows = np.arange(len(chosen))
+    rows = np.arange(len(inside))
     best = inside.argmax(axis=1)
     own = outside[rows, best]
-    below: BoolArray = outside < own[:, None]
-    equal: BoolArray = outside == own[:, None]
-    rank = below.sum(axis=1) + (equal.sum(axis=1) + 1.0) / 2.0
-    return rank, inside[rows, best], own
+    below = np.count_nonzero(outside < own[:, None], axis=1)
+    equal = np.count_nonzero(outside == own[:, None], axis=1)
+    return below + (equal + 1.0) / 2.0, inside[rows, best], own
 
 
 def _sharpe(total: FloatArray, squares: FloatArray, count: FloatArray, centre: FloatArray) -> FloatArray:

@@ -81,18 +81,17 @@ class RegimeFigures:
 def by_year(record: RunRecord) -> tuple[YearFigures, ...]:
     """Figures of every year in which a return ends; none for a run of a single session."""
     years = _years(record.sessions)[1:]
-    costs = np.bincount(
-        record.trades.row, weights=record.trades.commission + record.trades.slippage, minlength=len(record.nav)
-    )
-    traded = np.bincount(record.trades.row, weights=np.abs(record.trades.flow), minlength=len(record.nav))
-    fills = np.bincount(record.trades.row, minlength=len(record.nav))
+    trades, sessions = record.trades, len(record.nav)
+    costs = trades.by_session(trades.commission + trades.slippage, sessions)
+    traded = trades.by_session(np.abs(trades.flow), sessions)
+    fills = np.bincount(trades.row, minlength=sessions)
     return tuple(
         _year(record, int(year), np.flatnonzero(years == year), costs, traded, fills) for year in np.unique(years)
     )
 
 
 def _year(
-    record: RunRecord, year: int, at: NDArray[np.int64], costs: FloatArray, traded: FloatArray, fills: NDArray[np.int64]
+    record: RunRecord, year: int, at: NDArray[np.intp], costs: FloatArray, traded: FloatArray, fills: NDArray[np.int64]
 ) -> YearFigures:
     returns = record.returns[at]
     # Row k of the returns leads to row k + 1 of everything else.
@@ -125,7 +124,7 @@ def by_regime(record: RunRecord) -> tuple[RegimeFigures, ...]:
     return tuple(figures)
 
 
-def _regime(record: RunRecord, regime: MarketRegime, at: NDArray[np.int64]) -> RegimeFigures:
+def _regime(record: RunRecord, regime: MarketRegime, at: NDArray[np.intp]) -> RegimeFigures:
     returns = record.returns[at]
     growth = float(np.prod(1.0 + returns))
     return RegimeFigures(

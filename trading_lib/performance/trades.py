@@ -37,7 +37,12 @@ class TradeArrays:
     def spread(self, values: FloatArray, shape: tuple[int, int]) -> FloatArray:
         """Sum ``values`` (F,) into an array of (sessions, assets)."""
         flat = np.bincount(self.row * shape[1] + self.column, weights=values, minlength=shape[0] * shape[1])
-        return flat.reshape(shape)
+        # Without a single fill numpy counts instead of adding up.
+        return flat.astype(np.float64).reshape(shape)
+
+    def by_session(self, values: FloatArray, sessions: int) -> FloatArray:
+        """Sum ``values`` (F,) by session, shape (sessions,)."""
+        return np.bincount(self.row, weights=values, minlength=sessions).astype(np.float64)
 
 
 def tabulate(fills: Sequence[Fill], sessions: DateArray, universe: Universe) -> TradeArrays:

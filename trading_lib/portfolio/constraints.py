@@ -63,7 +63,7 @@ def constrain(
         wanted=wanted,
         weights=weights,
         correlations=correlations,
-        clips=_name_clips(view.universe.symbols, clipped) if any_clipped else {},
+        clips=_name_clips(view.universe.symbols, clipped, config) if any_clipped else {},
         sleeves=sleeves,
     )
 
@@ -125,9 +125,13 @@ def _clip(
     return weights, clipped, bool(clipped.any())
 
 
-def _name_clips(symbols: tuple[str, ...], clipped: NDArray[np.uint8]) -> dict[str, tuple[str, ...]]:
+def _name_clips(
+    symbols: tuple[str, ...], clipped: NDArray[np.uint8], config: ConstraintConfig
+) -> dict[str, tuple[str, ...]]:
+    leveraged = config.max_leverage < 1.0 - config.cash_buffer
+    names = (*CONSTRAINTS[:-1], LEVERAGE) if leveraged else CONSTRAINTS
     return {
-        symbol: tuple(name for bit, name in enumerate(CONSTRAINTS) if bits >> bit & 1)
+        symbol: tuple(name for bit, name in enumerate(names) if bits >> bit & 1)
         for symbol, bits in zip(symbols, clipped.tolist(), strict=True)
         if bits
     }

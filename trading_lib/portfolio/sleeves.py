@@ -43,6 +43,16 @@ def drift(weights: FloatArray, returns: FloatArray) -> FloatArray:
     return moved
 
 
+@compiled
+def _share(parts: FloatArray, otherwise: FloatArray) -> FloatArray:
+    """Divide parts by their sum, or ``otherwise`` by its own where that is zero."""
+    total = parts.sum()
+    if total > 0.0:
+        return parts / total
+    return otherwise / otherwise.sum()
+
+
+@compiled
 def attribute(held: FloatArray, before: FloatArray, wanted: FloatArray, budgets: FloatArray) -> FloatArray:
     """Split the present holdings among the sleeves; columns add up to ``held``.
 
@@ -57,31 +67,22 @@ def attribute(held: FloatArray, before: FloatArray, wanted: FloatArray, budgets:
     budgets
         Shape (s,): what nobody wanted is split in this proportion.
     """
-    if len(budgets) == 1:
-        return held[None, :].copy()
-    missing = np.maximum(wanted - before, 0.0)
-    surplus = np.maximum(before - wanted, 0.0)
-    change = held - before.sum(axis=0)
-    even = np.broadcast_to(_share(budgets)[:, None], before.shape)
-    bought = np.maximum(change, 0.0) * _share(missing, otherwise=even)
-    # A sale takes first what sleeves gave up, then from all in proportion.
-    given_up = surplus.sum(axis=0)
-    sold = np.maximum(-change, 0.0)
-    first = np.minimum(sold, given_up)
-    left = before - first * _share(surplus)
-    rest = (sold - first) * _share(left, otherwise=even)
-    parts: FloatArray = np.maximum(left - rest, 0.0) + bought
+    sleeves, assets = before.shape
+    parts = np.empty((sleeves, assets))
+    for i in range(assets):
+        missing = np.maximum(wanted[:, i] - before[:, i], 0.0)
+        surplus = np.maximum(before[:, i] - wanted[:, i], 0.0)
+        change = held[i] - before[:, i].sum()
+        bought = max(change, 0.0) * _share(missing, budgets)
+        # A sale takes first what sleeves gave up, then from all in proportion.
+        sold = max(-change, 0.0)
+        given_up = surplus.sum()
+        left = before[:, i].copy()
+        if given_up > 0.0:
+            left -= min(sold, given_up) * surplus / given_up
+        rest = (sold - min(sold, given_up)) * _share(left, budgets)
+        parts[:, i] = np.maximum(left - rest, 0.0) + bought
     return parts
-
-
-def _share(parts: FloatArray, otherwise: FloatArray | None = None) -> FloatArray:
-    """Divide each column's parts by their sum, or ``otherwise`` (zeros) where that is zero."""
-    total = parts.sum(axis=0)
-    known = total > 0
-    shares: FloatArray = parts / np.where(known, total, 1.0)
-    if otherwise is not None:
-        shares[:, ~known] = otherwise[:, ~known]
-    return shares
 
 
 def blend(sleeves: Mapping[str, FloatArray], budgets: Mapping[str, float], assets: int) -> FloatArray:

@@ -14,9 +14,7 @@ from trading_lib.domain.risk import RiskEvent, RiskState
 SUBJECTS = {3: "buying safe havens at level 3", 4: "re-entry from level 4"}
 
 
-def with_answer(
-    state: RiskState, answer: Approval | None, session: date
-) -> tuple[RiskState, tuple[RiskEvent, ...]]:
+def with_answer(state: RiskState, answer: Approval | None, session: date) -> tuple[RiskState, tuple[RiskEvent, ...]]:
     """Let the answer to the state's open question take effect in ``session``.
 
     An approval holds until the level rises or falls below 3. After a rejection ``session`` asks anew. An answer to

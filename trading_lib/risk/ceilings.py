@@ -88,9 +88,7 @@ def _enter_level(
         if remaining < position.quantity:
             step.lower(symbol, remaining, reason)
     if entered and portfolio.positions:
-        step.events.append(
-            RiskEvent(session, "reduction", "", state.effective_level, effective_level, reason, actions)
-        )
+        step.events.append(RiskEvent(session, "reduction", "", state.effective_level, effective_level, reason, actions))
 
 
 def _remaining(symbol: str, quantity: Decimal, level: int, universe: Universe, config: RiskConfig) -> Decimal:
@@ -116,9 +114,7 @@ def _retire(
                 step.events.append(RiskEvent(session, "retired", symbol, level, level, reason, ("EXIT",)))
 
 
-def _restore_cash(
-    step: CeilingStep, level: int, portfolio: Portfolio, universe: Universe, session: date
-) -> None:
+def _restore_cash(step: CeilingStep, level: int, portfolio: Portfolio, universe: Universe, session: date) -> None:
     """Sell the same share of every position, enough to owe nothing after costs at the last marks."""
     proceeds = sum(
         (

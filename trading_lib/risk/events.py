@@ -1,4 +1,4 @@
-"""What a session's risk events say beside levels, stops and reductions: floors, the re-entry ladder, regime, sleeves."""
+"""Risk events beside those of levels, stops and reductions: floors, the re-entry ladder, regime, sleeves."""
 
 from __future__ import annotations
 

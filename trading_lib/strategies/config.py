@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from trading_lib.domain.configuration import Configuration
+from trading_lib.domain.perpetuals import FundingWindows, PerpetualContract
 
 
 class RegimeConfig(Configuration):
@@ -118,6 +120,83 @@ class RotationConfig(MomentumConfig):
     tail: float = Field(0.05, gt=0, lt=0.5)
 
 
+class CarryConfig(Configuration):
+    """Funding carry: spot long and perpetual short of equal quantity (technical design 4.5.2, SPEC section 6).
+
+    Attributes
+    ----------
+    allowed_venues
+        Exchanges whose perpetuals the account may trade, as funding rates spell them. Empty: the sleeve is off, as it
+        must be for a United States account.
+    spot, perpetual
+        The asset that is held, and the future that is sold short, by base and quote.
+    entry_rate, exit_rate
+        Per 8 hours: above the one a position is opened, below the other it is closed, between them nothing changes.
+    pause_ratio
+        No position is opened or enlarged while the rate's recent volatility is more than this many times that of its
+        own history.
+    max_weight, max_venue_weight
+        Largest notional of the short legs, in all and per venue, as shares of net asset value.
+    entry_share
+        Share of the largest notional a position is opened with, and brought back to once it has grown beyond it: the
+        rest is room for the price to rise.
+    margin
+        Cash the sleeve keeps back as margin, as a share of the short leg's notional.
+    missing_hours
+        A position is closed when no usable rate has been seen for so long.
+    commission_rate, slippage_rate, basis_cost
+        Costs of the perpetual leg as fractions of traded notional; see `PerpetualContract`.
+    recent_days, history_days, minimum_days, stale_intervals
+        See `FundingWindows`.
+    """
+
+    allowed_venues: tuple[str, ...] = ()
+    spot: str = "BTC-USD"
+    perpetual: str = Field("BTC-USDT", pattern=r"^[A-Z0-9]+-[A-Z0-9]+$")
+    entry_rate: float = 0.0001
+    exit_rate: float = -0.0001
+    pause_ratio: float = Field(3.0, gt=0)
+    max_weight: float = Field(0.10, gt=0, le=1)
+    max_venue_weight: float = Field(0.08, gt=0, le=1)
+    entry_share: float = Field(0.75, gt=0, le=1)
+    margin: float = Field(1.0, ge=0)
+    missing_hours: float = Field(72.0, gt=0)
+    commission_rate: Decimal = Field(Decimal("0.001"), ge=0, lt=1)
+    slippage_rate: Decimal = Field(Decimal("0.0015"), ge=0, lt=1)
+    basis_cost: Decimal = Field(Decimal("0.0005"), ge=0, lt=1)
+    recent_days: float = Field(7.0, gt=0)
+    history_days: float = Field(90.0, gt=0)
+    minimum_days: float = Field(30.0, gt=0)
+    stale_intervals: float = Field(2.0, gt=0)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.exit_rate >= self.entry_rate:
+            raise ValueError("exit_rate must be below entry_rate, or a position would be closed as it is opened")
+        if self.minimum_days > self.history_days:
+            raise ValueError("minimum_days must not exceed history_days, or the history never suffices")
+        wrong = [venue for venue in self.allowed_venues if not venue.isalnum() or venue != venue.lower()]
+        if wrong:
+            raise ValueError(f"allowed_venues {', '.join(map(repr, wrong))}: write an exchange as 'binance'")
+        if len(set(self.allowed_venues)) < len(self.allowed_venues):
+            raise ValueError(f"allowed_venues names an exchange twice: {', '.join(self.allowed_venues)}")
+        return self
+
+    @property
+    def contract(self) -> PerpetualContract:
+        """The perpetual that hedges, for the universe."""
+        windows = FundingWindows(self.recent_days, self.history_days, self.minimum_days, self.stale_intervals)
+        costs = (self.commission_rate, self.slippage_rate, self.basis_cost)
+        return PerpetualContract(self.perpetual, self.spot, self.allowed_venues, *costs, windows)
+
+    def with_options(self, options: Mapping[str, Any]) -> CarryConfig:
+        """Return the section with a sleeve's options in place; what belongs to the account is set in the section only."""
+        changed = CarryConfig.model_validate({**self.model_dump(), **options})
+        if changed.contract != self.contract:
+            raise ValueError("venues, contract, its costs and windows belong into the section carry, not into options")
+        return changed
+
+
 class SleeveConfig(Configuration):
     """One sleeve: which strategy runs it, on what share of the investable capital, with which options.
 
@@ -162,10 +241,12 @@ class StrategySettings(Configuration):
     sleeves: Annotated[tuple[SleeveConfig, ...], BeforeValidator(_listed)] = (
         SleeveConfig(name="trend", strategy="trend", budget=0.5),
         SleeveConfig(name="rotation", strategy="rotation", budget=0.5),
+        SleeveConfig(name="carry", strategy="carry", budget=0.0),
     )
     trend: TrendConfig = TrendConfig()
     rotation: RotationConfig = RotationConfig()
     cross_sectional_momentum: MomentumConfig = MomentumConfig()
+    carry: CarryConfig = CarryConfig()
 
     @model_validator(mode="after")
     def _budgets_fit(self) -> Self:
@@ -177,4 +258,6 @@ class StrategySettings(Configuration):
         names = [sleeve.name for sleeve in self.sleeves]
         if len(set(names)) < len(names):
             raise ValueError(f"two sleeves have the same name: {', '.join(names)}")
+        if len([sleeve for sleeve in self.sleeves if sleeve.strategy == "carry" and sleeve.budget > 0]) > 1:
+            raise ValueError("more than one sleeve runs carry, and their short legs could not be told apart")
         return self

@@ -8,6 +8,7 @@ from typing import Any
 
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.domain.sleeves import Strategy
+from trading_lib.strategies.carry import Carry
 from trading_lib.strategies.config import SleeveConfig, StrategySettings
 from trading_lib.strategies.rotation import CrossSectionalMomentum, Rotation
 from trading_lib.strategies.trend import Trend
@@ -22,6 +23,11 @@ class Sleeve:
     name: str
     budget: float
     strategy: Strategy
+
+    @property
+    def hedges(self) -> bool:
+        """Whether its spot holdings are sold short as perpetuals; they are then its own to the lot."""
+        return bool(getattr(self.strategy, "hedges", False))
 
 
 def _trend(settings: StrategySettings, options: Mapping[str, Any]) -> Strategy:
@@ -38,12 +44,17 @@ def _cross_sectional_momentum(settings: StrategySettings, options: Mapping[str, 
     return CrossSectionalMomentum(type(config).model_validate({**config.model_dump(), **options}))
 
 
+def _carry(settings: StrategySettings, options: Mapping[str, Any]) -> Strategy:
+    return Carry(settings.carry.with_options(options))
+
+
 _newest_running: list[tuple[StrategySettings, tuple[Sleeve, ...]]] = []
 
 _FACTORIES: dict[str, Factory] = {
     "trend": _trend,
     "rotation": _rotation,
     "cross_sectional_momentum": _cross_sectional_momentum,
+    "carry": _carry,
 }
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 
 from trading_lib.backtest.engine import BacktestInput, window_rows
-from trading_lib.backtest.lookahead import DEFAULT_CUTS, Finding, LookaheadReport, audit_lookahead
+from trading_lib.backtest.findings import Finding, LookaheadReport
+from trading_lib.backtest.lookahead import DEFAULT_CUTS, audit_lookahead
 from trading_lib.backtest.raw_history import BARS, MACRO, OPENED, RawHistory
 from trading_lib.backtest.warm_up import WarmUpReport, audit_warm_up
 from trading_lib.domain.errors import InputError
@@ -112,7 +113,9 @@ def market_builder(settings: Settings) -> Callable[[RawHistory, date], BacktestI
 
     def build(history: RawHistory, last: date) -> BacktestInput:
         bars = _accepted(history, now, settings)
-        return backtest_input(settings, build_market(bars, MacroSeries(history.frames[MACRO]), universe, calendar, last))
+        return backtest_input(
+            settings, build_market(bars, MacroSeries(history.frames[MACRO]), universe, calendar, last)
+        )
 
     return build
 

@@ -30,6 +30,7 @@ from trading_lib.portfolio.config import ConstraintConfig
 from trading_lib.risk.config import RiskConfig
 from trading_lib.strategies.config import StrategySettings
 from trading_lib.strategies.registry import check_sleeves, register_strategy
+from trading_lib.workflows.consistency import check_consistency
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -110,12 +111,12 @@ def load_configuration(folder: Path, environment: Mapping[str, str] | None = Non
         Naming the file and the key.
     """
     variables = os.environ if environment is None else environment
-    universe = _load(folder / "universe.yaml", UniverseFile, variables)
-    strategy = _load(folder / "strategy.yaml", StrategyFile, variables)
-    risk = _load(folder / "risk.yaml", RiskConfig, variables)
-    execution = _load(folder / "execution.yaml", ExecutionFile, variables)
-    sources = _load(folder / "sources.yaml", SourcesConfig, variables)
-    performance = _load(folder / "performance.yaml", PerformanceConfig, variables)
+    universe = load_file(folder / "universe.yaml", UniverseFile, variables)
+    strategy = load_file(folder / "strategy.yaml", StrategyFile, variables)
+    risk = load_file(folder / "risk.yaml", RiskConfig, variables)
+    execution = load_file(folder / "execution.yaml", ExecutionFile, variables)
+    sources = load_file(folder / "sources.yaml", SourcesConfig, variables)
+    performance = load_file(folder / "performance.yaml", PerformanceConfig, variables)
     symbols = [row.symbol for row in universe.instruments]
     twice = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
     if twice:
@@ -130,8 +131,10 @@ def load_configuration(folder: Path, environment: Mapping[str, str] | None = Non
         orders=execution.orders,
         pre_trade=execution.pre_trade,
     )
+    assets = Universe(tuple(Instrument(**row.model_dump()) for row in universe.instruments))
+    check_consistency(assets, decision, execution.initial_cash)
     return SystemConfiguration(
-        universe=Universe(tuple(Instrument(**row.model_dump()) for row in universe.instruments)),
+        universe=assets,
         sources=sources,
         performance=performance,
         decision=decision,
@@ -156,7 +159,7 @@ def _hash(own_strategies: list[str], *models: BaseModel) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _load(path: Path, model: type[Model], variables: Mapping[str, str]) -> Model:
+def load_file(path: Path, model: type[Model], variables: Mapping[str, str]) -> Model:
     try:
         content = deepcopy(_parsed(path.read_text(encoding="utf-8")))
     except FileNotFoundError:

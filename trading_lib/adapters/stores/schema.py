@@ -398,3 +398,35 @@ ingestions = Table(
     _required("failures", JSONB),
     _instant("fetched_at"),
 )
+
+# What the gates of technical design 8 found; every record carries the hash of the one before it.
+gate_results = Table(
+    "gate_results",
+    metadata,
+    Column("number", Integer, primary_key=True, nullable=False, autoincrement=False),
+    _required("gate", Text),
+    _required("passed", Boolean),
+    _required("criteria", JSONB),
+    _required("config_hash", Text),
+    _required("code_version", Text),
+    _required("data_source", Text),
+    _required("data_hash", Text),
+    _required("evidence", JSONB),
+    _instant("recorded_at"),
+    _required("previous_hash", Text),
+    _required("record_hash", Text),
+    UniqueConstraint("record_hash"),
+)
+
+# Points of a sweep whose parts run on several workers.
+sweep_points = Table(
+    "sweep_points",
+    metadata,
+    _key("sweep", Text),
+    Column("point", Integer, primary_key=True, nullable=False, autoincrement=False),
+    _required("values", JSONB),
+    _required("status", Text),
+    _required("reason", Text),
+    _required("metrics", JSONB),
+    _required("config_hash", Text),
+)

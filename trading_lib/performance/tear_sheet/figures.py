@@ -35,7 +35,7 @@ def equity(analysis: Analysis) -> Figure:
         data.append(_line(name, record.sessions, found.values, colour, dash, width=1.4))
     for trace in data:
         trace["hovertemplate"] = "%{y:$,.0f}"
-    axis = {"type": "log", "title": {"text": "net asset value, log scale"}, "tickformat": "$,.0f"}
+    axis: Figure = {"type": "log", "title": {"text": "net asset value, log scale"}, "tickformat": "$,.0f"}
     axis |= {"tickmode": "array", "tickvals": _log_ticks(*_range(data))}
     return {"data": data, "layout": _layout(yaxis=axis, hovermode="x unified", xaxis=_dates(selector=True))}
 
@@ -60,17 +60,16 @@ def drawdown(analysis: Analysis) -> Figure:
             )  # fmt: skip
         if spans:
             count = int((record.levels == level).sum())
+            name = f"level {level}: {count} session{'s' * (count != 1)}"
+            mark = {"color": colour, "symbol": "square", "size": 12}
             # Shapes have no entry in the legend, so an empty trace stands for them.
-            data.append(
-                {"type": "scatter", "x": [None], "y": [None], "mode": "markers", "name": f"level {level}: {count} sessions",
-                 "marker": {"color": colour, "symbol": "square", "size": 12}}
-            )  # fmt: skip
+            data.append({"type": "scatter", "x": [None], "y": [None], "mode": "markers", "name": name, "marker": mark})
     axis = {"tickformat": ".0%", "title": {"text": "from the peak"}}
     return {"data": data, "layout": _layout(yaxis=axis, shapes=shapes, showlegend=True)}
 
 
 def rolling(analysis: Analysis) -> Figure:
-    """Rolling volatility above, rolling Sharpe ratio below."""
+    """Draw rolling volatility above, rolling Sharpe ratio below."""
     record, window = analysis.record, analysis.config.rolling_sessions
     days = record.sessions[1:]
     ratio = rolling_sharpe(record.returns, record.known_cash_rate, window)
@@ -111,14 +110,15 @@ def turnover_and_costs(analysis: Analysis) -> Figure:
     record = analysis.record
     months = record.sessions.astype("datetime64[M]")
     starts, inverse = np.unique(months, return_inverse=True)
-    traded = np.bincount(record.trades.row, weights=np.abs(record.trades.flow), minlength=len(record.nav))
+    trades, sessions = record.trades, len(record.nav)
+    traded = trades.by_session(np.abs(trades.flow), sessions)
     average = np.bincount(inverse, weights=record.nav) / np.bincount(inverse)
     share = np.bincount(inverse, weights=traded) / 2.0 / average
     paid = [
-        (name, np.bincount(record.trades.row, weights=values, minlength=len(record.nav)).cumsum(), colour)
+        (name, trades.by_session(values, sessions).cumsum(), colour)
         for name, values, colour in (
-            ("commission", record.trades.commission, "#56b4e9"),
-            ("slippage", record.trades.slippage, "#e69f00"),
+            ("commission", trades.commission, "#56b4e9"),
+            ("slippage", trades.slippage, "#e69f00"),
         )
     ]
     data: list[Figure] = [
@@ -187,7 +187,7 @@ def _line(
 
 
 def _numbers(values: FloatArray, kind: str = "f4") -> Figure:
-    """Plotly's own encoding of numbers, a third of the text they would be; NaN is a gap."""
+    """Encode numbers the way plotly itself does, a third of the text they would be; NaN is a gap."""
     return {"dtype": kind, "bdata": base64.b64encode(values.astype(f"<{kind}").tobytes()).decode("ascii")}
 
 

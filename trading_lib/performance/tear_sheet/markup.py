@@ -1,4 +1,4 @@
-"""HTML that cannot be broken by what it shows: plain text is escaped wherever it enters, markup is a type of its own."""
+"""HTML that what it shows cannot break: plain text is escaped wherever it enters, markup is a type of its own."""
 
 from __future__ import annotations
 

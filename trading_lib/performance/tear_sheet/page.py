@@ -173,7 +173,8 @@ def _drawdown(analysis: Analysis) -> Html:
         for level in range(1, 5)
         if (record.levels == level).any()
     )
-    caption = f"Largest fall {percent(analysis.metrics.max_drawdown)}. Shaded: sessions above risk level 0 ({levels or 'none'})."
+    fall = percent(analysis.metrics.max_drawdown)
+    caption = f"Largest fall {fall}. Shaded: sessions above risk level 0 ({levels or 'none'})."
     return _chart("drawdown", figures.drawdown(analysis), caption, "short")
 
 
@@ -193,9 +194,9 @@ def _exposure(analysis: Analysis) -> Html:
 def _costs(analysis: Analysis) -> Html:
     costs = analysis.costs
     caption = (
-        f"{dollars(costs.traded)} traded; commission {dollars(costs.commission)} and slippage {dollars(costs.slippage)}, "
-        f"together {percent(analysis.metrics.annual_cost_drag, 2)} of the average net asset value a year. Turnover is half "
-        "the traded value."
+        f"{dollars(costs.traded)} traded; commission {dollars(costs.commission)} and slippage "
+        f"{dollars(costs.slippage)}, together {percent(analysis.metrics.annual_cost_drag, 2)} of the average net asset "
+        "value a year. Turnover is half the traded value."
     )
     return _chart("costs", figures.turnover_and_costs(analysis), caption)
 
@@ -243,11 +244,11 @@ def _section(key: str, name: str, show: Callable[[Analysis], Html], long: bool, 
 def _footer(analysis: Analysis, provenance: Provenance) -> Html:
     notes = [element("li", note) for note in provenance.notes]
     words = (
-        "Definitions: annual return is geometric over 252 sessions a year; volatility and Sharpe ratio use sample standard "
-        "deviations of daily returns, the latter over the cash rate known at the start of each; drawdown is from the "
-        "running peak of the values at the close; a round trip runs from flat to flat in one asset, after commission. "
-        "Orders decided after a close trade at the next opening with slippage. Past results, real or simulated, are no "
-        "promise."
+        "Definitions: annual return is geometric over 252 sessions a year; volatility and Sharpe ratio use sample "
+        "standard deviations of daily returns, the latter over the cash rate known at the start of each; drawdown is "
+        "from the running peak of the values at the close; a round trip runs from flat to flat in one asset, after "
+        "commission. Orders decided after a close trade at the next opening with slippage. Past results, real or "
+        "simulated, are no promise."
     )
     source = element("p", f"Data: {provenance.data_source}. Configuration {provenance.config_hash}, code "
                           f"{provenance.code_version}.")  # fmt: skip

@@ -19,8 +19,8 @@ p { margin: 4px 0 10px; max-width: 80ch; }
   padding: 14px 0; border-top: 1px solid var(--line); border-bottom: 1px solid var(--line); }
 .facts div { min-width: 0; } .facts dt { color: var(--soft); font-size: 12.5px; }
 .facts dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin: 16px 0; padding: 0;
-  list-style: none; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin: 16px 0;
+  padding: 0; list-style: none; }
 .cards li { border: 1px solid var(--line); border-radius: 8px; padding: 10px 14px; background: var(--band); }
 .cards b { display: block; font-size: 23px; font-weight: 650; font-variant-numeric: tabular-nums; }
 .cards span { color: var(--soft); font-size: 13px; }
@@ -42,13 +42,15 @@ tbody tr:nth-child(even) { background: var(--band); }
 .middle { color: var(--warn); font-weight: 600; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(430px, 1fr)); gap: 10px 30px; }
 .pair > * { min-width: 0; }
-footer { border-top: 1px solid var(--line); padding-top: 14px; margin-top: 40px; padding-bottom: 40px; color: var(--soft);
-  font-size: 13.5px; }
+footer { border-top: 1px solid var(--line); padding-top: 14px; margin-top: 40px; padding-bottom: 40px;
+  color: var(--soft); font-size: 13.5px; }
 @media print {
   @page { size: A4 landscape; margin: 12mm; }
   body { font-size: 11px; } main, header, footer { max-width: none; padding: 0; } nav, .skip { display: none; }
-  .banner, .heat td, .cards li, tbody tr:nth-child(even) { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  section { margin: 18px 0; break-inside: auto; } figure, .cards, .facts { break-inside: avoid; } h2 { break-after: avoid; }
+  .banner, .heat td, .cards li, tbody tr:nth-child(even) { print-color-adjust: exact;
+    -webkit-print-color-adjust: exact; }
+  section { margin: 18px 0; break-inside: auto; } figure, .cards, .facts { break-inside: avoid; }
+  h2 { break-after: avoid; }
   .pair { grid-template-columns: 1fr 1fr; } .tall-table .scroll { max-height: none; border: 0; overflow: visible; }
   thead { display: table-header-group; } thead th { position: static; }
   table { font-size: 10.5px; } th, td { padding: 2px 6px; } tr { break-inside: avoid; } .scroll { overflow: visible; }

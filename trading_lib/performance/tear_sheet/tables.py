@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trading_lib.performance.analysis import Analysis
+from trading_lib.performance.charts import MONTHS
 from trading_lib.performance.config import LOWER_IS_BETTER
 from trading_lib.performance.intervals import Interval
 from trading_lib.performance.periods import monthly_returns
@@ -21,7 +22,6 @@ from trading_lib.performance.tear_sheet.markup import (
     table,
 )
 
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 LABELS = {
     "annual_return": "Annual return",
     "annual_volatility": "Annual volatility",
@@ -89,7 +89,7 @@ def _verdict(verdict: Verdict) -> Html:
 
 
 def benchmark_table(analysis: Analysis) -> Html:
-    """The run and every benchmark, figure by figure."""
+    """Show the run and every benchmark, figure by figure."""
     names = tuple(analysis.comparisons)
     shown = ("annual_return", "annual_volatility", "sharpe", "max_drawdown", "calmar")
     metrics = [analysis.metrics, *(found.metrics for found in analysis.comparisons.values())]
@@ -102,7 +102,7 @@ def benchmark_table(analysis: Analysis) -> Html:
 
 
 def monthly_table(analysis: Analysis) -> Html:
-    """Returns by month as a heat map."""
+    """Show the returns of all months as a heat map."""
     years, months = monthly_returns(analysis.record.sessions, analysis.record.nav)
     rows = []
     for year, returns in zip(years, months, strict=True):
@@ -189,7 +189,7 @@ def asset_table(analysis: Analysis) -> Html:
 
 
 def event_table(analysis: Analysis) -> Html:
-    """What risk control did."""
+    """List what risk control did."""
     rows = [
         (
             event.session.isoformat(),

@@ -1,0 +1,125 @@
+"""Parameter sweeps: the decision core over a grid of configurations, in parallel processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from trading_lib.backtest.engine import window_rows
+from trading_lib.domain.errors import InputError
+from trading_lib.workflows.market import Market, market_from_source
+from trading_lib.workflows.settings import Settings, configuration_folder
+from trading_lib.workflows.source_choice import offline_source, source_kind
+from trading_lib.workflows.sweep_grid import GridPoint
+from trading_lib.workflows.sweep_point import (
+    CANCELLED,
+    FAILED,
+    OK,
+    PointResult,
+    PointRunner,
+    SweepTask,
+    run_in_worker,
+    start_worker,
+)
+
+Progress = Callable[[PointResult], None]
+
+
+@dataclass(frozen=True, slots=True)
+class SweepResult:
+    """All points of a sweep in the grid's order, finished or not."""
+
+    results: tuple[PointResult, ...]
+    data_source: str
+    first: date
+    last: date
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the sweep was stopped before its end."""
+        return any(result.status == CANCELLED for result in self.results)
+
+    def count(self, status: str = OK) -> int:
+        """Points with that status."""
+        return sum(result.status == status for result in self.results)
+
+
+def sweep(
+    settings: Settings,
+    points: Sequence[GridPoint],
+    first: date,
+    last: date,
+    data: Path | None = None,
+    processes: int | None = None,
+    progress: Progress | None = None,
+) -> SweepResult:
+    """Run every point on a folder of prices, or on the simulated market when none is given.
+
+    A point that fails is reported as failed and the others stand. After Ctrl-C the finished points stand, too, and the
+    rest counts as cancelled.
+
+    Parameters
+    ----------
+    processes
+        How many run at once; by default one per core. With one everything happens in this process.
+    progress
+        Called with every finished point, in the order they finish.
+    """
+    task = prepare(settings, first, last, data)
+    count = min(processes or os.cpu_count() or 1, len(points))
+    finished: dict[int, PointResult] = {}
+    try:
+        for result in _run(task, points, count):
+            finished[result.point.number] = result
+            if progress:
+                progress(result)
+    except KeyboardInterrupt:
+        pass
+    stopped = "the sweep was stopped before this point finished"
+    results = tuple(finished.get(p.number) or PointResult(p, CANCELLED, stopped) for p in points)
+    return SweepResult(results, task.market.panel.source, first, last)
+
+
+def prepare(settings: Settings, first: date, last: date, data: Path | None) -> SweepTask:
+    """Load the market once, and refuse a window it does not cover."""
+    if first > last:
+        raise InputError(f"the window {first} to {last} is inverted", "swap the two dates")
+    configuration = settings.configuration
+    source = offline_source(source_kind(None, data), data, settings)
+    loaded = market_from_source(source, configuration.universe, settings.calendar, last, settings.clock())
+    return task_on(settings, loaded.market, first, last)
+
+
+def task_on(settings: Settings, market: Market, first: date, last: date) -> SweepTask:
+    """Describe a sweep on a market that is loaded already."""
+    window_rows(market.panel, settings.calendar, first, last)
+    variables = {name: value for name, value in os.environ.items() if name.upper().startswith("TRADING_")}
+    return SweepTask(market, settings.configuration, first, last, configuration_folder(variables), variables)
+
+
+def _run(task: SweepTask, points: Sequence[GridPoint], processes: int) -> Iterator[PointResult]:
+    if processes <= 1:
+        runner = PointRunner(task)
+        yield from map(runner.run, points)
+        return
+    # Spawned, never forked: numerical libraries may have started threads, and a fork would inherit their locks.
+    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), start_worker, (task,))
+    try:
+        waiting = {pool.submit(run_in_worker, point): point for point in points}
+        for future in as_completed(waiting):
+            yield _outcome(future, waiting[future])
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _outcome(future: Future[PointResult], point: GridPoint) -> PointResult:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        return PointResult(point, FAILED, "its process died (out of memory?); run the point again by itself")

@@ -1,0 +1,101 @@
+"""What a sweep says as a whole: its best points, what they are worth after so many trials, and its files."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from trading_lib.adapters.output_file import write_whole
+from trading_lib.domain.errors import InputError
+from trading_lib.domain.prices import FloatArray
+from trading_lib.performance.deflated_sharpe import judge_sharpe
+from trading_lib.performance.metrics import SESSIONS_PER_YEAR
+from trading_lib.performance.overfitting import probability_of_overfitting
+from trading_lib.workflows.sweep import SweepResult
+from trading_lib.workflows.sweep_point import CANCELLED, FAILED, OK, PointResult
+
+SUFFIXES = (".json", ".csv", ".parquet")
+# Fewer sessions do not fill the blocks that the probability of overfitting cuts the window into.
+SESSIONS_FOR_OVERFITTING = 160
+
+
+def check_suffix(path: Path) -> None:
+    """Raise `InputError` unless the file's name says how to write it."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{path} has no known suffix", f"end it in {', '.join(SUFFIXES)}")
+
+
+def write_points(path: Path, sweep: SweepResult) -> None:
+    """Write one row per point, as JSON, CSV or Parquet by the file's suffix."""
+    check_suffix(path)
+    rows = [result.row() for result in sweep.results]
+    if path.suffix.lower() == ".json":
+        content = json.dumps(rows, indent=1, default=str).encode() + b"\n"
+    else:
+        content = _table(rows, path.suffix.lower())
+    write_whole(path, content)
+
+
+def _table(rows: list[dict[str, Any]], suffix: str) -> bytes:
+    flat = [{key: _cell(value) for key, value in row.items()} for row in rows]
+    frame = pd.DataFrame(flat)
+    if suffix == ".csv":
+        return frame.to_csv(index=False).encode()
+    buffer = io.BytesIO()
+    # A column that mixes kinds of values, such as a grid of numbers and words, has no type but text.
+    mixed = [name for name in frame if frame[name].dtype == object]
+    frame.astype(dict.fromkeys(mixed, "str")).to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, list | dict) else value
+
+
+def summarise(sweep: SweepResult, best: int = 5) -> dict[str, Any]:
+    """Count the points, name the best by Sharpe ratio, and say how likely their choice is overfitted.
+
+    The best point's Sharpe ratio is deflated by the number of points that were tried.
+    """
+    done = [result for result in sweep.results if result.status == OK]
+    ranked = sorted(done, key=lambda r: (-_number(r.metrics["sharpe"]), r.point.number))
+    sharpes = [s / math.sqrt(SESSIONS_PER_YEAR) for r in done if (s := r.metrics["sharpe"]) is not None]
+    evidence = judge_sharpe(_returns(ranked[0]), max(len(done), 1), sharpes) if ranked else None
+    return {
+        "data_source": sweep.data_source,
+        "from": str(sweep.first),
+        "to": str(sweep.last),
+        "points": len(sweep.results),
+        "ok": len(done),
+        "failed": sweep.count(FAILED),
+        "cancelled": sweep.count(CANCELLED),
+        "trials": len(done),
+        "best": [result.row() for result in ranked[:best]],
+        "best_deflated_sharpe": evidence.deflated if evidence else None,
+        "probability_of_overfitting": _overfitting(done),
+        "failures": {str(r.point.number): r.reason for r in sweep.results if r.status == FAILED},
+    }
+
+
+def _number(value: float | None) -> float:
+    return -math.inf if value is None else value
+
+
+def _returns(result: PointResult) -> FloatArray:
+    assert result.nav is not None
+    returns: FloatArray = result.nav[1:] / result.nav[:-1] - 1.0
+    return returns
+
+
+def _overfitting(done: list[PointResult]) -> float | None:
+    """Return the PBO over the points whose returns differ, None with fewer than two or too few sessions."""
+    curves = {_returns(result).tobytes(): _returns(result) for result in done}
+    if len(curves) < 2 or len(next(iter(curves.values()))) < SESSIONS_FOR_OVERFITTING:
+        return None
+    return probability_of_overfitting(np.column_stack(list(curves.values()))).probability

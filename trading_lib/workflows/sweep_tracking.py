@@ -1,0 +1,50 @@
+"""Every point of a sweep as a run of MLflow: the number of trials is what a deflated Sharpe ratio is told."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from trading_lib.adapters.models.mlflow_tracking import MlflowTracker, TrackedRun
+from trading_lib.domain.errors import InputError
+from trading_lib.workflows.backtesting import code_version
+from trading_lib.workflows.settings import Settings
+from trading_lib.workflows.sweep import SweepResult
+from trading_lib.workflows.sweep_point import OK
+from trading_lib.workflows.tracking import tracking_uri
+
+
+def require_tracking(settings: Settings) -> str:
+    """Address of the MLflow server; without one a sweep that shall be tracked must not begin."""
+    address = tracking_uri(settings)
+    if address is None:
+        raise InputError("no MLflow server is running", "start it with `make up`, or leave out --track")
+    return address
+
+
+def track_points(sweep: SweepResult, address: str) -> int:
+    """Log the finished points and return their number; a point that was logged before is not logged again."""
+    tracker, version = MlflowTracker(address), code_version()
+    no_curve = np.empty(0)
+    done = [result for result in sweep.results if result.status == OK]
+    for result in done:
+        values = {name: json.dumps(value) for name, value in result.point.values.items()}
+        tracker.log(
+            TrackedRun(
+                name=f"sweep {sweep.data_source} {sweep.first} to {sweep.last}",
+                parameters={
+                    "data_source": sweep.data_source,
+                    "from": str(sweep.first),
+                    "to": str(sweep.last),
+                    "config_hash": result.config_hash,
+                    "code_version": version,
+                    **values,
+                },
+                metrics=dict(result.metrics),
+                tags={"data_source": sweep.data_source, "config_hash": result.config_hash, "sweep": "yes"},
+                nav_sessions=no_curve.astype("datetime64[D]"),
+                nav=no_curve,
+            )
+        )
+    return len(done)
