@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trading_lib.domain.configuration import Configuration
+from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.portfolio import Portfolio
@@ -18,29 +18,12 @@ from trading_lib.domain.prices import FloatArray
 from trading_lib.domain.risk import RiskAssessment, RiskState
 from trading_lib.domain.signals import RegimeReading, SignalPanel
 from trading_lib.domain.weights import TargetWeights
-from trading_lib.orders.config import OrderConfig, PreTradeConfig
 from trading_lib.orders.generate import OrderBatch, generate_orders
-from trading_lib.portfolio.config import ConstraintConfig
 from trading_lib.portfolio.constraints import blend, constrain
 from trading_lib.risk.assess import assess_risk
-from trading_lib.risk.config import RiskConfig
-from trading_lib.strategies.config import RegimeConfig, SignalConfig, SleeveBudgets, TrendConfig
 from trading_lib.strategies.regime import read_regime
 from trading_lib.strategies.signals import generate_signals
 from trading_lib.strategies.trend import trend_weights
-
-
-class DecisionConfig(Configuration):
-    """Everything that shapes a decision."""
-
-    regime: RegimeConfig = RegimeConfig()
-    signals: SignalConfig = SignalConfig()
-    sleeves: SleeveBudgets = SleeveBudgets()
-    trend: TrendConfig = TrendConfig()
-    constraints: ConstraintConfig = ConstraintConfig()
-    risk: RiskConfig = RiskConfig()
-    orders: OrderConfig = OrderConfig()
-    pre_trade: PreTradeConfig = PreTradeConfig()
 
 
 @dataclass(frozen=True, slots=True)

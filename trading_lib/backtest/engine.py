@@ -14,7 +14,8 @@ from decimal import Decimal
 import numpy as np
 
 from trading_lib.accounting.settle import apply_actions, apply_fills, mark
-from trading_lib.decision import Decision, DecisionConfig, decide
+from trading_lib.decision import Decision, decide
+from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.errors import SessionError
 from trading_lib.domain.instruments import Instrument, Universe
 from trading_lib.domain.lots import whole_lots
