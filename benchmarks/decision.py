@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from trading_lib.decision import Decision, DecisionConfig
+    from trading_lib.decision import Decision
+    from trading_lib.decision_config import DecisionConfig
     from trading_lib.domain.instruments import Universe
     from trading_lib.domain.market_view import MarketView
     from trading_lib.domain.portfolio import Portfolio

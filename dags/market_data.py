@@ -2,8 +2,7 @@
 
 plan -> ingest (one task per group of symbols) -> validate -> factors -> publish (asset `market_data`)
 
-`plan` returns the groups to fetch: all for the newest session, for a past one those not fetched before. The plan itself
-is its XCom `plan`, because tasks can be mapped over a return value only.
+`plan` returns the groups to fetch (of a past session those not fetched before); the plan itself is its XCom `plan`.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow.exceptions import AirflowFailException
+from airflow.exceptions import AirflowFailException, AirflowSkipException
 from airflow.sdk import Param, dag, task
 from failure_mail import notify_failure
 from pipeline_assets import MARKET_DATA, SOURCES
@@ -76,10 +75,11 @@ def market_data() -> None:
     # The outlet sits on one unmapped task at the end: an event says that everything before it is stored.
     @task(outlets=[MARKET_DATA], multiple_outputs=False)
     def publish(plan: Plan, *, outlet_events: Any, dag_run: Any) -> Plan:
-        from trading_lib.workflows import market_data as workflow
+        if (run_type := str(getattr(dag_run.run_type, "value", dag_run.run_type))) == "backfill":
+            raise AirflowSkipException("a backfill repairs the past; nobody is told, so that nothing trades on it")
+        from trading_lib.workflows.market_data import publish as announced
 
-        extra = {**workflow.publish(plan), "run_type": str(getattr(dag_run.run_type, "value", dag_run.run_type))}
-        outlet_events[MARKET_DATA].extra = extra
+        extra = outlet_events[MARKET_DATA].extra = {**announced(plan), "run_type": run_type}
         return extra
 
     groups: Any = plan()

@@ -39,8 +39,6 @@ STAGES = ("settle", "signals", "targets", "risk", "orders", "place", "fills", "r
 def trade_daily() -> None:
     @task(multiple_outputs=False)
     def plan(params: dict[str, Any], triggering_asset_events: Any = None) -> Plan:
-        from trading_lib.workflows import market_data as workflow
-
         wanted = params
         events = [event for group in (triggering_asset_events or {}).values() for event in group]
         if events:
@@ -49,6 +47,8 @@ def trade_daily() -> None:
             if not current:
                 raise AirflowSkipException("the market data came from a backfill, which is never traded")
             wanted = max(current, key=lambda extra: str(extra["session"]))
+        from trading_lib.workflows import market_data as workflow
+
         return workflow.plan(wanted["session"], wanted["source"], wanted["data"], wanted["book"])
 
     @task.sensor(poke_interval=60, timeout=24 * 3600, mode="reschedule")

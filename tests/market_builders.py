@@ -14,7 +14,7 @@ import pandas as pd
 
 from tests.builders import bars_of, price_rows, universe
 from trading_lib.backtest.engine import BacktestInput
-from trading_lib.decision import DecisionConfig
+from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.portfolio import Portfolio, Position, to_cent
 from trading_lib.domain.prices import VOLATILITY_INDEX, Bars, FloatArray, MacroSeries

@@ -22,7 +22,8 @@ from tests.market_builders import (
     random_bars,
     vector,
 )
-from trading_lib.decision import Decision, DecisionConfig, decide
+from trading_lib.decision import Decision, decide
+from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.errors import UnknownSymbolError
 from trading_lib.domain.instruments import Instrument, Universe
 from trading_lib.domain.market_view import MarketView, view_at

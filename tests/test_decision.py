@@ -20,7 +20,8 @@ from tests.market_builders import (
     random_bars,
     vector,
 )
-from trading_lib.decision import FIRST_SESSION, DecisionConfig, decide, held_weights, target_stage
+from trading_lib.decision import FIRST_SESSION, decide, held_weights, target_stage
+from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.market_view import view_at
 from trading_lib.domain.orders import Side
 from trading_lib.domain.signals import MarketRegime

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from trading_lib.domain.configuration import Configuration
+from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.portfolio import Portfolio
@@ -22,28 +22,14 @@ from trading_lib.domain.risk import RiskAssessment, RiskState
 from trading_lib.domain.signals import RegimeReading, SignalPanel
 from trading_lib.domain.sleeves import SleeveEvent, SleeveRecord, SleeveTarget, SleeveView
 from trading_lib.domain.weights import TargetWeights
-from trading_lib.orders.config import OrderConfig, PreTradeConfig
 from trading_lib.orders.generate import OrderBatch, generate_orders
 from trading_lib.orders.hedge import with_hedges
-from trading_lib.portfolio.config import ConstraintConfig
 from trading_lib.portfolio.constraints import constrain, valid_weights
 from trading_lib.portfolio.sleeves import attribute, blend, drift
 from trading_lib.risk.assess import assess_risk
-from trading_lib.risk.config import RiskConfig
-from trading_lib.strategies.config import StrategySettings
 from trading_lib.strategies.regime import read_regime
 from trading_lib.strategies.registry import Sleeve, running_sleeves
 from trading_lib.strategies.signals import generate_signals
-
-
-class DecisionConfig(Configuration):
-    """Everything that shapes a decision."""
-
-    strategy: StrategySettings = StrategySettings()
-    constraints: ConstraintConfig = ConstraintConfig()
-    risk: RiskConfig = RiskConfig()
-    orders: OrderConfig = OrderConfig()
-    pre_trade: PreTradeConfig = PreTradeConfig()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from trading_lib.backtest.engine import BacktestInput
 from trading_lib.backtest.findings import Check, LookaheadReport
 from trading_lib.backtest.lookahead import FILL_PAST_OPENING, SAME_BAR_FILL, audit_lookahead, every_sleeve
 from trading_lib.backtest.raw_history import BARS, MACRO, OPENED, RawHistory
-from trading_lib.decision import DecisionConfig
+from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.orders import Fill, Order
 from trading_lib.domain.prices import Bars, FloatArray, MacroSeries

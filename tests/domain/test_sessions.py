@@ -16,7 +16,6 @@ from trading_lib.domain.sessions import (
     parse_session,
     require_aware,
     session_bar_available_at,
-    session_open_at,
     volatility_index_available_at,
 )
 
@@ -132,11 +131,6 @@ def test_coins_are_known_at_midnight_and_the_index_in_the_late_afternoon_even_on
     known = volatility_index_available_at(days("2023-07-03", "2023-11-24"))
     assert (known == moments("2023-07-03 20:30", "2023-11-24 21:30")).all()
     assert known[1] > np.datetime64(CALENDAR.decision_time(HALF_DAY).replace(tzinfo=None))
-
-
-def test_openings_of_dates_that_are_no_session_get_the_usual_time() -> None:
-    found = session_open_at(days("2023-06-01", "2023-06-03"))
-    assert (found == moments("2023-06-01 13:30", "2023-06-03 14:30")).all()
 
 
 def test_new_york_clocks_change_with_summer_time() -> None:

@@ -34,7 +34,9 @@ def test_a_browser_draws_every_chart(tmp_path: Path) -> None:
         wait = WebDriverWait(driver, PATIENCE_SECONDS)
         wait.until(lambda d: len(d.find_elements(By.CSS_SELECTOR, ".chart .plot-container")) == CHARTS)
         # A line or an area that was drawn has a path with more than its beginning.
-        drawn = "return [...document.querySelectorAll('.chart')].filter(c => c.querySelector('path[d*=L], .point path'))"
+        drawn = (
+            "return [...document.querySelectorAll('.chart')].filter(c => c.querySelector('path[d*=L], .point path'))"
+        )
         assert len(driver.execute_script(drawn)) == CHARTS
         assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []
         width = "return Math.max(...[...document.querySelectorAll('.chart .main-svg')].map(s => s.clientWidth))"

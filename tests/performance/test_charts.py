@@ -43,7 +43,9 @@ def test_curves_are_compared_on_one_picture() -> None:
     both = comparison_chart(SESSIONS, {"this run": NAV, "SPY": NAV * np.linspace(1, 2, 60)}, "A title", "a footer")
     assert size(both)[0] >= 1000
     assert both != comparison_chart(SESSIONS, {"this run": NAV}, "A title", "a footer")
-    assert both != comparison_chart(SESSIONS, {"this run": NAV, "TLT": NAV * np.linspace(1, 2, 60)}, "A title", "a footer")
+    assert both != comparison_chart(
+        SESSIONS, {"this run": NAV, "TLT": NAV * np.linspace(1, 2, 60)}, "A title", "a footer"
+    )
 
 
 def test_months_are_a_picture_that_grows_with_the_years() -> None:

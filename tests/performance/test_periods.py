@@ -54,9 +54,7 @@ def test_costs_of_the_years_are_those_of_the_run() -> None:
     assert drag
     years = by_year(record)
     starts = [0, years[0].sessions]
-    averages = [
-        record.nav[start : start + year.sessions + 1].mean() for start, year in zip(starts, years, strict=True)
-    ]
+    averages = [record.nav[start : start + year.sessions + 1].mean() for start, year in zip(starts, years, strict=True)]
     paid = sum(year.cost_drag * average for year, average in zip(years, averages, strict=True))
     assert paid == pytest.approx(drag * record.nav.mean() * (len(record.nav) - 1) / 252, rel=1e-3)
 

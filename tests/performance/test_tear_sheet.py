@@ -22,7 +22,7 @@ from trading_lib.performance.config import IntervalConfig, PerformanceConfig
 from trading_lib.performance.deflated_sharpe import Trials
 from trading_lib.performance.run_record import RunRecord
 from trading_lib.performance.tear_sheet import figures
-from trading_lib.performance.tear_sheet.markup import Html, dollars, element, number, percent
+from trading_lib.performance.tear_sheet.markup import MINUS, MISSING, Html, dollars, element, number, percent
 from trading_lib.performance.tear_sheet.page import SECTIONS, Provenance, tear_sheet
 
 CONFIG = PerformanceConfig(intervals=IntervalConfig(samples=100))
@@ -275,7 +275,7 @@ def test_a_run_in_which_nothing_happened_has_a_page_too(sessions: int) -> None:
 
 
 def test_elements_escape_what_is_not_markup() -> None:
-    inner = element("b", "1 < 2 & \"3\"")
+    inner = element("b", '1 < 2 & "3"')
     assert inner == "<b>1 &lt; 2 &amp; &quot;3&quot;</b>"
     assert element("p", inner, " > ", aria_label='a "b"', class_="c") == (
         '<p aria-label="a &quot;b&quot;" class="c"><b>1 &lt; 2 &amp; &quot;3&quot;</b> &gt; </p>'
@@ -284,10 +284,10 @@ def test_elements_escape_what_is_not_markup() -> None:
 
 
 def test_numbers_read_well() -> None:
-    assert percent(-0.1234) == "−12.3%"
+    assert percent(-0.1234) == f"{MINUS}12.3%"
     assert percent(-0.0001) == "0.0%"
-    assert number(-1234.5) == "−1,234.50"
-    assert dollars(-1234.56) == "−$1,235"
+    assert number(-1234.5) == f"{MINUS}1,234.50"
+    assert dollars(-1234.56) == f"{MINUS}$1,235"
     assert dollars(-0.001, 2) == "$0.00"
-    assert [show(None) for show in (percent, number, dollars)] == ["–"] * 3
-    assert [show(float("nan")) for show in (percent, number, dollars)] == ["–"] * 3
+    assert [show(None) for show in (percent, number, dollars)] == [MISSING] * 3
+    assert [show(float("nan")) for show in (percent, number, dollars)] == [MISSING] * 3

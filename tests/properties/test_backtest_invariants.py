@@ -13,7 +13,8 @@ import pytest
 from tests.market_builders import UNIVERSE, backtest_input, market_of, random_bars
 from trading_lib.accounting.reconcile import unexplained_differences
 from trading_lib.backtest.engine import BacktestResult, run_backtest
-from trading_lib.decision import Decision, DecisionConfig, held_weights
+from trading_lib.decision import Decision, held_weights
+from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.orders import OrderPurpose, Side
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.risk import RiskState

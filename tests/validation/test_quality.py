@@ -11,6 +11,7 @@ import pytest
 from tests.builders import bars_of, instant, universe
 from tests.validation.histories import DAYS, price_frame, scaled, walk, with_dividends
 from trading_lib.domain.prices import Bars
+from trading_lib.validation.known_history import KnownHistory
 from trading_lib.validation.quality import PriceDataset, assess_prices, validate_history
 from trading_lib.validation.report import Severity
 
@@ -36,15 +37,35 @@ def test_no_bars_have_no_findings() -> None:
     assert assess_prices([], universe(), LATER).worst is None
 
 
-def test_a_bad_tick_is_kept_out_of_the_accepted_bars() -> None:
-    bars = market(SLV=scaled(price_frame("SLV", walk(4)), slice(ROW, ROW + 1), 1.4))
+def test_a_wrong_unit_is_kept_out_of_the_accepted_bars() -> None:
+    bars = market(SLV=scaled(price_frame("SLV", walk(4)), slice(ROW, ROW + 1), 100.0))
     report = validate_history(bars, universe(), LATER)
     day = pd.Timestamp(DAYS[ROW])
-    assert [(f.symbol, f.rule) for f in report.errors] == [("SLV", "bad_tick")]
+    assert [(f.symbol, f.rule) for f in report.errors] == [("SLV", "price_scale")]
     assert report.quarantined.frame[["symbol", "date"]].to_numpy().tolist() == [["SLV", day]]
     kept = report.accepted.frame
     assert len(kept) == len(bars) - 1
     assert kept[(kept["symbol"] == "SLV") & (kept["date"] == day)].empty
+
+
+def test_what_only_the_next_day_shows_alerts_and_takes_nothing_back() -> None:
+    bars = market(SLV=scaled(price_frame("SLV", walk(4)), slice(ROW, ROW + 1), 1.4))
+    report = validate_history(bars, universe(), LATER)
+    assert [(f.symbol, f.rule, f.severity) for f in report.findings] == [("SLV", "bad_tick", Severity.WARNING)]
+    assert len(report.quarantined) == 0
+    hindsight = assess_prices([PriceDataset("file", bars, bars.frame)], universe(), LATER)
+    assert [(f.rule, f.severity) for f in hindsight.findings] == [("bad_tick", Severity.ERROR)]
+
+
+def test_a_few_new_bars_are_judged_with_the_history_they_continue() -> None:
+    bars = market(SLV=scaled(price_frame("SLV", walk(4)), slice(-2, -1), 1.4))
+    frame = bars.frame
+    new = frame["date"] >= pd.Timestamp(DAYS[-3])
+    fresh, known = Bars(frame[new].reset_index(drop=True)), Bars(frame[~new].reset_index(drop=True))
+    assert validate_history(fresh, universe(), LATER).findings == ()
+    report = validate_history(fresh, universe(), LATER, known=KnownHistory(known))
+    assert [(f.symbol, f.session, f.rule) for f in report.findings] == [("SLV", DAYS[-2].item(), "bad_tick")]
+    assert len(report.accepted) == len(fresh)
 
 
 def test_the_same_tick_in_another_source_is_an_event() -> None:
@@ -71,12 +92,12 @@ def test_a_cross_check_that_differs_alerts_and_never_becomes_a_bar() -> None:
 def test_an_absent_bar_quarantines_no_other() -> None:
     holed = price_frame("SPY", walk(5)).drop(index=range(5, len(DAYS) - 1, 10))
     report = validate_history(market(SPY=holed), universe(), LATER)
-    assert "missing_sessions" in {f.rule for f in report.errors}
-    assert len(report.quarantined) == 0
+    assert "missing_sessions" in {f.rule for f in report.warnings}
+    assert (report.errors, len(report.quarantined)) == ((), 0)
 
 
 def test_accepted_and_quarantined_are_what_came_in() -> None:
-    silver = scaled(price_frame("SLV", walk(4)), slice(ROW, ROW + 1), 1.4)
+    silver = scaled(price_frame("SLV", walk(4)), slice(ROW, ROW + 1), 100.0)
     silver.loc[10, "close"] = -1.0
     bars = market(SLV=silver)
     report = validate_history(bars, universe(), LATER)

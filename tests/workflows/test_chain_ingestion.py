@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from sqlalchemy import text
 
@@ -185,19 +186,63 @@ def test_too_many_missing_bars_fail_the_session(
         market_data.validate(plan, settings)
 
 
-def test_a_bad_bar_is_quarantined_under_its_own_source(
+def quarantine(settings: Settings) -> list[tuple[str, str, str]]:
+    query = text("SELECT source, symbol, session::text FROM quarantine ORDER BY 1, 2, 3")
+    with settings.engine().connect() as connection:
+        return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+
+
+def judge(settings: Settings) -> dict[str, Any]:
+    return market_data.validate(market_data.plan(SESSION.isoformat(), "chain", None, "paper", settings), settings)
+
+
+def test_a_quarantined_bar_is_asked_of_the_next_source(
     settings: Settings, tiingo: TiingoPeer, yahoo: YahooPeer, tmp_path: Path
 ) -> None:
     tiingo.closes["SPY"][SESSION] = -5.0
     result = run(settings, tiingo, yahoo, tmp_path)
     assert result["quarantined"] == 1
-    with settings.engine().connect() as connection:
-        kept = connection.execute(text("SELECT source, symbol, session::text FROM quarantine")).all()
-    assert kept == [("tiingo", "SPY", "2024-03-08")]
-    plan = market_data.plan(SESSION.isoformat(), "chain", None, "paper", settings)
-    quality = market_data.validate(plan, settings)
-    assert (quality["quarantined"], quality["severity"]) == (["SPY"], "ERROR")
-    assert quality["lines"][-1].startswith("SPY is quarantined on 2024-03-08: ")
+    assert quarantine(settings) == [("tiingo", "SPY", "2024-03-08")]
+    assert result["delivered"]["SPY"] == "tiingo"
+    assert result["replaced"] == {"SPY": {"2024-03-08": "yfinance"}}
+    frame = market_store(settings).read_bars("chain", NOW, ["SPY"]).frame
+    assert frame["source"].tolist() == ["tiingo"] * 5 + ["yfinance"]
+    assert frame["close"].iloc[-1] == 208.0
+    assert (judge(settings)["quarantined"], judge(settings)["severity"]) == ([], "OK")
+    again = run(settings, tiingo, yahoo, tmp_path)
+    assert (again["inserted"], again["revised"]) == (0, 0)
+
+
+def test_a_bar_that_every_source_has_wrong_stays_quarantined(
+    settings: Settings, tiingo: TiingoPeer, yahoo: YahooPeer, tmp_path: Path
+) -> None:
+    tiingo.closes["SPY"][SESSION] = -5.0
+    *rows, last = yahoo.histories["SPY"].rows
+    yahoo.histories["SPY"] = YahooHistory([*rows, (last[0], 200.0, 190.0, 240.0, 200.0, 200.0, 5000)])
+    result = run(settings, tiingo, yahoo, tmp_path)
+    assert (result["quarantined"], result["replaced"]) == (2, {})
+    assert quarantine(settings) == [("tiingo", "SPY", "2024-03-08"), ("yfinance", "SPY", "2024-03-08")]
+    assert (judge(settings)["quarantined"], judge(settings)["severity"]) == (["SPY"], "ERROR")
+    assert judge(settings)["lines"][-1].startswith("SPY is quarantined on 2024-03-08: ")
+
+
+def test_a_corrected_bar_is_news_of_the_day_it_came(
+    settings: Settings, clock: MovingClock, tiingo: TiingoPeer, yahoo: YahooPeer, tmp_path: Path
+) -> None:
+    """Decisions of the evening were made without the bar, and an as-of read must go on saying so."""
+    tiingo.closes["SPY"][SESSION] = -5.0
+    yahoo.histories["SPY"] = YahooHistory(yahoo.histories["SPY"].rows[:-1])
+    run(settings, tiingo, yahoo, tmp_path)
+    decided = settings.calendar.decision_time(SESSION)
+    store = market_store(settings)
+    before = store.read_bars("chain", decided, ["SPY"]).frame
+    assert before["date"].max().date() == date(2024, 3, 7)
+    tiingo.closes["SPY"][SESSION] = 108.0
+    clock.now = instant("2024-03-09 14:00")
+    run(settings, tiingo, yahoo, tmp_path)
+    pd.testing.assert_frame_equal(store.read_bars("chain", decided, ["SPY"]).frame, before)
+    (corrected,) = store.read_bars("chain", clock.now, ["SPY"], SESSION, SESSION).frame["available_at"]
+    assert corrected == clock.now
 
 
 def test_the_data_report_shows_freshness_gaps_and_revisions(

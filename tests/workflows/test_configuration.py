@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.builders import universe
-from trading_lib.decision import DecisionConfig
+from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.execution.config import PaperConfig
 from trading_lib.workflows.configuration import SystemConfiguration, load_configuration

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,9 +29,7 @@ OWN = TrackedTrial("files:prices", "2020-01-02", "2020-12-31", "aaaa", 101_234.5
 
 
 def like(parameters: Mapping[str, str] | None = None, metrics: Mapping[str, float] | None = None) -> TrackedRun:
-    return replace(
-        RUN, parameters={**RUN.parameters, **(parameters or {})}, metrics={**RUN.metrics, **(metrics or {})}
-    )
+    return replace(RUN, parameters={**RUN.parameters, **(parameters or {})}, metrics={**RUN.metrics, **(metrics or {})})
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +75,7 @@ def test_a_run_that_was_not_logged_yet_counts_itself(server: str) -> None:
     assert (unknown.count, unknown.sharpes) == (1, ())
 
 
-def test_a_tag_that_is_no_number_counts_as_one_trial(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tag_that_is_no_number_counts_as_one_trial(server: str) -> None:
     from mlflow import MlflowClient
 
     client = MlflowClient(server)
@@ -90,7 +87,7 @@ def test_a_tag_that_is_no_number_counts_as_one_trial(server: str, monkeypatch: p
     client.set_tag(sweep.info.run_id, "trials_in_run", "40")
 
 
-def test_a_server_that_does_not_answer_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_does_not_answer_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with pytest.raises(StorageUnavailableError, match="did not list its runs .*: start it with `make up`"):
+    with pytest.raises(StorageUnavailableError, match=r"did not list its runs .*: start it with `make up`"):
         read_trials("http://127.0.0.1:9")

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from trading_lib.accounting.perpetuals import settle_perpetuals
 from trading_lib.accounting.settle import apply_actions, apply_fills, mark
 from trading_lib.backtest.session_arrays import SessionArrays
-from trading_lib.decision import Decision, DecisionConfig, decide
+from trading_lib.decision import Decision, decide
+from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.errors import SessionError
 from trading_lib.domain.funding import FundingPanel
 from trading_lib.domain.instruments import Instrument, Universe

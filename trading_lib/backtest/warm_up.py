@@ -16,7 +16,8 @@ import numpy as np
 from trading_lib.backtest.engine import BacktestInput, SessionOutcome, trade_sessions
 from trading_lib.backtest.lookahead import Build, Progress, every_sleeve
 from trading_lib.backtest.raw_history import RawHistory
-from trading_lib.decision import Decision, DecisionConfig, decide
+from trading_lib.decision import Decision, decide
+from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.errors import SessionError
 from trading_lib.domain.market_view import MarketView, view_at
 from trading_lib.domain.prices import FloatArray

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from trading_lib.cli.output import JSON_OPTION, show
+from trading_lib.domain.errors import InputError
+
+if TYPE_CHECKING:
+    from trading_lib.validation.quality_report import DataQualityReport
+    from trading_lib.workflows.settings import Settings
 
 app = typer.Typer()
 
@@ -16,29 +21,54 @@ SHOWN_FINDINGS = 40
 
 @app.command()
 def validate(
-    data: Annotated[Path, typer.Option("--data", help="Folder of CSV or Parquet prices.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder of CSV or Parquet prices; what is stored without it.")
+    ] = None,
+    source: Annotated[str | None, typer.Option("--source", help="Of the stored data only this source's.")] = None,
     docs: Annotated[
         Path | None, typer.Option("--docs", help="Also write Great Expectations' pages below this folder.")
     ] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Judge every file of a folder without touching the database. Exit code 1 when there is an ERROR.
+    """Judge what is stored, or every file of a folder without touching the database; exit code 1 for an ERROR.
 
     Example: trading validate --data prices --json
+
+    Example: trading validate --source chain
     """
     from trading_lib.validation.report import Severity
-    from trading_lib.workflows.quality import validate_folder, write_documentation
     from trading_lib.workflows.settings import load_settings
 
+    if data is not None and source is not None:
+        raise InputError("--data and --source exclude each other", "name one of them")
     settings = load_settings()
-    universe, now = settings.configuration.universe, settings.clock()
-    report = validate_folder(data, universe, now)
+    report = _folder_report(data, settings) if data else _stored_report(source, settings)
     record = report.as_record()
     if docs is not None:
-        record["docs"] = str(write_documentation(data, universe, now, docs))
+        record["docs"] = str(_write_pages(data, source, settings, docs))
     show(record, as_json, _lines(record))
     if report.worst is Severity.ERROR:
         raise typer.Exit(1)
+
+
+def _folder_report(data: Path, settings: Settings) -> DataQualityReport:
+    from trading_lib.workflows.quality import validate_folder
+
+    return validate_folder(data, settings.configuration.universe, settings.clock())
+
+
+def _stored_report(source: str | None, settings: Settings) -> DataQualityReport:
+    from trading_lib.workflows.stored_quality import validate_stored
+
+    return validate_stored(settings, source)
+
+
+def _write_pages(data: Path | None, source: str | None, settings: Settings, target: Path) -> Path:
+    from trading_lib.workflows.quality import folder_content, write_documentation
+    from trading_lib.workflows.stored_quality import stored_content
+
+    content = folder_content(data, settings) if data else stored_content(settings, source)
+    return write_documentation(content, target)
 
 
 def _lines(record: dict[str, Any]) -> list[str]:

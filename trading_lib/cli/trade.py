@@ -51,6 +51,10 @@ def ingest(
     plan = market_data.plan(last.isoformat(), kind, str(data) if data else None, "demo", settings)
     chosen = [symbol.strip() for symbol in symbols.split(",") if symbol.strip()] if symbols else []
     result = fetching.ingest_history(plan, settings, last, start, chosen)
+    if kind == FILES and data is not None and not chosen:
+        from trading_lib.workflows.stored_quality import record_folder_findings
+
+        result["findings_in_files"] = record_folder_findings(data, settings)
     show({"source": plan["source_name"], "from": start, "to": last} | result, as_json)
     asked_for_all = chosen or kind not in (FILES, SIMULATED)
     if (asked_for_all and result["failures"]) or result["stale"]:

@@ -188,15 +188,6 @@ def session_bar_available_at(sessions: DateArray) -> DateArray:
     return np.where(calendar.sessions[position] == days, known, daily_bar_available_at(days))
 
 
-def session_open_at(sessions: DateArray) -> DateArray:
-    """Return opening instants (UTC datetime64[us]) of exchange dates; 14:30 UTC where the date is no session."""
-    calendar = exchange_sessions()
-    days = sessions.astype("datetime64[D]")
-    position = np.searchsorted(calendar.sessions, days).clip(max=len(calendar.sessions) - 1)
-    fallback = days.astype("datetime64[us]") + np.timedelta64(14 * 60 + 30, "m")
-    return np.where(calendar.sessions[position] == days, calendar.opens[position], fallback)
-
-
 def daily_bar_available_at(days: DateArray) -> DateArray:
     """When bars of these UTC days are known (UTC datetime64[us]): the next 00:00 UTC."""
     return (days.astype("datetime64[D]") + np.timedelta64(1, "D")).astype("datetime64[us]")

@@ -7,7 +7,7 @@ delivers is a failure; what only older bars exist of is reported as stale. Nothi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -94,6 +94,24 @@ class SourceChain:
             delivered={delivery.symbol: ", ".join(delivery.sources) for delivery in arrived},
             stale=self._stale(arrived, first, last, moment),
         )
+
+    def bars_instead(
+        self, symbol: str, used: Collection[str], first: date, last: date, as_of: datetime
+    ) -> SourceAnswer:
+        """Bars of the first source of the symbol's route that is not in ``used`` and has any; for bars found bad.
+
+        ``asked`` says whom it took; the answer is empty when there is nobody left.
+        """
+        moment, asked = require_aware(as_of, "as_of"), []
+        for source in self._routes.get(route_of(symbol, self._universe), ()):
+            if source.name in used:
+                continue
+            asked.append(source.name)
+            delivery = _Delivery(symbol)
+            _ask(source, delivery, first, last, moment)
+            if delivery.frames:
+                return SourceAnswer(Bars.from_frame(delivery.frames[0]), asked=tuple(asked))
+        return SourceAnswer(Bars.empty(), asked=tuple(asked))
 
     def macro(self, first: date, last: date, as_of: datetime) -> MacroSeries:
         """Macro series in the date range, each from the first source that has it.

@@ -11,12 +11,21 @@ from trading_lib.domain.configuration import Configuration
 
 
 class Route(StrEnum):
-    """Kinds of data that have an order of sources of their own; the first two are asset classes."""
+    """Kinds of data that have an order of sources of their own; the first two are asset classes.
+
+    Funding is asked of every source of its list, since each venue's rate is its own. The last two may be left out.
+    """
 
     US_ETF = "US_ETF"
     CRYPTO = "CRYPTO"
     VOLATILITY_INDEX = "volatility_index"
     MACRO = "macro"
+    FUNDING = "funding"
+    POSITIONING = "positioning"
+
+
+OPTIONAL_ROUTES = (Route.FUNDING, Route.POSITIONING)
+BAR_ROUTES = (Route.US_ETF, Route.CRYPTO, Route.VOLATILITY_INDEX)
 
 
 class RetryConfig(Configuration):
@@ -143,7 +152,7 @@ class SourcesConfig(Configuration):
 
     @model_validator(mode="after")
     def _complete(self) -> SourcesConfig:
-        missing = [route.value for route in Route if route not in self.order]
+        missing = [route.value for route in Route if route not in self.order and route not in OPTIONAL_ROUTES]
         if missing:
             raise ValueError(f"order says nothing about {', '.join(missing)}")
         for route, names in self.order.items():
@@ -158,4 +167,9 @@ class SourcesConfig(Configuration):
     @property
     def names(self) -> tuple[str, ...]:
         """Every source of any order, once, in the order of appearance."""
-        return tuple(dict.fromkeys(name for route in Route for name in self.order[route]))
+        return tuple(dict.fromkeys(name for route in Route for name in self.order.get(route, ())))
+
+    @property
+    def market_names(self) -> tuple[str, ...]:
+        """The sources of bars and macro series among them."""
+        return tuple(dict.fromkeys(name for route in (*BAR_ROUTES, Route.MACRO) for name in self.order.get(route, ())))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from trading_lib.domain.errors import SourceError
 from trading_lib.domain.positioning import CotReports, FundingRates
@@ -31,6 +31,8 @@ class SourceAnswer:
         Symbol -> name of the source its bars came from, filled by a chain; empty where `name` says it all.
     stale
         Symbol -> date of its newest bar, where a chain found no source with the newest one that is due.
+    asked
+        Names of the sources a chain asked, filled where it looks for another bar.
     """
 
     bars: Bars
@@ -39,6 +41,7 @@ class SourceAnswer:
     errors: Mapping[str, SourceError] = field(default_factory=dict)
     delivered: Mapping[str, str] = field(default_factory=dict)
     stale: Mapping[str, date] = field(default_factory=dict)
+    asked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,14 @@ class MarketDataSource(MacroSource, Protocol):
         Every symbol asked for is either in the bars or in ``failures``. ``as_of`` is timezone-aware
         (a naive one raises `NaiveDatetimeError`).
         """
+
+
+@runtime_checkable
+class CrossCheckedSource(Protocol):
+    """A source with second opinions about its own bars."""
+
+    def cross_check(self, symbols: Sequence[str], first: date, last: date, as_of: datetime) -> tuple[SourceAnswer, ...]:
+        """Bars to compare with, never traded on: one answer per opinion."""
 
 
 class FundingSource(Protocol):

@@ -1,4 +1,7 @@
-"""Sleeves by name: the strategies that come with the system, and those that users register."""
+"""Sleeves by name: the strategies that come with the system, and those that users register.
+
+Strategies are imported where they are created: reading the configuration shall not load compiled kernels.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,7 @@ from typing import Any
 
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.domain.sleeves import Strategy
-from trading_lib.strategies.carry import Carry
 from trading_lib.strategies.config import SleeveConfig, StrategySettings
-from trading_lib.strategies.rotation import CrossSectionalMomentum, Rotation
-from trading_lib.strategies.trend import Trend
 
 Factory = Callable[[StrategySettings, Mapping[str, Any]], Strategy]
 
@@ -31,20 +31,28 @@ class Sleeve:
 
 
 def _trend(settings: StrategySettings, options: Mapping[str, Any]) -> Strategy:
+    from trading_lib.strategies.trend import Trend
+
     config = type(settings.trend).model_validate({**settings.trend.model_dump(), **options})
     return Trend(config, settings.signals.minimum_confidence)
 
 
 def _rotation(settings: StrategySettings, options: Mapping[str, Any]) -> Strategy:
+    from trading_lib.strategies.rotation import Rotation
+
     return Rotation(type(settings.rotation).model_validate({**settings.rotation.model_dump(), **options}))
 
 
 def _cross_sectional_momentum(settings: StrategySettings, options: Mapping[str, Any]) -> Strategy:
+    from trading_lib.strategies.rotation import CrossSectionalMomentum
+
     config = settings.cross_sectional_momentum
     return CrossSectionalMomentum(type(config).model_validate({**config.model_dump(), **options}))
 
 
 def _carry(settings: StrategySettings, options: Mapping[str, Any]) -> Strategy:
+    from trading_lib.strategies.carry import Carry
+
     return Carry(settings.carry.with_options(options))
 
 

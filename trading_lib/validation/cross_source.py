@@ -53,9 +53,7 @@ def compare_sources(testimonies: Sequence[SourceHistory], rules: QualityRules) -
     if len(testimonies) < 2:
         return []
     aligned = _align(testimonies)
-    deviations = {
-        (one, other): _deviation(aligned, one, other) for one, other in combinations(range(len(testimonies)), 2)
-    }
+    deviations = _deviations(aligned, len(testimonies))
     found = _disagreements(testimonies, aligned, deviations, rules)
     for one, other in deviations:
         found += _levels(testimonies, aligned, one, other, rules)
@@ -63,6 +61,24 @@ def compare_sources(testimonies: Sequence[SourceHistory], rules: QualityRules) -
         for suspect, witness in ((0, other), (other, 0)):
             found += _partial(testimonies, aligned, suspect, witness, rules)
     return found
+
+
+def disagreements(testimonies: Sequence[SourceHistory], rules: QualityRules) -> list[Finding]:
+    """Only the days on which returns differ. A day's finding depends on that day and the days before it."""
+    if len(testimonies) < 2:
+        return []
+    aligned = _align(testimonies)
+    return _disagreements(testimonies, aligned, _deviations(aligned, len(testimonies)), rules)
+
+
+def largest_deviation(testimonies: Sequence[SourceHistory]) -> FloatArray:
+    """For each row of the first history, how far its log return is off the farthest other one; NaN: not comparable."""
+    aligned = _align(testimonies)
+    apart = np.full(len(aligned.days), np.nan)
+    for other in range(1, len(testimonies)):
+        apart = np.fmax(apart, np.abs(_deviation(aligned, 0, other)))
+    rows: FloatArray = apart[np.searchsorted(aligned.days, testimonies[0].history.days)]
+    return rows
 
 
 def confirmed_moves(testimonies: Sequence[SourceHistory], rules: QualityRules) -> list[BoolArray]:
@@ -100,6 +116,10 @@ def _align(testimonies: Sequence[SourceHistory]) -> _Aligned:
             column[at] = values
             target.append(column)
     return result
+
+
+def _deviations(aligned: _Aligned, count: int) -> Deviations:
+    return {(one, other): _deviation(aligned, one, other) for one, other in combinations(range(count), 2)}
 
 
 def _deviation(aligned: _Aligned, one: int, other: int) -> FloatArray:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trading_lib.domain.prices import FloatArray
 from trading_lib.validation.histories import PriceHistory
@@ -28,6 +29,15 @@ def dividend_findings(history: PriceHistory, rules: QualityRules) -> list[Findin
     if not history.intraday:
         found += [*_without_drop(history, rules), *_jointly_off_scale(history, rules)]
     return found
+
+
+def shares_on_ex_dates(history: PriceHistory) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:
+    """Rows with a dividend; its share of the price before, as stated and as the adjusted close shows it (or NaN)."""
+    rows = np.array(_ex_rows(history), dtype=np.int64)
+    ratio = np.where(history.split_visible, history.split, 1.0)[rows]
+    stated: FloatArray = history.dividend[rows] * ratio / history.close[rows - 1]
+    adjusted: FloatArray = 1.0 - ratio * history.factor[rows - 1] / history.factor[rows]
+    return rows, stated, adjusted
 
 
 def _ex_rows(history: PriceHistory) -> list[int]:

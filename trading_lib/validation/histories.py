@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from trading_lib.domain.prices import BoolArray, DateArray, FloatArray
 
@@ -45,6 +46,19 @@ class PriceHistory:
 
     def __len__(self) -> int:
         return len(self.times)
+
+    def take(self, rows: NDArray[np.int64] | slice) -> PriceHistory:
+        """Return the given rows as a history of their own."""
+        return PriceHistory(
+            symbol=self.symbol,
+            times=self.times[rows],
+            close=self.close[rows],
+            adj_close=self.adj_close[rows],
+            volume=self.volume[rows],
+            dividend=self.dividend[rows],
+            split=self.split[rows],
+            capital_gain=self.capital_gain[rows],
+        )
 
     @cached_property
     def days(self) -> DateArray:

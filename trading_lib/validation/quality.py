@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 
 import numpy as np
 import pandas as pd
 
 from trading_lib.domain.instruments import TradingCalendar, Universe
 from trading_lib.domain.prices import VOLATILITY_INDEX, Bars, BoolArray
+from trading_lib.validation.arrivals import judge_arrivals
 from trading_lib.validation.coverage import coverage_findings, expected_days, stale_findings, stray_bars
 from trading_lib.validation.cross_source import SourceHistory, compare_sources, confirmed_moves
 from trading_lib.validation.dividends import dividend_findings
 from trading_lib.validation.histories import PriceHistory, split_histories
+from trading_lib.validation.known_history import KnownHistory, joined
 from trading_lib.validation.price_path import tick_findings, unit_findings
 from trading_lib.validation.quality_report import DataQualityReport, SymbolQuality, ordered, rule_counts, worst_of
 from trading_lib.validation.report import Finding, Severity, ValidationReport
@@ -40,8 +42,6 @@ ABOUT_HISTORIES = frozenset(
         "split_not_reconciled",
     }
 )
-# These speak about bars that are not there, so there is no bar to keep out.
-ABOUT_ABSENT_BARS = frozenset({"missing_bar", "gap", "missing_sessions", "stale_last_bar"})
 
 Masks = Mapping[str, BoolArray]
 
@@ -101,39 +101,43 @@ def validate_history(
     universe: Universe,
     as_of: datetime,
     cross_checks: Sequence[Bars] = (),
+    known: KnownHistory | None = None,
     rules: QualityRules | None = None,
 ) -> ValidationReport:
-    """Like `validate_bars`, with the history and cross-source rules: what the ingest of many sessions calls.
+    """Judge what came in: `judge_arrivals`, and every other rule as an alert. What ingestion calls.
 
     Parameters
     ----------
     cross_checks
         The same symbols from other sources; they are never accepted, only compared.
+    known
+        What was accepted before, so that a few days are judged with the history they continue.
 
     Returns
     -------
-    Bars with an ERROR about themselves are quarantined. Findings about absent bars quarantine nothing, but are kept.
+    An ERROR is exactly what quarantined its bar, and could be known when the bar arrived. What only later bars or a
+    look at the whole history show (a spike that reverts, a hole, a stray bar) is a WARNING: it must not take back a
+    bar that somebody has decided on.
     """
+    before = known or KnownHistory()
+    report = judge_arrivals(bars, universe, as_of, cross_checks, before, rules)
+    if not len(bars):
+        return report
     primary = _source_of(bars, "bars")
-    named = [PriceDataset(primary, bars, bars.frame, own_level=True)]
+    whole = joined(before.accepted, bars)
+    named = [PriceDataset(primary, whole, whole.frame, own_level=True)]
     for number, other in enumerate(cross_checks, start=1):
         named.append(PriceDataset(f"{_source_of(other, 'bars')} (cross-check {number})", other, other.frame))
-    found = assess_prices(named, universe, as_of, rules).findings
-    own = tuple(finding for finding in found if finding.dataset == primary)
-    structural = validate_bars(bars, universe, as_of)
-    bad = {(f.symbol, f.session) for f in own if f.severity is Severity.ERROR and f.rule not in ABOUT_ABSENT_BARS}
-    bad -= {(f.symbol, f.session) for f in structural.findings if f.severity is Severity.ERROR}
-    if not bad:
-        return replace(structural, findings=own)
-    frame = structural.accepted.frame
-    days = frame["date"].dt.date
-    rejected = np.array([key in bad for key in zip(frame["symbol"], days, strict=True)], dtype=bool)
-    quarantined = pd.concat([structural.quarantined.frame, frame[rejected]], ignore_index=True)
-    return ValidationReport(
-        accepted=Bars(frame[~rejected].reset_index(drop=True)),
-        quarantined=Bars.from_frame(quarantined),
-        findings=own,
-    )
+    first = {symbol: day.date() for symbol, day in bars.frame.groupby("symbol")["date"].min().items()}
+    certain = {(f.symbol, f.session, f.rule) for f in report.errors}
+    alerts = [
+        replace(finding, severity=Severity.WARNING, dataset="")
+        for finding in assess_prices(named, universe, as_of, rules).findings
+        if finding.dataset == primary
+        and (finding.symbol, finding.session, finding.rule) not in certain
+        and finding.session >= first.get(finding.symbol, date.max)
+    ]
+    return replace(report, findings=ordered((*(replace(f, dataset="") for f in report.errors), *alerts)))
 
 
 def _source_of(bars: Bars, otherwise: str) -> str:

@@ -13,7 +13,7 @@ from trading_lib.adapters.stores.book_store import BookStore
 from trading_lib.adapters.stores.order_store import OrderStore
 from trading_lib.adapters.stores.state_store import StateStore
 from trading_lib.backtest.engine import BacktestInput
-from trading_lib.decision import DecisionConfig
+from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.books import Book, BookKind
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.market_view import MarketView

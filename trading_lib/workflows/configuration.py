@@ -18,7 +18,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from trading_lib.adapters.strategy_files import load_strategy
-from trading_lib.decision import DecisionConfig
+from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.configuration import Configuration
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.domain.instruments import AssetClass, Instrument, TradingCalendar, Universe

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from trading_lib.decision import DecisionConfig
+from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.domain.instruments import Universe
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from trading_lib.decision import Decision, DecisionConfig, held_weights
+from trading_lib.decision import Decision, held_weights
+from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.instruments import TradingCalendar
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.orders import Fill, Order

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
-
-import pandas as pd
 
 from trading_lib.adapters.stores.ingestion_ledger import Ingestion, IngestionLedger
 from trading_lib.adapters.stores.market_store import MarketStore
 from trading_lib.domain.errors import SourceError, UnknownSymbolError
-from trading_lib.domain.prices import Bars
 from trading_lib.domain.sessions import FIRST_SESSION
-from trading_lib.market_data.chain import CHAIN
 from trading_lib.market_data.source import MarketDataSource, SourceAnswer
-from trading_lib.validation.report import Finding, ValidationReport
-from trading_lib.validation.structural import validate_bars
+from trading_lib.workflows.bar_intake import take_in_bars
+from trading_lib.workflows.further_sources import (
+    FUNDING_GROUP,
+    POSITIONING_GROUP,
+    further_groups,
+    open_funding,
+    open_positioning,
+)
+from trading_lib.workflows.positioning_intake import (
+    PositioningIntake,
+    perpetuals,
+    take_in_funding,
+    take_in_positioning,
+)
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.sources import MACRO_GROUP, instrument_groups, market_store, open_source
 
@@ -44,15 +52,17 @@ def ingest_range(
 
     Returns
     -------
-    Counts of rows; ``delivered`` (symbol -> source its bars came from), ``failures`` (symbol -> why it brought
-    nothing) and ``stale`` (symbol -> its newest date, where a newer bar is due and no source of a chain has it).
+    Counts of rows; ``delivered`` (symbol -> source its bars came from), ``replaced`` (symbol -> day -> source of the
+    bar used in place of a quarantined one), ``failures`` (symbol -> why it brought nothing) and ``stale`` (symbol ->
+    its newest date, where a newer bar is due and no source of a chain has it); ``abstained`` (source of funding rates
+    or reports -> why it brought nothing, which is nobody else's failure).
     A symbol's failure fails nothing else.
     """
     engine = settings.engine()
     store, ledger, now = market_store(settings, engine), IngestionLedger(engine), settings.clock()
     asked = source or open_source(plan["source"], plan["data"], settings)
     result: Result = {"groups": list(groups), "inserted": 0, "revised": 0, "unchanged": 0, "quarantined": 0}
-    result |= {"failures": {}, "delivered": {}, "stale": {}, "notes": []}
+    result |= {"failures": {}, "delivered": {}, "replaced": {}, "stale": {}, "abstained": {}, "notes": []}
     for group, members in instrument_groups(settings).items():
         chosen = [symbol for symbol in members if not symbols or symbol in symbols]
         if group in groups and chosen:
@@ -60,18 +70,28 @@ def ingest_range(
             ledger.record(_bars_fetched(asked.name, group, chosen, first, last, answer), now)
     if MACRO_GROUP in groups:
         ledger.record(_ingest_macro(asked, first, last, store, now, result), now)
+    if FUNDING_GROUP in groups:
+        venues = open_funding(plan["source"], plan["data"], settings)
+        symbols_of_venues = perpetuals(settings.configuration.universe)
+        funding = take_in_funding(venues, symbols_of_venues, first, last, engine, now)
+        ledger.record(_enter_further(asked.name, FUNDING_GROUP, first, last, funding, result), now)
+    if POSITIONING_GROUP in groups:
+        reporters = open_positioning(plan["source"], plan["data"], settings)
+        reports = take_in_positioning(reporters, first, last, engine, now)
+        ledger.record(_enter_further(asked.name, POSITIONING_GROUP, first, last, reports, result), now)
     return result
 
 
 def ingest_history(
     plan: Plan, settings: Settings, last: date, first: date = FIRST_SESSION, symbols: Sequence[str] = ()
 ) -> Result:
-    """Load a source's history from ``first`` to ``last``, macro series too unless single symbols are named."""
+    """Load a source's history from ``first`` to ``last``; without the other series where single symbols are named."""
     known = [symbol for members in instrument_groups(settings).values() for symbol in members]
     for symbol in symbols:
         if symbol not in known:
             raise UnknownSymbolError(f"symbol {symbol!r} is not in the universe", f"use one of {', '.join(known)}")
-    groups = [*instrument_groups(settings), *([] if symbols else [MACRO_GROUP])]
+    further = [MACRO_GROUP, *further_groups(plan["source"], plan["data"], settings)]
+    groups = [*instrument_groups(settings), *([] if symbols else further)]
     return ingest_range(plan, groups, first, last, settings, symbols=symbols)
 
 
@@ -85,17 +105,15 @@ def _ingest_bars(
     now: datetime,
     result: Result,
 ) -> SourceAnswer:
-    answer = source.bars(symbols, first, last, now)
-    report = validate_bars(answer.bars, settings.configuration.universe, now)
-    counts = store.upsert_bars(report.accepted, now)
-    for owner, findings, quarantined in _by_owner(answer.bars, report, source.name):
-        store.save_validation(owner, findings, quarantined, now)
-    result["inserted"] += counts.inserted
-    result["revised"] += counts.revised
-    result["unchanged"] += counts.unchanged
-    result["quarantined"] += len(report.quarantined)
+    intake = take_in_bars(source, symbols, first, last, store, settings, now)
+    answer = intake.answer
+    result["inserted"] += intake.counts.inserted
+    result["revised"] += intake.counts.revised
+    result["unchanged"] += intake.counts.unchanged
+    result["quarantined"] += intake.quarantined
     result["failures"] |= dict(answer.failures)
     result["delivered"] |= _delivered(answer, source.name)
+    result["replaced"] |= intake.replaced
     result["stale"] |= {symbol: day.isoformat() for symbol, day in answer.stale.items()}
     result["notes"] += [note for note in answer.notes if note not in result["notes"]]
     return answer
@@ -120,6 +138,15 @@ def _ingest_macro(
     return Ingestion(source.name, MACRO_GROUP, first, last, (), not failures, delivered, failures)
 
 
+def _enter_further(
+    source: str, group: str, first: date, last: date, intake: PositioningIntake, result: Result
+) -> Ingestion:
+    result[group] = intake.counts.inserted + intake.counts.revised
+    result["abstained"] |= intake.abstained
+    complete = not intake.abstained
+    return Ingestion(source, group, first, last, (), complete, intake.delivered, intake.abstained)
+
+
 def _bars_fetched(
     source: str, group: str, symbols: Sequence[str], first: date, last: date, answer: SourceAnswer
 ) -> Ingestion:
@@ -130,20 +157,3 @@ def _bars_fetched(
 
 def _delivered(answer: SourceAnswer, source: str) -> dict[str, str]:
     return dict(answer.delivered) or dict.fromkeys(answer.bars.symbols, source)
-
-
-def _by_owner(bars: Bars, report: ValidationReport, source: str) -> list[tuple[str, list[Finding], Bars]]:
-    """Group findings and quarantined bars by the source the bars came from; other findings are the asked source's."""
-    if source != CHAIN:
-        return [(source, list(report.findings), report.quarantined)]
-    frame = bars.frame
-    owners: Mapping[Any, Any] = frame.set_index(["symbol", "date"])["source"].to_dict()
-    by_owner: dict[str, list[Finding]] = {str(name): [] for name in frame["source"].unique()}
-    for finding in report.findings:
-        owner = str(owners.get((finding.symbol, pd.Timestamp(finding.session)), source))
-        by_owner.setdefault(owner, []).append(finding)
-    bad = report.quarantined.frame
-    return [
-        (owner, findings, Bars(bad[bad["source"] == owner].reset_index(drop=True)))
-        for owner, findings in sorted(by_owner.items())
-    ]

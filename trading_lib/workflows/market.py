@@ -16,8 +16,9 @@ from trading_lib.domain.sessions import FIRST_SESSION, SessionCalendar
 from trading_lib.factors.calculator import calculate_factors
 from trading_lib.market_data.panel import assemble_panel
 from trading_lib.market_data.source import MarketDataSource, SourceAnswer
+from trading_lib.validation.arrivals import judge_arrivals
 from trading_lib.validation.report import ValidationReport
-from trading_lib.validation.structural import validate_bars
+from trading_lib.workflows.cross_checks import cross_checks
 
 if TYPE_CHECKING:
     from trading_lib.adapters.stores.market_store import MarketStore
@@ -66,10 +67,11 @@ def build_market(
 def market_from_source(
     source: MarketDataSource, universe: Universe, calendar: SessionCalendar, last: date, as_of: datetime
 ) -> LoadedSource:
-    """Read everything a source has up to ``last``, set bad bars aside, and build the market."""
+    """Read everything a source has up to ``last``, set bad bars aside as ingestion would, and build the market."""
     symbols = [*universe.symbols, VOLATILITY_INDEX]
     answer = source.bars(symbols, FIRST_SESSION, last, as_of)
-    validation = validate_bars(answer.bars, universe, as_of)
+    opinions = cross_checks(source, symbols, FIRST_SESSION, last, as_of)
+    validation = judge_arrivals(answer.bars, universe, as_of, opinions)
     macro = source.macro(FIRST_SESSION, last, as_of)
     newest = _newest_session(validation.accepted, universe, calendar)
     market = build_market(validation.accepted, macro, universe, calendar, newest)

@@ -18,6 +18,7 @@ from trading_lib.market_data.due import inception_of, settled_by
 from trading_lib.validation.report import Finding, Severity
 from trading_lib.workflows import fetching
 from trading_lib.workflows.fetching import ingest_range
+from trading_lib.workflows.further_sources import further_groups
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.source_choice import SIMULATED, source_kind
 from trading_lib.workflows.sources import (
@@ -59,7 +60,7 @@ def plan(
         "source_name": name,
         "data": data,
         "book": checked_book(book or ("demo" if kind == SIMULATED else "paper"), name),
-        "groups": [*instrument_groups(active), MACRO_GROUP],
+        "groups": [*instrument_groups(active), MACRO_GROUP, *further_groups(kind, data, active)],
     }
 
 

@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from trading_lib.adapters.quality.folder import read_folder
+from trading_lib.adapters.quality.folder import FolderContent, read_folder
 from trading_lib.domain.instruments import Universe
 from trading_lib.validation.quality import assess_prices
 from trading_lib.validation.quality_report import DataQualityReport, ordered
 from trading_lib.validation.rules import QualityRules
+from trading_lib.workflows.settings import Settings
 
 
 def validate_folder(
@@ -28,12 +29,16 @@ def validate_folder(
     return replace(report, findings=ordered((*content.findings, *report.findings)), notes=tuple(content.notes))
 
 
-def write_documentation(folder: Path, universe: Universe, now: datetime, target: Path) -> Path:
-    """Run the Great Expectations suites over ``folder`` and write their data docs below ``target``.
+def folder_content(folder: Path, settings: Settings) -> FolderContent:
+    """Read what `validate_folder` judges, for the pages of Great Expectations."""
+    return read_folder(folder, settings.configuration.universe, settings.clock().date())
+
+
+def write_documentation(content: FolderContent, target: Path) -> Path:
+    """Run the Great Expectations suites over ``content`` and write their data docs below ``target``.
 
     Returns the address of the first page. Slow by nature (seconds of imports): the gate is `validate_folder`.
     """
     from trading_lib.adapters.quality.great_expectations import write_data_docs
 
-    content = read_folder(folder, universe, now.date())
     return write_data_docs(content, target)

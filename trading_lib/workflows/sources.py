@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from sqlalchemy import Engine
 
+from trading_lib.adapters.cache.cached_macro import CachedMacro
 from trading_lib.adapters.cache.cached_source import CachedSource
 from trading_lib.adapters.cache.database_tier import DatabaseTier
 from trading_lib.adapters.cache.remote import open_remote_tier
@@ -22,10 +23,11 @@ from trading_lib.adapters.stores.source_status import DatabaseBoard
 from trading_lib.domain.errors import MissingKeyError
 from trading_lib.domain.prices import VOLATILITY_INDEX
 from trading_lib.market_data.chain import CHAIN, SourceChain
-from trading_lib.market_data.config import Route
+from trading_lib.market_data.config import BAR_ROUTES, Route
 from trading_lib.market_data.guard import GuardedMacro, GuardedSource, GuardPolicy, SourceGuard
+from trading_lib.market_data.guarded_positioning import GuardedFunding, GuardedPositioning
 from trading_lib.market_data.preference import source_order
-from trading_lib.market_data.source import MacroSource, MarketDataSource
+from trading_lib.market_data.source import FundingSource, MacroSource, MarketDataSource, PositioningSource
 from trading_lib.market_data.status import SourceStatus
 from trading_lib.workflows.settings import Settings, load_settings
 
@@ -60,7 +62,7 @@ def open_source(kind: str, data: str | None, settings: Settings) -> MarketDataSo
     if kind == CHAIN:
         return open_chain(settings)
     source = create_source(kind, settings.configuration.universe, Path(data) if data else None)
-    if kind in settings.configuration.sources.names:
+    if kind in settings.configuration.sources.market_names:
         return Care(settings, time.sleep).of_bars(kind, source)
     return source
 
@@ -76,7 +78,7 @@ def open_members(settings: Settings) -> Members:
     """Create every source that sources.yaml names; one without its key is skipped, not an error."""
     usable: dict[str, MacroSource] = {}
     skipped: dict[str, str] = {}
-    for name in settings.configuration.sources.names:
+    for name in settings.configuration.sources.market_names:
         try:
             usable[name] = create_source(name, settings.configuration.universe)
         except MissingKeyError as error:
@@ -96,6 +98,7 @@ class Care:
     def __init__(self, settings: Settings, sleep: Callable[[float], None]) -> None:
         self._universe, self._clock, self._sleep = settings.configuration.universe, settings.clock, sleep
         self._config = config = settings.configuration.sources
+        self._settled_for = timedelta(hours=config.cache.settled_hours)
         engine = settings.engine()
         self._board = DatabaseBoard(engine)
         days = config.cache.retention_days
@@ -108,14 +111,21 @@ class Care:
     def of_bars(self, name: str, source: MarketDataSource) -> MarketDataSource:
         """Return a source of bars; ``name`` is its name in sources.yaml."""
         guarded = GuardedSource(source, self._guard(name, source))
-        settled_for = timedelta(hours=self._config.cache.settled_hours)
-        return CachedSource(guarded, self._cache, self._universe, self._clock, settled_for)
+        return CachedSource(guarded, self._cache, self._universe, self._clock, self._settled_for)
 
     def of_macro(self, name: str, source: MacroSource) -> MacroSource:
-        """Return a macro source; its values are not cached."""
-        return GuardedMacro(source, self._guard(name, source))
+        """Return a macro source."""
+        return CachedMacro(GuardedMacro(source, self._guard(name, source)), self._cache, self._clock, self._settled_for)
 
-    def _guard(self, name: str, source: MacroSource) -> SourceGuard:
+    def of_funding(self, name: str, source: FundingSource) -> FundingSource:
+        """Return a source of funding rates."""
+        return GuardedFunding(source, self._guard(name, source))
+
+    def of_positioning(self, name: str, source: PositioningSource) -> PositioningSource:
+        """Return a source of Commitments of Traders."""
+        return GuardedPositioning(source, self._guard(name, source))
+
+    def _guard(self, name: str, source: MacroSource | FundingSource | PositioningSource) -> SourceGuard:
         policy = GuardPolicy(self._config.retry, self._config.breaker, self._config.rate_limits.get(name))
         return SourceGuard(source.name, self._board, policy, self._clock, self._sleep)
 
@@ -140,8 +150,7 @@ def open_chain(
             for name in order[route]
             if name in used.usable
         ]
-        for route in Route
-        if route is not Route.MACRO
+        for route in BAR_ROUTES
     }
     macro = [care.of_macro(name, used.usable[name]) for name in order[Route.MACRO] if name in used.usable]
     return SourceChain(settings.configuration.universe, routes, macro, tuple(used.skipped.values()))

@@ -70,14 +70,14 @@ def stress_test(
         Whether to draw the crisis paths as well.
     """
     started = time.perf_counter()
-    chosen = _choose(config, only)
+    chosen = choose_scenarios(config, only)
     loaded = load_market(settings, data)
     outcomes = tuple(run_scenario(settings, loaded, scenario, config) for scenario in chosen)
     verdict = judge_scenarios(outcomes, config.criteria)
     paths = run_crisis_paths(settings, loaded, config) if with_paths else None
     report: Report = {
         "passed": verdict.passed,
-        "scenarios": {outcome.name: _scenario_report(outcome) for outcome in outcomes},
+        "scenarios": {outcome.name: scenario_report(outcome) for outcome in outcomes},
         "criteria": config.criteria.model_dump(),
         "worst_drawdown": verdict.worst_drawdown,
         "average_drawdown": verdict.average_drawdown,
@@ -101,7 +101,8 @@ def load_market(settings: Settings, data: Path | None) -> LoadedSource:
     return market_from_source(source, settings.configuration.universe, settings.calendar, last, settings.clock())
 
 
-def _choose(config: StressConfig, only: Sequence[str]) -> tuple[Scenario, ...]:
+def choose_scenarios(config: StressConfig, only: Sequence[str]) -> tuple[Scenario, ...]:
+    """Scenarios by name, all of them when none is named; an unknown name is an error."""
     known = {scenario.name: scenario for scenario in config.scenarios}
     unknown = sorted(set(only) - known.keys())
     if unknown:
@@ -173,7 +174,8 @@ def _decline(
     return _run_from(settings, market, scenario, row, market.panel.sessions[-1], config)
 
 
-def _scenario_report(outcome: ScenarioOutcome) -> Report:
+def scenario_report(outcome: ScenarioOutcome) -> Report:
+    """Lay one scenario out for the report."""
     return {
         "from": str(outcome.first) if outcome.first else None,
         "to": str(outcome.last) if outcome.last else None,

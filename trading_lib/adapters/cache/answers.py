@@ -1,18 +1,22 @@
-"""A remembered answer: the bars as bytes, and when they were retrieved."""
+"""A remembered answer: bars or macro series as bytes, and when they were retrieved."""
 
 from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import TypeVar
 
 import pandas as pd
 import pyarrow as pa
 
 from trading_lib.domain.errors import UnreadableAnswerError
-from trading_lib.domain.prices import Bars
+from trading_lib.domain.prices import Bars, MacroSeries
 from trading_lib.domain.sessions import require_aware
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,7 @@ class CachedAnswer:
     as_of
         The instant the question was about: the answer holds nothing that became known later.
     body
-        Bars as a Parquet file, which is data and never code.
+        A Parquet file, which is data and never code.
     """
 
     retrieved_at: datetime
@@ -39,17 +43,40 @@ def request_key(source: str, symbol: str, first: date, last: date) -> str:
     return f"bars/{source}/{symbol}/{first.isoformat()}/{last.isoformat()}"
 
 
+def macro_key(source: str, first: date, last: date) -> str:
+    """Name of a question about the macro series of a source."""
+    return f"macro/{source}/{first.isoformat()}/{last.isoformat()}"
+
+
 def encode_bars(bars: Bars) -> bytes:
     """Bars as a Parquet file; floats keep every bit."""
-    buffer = io.BytesIO()
-    bars.frame.to_parquet(buffer, index=False, compression="zstd")
-    return buffer.getvalue()
+    return _encode(bars.frame)
 
 
 def decode_bars(body: bytes) -> Bars:
     """Bars from `encode_bars`; `UnreadableAnswerError` when the bytes are damaged."""
+    return _decode(body, Bars.from_frame)
+
+
+def encode_macro(series: MacroSeries) -> bytes:
+    """Macro series as a Parquet file."""
+    return _encode(series.frame)
+
+
+def decode_macro(body: bytes) -> MacroSeries:
+    """Macro series from `encode_macro`; `UnreadableAnswerError` when the bytes are damaged."""
+    return _decode(body, MacroSeries.from_frame)
+
+
+def _encode(frame: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False, compression="zstd")
+    return buffer.getvalue()
+
+
+def _decode(body: bytes, typed: Callable[[pd.DataFrame], T]) -> T:
     try:
-        return Bars.from_frame(pd.read_parquet(io.BytesIO(body)))
+        return typed(pd.read_parquet(io.BytesIO(body)))
     except (pa.ArrowException, KeyError, ValueError, TypeError, OSError) as error:
         raise UnreadableAnswerError(
             f"a cached answer is damaged ({type(error).__name__})", "it is fetched anew"

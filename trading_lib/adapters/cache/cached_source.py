@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 import pandas as pd
 
 from trading_lib.adapters.cache.answers import CachedAnswer, decode_bars, encode_bars, request_key
+from trading_lib.adapters.cache.cached_macro import CachedMacro
 from trading_lib.adapters.cache.tiers import TieredCache
 from trading_lib.domain.errors import UnreadableAnswerError
 from trading_lib.domain.instruments import Universe
@@ -42,6 +43,7 @@ class CachedSource:
         settled_for: timedelta,
     ) -> None:
         self._source = source
+        self._macro = CachedMacro(source, cache, clock, settled_for)
         self._cache = cache
         self._universe = universe
         self._clock = clock
@@ -78,8 +80,8 @@ class CachedSource:
         )
 
     def macro(self, first: date, last: date, as_of: datetime) -> MacroSeries:
-        """Macro series of the source, always asked for anew: they come with their vintages and change often."""
-        return self._source.macro(first, last, as_of)
+        """Macro series of the source; see `CachedMacro`."""
+        return self._macro.macro(first, last, as_of)
 
     def _remember(self, bars: Bars, first: date, last: date, as_of: datetime) -> None:
         retrieved_at = self._clock()

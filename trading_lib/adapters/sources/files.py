@@ -14,7 +14,13 @@ from trading_lib.adapters.sources.bar_windows import answer_from_history, stamp_
 from trading_lib.adapters.sources.corporate_actions import with_corporate_actions
 from trading_lib.adapters.sources.dataset_manifest import DatasetManifest, read_manifest
 from trading_lib.adapters.sources.macro_files import macro_window, read_macro_files
-from trading_lib.adapters.sources.positioning_files import Files, read_cot_files, read_funding_files
+from trading_lib.adapters.sources.positioning_files import (
+    Files,
+    is_cot_file,
+    is_funding_file,
+    read_cot_files,
+    read_funding_files,
+)
 from trading_lib.adapters.sources.positioning_windows import cot_window, funding_window
 from trading_lib.adapters.sources.price_files import REQUIRED, Misfit, PriceFile, read_price_file
 from trading_lib.adapters.sources.table_files import table_files
@@ -93,6 +99,16 @@ class FileSource:
     def cot(self, first: date, last: date, as_of: datetime) -> CotReports:
         """All reports in the range of report dates that were published by ``as_of``; empty when the folder has none."""
         return cot_window(self._cot, first, last, as_of)
+
+    @property
+    def has_funding(self) -> bool:
+        """Whether a file is listed as funding rates or, without a manifest, has their columns."""
+        return any(is_funding_file(path) for path, _ in self._files_of("funding")[0])
+
+    @property
+    def has_cot(self) -> bool:
+        """Whether a file is listed as reports or, without a manifest, has their columns."""
+        return any(is_cot_file(path) for path, _ in self._files_of("cot")[0])
 
     @cached_property
     def _opinions(self) -> dict[str, Bars]:

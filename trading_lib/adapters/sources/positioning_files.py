@@ -104,6 +104,19 @@ def read_cot_files(files: Files, source: str, *, strict: bool) -> CotReports:
     return stamp_cot(rows.drop(columns="path"), source)
 
 
+def is_funding_file(path: Path) -> bool:
+    """Whether a file has the columns of funding rates."""
+    names = column_names(path)
+    told = (VENUES, RATES, (*UTC_TIMES, *ZONED_TIMES))
+    return "symbol" in names and all(any(name in names for name in choice) for choice in told)
+
+
+def is_cot_file(path: Path) -> bool:
+    """Whether a file has the columns of Commitments of Traders."""
+    names = column_names(path)
+    return is_cftc_layout(list(names.values())) or {"market", "report_date"} <= names.keys()
+
+
 def _funding_rows(path: Path, where: Mapping[str, str], chosen: list[str], timed: str) -> pd.DataFrame:
     venue, rate = chosen
     read = read_columns(path, (venue, "symbol", timed, rate), where)

@@ -91,6 +91,10 @@ class ChainStore(MarketStore):
         usable = {row.symbol for row in pairs if row.source in self._order.bars.get(row.symbol, ())}
         return {symbol: tuple(sorted(rules[symbol])) for symbol in sorted(set(rules) - usable)}
 
+    def sources_of(self, source: str) -> tuple[str, ...]:
+        """Names under which the bars of ``source`` are stored; of the chain all its members'."""
+        return self._order.sources if source == self._order.name else super().sources_of(source)
+
     def coverage(self, source: str) -> Mapping[str, tuple[date, date, int]]:
         """Symbol -> first date, last date and number of dates with a bar, of any member for the chain."""
         if source != self._order.name:

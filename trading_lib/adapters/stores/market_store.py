@@ -5,7 +5,7 @@ Everything is written in bulk and idempotently, and prices are read as of an ins
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 
 import pandas as pd
@@ -23,7 +23,13 @@ from trading_lib.adapters.stores.revisions import (
     upsert_vintages,
 )
 from trading_lib.adapters.stores.schema import BAR_VALUES
-from trading_lib.adapters.stores.validation_records import FindingLike, quarantined_symbols, save_findings
+from trading_lib.adapters.stores.validation_records import (
+    FindingLike,
+    owed_actions,
+    quarantined_days,
+    quarantined_symbols,
+    save_findings,
+)
 from trading_lib.domain.prices import Bars, FloatArray, MacroSeries
 from trading_lib.domain.sessions import require_aware
 
@@ -148,6 +154,28 @@ class MarketStore:
         """
         with self._engine.connect() as connection:
             return quarantined_symbols(connection, source, session)
+
+    def quarantined_days(self, source: str, first: date, last: date, before: datetime) -> set[tuple[str, date]]:
+        """Symbols and days of which a bar was quarantined earlier than ``before`` and none is accepted so far."""
+        with self._engine.connect() as connection:
+            return quarantined_days(connection, self.sources_of(source), first, last, require_aware(before, "before"))
+
+    def owed_actions(
+        self, source: str, symbols: Sequence[str], first: date, last: date, doubtful: Collection[str]
+    ) -> pd.DataFrame:
+        """Columns symbol, date, dividend, split of quarantined bars; see `KnownHistory.owed`.
+
+        Parameters
+        ----------
+        doubtful
+            Rules after which a bar's dividend counts as none.
+        """
+        with self._engine.connect() as connection:
+            return owed_actions(connection, self.sources_of(source), symbols, first, last, doubtful)
+
+    def sources_of(self, source: str) -> tuple[str, ...]:
+        """Names under which the bars of ``source`` are stored."""
+        return (source,)
 
     def save_factors(
         self, source: str, session: date, symbols: Sequence[str], names: Sequence[str], values: FloatArray

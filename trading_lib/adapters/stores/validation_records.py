@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 from sqlalchemy import Connection, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 
@@ -92,6 +93,49 @@ def quarantined_symbols(connection: Connection, source: str, session: date) -> d
     for symbol, rule in connection.execute(query):
         rules[symbol].append(rule)
     return {symbol: tuple(sorted(rules[symbol])) for symbol in sorted(rules)}
+
+
+def quarantined_days(
+    connection: Connection, sources: Sequence[str], first: date, last: date, before: datetime
+) -> set[tuple[str, date]]:
+    """Symbols and days of which a bar was quarantined earlier than ``before`` and none is accepted so far."""
+    query = text("""
+        SELECT DISTINCT symbol, session FROM quarantine q
+        WHERE source = ANY(:sources) AND session BETWEEN :first AND :last AND quarantined_at < :before
+            AND NOT EXISTS (
+                SELECT 1 FROM bars WHERE bars.source = ANY(:sources) AND bars.symbol = q.symbol
+                    AND bars.session = q.session)
+    """)
+    parameters = {"sources": list(sources), "first": first, "last": last, "before": before}
+    return {(row.symbol, row.session) for row in connection.execute(query, parameters)}
+
+
+def owed_actions(
+    connection: Connection,
+    sources: Sequence[str],
+    symbols: Sequence[str],
+    first: date,
+    last: date,
+    doubtful: Collection[str],
+) -> pd.DataFrame:
+    """Dividends and splits of quarantined bars, newest version of each, of days without an accepted bar.
+
+    A dividend counts as none where one of the rules in ``doubtful`` quarantined its bar.
+    """
+    query = text("""
+        SELECT DISTINCT ON (symbol, session) symbol, session AS date,
+            CASE WHEN rules && CAST(:doubtful AS text[]) THEN 0 ELSE dividend END AS dividend, split
+        FROM quarantine q
+        WHERE source = ANY(:sources) AND symbol = ANY(:symbols) AND session BETWEEN :first AND :last
+            AND NOT EXISTS (
+                SELECT 1 FROM bars WHERE bars.source = ANY(:sources) AND bars.symbol = q.symbol
+                    AND bars.session = q.session)
+        ORDER BY symbol, session, quarantined_at DESC, content_hash
+    """)
+    parameters = {"sources": list(sources), "symbols": list(symbols), "first": first, "last": last}
+    rows = connection.execute(query, parameters | {"doubtful": sorted(doubtful)}).all()
+    frame = pd.DataFrame(rows, columns=["symbol", "date", "dividend", "split"])
+    return frame.astype({"symbol": "str", "date": "datetime64[us]", "dividend": "float64", "split": "float64"})
 
 
 def _accepted_after(moment: Any) -> Any:

@@ -1,0 +1,230 @@
+"""Which bars are traded on. Input: `Bars` and what is known of the days before. Output: `ValidationReport`.
+
+Each bar is judged by the history that ends with it, so the verdict is the one its own evening would have given,
+whether twenty years are loaded at once or one session a day, and in a backtest as well. A rule that needs later bars (a
+spike is known by its reversal) can only alert, see `quality.validate_history`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from heapq import heapify, heappop, heappush
+
+import numpy as np
+import pandas as pd
+
+from trading_lib.domain.instruments import Universe
+from trading_lib.domain.prices import VOLATILITY_INDEX, Bars, BoolArray
+from trading_lib.validation.cross_source import SourceHistory, confirmed_moves, disagreements, largest_deviation
+from trading_lib.validation.dividends import dividend_findings, shares_on_ex_dates
+from trading_lib.validation.histories import PriceHistory, split_histories
+from trading_lib.validation.known_history import KnownHistory, OwedAction, owed_actions, stated, with_known
+from trading_lib.validation.price_path import unit_findings
+from trading_lib.validation.report import Finding, Severity, ValidationReport
+from trading_lib.validation.rules import QualityRules
+from trading_lib.validation.splits import split_findings, split_rows
+from trading_lib.validation.structural import validate_bars
+
+# Bars a verdict rests on, the judged one included: more than a year of sessions, so that scales are settled.
+WINDOW = 300
+# A quarantined bar with one of these has a dividend nobody can vouch for; with any other its actions are facts.
+DOUBTFUL_DIVIDEND = frozenset(
+    {
+        "capital_gain_double_counted",
+        "dividend_mismatch",
+        "dividend_not_adjusted",
+        "dividend_repeated",
+        "dividend_scale",
+        "dividend_without_drop",
+    }
+)
+OWN = "bars"
+
+
+@dataclass
+class _Verdict:
+    """One symbol's rows that are kept out, and the actions that moved on to a later row."""
+
+    rejected: list[int] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    dividends: dict[int, float] = field(default_factory=dict)
+    splits: dict[int, float] = field(default_factory=dict)
+
+
+def judge_arrivals(
+    bars: Bars,
+    universe: Universe,
+    as_of: datetime,
+    cross_checks: Sequence[Bars] = (),
+    known: KnownHistory | None = None,
+    rules: QualityRules | None = None,
+) -> ValidationReport:
+    """Split bars into accepted and quarantined ones by everything that could be known when each arrived.
+
+    Parameters
+    ----------
+    cross_checks
+        The same symbols from other sources; they are never accepted, only compared.
+    known
+        What came before; bars of it whose day is delivered again give way to the delivered ones.
+
+    Returns
+    -------
+    Findings are those of `validate_bars` and the ERRORs of the history and cross-source rules. Dividend and split of a
+    quarantined bar are moved to the symbol's next accepted bar: whoever held the asset was paid, whatever the price.
+    """
+    limits, before = rules or QualityRules(), known or KnownHistory()
+    structural = validate_bars(bars, universe, as_of)
+    frame = structural.accepted.frame
+    if frame.empty:
+        return structural
+    together, fresh = with_known(frame, bars.frame, before.accepted.frame)
+    opinions = _opinions(cross_checks)
+    owed = owed_actions(structural.accepted, structural.quarantined, bars.frame, before.owed)
+    rejected = np.zeros(len(frame), dtype=bool)
+    cash, ratio = frame["dividend"].to_numpy(np.float64, copy=True), frame["split"].to_numpy(np.float64, copy=True)
+    findings = list(structural.findings)
+    start = place = 0
+    for history in split_histories(together):
+        stop = start + len(history)
+        new = fresh[start:stop]
+        verdict = _judge_symbol(history, new, opinions.get(history.symbol, ()), owed.get(history.symbol, ()), limits)
+        # Rows of ``frame`` are the fresh rows of ``together`` in the same order.
+        at = place + np.cumsum(new) - 1
+        rejected[at[verdict.rejected]] = True
+        for row, value in verdict.dividends.items():
+            cash[at[row]] = value
+        for row, value in verdict.splits.items():
+            ratio[at[row]] = value
+        findings += verdict.findings
+        start, place = stop, place + int(new.sum())
+    changed = frame.assign(dividend=cash, split=ratio) if owed or rejected.any() else frame
+    return ValidationReport(
+        accepted=Bars(changed[~rejected].reset_index(drop=True)) if rejected.any() else Bars(changed),
+        quarantined=_both(structural.quarantined, frame[rejected]),
+        findings=tuple(sorted(findings, key=lambda finding: (finding.symbol, finding.session, finding.rule))),
+    )
+
+
+def _opinions(cross_checks: Sequence[Bars]) -> dict[str, list[SourceHistory]]:
+    opinions: dict[str, list[SourceHistory]] = {}
+    for number, other in enumerate(cross_checks, start=1):
+        for history in split_histories(other.frame):
+            name = f"{other.frame['source'].iloc[0]} (cross-check {number})"
+            opinions.setdefault(history.symbol, []).append(SourceHistory(name, history))
+    return opinions
+
+
+def _judge_symbol(
+    history: PriceHistory,
+    fresh: BoolArray,
+    others: Sequence[SourceHistory],
+    owed: Sequence[OwedAction],
+    rules: QualityRules,
+) -> _Verdict:
+    """Judge the fresh rows in order of time, each against the accepted ones before it."""
+    moving = replace(history, dividend=history.dividend.copy(), split=history.split.copy())
+    verdict = _Verdict()
+    for day, cash, ratio in owed:
+        row = int(np.searchsorted(moving.days, np.datetime64(day), side="right"))
+        # What came before the last known bar was moved to one of the known bars when that was judged.
+        if row < len(moving) and fresh[row]:
+            _carry(moving, row, cash, ratio, verdict)
+    accepted = np.ones(len(moving), dtype=bool)
+    # Only a row on which some rule could fail is looked at closely.
+    queue = np.flatnonzero(_suspects(moving, others, rules) & fresh).tolist()
+    heapify(queue)
+    last = -1
+    while queue:
+        row = heappop(queue)
+        if row == last:
+            continue
+        last = row
+        rows = np.r_[np.flatnonzero(accepted[:row])[1 - WINDOW :], row]
+        errors = _errors_of_last(moving.take(rows), others, rules)
+        if not errors:
+            continue
+        accepted[row] = False
+        verdict.rejected.append(row)
+        verdict.findings += errors
+        if row + 1 < len(moving) and fresh[row + 1]:
+            doubtful = any(finding.rule in DOUBTFUL_DIVIDEND for finding in errors)
+            cash = 0.0 if doubtful else stated(float(moving.dividend[row]), 0.0)
+            _carry(moving, row + 1, cash, float(moving.split[row]), verdict)
+            heappush(queue, row + 1)
+    return verdict
+
+
+def _carry(history: PriceHistory, row: int, cash: float, ratio: float, verdict: _Verdict) -> None:
+    """Move actions to a later row; a dividend on a row with a split is per new share."""
+    if cash:
+        paid = np.nan_to_num(history.dividend[row]) + cash / history.split[row]
+        history.dividend[row] = verdict.dividends[row] = paid
+    if ratio != 1.0:
+        history.split[row] = verdict.splits[row] = history.split[row] * ratio
+
+
+def _suspects(history: PriceHistory, others: Sequence[SourceHistory], rules: QualityRules) -> BoolArray:
+    """Rows on which a rule with severity ERROR could fail; every such rule needs one of these."""
+    suspects = np.zeros(len(history), dtype=bool)
+    if others:
+        apart = largest_deviation([SourceHistory(OWN, history), *others])
+        suspects |= np.nan_to_num(apart) > rules.source_deviation
+    if history.symbol == VOLATILITY_INDEX:
+        return suspects
+    suspects |= np.abs(np.nan_to_num(history.total_return)) > _level_move(rules)
+    for row in np.flatnonzero(history.split != 1):
+        suspects[row : row + rules.split_window + 1] = True
+    rows, stated, adjusted = shares_on_ex_dates(history)
+    gross = (stated > rules.source_deviation) | (np.abs(np.nan_to_num(adjusted - stated)) > rules.source_deviation)
+    suspects[rows[gross]] = True
+    return suspects
+
+
+def _errors_of_last(history: PriceHistory, others: Sequence[SourceHistory], rules: QualityRules) -> list[Finding]:
+    """Apply the rules with severity ERROR to the last row of ``history``."""
+    day = history.days[-1]
+    since = history.days[0]
+    witnesses = [_between(other, since, day) for other in others]
+    testimonies = [SourceHistory(OWN, history), *(other for other in witnesses if len(other.history))]
+    found = [finding for finding in disagreements(testimonies, rules) if finding.dataset == OWN]
+    if history.symbol != VOLATILITY_INDEX:
+        confirmed = np.zeros(len(history), dtype=bool)
+        if len(testimonies) > 1:
+            confirmed = confirmed_moves(testimonies, rules)[0]
+        splits = split_findings(history, rules)
+        explained = confirmed | split_rows(history, splits)
+        found += splits + dividend_findings(history, rules)
+        found += unit_findings(history, rules, explained) or _far_off(history, rules, explained)
+    last = day.item()
+    return [finding for finding in found if finding.session == last and finding.severity is Severity.ERROR]
+
+
+def _far_off(history: PriceHistory, rules: QualityRules, explained: BoolArray) -> list[Finding]:
+    """Find a price on another level than the last accepted one: a unit that stays wrong drifts off its exact ratio."""
+    move = float(history.total_return[-1])
+    if explained[-1] or not abs(move) > _level_move(rules):
+        return []
+    session = history.days[-1].item()
+    words = f"the price {history.close[-1]:g} is {np.exp(move):.4g} times the last one that was accepted"
+    message = f"{history.symbol} {session}: {words}"
+    return [Finding(history.symbol, session, "price_scale", Severity.ERROR, float(np.exp(move)), message)]
+
+
+def _level_move(rules: QualityRules) -> float:
+    """Log move that is nearer to the smallest quoting unit than to none."""
+    return float(np.log(min(rules.unit_ratios)) / 2)
+
+
+def _between(other: SourceHistory, first: np.datetime64, last: np.datetime64) -> SourceHistory:
+    days = other.history.days
+    rows = slice(int(np.searchsorted(days, first, "left")), int(np.searchsorted(days, last, "right")))
+    return replace(other, history=other.history.take(rows))
+
+
+def _both(one: Bars, rows: pd.DataFrame) -> Bars:
+    if rows.empty:
+        return one
+    return Bars.from_frame(pd.concat([one.frame, rows], ignore_index=True) if len(one) else rows)

@@ -1,0 +1,91 @@
+"""What the DAG backtest does: find the window, run it, draw its tear sheet, log it.
+
+Nothing here opens a book: no order, holding or risk state of a paper or live book is read or written and no broker is
+asked for anything, whatever past a backfill works for. Between tasks only windows, names and figures travel; a task that
+needs the run repeats it, which takes seconds, gives the same to the cent and works on any machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from trading_lib.adapters.output_file import write_whole
+from trading_lib.domain.errors import InputError
+from trading_lib.domain.sessions import parse_session
+from trading_lib.workflows import backtesting
+from trading_lib.workflows.backtesting import BacktestRun
+from trading_lib.workflows.settings import Settings, configuration_folder, load_settings
+from trading_lib.workflows.sweep_grid import GridPoint, configuration_at
+from trading_lib.workflows.tracking import tracking_uri
+
+Plan = dict[str, Any]
+
+HEADLINES = ("sessions", "final_nav", "annual_return", "sharpe", "max_drawdown", "max_risk_level", "orders")
+
+
+def window(params: Mapping[str, Any], start: datetime | None = None, end: datetime | None = None) -> Plan:
+    """Find the window of a run: the dates of its form, else the days of its data interval.
+
+    Parameters
+    ----------
+    start, end
+        The data interval; its end is the first instant that no longer belongs to it.
+    """
+    first, last = params.get("from"), params.get("to")
+    if bool(first) != bool(last):
+        raise InputError("only one end of the window is given", "give both `from` and `to`, or neither")
+    if not first or not last:
+        if start is None or end is None or start >= end:
+            raise InputError("the run has neither a window nor a data interval", "give `from` and `to`")
+        first, last = start.date().isoformat(), (end - timedelta(microseconds=1)).date().isoformat()
+    return {
+        "from": parse_session(first).isoformat(),
+        "to": parse_session(last).isoformat(),
+        "data": params.get("data"),
+        "sleeves": params.get("sleeves"),
+    }
+
+
+def run(plan: Plan, settings: Settings | None = None) -> Plan:
+    """Run the window and return its headlines."""
+    report = _run(plan, settings or load_settings()).report
+    return {"data_source": report["data_source"], **{name: report[name] for name in HEADLINES}}
+
+
+def tear_sheet(plan: Plan, settings: Settings | None = None) -> str:
+    """Write the window's tear sheet into the project's home and return the file's path."""
+    settings = settings or load_settings()
+    folder = settings.folders.home / "tear-sheets"
+    folder.mkdir(parents=True, exist_ok=True)
+    asked = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:8]
+    path = folder / f"{plan['from']}_{plan['to']}_{asked}.html"
+    write_whole(path, backtesting.tear_sheet(_run(plan, settings)))
+    return str(path)
+
+
+def log(plan: Plan, settings: Settings | None = None) -> Plan:
+    """Log the run with its tear sheet to MLflow; where no server runs, both answers are None."""
+    settings = settings or load_settings()
+    address = tracking_uri(settings)
+    if address is None:
+        return {"run_id": None, "url": None}
+    run_id = backtesting.track(_run(plan, settings), address)
+    return {"run_id": run_id, "url": f"{address}/#/runs/{run_id}"}
+
+
+def _run(plan: Plan, settings: Settings) -> BacktestRun:
+    if plan["sleeves"]:
+        environment = dict(os.environ)
+        point = GridPoint(0, {"strategy.sleeves": plan["sleeves"]})
+        settings = replace(
+            settings, configuration=configuration_at(point, configuration_folder(environment), environment)
+        )
+    data = Path(plan["data"]) if plan["data"] else None
+    return backtesting.backtest(settings, parse_session(plan["from"]), parse_session(plan["to"]), data)

@@ -1,0 +1,86 @@
+"""What the DAG parameter_sweep does: cut the grid into chunks, run each on some worker, collect. No book is opened.
+
+Points go into the trading database as they finish, so that chunks may run on several machines and a cancelled run leaves
+what it had.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from trading_lib.domain.errors import InputError
+from trading_lib.domain.sessions import parse_session
+from trading_lib.workflows.settings import Settings, load_settings
+from trading_lib.workflows.sweep import prepare
+from trading_lib.workflows.sweep_grid import expand_grid
+from trading_lib.workflows.sweep_point import OK, PointResult, PointRunner
+
+Plan = dict[str, Any]
+
+POINTS_PER_CHUNK = 25
+
+
+def chunks(params: Mapping[str, Any], settings: Settings | None = None) -> list[Plan]:
+    """Cut the form's grid into chunks; a grid, window or key that makes no sense is an error before any of them runs."""
+    settings = settings or load_settings()
+    if not params.get("grid"):
+        raise InputError("the run has no grid", 'give e.g. {"strategy.signals.momentum_high": [0.08, 0.10]}')
+    points = expand_grid(params["grid"])
+    first, last = parse_session(params["from"]), parse_session(params["to"])
+    plan = {"from": str(first), "to": str(last), "data": params.get("data"), "grid": dict(params["grid"])}
+    identity = json.dumps([plan, settings.configuration.config_hash], sort_keys=True)
+    plan["sweep"] = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    size = int(params.get("points_per_chunk") or POINTS_PER_CHUNK)
+    return [{**plan, "start": start, "stop": start + size} for start in range(0, len(points), size)]
+
+
+def run(plan: Plan, settings: Settings | None = None) -> Plan:
+    """Run one chunk; a point that fails is stored as failed and the others stand."""
+    from trading_lib.adapters.stores.research_store import SweepStore
+
+    settings = settings or load_settings()
+    store = SweepStore(settings.engine())
+    data = Path(plan["data"]) if plan["data"] else None
+    runner = PointRunner(prepare(settings, parse_session(plan["from"]), parse_session(plan["to"]), data))
+    counts = {"points": 0, "ok": 0}
+    for point in expand_grid(plan["grid"])[plan["start"] : plan["stop"]]:
+        result = runner.run(point)
+        store.save(plan["sweep"], [_row(result)])
+        counts["points"] += 1
+        counts["ok"] += result.status == OK
+    return {"sweep": plan["sweep"], **counts}
+
+
+def collect(sweep: str, best: int = 5, settings: Settings | None = None) -> Plan:
+    """Count the sweep's points and name the best by Sharpe ratio."""
+    from trading_lib.adapters.stores.research_store import SweepStore
+
+    rows = SweepStore((settings or load_settings()).engine()).points(sweep)
+    ranked = sorted(
+        (row for row in rows if row["metrics"].get("sharpe") is not None), key=lambda row: -row["metrics"]["sharpe"]
+    )
+    return {
+        "sweep": sweep,
+        "points": len(rows),
+        "ok": sum(row["status"] == OK for row in rows),
+        "failed": {str(row["point"]): row["reason"] for row in rows if row["status"] != OK},
+        "best": [
+            {"point": row["point"], "values": row["values"], "sharpe": row["metrics"]["sharpe"]}
+            for row in ranked[:best]
+        ],
+    }
+
+
+def _row(result: PointResult) -> dict[str, Any]:
+    return {
+        "point": result.point.number,
+        "values": dict(result.point.values),
+        "status": result.status,
+        "reason": result.reason,
+        "metrics": dict(result.metrics),
+        "config_hash": result.config_hash,
+    }
