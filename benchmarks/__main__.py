@@ -12,12 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import backtest, decision, storage, validation
+from benchmarks import backtest, decision, peers, storage, sweep, validation
 
 BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "backtest": backtest.run,
     "decision": decision.run,
+    "peers": peers.run,
     "storage": storage.run,
+    "sweep": sweep.run,
     "validation": validation.run,
 }
 

@@ -51,7 +51,7 @@ def parameter_sweep() -> None:
     def collect(finished: Any) -> Plan:
         from trading_lib.workflows import sweep_runs as workflow
 
-        return workflow.collect(list(finished)[0]["sweep"])
+        return workflow.collect(next(iter(finished))["sweep"])
 
     planned: Any = chunks()
     collect(run.expand(plan=planned))

@@ -10,10 +10,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from airflow.exceptions import AirflowFailException
 from airflow.sdk import Param, dag, task
-from airflow.timetables.interval import CronDataIntervalTimetable
+from airflow.sdk.exceptions import AirflowFailException
 from failure_mail import notify_failure
+from research_timetable import NextIntervalTimetable
 
 from trading_lib.domain.errors import DataQualityError
 
@@ -21,7 +21,7 @@ Plan = dict[str, Any]
 
 
 @dag(
-    schedule=CronDataIntervalTimetable("0 3 1 * *", timezone="UTC"),
+    schedule=NextIntervalTimetable("0 3 1 * *", timezone="UTC"),
     start_date=datetime.fromisoformat("2005-01-01T00:00:00+00:00"),
     catchup=False,
     max_active_runs=1,

@@ -60,7 +60,9 @@ def hedged_weights(portfolio: Portfolio) -> dict[str, float]:
     """Perpetual -> what is sold short of it, as a share of net asset value."""
     if not portfolio.perpetuals or portfolio.nav <= 0:
         return {}
-    return {symbol: float(-one.quantity * one.mark / portfolio.nav) for symbol, one in portfolio.perpetuals.items()}
+    # In one order always: sums of floats depend on it, and a stored portfolio may come back in another.
+    shorts = sorted(portfolio.perpetuals.items())
+    return {symbol: float(-one.quantity * one.mark / portfolio.nav) for symbol, one in shorts}
 
 
 def signal_stage(view: MarketView, config: DecisionConfig) -> tuple[RegimeReading, SignalPanel]:
@@ -177,7 +179,7 @@ def _apart(
     sleeves: tuple[Sleeve, ...],
     hedged: Mapping[str, float],
 ) -> FloatArray:
-    """Attribute the holdings where some are hedged: those are the hedging sleeve's to the lot, the others share the rest.
+    """Attribute holdings of which some are hedged: those are the hedging sleeve's, the others share the rest.
 
     Without a hedging sleeve nobody owns them, and they are closed.
     """
@@ -229,7 +231,7 @@ def _hedge_problem(answer: SleeveTarget, view: MarketView, sleeve: Sleeve) -> st
     if not sleeve.hedges or contract is None or not all(contract.covers(symbol) for symbol in answer.hedges):
         return f"it may not sell {', '.join(answer.hedges)} short"
     spot = float(answer.weights[view.universe.positions[contract.spot]])
-    if not all(0.0 <= weight for weight in answer.hedges.values()) or not sum(answer.hedges.values()) <= spot + 1e-9:
+    if not all(weight >= 0.0 for weight in answer.hedges.values()) or not sum(answer.hedges.values()) <= spot + 1e-9:
         return f"its short legs {dict(answer.hedges)} do not fit the weight {spot:.4f} of {contract.spot}"
     return ""
 

@@ -35,6 +35,14 @@ GRAPHS: dict[str, dict[str, list[str]]] = {
         "reconcile": ["report"],
         "report": [],
     },
+    "backtest": {
+        "window": ["backtest", "mlflow_run", "tear_sheet"],
+        "backtest": ["tear_sheet"],
+        "tear_sheet": ["mlflow_run"],
+        "mlflow_run": [],
+    },
+    "stress_test": {"scenarios": ["run"], "run": ["verdict"], "verdict": []},
+    "parameter_sweep": {"chunks": ["run"], "run": ["collect"], "collect": []},
     "risk_approval": {
         "question": ["approval", "record"],
         "approval": ["approved"],

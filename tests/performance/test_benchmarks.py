@@ -97,3 +97,9 @@ def test_without_costs_and_moves_nothing_is_lost_and_costs_only_cost() -> None:
     assert hold(still, targets, every, np.zeros(ASSETS), 1000.0) == pytest.approx(np.full(50, 1000.0))
     paid = hold(still, targets, every, UNIVERSE.cost_rates, 1000.0)
     assert (np.diff(paid) < 0).all()
+
+
+def test_what_is_bought_once_stays_as_it_is() -> None:
+    twice = Benchmark("two", {"SPY": 0.5, "TLT": 0.5}, rebalanced=False)
+    found = values_of(twice, prices(SPY=[0, 0.5, 0.5, 0.5]), np.ones(4, dtype=np.bool_))
+    assert found[3] == pytest.approx(1000 / (1 + COST) * (0.5 * 1.5**3 + 0.5), rel=1e-6)

@@ -15,8 +15,8 @@ from trading_lib.performance.deflated_sharpe import (
     probabilistic_sharpe,
 )
 
-# Bailey and Lopez de Prado 2014, "A Numerical Example": 100 trials whose annual Sharpe ratios have variance 1/2, the best
-# has 2.5 over 1,250 daily returns (250 a year) with skewness -3 and kurtosis 10.
+# Bailey and Lopez de Prado 2014, "A Numerical Example": 100 trials whose annual Sharpe ratios have variance 1/2, the
+# best has 2.5 over 1,250 daily returns (250 a year) with skewness -3 and kurtosis 10.
 VARIANCE = 0.5 / 250
 BEST = 2.5 / math.sqrt(250)
 
@@ -63,7 +63,8 @@ def test_more_trials_deflate_more() -> None:
 
 
 def test_the_figures_rest_on_raw_moments_per_period() -> None:
-    stats = pytest.importorskip("scipy.stats")
+    from scipy import stats
+
     returns = np.random.default_rng(4).standard_t(4, 800) * 0.01
     found = judge_sharpe(returns)
     assert found

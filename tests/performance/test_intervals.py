@@ -31,7 +31,8 @@ def autoregressive(phi: float, count: int, seed: int) -> np.ndarray:
 @pytest.mark.parametrize(("phi", "seed"), [(p, s) for s, p in enumerate((0.0, 0.1, 0.3, 0.6, 0.9, -0.4, 0.2, 0.5))])
 @pytest.mark.parametrize("count", [300, 1500])
 def test_block_length_is_that_of_another_program(phi: float, seed: int, count: int) -> None:
-    arch = pytest.importorskip("arch.bootstrap", reason="arch is not installed")
+    from arch import bootstrap as arch
+
     values = autoregressive(phi, count, seed)
     theirs = float(arch.optimal_block_length(values).iloc[0, 0])
     # A block shorter than one session does not exist; arch returns the formula's value.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def sharpe(values: np.ndarray) -> np.ndarray:
 def slowly(returns: np.ndarray, blocks: int) -> tuple[list[float], list[float]]:
     """The paper's steps one after the other: logits, and Sharpe ratios out of sample of the best in sample."""
     edges = np.linspace(0, len(returns), blocks + 1).round().astype(int)
-    parts = [returns[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    parts = [returns[a:b] for a, b in pairwise(edges)]
     logits, outcomes = [], []
     for chosen in combinations(range(blocks), blocks // 2):
         inside = np.concatenate([parts[b] for b in chosen])

@@ -233,7 +233,8 @@ def test_long_runs_are_thinned_out_where_they_are_stacked(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("chart", CHARTS)
 def test_plotly_accepts_the_figures(chart: Any) -> None:
-    graphs = pytest.importorskip("plotly.graph_objects")
+    from plotly import graph_objects as graphs
+
     for analysis in (usual()[0], of(quiet_record(30))):
         graphs.Figure(chart(analysis))
 

@@ -65,7 +65,7 @@ def test_options_override_the_strategys_section_for_one_sleeve() -> None:
     wild = settings(wild={"strategy": "trend", "budget": 1.0, "options": {"target_volatility": 0.5}})
     assert running_sleeves(wild)[0].strategy._config.target_volatility == 0.5  # type: ignore[attr-defined]
     wrong = settings(wild={"strategy": "trend", "budget": 1.0, "options": {"target_volatilty": 0.5}})
-    with pytest.raises(ConfigurationError, match="sleeve wild: .*target_volatilty"):
+    with pytest.raises(ConfigurationError, match=r"sleeve wild: .*target_volatilty"):
         check_sleeves(wrong)
 
 
@@ -84,7 +84,7 @@ def test_contradictions_are_refused_at_load(sleeves: dict[str, object], message:
 
 
 def test_an_unknown_strategy_is_named_with_the_known_ones() -> None:
-    with pytest.raises(ConfigurationError, match="sleeve mine: there is no strategy 'trnd': use one of .*trend"):
+    with pytest.raises(ConfigurationError, match=r"sleeve mine: there is no strategy 'trnd': use one of .*trend"):
         check_sleeves(settings(mine={"strategy": "trnd", "budget": 1.0}))
 
 

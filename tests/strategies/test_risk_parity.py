@@ -164,7 +164,8 @@ def test_compiled_and_uncompiled_agree(seed: int, assets: int) -> None:
 @pytest.mark.parametrize("assets", [2, 3, 5, 15])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_weights_equal_those_of_riskfolio(assets: int, seed: int) -> None:
-    riskfolio = pytest.importorskip("riskfolio")
+    import riskfolio
+
     generator = np.random.default_rng(seed)
     common = generator.normal(0, 0.008, (126, 1)) * generator.uniform(-0.4, 1.5, assets)
     returns = pd.DataFrame(common + generator.normal(0, 0.01, (126, assets)) * generator.uniform(0.3, 3, assets))

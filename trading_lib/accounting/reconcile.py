@@ -39,10 +39,10 @@ def unexplained_differences(
     cash += sum((position.entry_value for position in portfolio.perpetuals.values()), Decimal(0))
     cash += initial_cash + portfolio.dividends + portfolio.funding
     found = []
-    held = {**portfolio.positions, **portfolio.perpetuals}
+    held = {s: p.quantity for s, p in portfolio.positions.items()}
+    held |= {s: p.quantity for s, p in portfolio.perpetuals.items()}
     for symbol in sorted(held.keys() | quantities.keys()):
-        position = held.get(symbol)
-        stored = position.quantity if position else Decimal(0)
+        stored = held.get(symbol, Decimal(0))
         counted = quantities.get(symbol, Decimal(0))
         if stored != counted and symbol not in split_held:
             found.append(f"{symbol}: {stored} stored, {counted} from fills")

@@ -1,6 +1,6 @@
 """Crises that did not happen, from blocks of those that did: the stationary bootstrap over sessions.
 
-A block takes all assets of its sessions together, so that the way they fell together is kept. Input: bars of the crises.
+A block takes all assets of its sessions together, so that the way they fell together is kept. Input: bars of crises.
 Output: moves. After Politis and Romano, The Stationary Bootstrap (1994).
 """
 
@@ -16,7 +16,7 @@ from trading_lib.domain.prices import Bars, BoolArray, DateArray, FloatArray
 
 
 def moves_of(bars: Bars, universe: Universe, sessions: DateArray) -> SessionMoves:
-    """Moves of real sessions, from the bars of these dates.
+    """Turn the bars of real sessions into moves.
 
     Dividends count as part of the close, and splits are undone; the first session, which has no close before it, brings
     no bars.

@@ -33,8 +33,9 @@ class Layer(StrEnum):
     PRE_TRADE = "pre-trade"
 
 
+SETTLEMENTS = "funding settlements"
 # What of the data a decision cannot see: these reach the account only.
-NOT_IN_VIEW = frozenset({"fill_open", "dividend", "split", "cash_rate"})
+NOT_IN_VIEW = frozenset({"fill_open", "dividend", "split", "cash_rate", SETTLEMENTS})
 _OF_DECISION = (Layer.ACCOUNT, Layer.REGIME, Layer.SIGNAL)
 RESTS_ON: Mapping[Layer, tuple[Layer, ...]] = {
     Layer.DATA: (),
@@ -81,25 +82,30 @@ def data_differences(full: BacktestInput, known: BacktestInput, row: int) -> Ite
             Layer.DATA, "sessions", sessions[row].item(), "", str(sessions[0]), str(known.panel.sessions[0])
         )
         return
-    pairs: list[tuple[Layer, str, Any, Any]] = []
-    for side, other, names in (
-        (full.panel, known.panel, [field.name for field in fields(full.panel)]),
-        (full.factors, known.factors, ["total_return_close", "price_factor"]),
-    ):
-        pairs += [
-            (Layer.DATA, name, getattr(side, name), getattr(other, name))
-            for name in names
-            if name != "sessions" and _per_session(getattr(side, name), len(sessions))
-        ]
-    pairs += [
-        (Layer.FACTOR, name, full.factors.values[k], known.factors.values[k])
-        for k, name in enumerate(full.factors.names)
+    pairs = [
+        *_pairs(full.panel, known.panel, [field.name for field in fields(full.panel) if field.name != "sessions"]),
+        *_pairs(full.factors, known.factors, ["total_return_close", "price_factor"]),
     ]
+    if full.funding is not None:
+        names = ["rate", "annual_carry", "volatility_ratio", "age_hours"]
+        pairs += _pairs(full.funding, known.funding, names, "funding ")
+    values, others = full.factors.values, known.factors.values
+    pairs += [(Layer.FACTOR, name, values[k], others[k]) for k, name in enumerate(full.factors.names)]
+    yield from _settlement_differences(full, known, row)
     for layer, name, ours, theirs in pairs:
         at = _first_unequal(ours[: row + 1], theirs[: row + 1])
         if at is not None:
             symbol = symbols[at[1]] if len(at) > 1 and len(symbols) == ours.shape[1] else ""
             yield Difference(layer, name, sessions[at[0]].item(), symbol, _text(ours[at]), _text(theirs[at]))
+
+
+def _settlement_differences(full: BacktestInput, known: BacktestInput, row: int) -> Iterator[Difference]:
+    """Compare what was paid between decisions, up to the decision of ``row``."""
+    ours, theirs = (data.funding.settlements if data.funding else () for data in (full, known))
+    for day, one, other in zip(full.panel.sessions[: row + 1].tolist(), ours, theirs, strict=False):
+        if one != other:
+            yield Difference(Layer.DATA, SETTLEMENTS, day, "", *_differing(one, other))
+            return
 
 
 def outcome_differences(full: SessionOutcome, known: SessionOutcome, symbols: tuple[str, ...]) -> Iterator[Difference]:
@@ -125,6 +131,7 @@ def outcome_differences(full: SessionOutcome, known: SessionOutcome, symbols: tu
     for name, record in ours.targets.sleeves.items():
         other_record = theirs.targets.sleeves[name]
         yield from between(Layer.SLEEVE, name, record.target.weights, other_record.target.weights)
+        yield from between(Layer.SLEEVE, name, dict(record.target.hedges), dict(other_record.target.hedges))
         yield from between(Layer.SLEEVE, name, dict(record.target.memory), dict(other_record.target.memory))
         yield from between(Layer.SLEEVE, name, record.target.events, other_record.target.events)
     for name in ("wanted", "weights", "correlations", "clips"):
@@ -138,8 +145,11 @@ def outcome_differences(full: SessionOutcome, known: SessionOutcome, symbols: tu
     yield from between(Layer.PRE_TRADE, "denied orders", _denied(full), _denied(known))
 
 
-def _per_session(value: Any, sessions: int) -> bool:
-    return isinstance(value, np.ndarray) and value.shape[:1] == (sessions,)
+def _pairs(one: Any, other: Any, names: list[str], prefix: str = "") -> list[tuple[Layer, str, Any, Any]]:
+    """Arrays of both sides that have one row per session, the last axis of which is the assets' or the venues'."""
+    sessions = len(one.sessions) if hasattr(one, "sessions") else len(getattr(one, names[0]))
+    pairs = [(Layer.DATA, prefix + name, getattr(one, name), getattr(other, name)) for name in names]
+    return [pair for pair in pairs if isinstance(pair[2], np.ndarray) and pair[2].shape[:1] == (sessions,)]
 
 
 def _first_unequal(one: np.ndarray, other: np.ndarray) -> tuple[int, ...] | None:

@@ -110,8 +110,8 @@ class BacktestResult:
         Shape (S,): net asset value in dollars and the share of it in assets, at each decision.
     levels
         int8, shape (S,): effective risk level.
-    regimes, quantity, sleeves
-        Volatility regime, holdings and each sleeve's part of them at each decision; see `SessionArrays`.
+    regimes, quantity, funding, sleeves
+        Volatility regime, holdings, funding received and each sleeve's part of the holdings; see `SessionArrays`.
     denied
         Orders the pre-trade checks refused, with the reason.
     cancelled
@@ -124,6 +124,7 @@ class BacktestResult:
     levels: NDArray[np.int8]
     regimes: NDArray[np.int8]
     quantity: FloatArray
+    funding: FloatArray
     sleeves: Mapping[str, FloatArray]
     orders: tuple[Order, ...]
     fills: tuple[Fill, ...]
@@ -173,6 +174,7 @@ def run_backtest(
         levels=arrays.levels,
         regimes=arrays.regimes,
         quantity=arrays.quantity,
+        funding=np.diff(arrays.funding, prepend=0.0),
         sleeves=arrays.sleeves,
         orders=tuple(orders),
         fills=tuple(fills),

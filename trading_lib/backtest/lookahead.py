@@ -2,8 +2,8 @@
 
 The whole history is run once. Then it is cut at the decision of some of its sessions, the data is assembled from what
 was known then, and those sessions are decided again from where the book stood. Whatever comes out different has seen
-the future. Data after the cut is also replaced by garbage, which finds what a missing row would merely make fail, and
-which an order has to notice: its price is that of the next opening and of nothing else.
+the future. Where orders were decided, data after the cut is also replaced by garbage, which finds what a missing row
+would merely make fail, and which an order has to notice: its price is that of the next opening and of nothing else.
 
 A strategy that reads a file of its own cannot be caught this way, for cutting the history does not cut that file.
 """
@@ -51,6 +51,7 @@ def audit_lookahead(
     cuts: int = DEFAULT_CUTS,
     seed: int = 0,
     complete_runs: int = DEFAULT_COMPLETE_RUNS,
+    everything: DecisionConfig | None = None,
     progress: Progress = lambda line: None,
 ) -> LookaheadReport:
     """Audit data, factors, regime, every sleeve (those without a budget too), orders, fills and net asset value.
@@ -63,18 +64,20 @@ def audit_lookahead(
         How many sessions to cut at: a third each with orders, at month ends, and any.
     complete_runs
         At how many of them the whole run up to the cut is done again.
+    everything
+        Configuration of the second run, in which every sleeve is audited; default `every_sleeve` of the data's.
 
     Raises
     ------
     SessionError
         When the data does not cover the window.
     """
-    audit = _Audit(history, build, first, last)
+    audit = _Audit(history, build, first, last, everything)
     progress(f"ran {len(audit.rows)} sessions, {first} to {last}, with {', '.join(audit.sleeves)}")
     chosen = choose_cuts(audit.recorded[0], audit.rows, audit.full.panel.month_end, cuts, seed)
     again = set(chosen[np.linspace(0, len(chosen) - 1, complete_runs + 2).astype(int)[1:-1]].tolist())
     for number, row in enumerate(chosen.tolist()):
-        audit.cut(row, seed + row, kept_openings=number % 2 == 1, run_again=row in again)
+        audit.cut(row, seed + row, run_again=row in again)
         if (number + 1) % 10 == 0 or number + 1 == len(chosen):
             progress(f"{number + 1} of {len(chosen)} cuts compared, {len(audit.findings)} findings")
     return audit.report(chosen, len(again))
@@ -110,35 +113,50 @@ def choose_cuts(
 class _Audit:
     """The run on the whole history, and what the cuts found so far."""
 
-    def __init__(self, history: RawHistory, build: Build, first: date, last: date) -> None:
+    def __init__(
+        self, history: RawHistory, build: Build, first: date, last: date, everything: DecisionConfig | None
+    ) -> None:
         self._history, self._build = history, build
         self.full = build(history, last)
         self.rows = window_rows(self.full.panel, self.full.calendar, first, last)
         # As configured, and with every sleeve, for one without a budget decides nothing in the first.
-        self._configs = (self.full.config, every_sleeve(self.full.config))
+        self._configs = (self.full.config, everything or every_sleeve(self.full.config))
         self.recorded = [self._run(self.full, config, self.rows) for config in self._configs]
         self.sleeves = tuple(self.recorded[1][0].decision.targets.sleeves)
         self.findings: dict[tuple[Layer, str], Finding] = {}
         self._cuts_found: dict[tuple[Layer, str], set[date]] = {}
-        self._fills_checked = 0
+        self._fills_checked = self._scrambles = 0
 
-    def cut(self, row: int, seed: int, kept_openings: bool, run_again: bool) -> None:
-        """Cut at the decision of one session and compare."""
-        full, panel = self.full, self.full.panel
-        day: date = panel.sessions[row].item()
-        moment = full.calendar.decision_time(day)
-        until: date = panel.sessions[min(row + SCRAMBLED_SESSIONS, self.rows.stop - 1)].item()
-        openings = panel.sessions[[row, row + 1]] if kept_openings else None
-        garbage = self._history.scrambled_after(moment, full.calendar.decision_time(until), seed, openings)
-        known, scrambled = self._build(self._history.known_at(moment), day), self._build(garbage, until)
-        for check, data in ((Check.REPEATED, full), (Check.CUT, known), (Check.SCRAMBLED, scrambled)):
-            seen = list(data_differences(full, data, row)) if data is not full else []
-            self._note([*seen, *self._replayed(data, 0, row)], check, day)
-            # With every sleeve, only the sleeves are of interest: the rest is audited as configured.
-            self._note([*seen, *self._replayed(data, 1, row)], check, day, keep=(Layer.SLEEVE,))
-        self._note(self._fill_problems(scrambled, row, kept_openings), Check.OPENING, day)
+    def cut(self, row: int, seed: int, run_again: bool) -> None:
+        """Cut at the decision of one session and compare; where it decided orders, scramble what came later as well."""
+        day: date = self.full.panel.sessions[row].item()
+        known = self._build(self._history.known_at(self.full.calendar.decision_time(day)), day)
+        self._compare(self.full, Check.REPEATED, row)
+        self._compare(known, Check.CUT, row)
+        if self.recorded[0][row - self.rows.start].evening.working:
+            self._scramble(row, seed)
         if run_again:
             self._note(self._complete_run(known, row), Check.COMPLETE_RUN, day)
+
+    def _scramble(self, row: int, seed: int) -> None:
+        """Compare under garbage in place of the later data, every second time with the true next openings."""
+        panel, calendar = self.full.panel, self.full.calendar
+        kept_openings = self._scrambles % 2 == 1
+        self._scrambles += 1
+        day: date = panel.sessions[row].item()
+        until: date = panel.sessions[min(row + SCRAMBLED_SESSIONS, self.rows.stop - 1)].item()
+        openings = panel.sessions[[row, row + 1]] if kept_openings else None
+        moments = (calendar.decision_time(day), calendar.decision_time(until))
+        scrambled = self._build(self._history.scrambled_after(*moments, seed, openings), until)
+        self._compare(scrambled, Check.SCRAMBLED, row)
+        self._note(self._fill_problems(scrambled, row, kept_openings), Check.OPENING, day)
+
+    def _compare(self, data: BacktestInput, check: Check, row: int) -> None:
+        day: date = self.full.panel.sessions[row].item()
+        seen = list(data_differences(self.full, data, row)) if data is not self.full else []
+        self._note([*seen, *self._replayed(data, 0, row)], check, day)
+        # With every sleeve, only the sleeves are of interest: the rest is audited as configured.
+        self._note([*seen, *self._replayed(data, 1, row)], check, day, keep=(Layer.SLEEVE,))
 
     def report(self, chosen: np.ndarray, complete_runs: int) -> LookaheadReport:
         """Order the findings: culprits first, then by layer and date."""
@@ -187,9 +205,11 @@ class _Audit:
         prices = {fill.client_order_id: fill.price for fill in other.fills}
         decided = self.full.calendar.decision_time(recorded.session)
         for fill in self.recorded[0][step + 1].fills:
+            price = prices.get(fill.client_order_id)
+            if price is None and kept_openings:
+                continue  # validation set the garbage aside, so this opening shows nothing
             self._fills_checked += 1
             text = f"{fill.side} {fill.quantity} {fill.symbol} at {fill.price}"
-            price = prices.get(fill.client_order_id)
             if fill.filled_at <= decided or (not kept_openings and price == fill.price):
                 rival = f"{price} whatever the next opening is, at {fill.filled_at:%Y-%m-%d %H:%M} UTC"
                 yield Difference(Layer.FILL, SAME_BAR_FILL, recorded.session, fill.symbol, text, rival)

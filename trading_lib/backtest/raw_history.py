@@ -36,8 +36,9 @@ class RawHistory:
     ----------
     frames
         By kind: `BARS` with the columns of `BAR_COLUMNS`, `MACRO` with those of `MACRO_COLUMNS`, and any other
-        observations in long form. Each has a column ``available_at``, timezone-aware. `OPENED` holds bars that have
-        opened and are not complete; nothing but their open is known.
+        observations in long form, such as `FUNDING` or the bars of second opinions. Each has a column
+        ``available_at``, timezone-aware. `OPENED` holds bars that have opened and are not complete; nothing but their
+        open is known.
     always_open
         Symbols that trade around the clock: their bar opens at 00:00 UTC, so a decision knows an unfinished one's open.
     """
@@ -56,10 +57,13 @@ class RawHistory:
         return replace(self, frames=frames)
 
     def since(self, day: date) -> RawHistory:
-        """Cut off bars before ``day``, as if the history began there; other observations stay."""
-        bars = self.frames[BARS]
-        begun = bars[(bars["date"] >= pd.Timestamp(day)).to_numpy(dtype=bool)].reset_index(drop=True)
-        return replace(self, frames={**self.frames, BARS: begun})
+        """Cut off bars before ``day`` and what was known before it, as if nobody had listened until then."""
+        begun = pd.Timestamp(day)
+        frames = {}
+        for kind, frame in self.frames.items():
+            kept = frame["date"] >= begun if _is_bars(frame) else frame["available_at"] >= begun.tz_localize("UTC")
+            frames[kind] = frame[kept.to_numpy(dtype=bool)].reset_index(drop=True)
+        return replace(self, frames=frames)
 
     def scrambled_after(
         self, moment: datetime, until: datetime, seed: int, kept_openings: DateArray | None = None
@@ -77,17 +81,18 @@ class RawHistory:
         """
         generator = np.random.default_rng(seed)
         kept = self.known_at(until)
+        scramble = _PriceScramble([frame for frame in kept.frames.values() if _is_bars(frame)], generator)
         frames = {}
         for kind, frame in kept.frames.items():
             later = (frame["available_at"] > pd.Timestamp(moment)).to_numpy(dtype=bool)
-            if kind not in (BARS, OPENED):
+            if not _is_bars(frame):
                 frames[kind] = _scramble_numbers(frame, later, generator)
                 continue
             days = frame["date"].to_numpy().astype("datetime64[D]")
             opened = self._has_opened(frame, moment)
             if kept_openings is not None:
                 opened |= (days >= kept_openings[0]) & (days <= kept_openings[1])
-            frames[kind] = _scramble_bars(frame, later, generator, later & opened)
+            frames[kind] = scramble.apply(frame, later, later & opened)
         return replace(self, frames=frames)
 
     def _opened(self, moment: datetime) -> pd.DataFrame:
@@ -104,27 +109,38 @@ class RawHistory:
         return opened
 
 
-def _scramble_bars(
-    frame: pd.DataFrame, later: BoolArray, generator: np.random.Generator, opened: BoolArray
-) -> pd.DataFrame:
-    """Scramble the rows in ``later``; of those in ``opened`` the opening stays true."""
-    result = frame.copy()
-    rows = np.flatnonzero(later)
-    # Never nearer to the truth than half the size, or an opening might be the same to the cent.
-    size = generator.uniform(SCRAMBLE / 2, SCRAMBLE, len(rows)) * generator.choice([-1.0, 1.0], len(rows))
-    scrambled = {name: result[name].to_numpy(dtype=np.float64, copy=True) for name in _numbers(result)}
-    true_open = scrambled["open"].copy()
-    for name in (*PRICES, "adj_close", "volume"):
-        scrambled[name][rows] *= np.exp(size)
-    paying, splitting = rows[generator.random(len(rows)) < 0.2], rows[generator.random(len(rows)) < 0.05]
-    scrambled["dividend"][paying] = scrambled["close"][paying] * SCRAMBLED_DIVIDEND
-    scrambled["split"][splitting] = SCRAMBLED_SPLIT
-    scrambled["open"][opened] = true_open[opened]
-    for name in ("dividend", "split"):
-        scrambled[name][opened] = frame[name].to_numpy(dtype=np.float64)[opened]
-    scrambled["high"][opened] = np.fmax(scrambled["high"], true_open)[opened]
-    scrambled["low"][opened] = np.fmin(scrambled["low"], true_open)[opened]
-    return result.assign(**scrambled)
+def _is_bars(frame: pd.DataFrame) -> bool:
+    return "close" in frame.columns
+
+
+class _PriceScramble:
+    """One factor per symbol and day, the same for every source: a second opinion must not give the garbage away."""
+
+    def __init__(self, frames: list[pd.DataFrame], generator: np.random.Generator) -> None:
+        keys = pd.concat([frame[["symbol", "date"]] for frame in frames]).drop_duplicates()
+        count = len(keys)
+        # Never nearer to the truth than half the size, or an opening might be the same to the cent.
+        size = generator.uniform(SCRAMBLE / 2, SCRAMBLE, count) * generator.choice([-1.0, 1.0], count)
+        self._draws = keys.assign(
+            factor=np.exp(size), paying=generator.random(count) < 0.2, splitting=generator.random(count) < 0.05
+        )
+
+    def apply(self, frame: pd.DataFrame, later: BoolArray, opened: BoolArray) -> pd.DataFrame:
+        """Scramble the rows in ``later``; of those in ``opened`` the opening stays true."""
+        draws = frame[["symbol", "date"]].merge(self._draws, how="left", on=["symbol", "date"])
+        numbers = {name: frame[name].to_numpy(dtype=np.float64, copy=True) for name in _numbers(frame)}
+        true_open = numbers["open"].copy()
+        factor = np.where(later, draws["factor"].to_numpy(np.float64), 1.0)
+        for name in (*PRICES, "adj_close", "volume"):
+            numbers[name] *= factor
+        free = later & ~opened
+        paying, splitting = (free & draws[name].to_numpy(dtype=bool) for name in ("paying", "splitting"))
+        numbers["dividend"][paying] = numbers["close"][paying] * SCRAMBLED_DIVIDEND
+        numbers["split"][splitting] = SCRAMBLED_SPLIT
+        numbers["open"][opened] = true_open[opened]
+        numbers["high"][opened] = np.fmax(numbers["high"], true_open)[opened]
+        numbers["low"][opened] = np.fmin(numbers["low"], true_open)[opened]
+        return frame.assign(**numbers)
 
 
 def _scramble_numbers(frame: pd.DataFrame, later: BoolArray, generator: np.random.Generator) -> pd.DataFrame:

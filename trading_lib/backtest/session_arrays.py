@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,9 @@ class SessionArrays:
     regimes
         int8, shape (S,): position of the volatility regime among the members of `MarketRegime`.
     quantity
-        Shape (S, n): units held at each decision, after the opening's fills.
+        Shape (S, n): units held at each decision, after the opening's fills, net of what perpetuals sell short.
+    funding
+        Shape (S,): dollars received from funding since the run began.
     sleeves
         Sleeve -> shape (S, n): the part of the holdings it owns, as a share of net asset value.
     """
@@ -37,8 +40,10 @@ class SessionArrays:
         self.levels: NDArray[np.int8] = np.empty(sessions, np.int8)
         self.regimes: NDArray[np.int8] = np.empty(sessions, np.int8)
         self.quantity: FloatArray = np.zeros((sessions, len(universe)))
+        self.funding: FloatArray = np.zeros(sessions)
         self.sleeves: dict[str, FloatArray] = {}
         self._columns = universe.positions
+        self._universe = universe
         self._positions: object = None
         self._held: FloatArray = np.zeros(len(universe))
 
@@ -46,7 +51,9 @@ class SessionArrays:
         """Keep what session number ``step`` came to."""
         nav = float(portfolio.nav)
         self.nav[step] = nav
-        self.invested[step] = 1.0 - float(portfolio.cash) / nav if nav > 0 else 0.0
+        uninvested = portfolio.cash + _unrealised(portfolio) if portfolio.perpetuals else portfolio.cash
+        self.invested[step] = 1.0 - float(uninvested) / nav if nav > 0 else 0.0
+        self.funding[step] = float(portfolio.funding)
         self.levels[step] = decision.assessment.effective_level
         self.regimes[step] = REGIME_CODES[decision.regime.regime]
         # Marking keeps the mapping of positions, so the same object means that nothing was traded.
@@ -54,6 +61,8 @@ class SessionArrays:
             self._positions = portfolio.positions
             self._held = self._quantities(portfolio.positions.values())
         self.quantity[step] = self._held
+        for short in portfolio.perpetuals.values():
+            self.quantity[step, self._universe.traded(short.symbol)[1]] += float(short.quantity)
         for name, record in decision.targets.sleeves.items():
             own = self.sleeves.get(name)
             if own is None:
@@ -65,3 +74,7 @@ class SessionArrays:
         for position in positions:
             held[self._columns[position.symbol]] = float(position.quantity)
         return held
+
+
+def _unrealised(portfolio: Portfolio) -> Decimal:
+    return sum((short.unrealised for short in portfolio.perpetuals.values()), Decimal(0))

@@ -46,10 +46,10 @@ def continue_bars(bars: Bars, universe: Universe, sessions: DateArray, moves: Se
     """
     before = bars.frame[bars.frame["date"] < pd.Timestamp(sessions[0])]
     pieces = [before.assign(source=source)]
-    newest = before.dropna(subset=["close"]).drop_duplicates("symbol", keep="last").set_index("symbol")
+    newest = before.dropna(subset=["close"]).drop_duplicates("symbol", keep="last").set_index("symbol").T
     for column, instrument in enumerate(universe):
-        if instrument.symbol in newest.index:
-            last = newest.loc[instrument.symbol]
+        if instrument.symbol in newest.columns:
+            last = newest[instrument.symbol]
             pieces.append(_continued(instrument, last, sessions, moves, column, source))
     pieces.append(_index_rows(sessions, moves.volatility_index, source))
     return Bars.from_frame(pd.concat([piece for piece in pieces if len(piece)], ignore_index=True))
@@ -60,12 +60,12 @@ def _continued(
 ) -> pd.DataFrame:
     brought = np.isfinite(moves.close[:, column])
     ratios = np.where(brought, moves.close[:, column], 1.0)
-    closes = float(last["close"]) * np.cumprod(ratios)
+    closes: FloatArray = (float(last["close"]) * np.cumprod(ratios)).astype(np.float64)
     before = closes / ratios
-    prices = {
-        name: before * np.where(brought, getattr(moves, name)[:, column], 1.0)
-        for name in ("open", "high", "low")
-    } | {"close": closes}
+    prices: dict[str, FloatArray] = {
+        name: before * np.where(brought, getattr(moves, name)[:, column], 1.0) for name in ("open", "high", "low")
+    }
+    prices["close"] = closes
     if instrument.calendar is TradingCalendar.ALWAYS:
         return _every_day(instrument, last, sessions, prices, source)
     return _rows(
@@ -133,7 +133,7 @@ def column_matrix(bars: Bars, universe: Universe, sessions: DateArray, name: str
 
 
 def index_levels(bars: Bars, sessions: DateArray) -> FloatArray:
-    """Closes of ^VIX on the dates of ``sessions``, shape (S,), NaN where there is none."""
+    """Read the closes of ^VIX on the dates of ``sessions``, shape (S,), NaN where there is none."""
     levels = np.full(len(sessions), np.nan)
     for symbol, days, values in _by_symbol(bars, "close"):
         if symbol == VOLATILITY_INDEX:

@@ -49,7 +49,9 @@ def stress_picture(outcomes: Sequence[ScenarioOutcome], tail: FloatArray | None,
 
 
 def _draw_scenario(axis: Any, outcome: ScenarioOutcome) -> None:
-    assert outcome.nav is not None and outcome.levels is not None and outcome.sessions is not None
+    assert outcome.nav is not None
+    assert outcome.levels is not None
+    assert outcome.sessions is not None
     days = outcome.sessions.astype("datetime64[ms]").astype(object)
     axis.plot(days, outcome.nav / outcome.nav[0] * 100, color="#1f4e79", linewidth=1.2)
     for level, colour in LEVEL_COLOURS.items():
@@ -114,8 +116,10 @@ def _tail_table(tail: Mapping[str, Any] | None) -> str:
     if not tail or tail["status"] != "run":
         reason = html.escape(tail["reason"]) if tail else "not asked for"
         return f'<h2>Crisis paths</h2><p class="absent">{reason}</p>'
-    cells = "".join(f"<tr><td>{name} of the paths lose at most</td><td>{value:.1%}</td></tr>"
-                    for name, value in tail["max_drawdown_quantiles"].items())
+    cells = "".join(
+        f"<tr><td>{name} of the paths lose at most</td><td>{value:.1%}</td></tr>"
+        for name, value in tail["max_drawdown_quantiles"].items()
+    )
     return (
         f"<h2>Crisis paths</h2><p>{tail['paths']} paths of {tail['sessions']} sessions from blocks of "
         f"{html.escape(', '.join(tail['drawn_from']))}; {tail['share_reaching_level_4']:.0%} reach level 4.</p>"

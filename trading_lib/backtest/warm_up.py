@@ -80,9 +80,15 @@ def audit_warm_up(
     first: date,
     last: date,
     beginnings: int = 4,
+    everything: DecisionConfig | None = None,
     progress: Progress = lambda line: None,
 ) -> WarmUpReport:
     """Start the history at several later sessions and compare.
+
+    Parameters
+    ----------
+    everything
+        Configuration in which the sleeves are looked at; default `every_sleeve` of the data's.
 
     Raises
     ------
@@ -98,7 +104,7 @@ def audit_warm_up(
             f"from {first} to {last} there are {max(stop - start + 1, 0)} sessions",
             f"the warm-up audit needs more than {HORIZON}",
         )
-    configs = (full.config, every_sleeve(full.config))
+    configs = (full.config, everything or every_sleeve(full.config))
     recorded = [list(trade_sessions(replace(full, config=config), range(start, stop + 1))) for config in configs]
     progress(f"ran {len(recorded[0])} sessions, {first} to {last}")
     chosen = np.unique(np.linspace(start + 1, start + room, beginnings).astype(int)).tolist()
@@ -155,7 +161,7 @@ def _decision_errors(
 
 def _month_end_view(data: BacktestInput, row: int) -> MarketView:
     """Treat every session as a month end, or a monthly sleeve would need what happens to be there at the few it has."""
-    return replace(view_at(data.universe, data.panel, data.factors, row), month_end=True)
+    return replace(view_at(data.universe, data.panel, data.factors, row, funding=data.funding), month_end=True)
 
 
 def _errors_as_configured(ours: Decision, theirs: Decision) -> dict[_Key, float]:

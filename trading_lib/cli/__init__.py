@@ -14,8 +14,8 @@ from trading_lib.cli.approvals import app as approvals_app
 from trading_lib.cli.audit import app as audit_app
 from trading_lib.cli.data import app as data_app
 from trading_lib.cli.database import app as database_app
-from trading_lib.cli.explain import app as explain_app
 from trading_lib.cli.experiments import app as experiments_app
+from trading_lib.cli.explain import app as explain_app
 from trading_lib.cli.operations import app as operations_app
 from trading_lib.cli.quality import app as quality_app
 from trading_lib.cli.research import app as research_app
@@ -29,7 +29,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Intelligent Trading System: backtest, paper-trade and operate a systematic portfolio.",
 )
-for group in (research_app, experiments_app, trade_app, approvals_app, data_app, quality_app, audit_app, explain_app, operations_app):
+for group in (
+    research_app,
+    experiments_app,
+    trade_app,
+    approvals_app,
+    data_app,
+    quality_app,
+    audit_app,
+    explain_app,
+    operations_app,
+):
     app.registered_commands += group.registered_commands
     app.registered_groups += group.registered_groups
 app.add_typer(database_app, name="db")

@@ -67,6 +67,10 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     yield from _risk_lines(found["risk"])
     yield _line("Approved", f"{found['approved_weight']:.2%}")
     yield from _order_lines(found)
+    for leg in found["short_legs"]:
+        yield _line("Short leg", f"{leg['symbol']}: holds {leg['quantity']}")
+        if leg["order"]:
+            yield from _order_lines({**leg, "held_back": ""})
 
 
 def _sleeve_lines(found: dict[str, Any]) -> Iterator[str]:

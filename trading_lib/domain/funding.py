@@ -78,7 +78,7 @@ class FundingPanel:
     settlements: tuple[tuple[Settlement, ...], ...]
 
     def view(self, row: int) -> FundingView:
-        """What was known at the decision of session number ``row``."""
+        """Cut out what was known at the decision of session number ``row``."""
         return FundingView(
             self.venues, self.rate[row], self.annual_carry[row], self.volatility_ratio[row], self.age_hours[row]
         )

@@ -157,7 +157,7 @@ class Universe:
         return self.instruments[position]
 
     def traded(self, symbol: str) -> tuple[Instrument, int]:
-        """What an order for ``symbol`` trades, and the place on the asset axis where its prices are.
+        """Return what an order for ``symbol`` trades, and the place on the asset axis where its prices are.
 
         A perpetual trades like its spot asset, with costs of its own.
         """
@@ -168,7 +168,7 @@ class Universe:
             raise UnknownSymbolError(f"perpetual {symbol!r} is not configured", "set carry in strategy.yaml")
         slippage = contract.slippage_rate + contract.basis_cost
         spot = self[contract.spot]
-        leg = replace(spot, symbol=symbol, name=symbol, commission_rate=contract.commission_rate, slippage_rate=slippage)
+        leg = replace(spot, symbol=symbol, commission_rate=contract.commission_rate, slippage_rate=slippage)
         return leg, self.positions[contract.spot]
 
     def require_known(self, symbols: Iterable[str], book: str) -> None:

@@ -77,7 +77,7 @@ class SleeveTarget:
     memory
         Numbers to be reminded of next session.
     hedges
-        Perpetual -> share of the sleeve's capital to be sold short of it, together at most the weight of its spot asset.
+        Perpetual -> share of the sleeve's capital to be sold short of it, together at most its spot asset's weight.
         Only a strategy with a true attribute ``hedges`` may have any.
     """
 

@@ -40,7 +40,7 @@ class TargetWeights:
         for record in self.sleeves.values():
             for symbol, weight in record.target.hedges.items():
                 wanted[symbol] = wanted.get(symbol, 0.0) + record.budget * weight
-        return wanted
+        return dict(sorted(wanted.items()))
 
     @property
     def events(self) -> tuple[SleeveEvent, ...]:

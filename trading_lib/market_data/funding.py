@@ -57,17 +57,23 @@ def assemble_funding(
     columns = [_columns(venue.with_interval(), decisions, contract.windows) for venue in venues]
     shape = (4, len(sessions), len(venues))
     table = np.stack(columns, axis=2) if columns else np.empty(shape)
-    return FundingPanel(contract.venues, *table, settlements=_settlements(venues, bars, contract, decisions))
+    rate, annual_carry, volatility_ratio, age_hours = table
+    settlements = _settlements(venues, bars, contract, decisions)
+    return FundingPanel(contract.venues, rate, annual_carry, volatility_ratio, age_hours, settlements)
 
 
 def _venue_rates(frame: pd.DataFrame, venue: str, symbol: str) -> _VenueRates:
     usable = (frame["venue"] == venue) & (frame["symbol"] == symbol) & np.isfinite(frame["rate"])
-    rows = frame[usable]
+    rows = frame[usable].sort_values("settled_at", kind="stable")
+    settled = rows["settled_at"].dt.tz_convert(None).dt.round("min").to_numpy().astype("datetime64[us]")
+    stated = rows["interval_hours"].to_numpy(dtype=np.float64)
+    # A window's first rate comes without an interval, even where the settlement before it is stored.
+    since = np.r_[np.nan, np.diff(settled) / ONE_HOUR] if len(settled) else np.empty(0)
     return _VenueRates(
-        settled=rows["settled_at"].dt.tz_convert(None).dt.round("min").to_numpy().astype("datetime64[us]"),
+        settled=settled,
         known=rows["available_at"].dt.tz_convert(None).to_numpy().astype("datetime64[us]"),
         rate=rows["rate"].to_numpy(dtype=np.float64),
-        hours=rows["interval_hours"].to_numpy(dtype=np.float64),
+        hours=np.where(np.isfinite(stated), stated, since),
     )
 
 
@@ -87,9 +93,7 @@ def _columns(venue: _VenueRates, decisions: DateArray, windows: FundingWindows) 
     return columns
 
 
-def _volatility_ratio(
-    settled: DateArray, rates: FloatArray, decision: np.datetime64, windows: FundingWindows
-) -> float:
+def _volatility_ratio(settled: DateArray, rates: FloatArray, decision: np.datetime64, windows: FundingWindows) -> float:
     """Divide the recent standard deviation by that of the history before it; NaN while there is too little of it."""
     since = decision - _days(windows.recent_days)
     begin, split = np.searchsorted(settled, [since - _days(windows.history_days), since], side="right")

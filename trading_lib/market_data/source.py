@@ -91,6 +91,7 @@ class CrossCheckedSource(Protocol):
         """Bars to compare with, never traded on: one answer per opinion."""
 
 
+@runtime_checkable
 class FundingSource(Protocol):
     """A place settled funding rates of perpetual futures come from."""
 

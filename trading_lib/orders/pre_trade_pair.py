@@ -1,4 +1,4 @@
-"""Pre-trade rules of the two legs of a hedge: a short covers spot that is held or being bought, and both legs go or none.
+"""Pre-trade rules of a hedge: a short covers spot that is held or being bought, and both legs go or none.
 
 Input: one order of the pair and what it is checked against. Output: None, or why it is denied.
 """

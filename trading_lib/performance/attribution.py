@@ -29,7 +29,7 @@ class Attribution:
     price
         Gains and losses at the reference prices, before costs; cash for fractions of a share after a split included.
     dividends
-        Cash received.
+        Cash received, funding of perpetuals included.
     commission, slippage
         Paid, none negative.
     carried
@@ -57,6 +57,10 @@ def attribute_assets(record: RunRecord) -> Attribution:
     flow = trades.spread(trades.flow, shape)
     commission, slippage = trades.spread(trades.commission, shape), trades.spread(trades.slippage, shape)
     dividends, fractions, evening = _corporate_actions(record)
+    received = dividends.copy()
+    contract = record.universe.perpetuals
+    if record.funding is not None and contract is not None and contract.spot in record.universe.positions:
+        received[:, record.universe.positions[contract.spot]] += record.funding
     gain = np.zeros(shape)
     gain[1:] = np.diff(record.value, axis=0)
     carried = np.zeros(shape)
@@ -64,7 +68,7 @@ def attribute_assets(record: RunRecord) -> Attribution:
     carried[1:] = held[1:] - record.value[:-1]
     return Attribution(
         price=gain + flow + fractions + slippage,
-        dividends=dividends,
+        dividends=received,
         commission=commission,
         slippage=slippage,
         carried=carried + fractions + dividends,
@@ -120,7 +124,8 @@ def attribute_sleeves(
     shares = _shares(np.array([sleeves[name] for name in names]).reshape(len(names), *quantity.shape))
     before = np.zeros_like(shares)
     before[:, 1:] = shares[:, :-1]
-    after = np.where((quantity != 0.0)[None], shares, before)
+    # Both legs of a hedge net to no quantity at all, and still belong to somebody.
+    after = np.where(((quantity != 0.0) | (shares.sum(axis=0) > 0.0))[None], shares, before)
     total = attribution.total
     result = {
         name: (before[k] * attribution.carried + after[k] * (total - attribution.carried)).sum(axis=1)

@@ -29,13 +29,15 @@ class RunRecord:
     levels, regimes
         int8, shape (S,): effective risk level, and position of the volatility regime among `MarketRegime`'s members.
     quantity
-        Shape (S, n): units held at each decision.
+        Shape (S, n): units held at each decision, net of what perpetuals sell short.
     sleeves
         Sleeve -> shape (S, n): the part of the holdings it owns, as a share of net asset value.
     close, mark_return, dividend, split
         Shape (S, n), the rows of `PricePanel`.
     cash_rate, month_end
         Shape (S,), likewise.
+    funding
+        Shape (S,): dollars received from funding in each session; None where no perpetual was held.
     """
 
     universe: Universe
@@ -55,6 +57,7 @@ class RunRecord:
     split: FloatArray
     cash_rate: FloatArray
     month_end: BoolArray
+    funding: FloatArray | None = None
 
     @cached_property
     def returns(self) -> FloatArray:

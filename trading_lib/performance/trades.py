@@ -46,13 +46,15 @@ class TradeArrays:
 
 
 def tabulate(fills: Sequence[Fill], sessions: DateArray, universe: Universe) -> TradeArrays:
-    """Turn fills into arrays; a fill outside ``sessions`` is a KeyError."""
+    """Turn fills into arrays; a fill outside ``sessions`` is a KeyError.
+
+    A perpetual's fills count as trades in the asset that it hedges.
+    """
     rows = {day: row for row, day in enumerate(sessions.astype("datetime64[D]").astype(object))}
-    columns = universe.positions
     table = np.array([_dollars(fill) for fill in fills], dtype=np.float64).reshape(len(fills), 3)
     return TradeArrays(
         row=np.array([rows[fill.session] for fill in fills], dtype=np.int64),
-        column=np.array([columns[fill.symbol] for fill in fills], dtype=np.int64),
+        column=np.array([universe.traded(fill.symbol)[1] for fill in fills], dtype=np.int64),
         flow=table[:, 0],
         commission=table[:, 1],
         slippage=table[:, 2],

@@ -49,7 +49,9 @@ def constrain(
     if not valid_weights(wanted):
         raise ValueError(f"sleeve weights must be finite and not negative, got {wanted}")
     correlations = known_correlations(view, config.correlation_window)
-    limit = min(1.0 - config.cash_buffer, config.max_leverage)
+    # Short legs are gross exposure too; taken at full size, since scaling the spot legs scales them as well.
+    short = sum(r.budget * sum(r.target.hedges.values()) for r in sleeves.values() if r.target.hedges)
+    limit = min(1.0 - config.cash_buffer, max(config.max_leverage - short, 0.0))
     weights, clipped, any_clipped = _clip(
         wanted,
         held_weights,

@@ -48,8 +48,10 @@ def _share(parts: FloatArray, otherwise: FloatArray) -> FloatArray:
     """Divide parts by their sum, or ``otherwise`` by its own where that is zero."""
     total = parts.sum()
     if total > 0.0:
-        return parts / total
-    return otherwise / otherwise.sum()
+        shares: FloatArray = parts / total
+    else:
+        shares = otherwise / otherwise.sum()
+    return shares
 
 
 @compiled

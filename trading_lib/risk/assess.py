@@ -5,6 +5,7 @@ Input: view, regime, signals, target weights, portfolio, yesterday's `RiskState`
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 import numpy as np
@@ -46,7 +47,9 @@ def assess_risk(
         Shape (n,): the present weights; nothing that may not be increased rises above them.
     """
     universe, session, nav = view.universe, view.session, float(portfolio.nav)
-    model_volatility = portfolio_volatility(view.mark_returns, targets.weights, config.volatility_window)
+    hedges = targets.hedges
+    exposed = _exposed(targets.weights, hedges, universe) if hedges else targets.weights
+    model_volatility = portfolio_volatility(view.mark_returns, exposed, config.volatility_window)
     step = advance_level(state, session, nav, model_volatility, config)
     average, largest, smallest = _correlation_summary(view, targets.correlations)
     floor, floor_reason = correlation_floor(average, smallest, config)
@@ -59,7 +62,9 @@ def assess_risk(
     blocks = blocked_purchases(
         view, signals, effective, step.approved, minimum, stops.cooling_off, negative_cash=portfolio.cash < 0
     )
-    limits = limited(universe, targets.weights, held_weights, blocks, recovery_size(recovery, config), limit)
+    limits = limited(
+        universe, targets.weights, held_weights, blocks, recovery_size(recovery, config), limit, sum(hedges.values())
+    )
     events = (
         *regime_events(state, regime, effective, session),
         *sleeve_events(targets.events, effective, session),
@@ -103,6 +108,16 @@ def assess_risk(
         ),
         events=events,
     )
+
+
+def _exposed(weights: FloatArray, hedges: Mapping[str, float], universe: Universe) -> FloatArray:
+    """Weights without what short legs hedge, which moves with nothing."""
+    if universe.perpetuals is None:
+        return weights
+    net = weights.copy()
+    column = universe.positions[universe.perpetuals.spot]
+    net[column] = max(net[column] - sum(hedges.values()), 0.0)
+    return net
 
 
 def _correlation_summary(view: MarketView, correlations: FloatArray) -> tuple[float, float, float]:

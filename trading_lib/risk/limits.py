@@ -72,7 +72,13 @@ def blocked_purchases(
 
 
 def limited(
-    universe: Universe, targets: FloatArray, held: FloatArray, blocks: Blocks, size: float, leverage_limit: float
+    universe: Universe,
+    targets: FloatArray,
+    held: FloatArray,
+    blocks: Blocks,
+    size: float,
+    leverage_limit: float,
+    short: float = 0.0,
 ) -> Limits:
     """Lower the target weights to what the rules allow; nothing is sold here that a target keeps.
 
@@ -84,11 +90,13 @@ def limited(
         Share of normal size that the re-entry ladder allows to be bought. A target that only keeps a holding would
         otherwise shrink by it every session.
     leverage_limit
-        Largest sum of weights.
+        Largest sum of weights, short legs included.
+    short
+        What sleeves want short, as a share of net asset value.
     """
     ladder: FloatArray = targets if size == 1.0 else np.minimum(targets, np.maximum(targets * size, held))
     weights = ladder.copy()
-    total = float(ladder.sum()) if leverage_limit < np.inf else 0.0
+    total = float(ladder.sum()) + short if leverage_limit < np.inf else 0.0
     if total > leverage_limit:
         weights *= leverage_limit / total
     blocked = blocks[0][1]

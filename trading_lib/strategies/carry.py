@@ -73,7 +73,7 @@ class Carry:
             weights,
             partial(_words, config, steps, view.funding is None),
             {name: 1.0 for v, s in steps.items() for name in _remembered(v, s)},
-            _events(config, steps, sleeve, held),
+            _events(config, steps, sleeve),
             hedges,
         )
 
@@ -109,11 +109,11 @@ def venue_step(config: CarryConfig, venue: str, reading: VenueReading | None, he
     known = reading or VenueReading()
     if not math.isfinite(known.rate):
         return _without_rate(config, known, held, kept)
-    rate = f"{known.rate:+.4%} per 8 hours ({known.annual_carry:+.1%} a year)"
+    rate = f"{known.rate:+.5%} per 8 hours ({known.annual_carry:+.1%} a year)"
     if held > 0 and known.rate < config.exit_rate:
-        return VenueStep(0.0, f"{rate} is below {config.exit_rate:.4%}, both legs are closed")
+        return VenueStep(0.0, f"{rate} is below {config.exit_rate:.3%}, both legs are closed")
     if not known.rate > config.entry_rate:
-        between = f"{rate} is not above {config.entry_rate:.4%}"
+        between = f"{rate} is not above {config.entry_rate:.3%}"
         return VenueStep(kept, f"{between}, " + ("what is held stays" if held > 0 else "nothing is opened"))
     if not known.volatility_ratio <= config.pause_ratio:
         missing = math.isnan(known.volatility_ratio)
@@ -124,7 +124,7 @@ def venue_step(config: CarryConfig, venue: str, reading: VenueReading | None, he
         )
         return VenueStep(kept, f"{rate}, but {cause}: nothing is opened", paused=not missing)
     grown = f" (cut from {held:.1%}, above the limit of {limit:.1%})" if held > limit else ""
-    return VenueStep(max(kept, size), f"{rate} is above {config.entry_rate:.4%}{grown}")
+    return VenueStep(max(kept, size), f"{rate} is above {config.entry_rate:.3%}{grown}")
 
 
 def _without_rate(config: CarryConfig, known: VenueReading, held: float, kept: float) -> VenueStep:
@@ -148,13 +148,11 @@ def _remembered(venue: str, step: VenueStep) -> list[str]:
     return ([venue] if step.weight > 0 else []) + ([f"paused:{venue}"] if step.paused else [])
 
 
-def _events(
-    config: CarryConfig, steps: dict[str, VenueStep], sleeve: SleeveView, held: dict[str, float]
-) -> tuple[SleeveEvent, ...]:
+def _events(config: CarryConfig, steps: dict[str, VenueStep], sleeve: SleeveView) -> tuple[SleeveEvent, ...]:
     """Tell of entries, exits and pauses once each, not on every session they last."""
     events = []
     for venue, step in steps.items():
-        was_in, is_in = venue in sleeve.memory or held.get(venue, 0.0) > 0, step.weight > 0
+        was_in, is_in = venue in sleeve.memory, step.weight > 0
         if is_in != was_in:
             kind = "carry_entry" if is_in else "carry_exit"
             events.append(SleeveEvent(kind, f"{venue}: {step.reason}", config.spot))

@@ -190,7 +190,7 @@ class CarryConfig(Configuration):
         return PerpetualContract(self.perpetual, self.spot, self.allowed_venues, *costs, windows)
 
     def with_options(self, options: Mapping[str, Any]) -> CarryConfig:
-        """Return the section with a sleeve's options in place; what belongs to the account is set in the section only."""
+        """Return the section with a sleeve's options; what belongs to the account is set in the section only."""
         changed = CarryConfig.model_validate({**self.model_dump(), **options})
         if changed.contract != self.contract:
             raise ValueError("venues, contract, its costs and windows belong into the section carry, not into options")

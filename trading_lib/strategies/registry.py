@@ -112,9 +112,13 @@ def running_sleeves(settings: StrategySettings) -> tuple[Sleeve, ...]:
 
 
 def check_sleeves(settings: StrategySettings) -> None:
-    """Create every sleeve, with or without a budget, so that a mistake shows when the configuration is loaded."""
+    """Create every sleeve, with or without a budget, so that a mistake shows when the configuration is loaded.
+
+    What comes with the system can only be wrong through options; the sections were checked by their models.
+    """
     for sleeve in settings.sleeves:
-        _create(sleeve, settings)
+        if sleeve.options or sleeve.strategy not in BUILT_IN:
+            _create(sleeve, settings)
 
 
 def _create(sleeve: SleeveConfig, settings: StrategySettings) -> Strategy:

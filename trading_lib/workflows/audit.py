@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from dataclasses import asdict, dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,19 @@ import pandas as pd
 
 from trading_lib.backtest.engine import BacktestInput, window_rows
 from trading_lib.backtest.findings import Finding, LookaheadReport
-from trading_lib.backtest.lookahead import DEFAULT_CUTS, audit_lookahead
-from trading_lib.backtest.raw_history import BARS, MACRO, OPENED, RawHistory
+from trading_lib.backtest.lookahead import DEFAULT_CUTS, Build, audit_lookahead, every_sleeve
+from trading_lib.backtest.raw_history import BARS, FUNDING, MACRO, OPENED, RawHistory
 from trading_lib.backtest.warm_up import WarmUpReport, audit_warm_up
+from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.errors import InputError
-from trading_lib.domain.instruments import TradingCalendar
+from trading_lib.domain.instruments import TradingCalendar, Universe
+from trading_lib.domain.positioning import FundingRates
 from trading_lib.domain.prices import VOLATILITY_INDEX, Bars, MacroSeries
 from trading_lib.domain.sessions import FIRST_SESSION
-from trading_lib.validation.structural import validate_bars
+from trading_lib.market_data.source import FundingSource
+from trading_lib.validation.arrivals import judge_arrivals
 from trading_lib.workflows.backtesting import backtest_input, code_version
+from trading_lib.workflows.cross_checks import cross_checks
 from trading_lib.workflows.ingestion import newest_session
 from trading_lib.workflows.market import build_market
 from trading_lib.workflows.settings import Settings
@@ -29,15 +33,25 @@ from trading_lib.workflows.source_choice import offline_source, source_kind
 Progress = Callable[[str], None]
 Report = dict[str, Any]
 
+# Kinds of frames that hold second opinions on the bars.
+OPINION = "cross-check "
 # A year before the window gives every factor its history.
 YEAR = 252
 
 
 @dataclass(frozen=True, slots=True)
 class AuditInput:
-    """Raw observations of a source and the window to audit."""
+    """Raw observations of a source, the way from them to a run, and the window to audit.
+
+    Attributes
+    ----------
+    everything
+        The decision with every sleeve; carry may use every venue the source knows rates of.
+    """
 
     history: RawHistory
+    build: Build
+    everything: DecisionConfig
     source: str
     first: date
     last: date
@@ -64,11 +78,12 @@ def lookahead(
     loaded = load_history(settings, data, first, last)
     found = audit_lookahead(
         loaded.history,
-        market_builder(settings),
+        loaded.build,
         loaded.first,
         loaded.last,
         cuts=cuts,
         seed=seed,
+        everything=loaded.everything,
         progress=progress,
     )
     return _named(settings, loaded) | _lookahead_report(found, seed)
@@ -83,7 +98,9 @@ def warm_up(
 ) -> Report:
     """Measure how much history everything needs; see `audit_warm_up`."""
     loaded = load_history(settings, data, first, last)
-    found = audit_warm_up(loaded.history, market_builder(settings), loaded.first, loaded.last, progress=progress)
+    found = audit_warm_up(
+        loaded.history, loaded.build, loaded.first, loaded.last, everything=loaded.everything, progress=progress
+    )
     return _named(settings, loaded) | _warm_up_report(found)
 
 
@@ -93,39 +110,51 @@ def load_history(settings: Settings, data: Path | None, first: date | None, last
     end = last or newest_session(kind, data, settings)
     if first and first > end:
         raise InputError(f"the window {first} to {end} is inverted", "swap the two dates")
-    universe, now = settings.configuration.universe, settings.clock()
+    now, symbols = settings.clock(), [*settings.configuration.universe.symbols, VOLATILITY_INDEX]
     source = offline_source(kind, data, settings)
-    bars = source.bars([*universe.symbols, VOLATILITY_INDEX], FIRST_SESSION, end, now).bars
-    macro = source.macro(FIRST_SESSION, end, now)
+    bars = source.bars(symbols, FIRST_SESSION, end, now).bars
+    frames = {BARS: bars.frame, MACRO: source.macro(FIRST_SESSION, end, now).frame}
+    for number, opinion in enumerate(cross_checks(source, symbols, FIRST_SESSION, end, now)):
+        frames[f"{OPINION}{number}"] = opinion.frame
+    decision = settings.configuration.decision
+    universe, everything = settings.configuration.universe, every_sleeve(decision)
+    contract = universe.perpetuals
+    if contract is not None and isinstance(source, FundingSource):
+        rates = source.funding([contract.name], FIRST_SESSION, end, now).rates.frame
+        venues = contract.venues or tuple(sorted(rates["venue"].unique().tolist()))
+        # A sleeve that no venue allows decides nothing, and nothing can be found in it.
+        carry = decision.strategy.carry.model_copy(update={"allowed_venues": venues})
+        strategy = everything.strategy.model_copy(update={"carry": carry})
+        everything = everything.model_copy(update={"strategy": strategy})
+        universe = replace(universe, perpetuals=carry.contract)
+        frames[FUNDING] = rates
     always_open = tuple(i.symbol for i in universe if i.calendar is TradingCalendar.ALWAYS)
-    history = RawHistory({BARS: bars.frame, MACRO: macro.frame}, always_open)
-    full = market_builder(settings)(history, end)
+    history, build = RawHistory(frames, always_open), market_builder(settings, universe)
+    full = build(history, end)
     sessions = full.panel.sessions
     begin: date = first or sessions[min(YEAR, len(sessions) // 2)].item()
     if len(window_rows(full.panel, settings.calendar, begin, end)) < 2:
         raise InputError(f"from {begin} to {end} there is one session only", "choose a longer window")
-    return AuditInput(history, full.panel.source, begin, end)
+    return AuditInput(history, build, everything, full.panel.source, begin, end)
 
 
-def market_builder(settings: Settings) -> Callable[[RawHistory, date], BacktestInput]:
-    """Return the way from raw observations to a run: validation, panel, adjustment, factors."""
-    universe, calendar, now = settings.configuration.universe, settings.calendar, settings.clock()
+def market_builder(settings: Settings, universe: Universe) -> Build:
+    """Return the way from raw observations to a run: verdicts on the bars, panel, adjustment, factors, funding."""
+    active = replace(settings, configuration=replace(settings.configuration, universe=universe))
+    now = settings.clock()
 
     def build(history: RawHistory, last: date) -> BacktestInput:
-        bars = _accepted(history, now, settings)
-        return backtest_input(
-            settings, build_market(bars, MacroSeries(history.frames[MACRO]), universe, calendar, last)
-        )
+        frames = history.frames
+        opinions = [Bars(frame) for kind, frame in frames.items() if kind.startswith(OPINION) and len(frame)]
+        bars = judge_arrivals(Bars(frames[BARS]), universe, now, opinions).accepted
+        opened = frames.get(OPENED)
+        if opened is not None and len(opened):
+            bars = Bars.from_frame(pd.concat([bars.frame, opened]))
+        macro = MacroSeries(frames[MACRO])
+        rates = FundingRates(frames[FUNDING]) if FUNDING in frames else None
+        return backtest_input(active, build_market(bars, macro, universe, settings.calendar, last, rates))
 
     return build
-
-
-def _accepted(history: RawHistory, now: datetime, settings: Settings) -> Bars:
-    accepted = validate_bars(Bars(history.frames[BARS]), settings.configuration.universe, now).accepted
-    opened = history.frames.get(OPENED)
-    if opened is None or opened.empty:
-        return accepted
-    return Bars.from_frame(pd.concat([accepted.frame, opened]))
 
 
 def _named(settings: Settings, loaded: AuditInput) -> Report:

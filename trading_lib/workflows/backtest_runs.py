@@ -1,8 +1,8 @@
 """What the DAG backtest does: find the window, run it, draw its tear sheet, log it.
 
 Nothing here opens a book: no order, holding or risk state of a paper or live book is read or written and no broker is
-asked for anything, whatever past a backfill works for. Between tasks only windows, names and figures travel; a task that
-needs the run repeats it, which takes seconds, gives the same to the cent and works on any machine.
+asked for anything, whatever past a backfill works for. Between tasks only windows, names and figures travel; a
+task that needs the run repeats it, which takes seconds, gives the same to the cent and works on any machine.
 """
 
 from __future__ import annotations

@@ -88,6 +88,7 @@ def backtest_market(
         "denied_orders": len(result.denied),
         "cancelled_orders": len(result.cancelled),
         "dividends": float(result.portfolio.dividends),
+        "funding": float(result.portfolio.funding),
         "config_hash": configuration.config_hash,
         "code_version": code_version(),
         **report_analysis(analysis),
@@ -108,6 +109,7 @@ def backtest_input(settings: Settings, market: Market, book: str = "backtest") -
         paper=configuration.paper,
         initial_cash=Decimal(configuration.initial_cash),
         book=book,
+        funding=market.funding,
     )
 
 
@@ -134,6 +136,7 @@ def run_record(data: BacktestInput, result: BacktestResult) -> RunRecord:
         split=panel.split[rows],
         cash_rate=panel.cash_rate[rows],
         month_end=panel.month_end[rows],
+        funding=result.funding,
     )
 
 

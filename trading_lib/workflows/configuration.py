@@ -131,7 +131,7 @@ def load_configuration(folder: Path, environment: Mapping[str, str] | None = Non
         orders=execution.orders,
         pre_trade=execution.pre_trade,
     )
-    assets = Universe(tuple(Instrument(**row.model_dump()) for row in universe.instruments))
+    assets = Universe(tuple(Instrument(**row.model_dump()) for row in universe.instruments), settings.carry.contract)
     check_consistency(assets, decision, execution.initial_cash)
     return SystemConfiguration(
         universe=assets,

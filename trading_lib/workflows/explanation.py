@@ -87,6 +87,7 @@ def explain_symbol(evidence: Evidence, symbol: str) -> Section:
         "order": _order(evidence, symbol),
         "held_back": _held_back(evidence, held, symbol, at),
         "fill": _fill(evidence, symbol),
+        "short_legs": _short_legs(evidence, symbol),
     }
 
 
@@ -148,6 +149,7 @@ def _sleeves(evidence: Evidence, symbol: str, at: int) -> list[Section]:
                 "held": float(record.held[at]),
                 "wanted": float(record.target.weights[at]),
                 "wanted_of_nav": float(record.budget * record.target.weights[at]),
+                "hedges_of_nav": {leg: record.budget * weight for leg, weight in record.target.hedges.items()},
                 "reason": words.get(symbol, ""),
                 "sleeve_reason": words.get("", ""),
                 "events": [event.reason for event in record.target.events if event.symbol in ("", symbol)],
@@ -206,6 +208,24 @@ def _sections(
         }
         for step in steps
         if step.before[at] != step.after[at]
+    ]
+
+
+def _short_legs(evidence: Evidence, symbol: str) -> list[Section]:
+    """Perpetuals that hedge the asset: what is sold short, and the session's order and fill."""
+    contract = evidence.view.universe.perpetuals
+    if contract is None or contract.spot != symbol:
+        return []
+    held = evidence.portfolio.perpetuals
+    ordered = [order.symbol for order in evidence.decision.batch.orders if contract.covers(order.symbol)]
+    return [
+        {
+            "symbol": leg,
+            "quantity": str(held[leg].quantity) if leg in held else "0",
+            "order": _order(evidence, leg),
+            "fill": _fill(evidence, leg),
+        }
+        for leg in sorted({*held, *ordered})
     ]
 
 

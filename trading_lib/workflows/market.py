@@ -7,15 +7,21 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
+from trading_lib.adapters.stores.positioning_store import PositioningStore
 from trading_lib.domain.errors import SessionError
+from trading_lib.domain.funding import FundingPanel
 from trading_lib.domain.instruments import TradingCalendar, Universe
 from trading_lib.domain.market_view import FactorPanel, MarketView, view_at
+from trading_lib.domain.positioning import FundingRates
 from trading_lib.domain.prices import VOLATILITY_INDEX, Bars, MacroSeries, PricePanel
 from trading_lib.domain.sessions import FIRST_SESSION, SessionCalendar
 from trading_lib.factors.calculator import calculate_factors
+from trading_lib.market_data.chain import CHAIN
+from trading_lib.market_data.funding import assemble_funding
 from trading_lib.market_data.panel import assemble_panel
-from trading_lib.market_data.source import MarketDataSource, SourceAnswer
+from trading_lib.market_data.source import FundingSource, MarketDataSource, SourceAnswer
 from trading_lib.validation.arrivals import judge_arrivals
 from trading_lib.validation.report import ValidationReport
 from trading_lib.workflows.cross_checks import cross_checks
@@ -26,10 +32,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """A panel and its factors."""
+    """A panel, its factors, and funding where the universe's perpetual has allowed venues."""
 
     panel: PricePanel
     factors: FactorPanel
+    funding: FundingPanel | None = None
 
     def row(self, session: date) -> int:
         """Row of ``session``; `SessionError` when the data does not reach it."""
@@ -43,7 +50,7 @@ class Market:
 
     def view(self, universe: Universe, session: date) -> MarketView:
         """Look at what was known at the decision time of ``session``."""
-        return view_at(universe, self.panel, self.factors, self.row(session), session)
+        return view_at(universe, self.panel, self.factors, self.row(session), session, self.funding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +64,38 @@ class LoadedSource:
 
 
 def build_market(
-    bars: Bars, macro: MacroSeries, universe: Universe, calendar: SessionCalendar, last: date | None = None
+    bars: Bars,
+    macro: MacroSeries,
+    universe: Universe,
+    calendar: SessionCalendar,
+    last: date | None = None,
+    rates: FundingRates | None = None,
 ) -> Market:
-    """Assemble the panel and compute the factors."""
+    """Assemble the panel, compute the factors, and add funding when there are rates to read."""
     panel = assemble_panel(bars, macro, universe, calendar, last)
-    return Market(panel, calculate_factors(panel))
+    funding = None
+    if rates is not None and universe.perpetuals is not None:
+        funding = assemble_funding(rates, bars, universe.perpetuals, panel.sessions, calendar)
+    return Market(panel, calculate_factors(panel), funding)
+
+
+def funding_from_source(source: object, universe: Universe, last: date, as_of: datetime) -> FundingRates | None:
+    """Read the rates of the universe's perpetual; None where it has no allowed venue or the source no rates."""
+    contract = universe.perpetuals
+    if contract is None or not contract.venues or not isinstance(source, FundingSource):
+        return None
+    return source.funding([contract.name], FIRST_SESSION, last, as_of).rates
+
+
+def funding_from_store(store: MarketStore, source: str, universe: Universe, as_of: datetime) -> FundingRates | None:
+    """Read the rates known at ``as_of`` like `funding_from_source`; a chain's come from the venues themselves."""
+    contract = universe.perpetuals
+    if contract is None or not contract.venues:
+        return None
+    positioning = PositioningStore(store.engine)
+    names = contract.venues if source == CHAIN else (source,)
+    frames = [positioning.read_funding(name, as_of, [contract.name]).frame for name in names]
+    return FundingRates.from_frame(pd.concat(frames, ignore_index=True))
 
 
 def market_from_source(
@@ -74,7 +108,8 @@ def market_from_source(
     validation = judge_arrivals(answer.bars, universe, as_of, opinions)
     macro = source.macro(FIRST_SESSION, last, as_of)
     newest = _newest_session(validation.accepted, universe, calendar)
-    market = build_market(validation.accepted, macro, universe, calendar, newest)
+    rates = funding_from_source(source, universe, last, as_of)
+    market = build_market(validation.accepted, macro, universe, calendar, newest, rates)
     return LoadedSource(market, answer, validation, macro)
 
 
@@ -86,7 +121,8 @@ def market_from_store(
     always_open = [i.symbol for i in universe if i.calendar is TradingCalendar.ALWAYS]
     bars = store.read_bars(source, as_of, opened=True, always_open=always_open)
     macro = store.read_macro(source, as_of)
-    return build_market(bars, macro, universe, calendar, session)
+    rates = funding_from_store(store, source, universe, as_of)
+    return build_market(bars, macro, universe, calendar, session, rates)
 
 
 def _newest_session(bars: Bars, universe: Universe, calendar: SessionCalendar) -> date | None:

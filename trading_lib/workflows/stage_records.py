@@ -42,7 +42,8 @@ def signals_from(record: Mapping[str, Any]) -> tuple[RegimeReading, SignalPanel]
 def targets_record(targets: TargetWeights, symbols: Sequence[str]) -> Record:
     """Payload of the target stage, each sleeve's words included."""
     sleeves = {name: _sleeve_record(record) for name, record in targets.sleeves.items()}
-    return _values(targets) | {"sleeves": sleeves, "symbols": list(symbols)}
+    # A JSON object of the database does not keep its keys in order, and reasons name the sleeves in theirs.
+    return _values(targets) | {"sleeves": sleeves, "sleeve_names": list(sleeves), "symbols": list(symbols)}
 
 
 def _sleeve_record(record: SleeveRecord) -> Record:
@@ -54,6 +55,7 @@ def _sleeve_record(record: SleeveRecord) -> Record:
         "memory": dict(target.memory),
         "words": dict(target.words()),
         "events": [_values(event) for event in target.events],
+        "hedges": dict(target.hedges),
     }
 
 
@@ -67,7 +69,8 @@ def sleeves_from(record: Mapping[str, Any], symbols: Sequence[str] = ()) -> dict
     """
     then = record.get("symbols", symbols)
     order = [then.index(symbol) if symbol in then else -1 for symbol in symbols] if list(symbols) != then else None
-    return {name: _sleeve_from(stored, order) for name, stored in record.get("sleeves", {}).items()}
+    sleeves = record.get("sleeves", {})
+    return {name: _sleeve_from(sleeves[name], order) for name in record.get("sleeve_names", sleeves)}
 
 
 def _sleeve_from(stored: Mapping[str, Any], order: list[int] | None) -> SleeveRecord:
@@ -80,6 +83,7 @@ def _sleeve_from(stored: Mapping[str, Any], order: list[int] | None) -> SleeveRe
         words=lambda: stored["words"],
         memory=stored["memory"],
         events=tuple(SleeveEvent(**event) for event in stored["events"]),
+        hedges=stored.get("hedges", {}),
     )
     return SleeveRecord(target, weights("held"), stored["budget"])
 

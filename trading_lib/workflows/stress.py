@@ -28,6 +28,7 @@ from trading_lib.workflows.source_choice import offline_source, source_kind
 
 Report = dict[str, Any]
 
+
 @dataclass(frozen=True, slots=True)
 class StressRun:
     """A finished stress test and its report, which is what ``trading stress --out`` writes."""
@@ -110,9 +111,7 @@ def choose_scenarios(config: StressConfig, only: Sequence[str]) -> tuple[Scenari
     return tuple(scenario for name, scenario in known.items() if not only or name in only)
 
 
-def run_scenario(
-    settings: Settings, loaded: LoadedSource, scenario: Scenario, config: StressConfig
-) -> ScenarioOutcome:
+def run_scenario(settings: Settings, loaded: LoadedSource, scenario: Scenario, config: StressConfig) -> ScenarioOutcome:
     """Run one scenario; when the data cannot carry it, the outcome says what is missing."""
     try:
         if isinstance(scenario, HistoricalWindow):
@@ -120,9 +119,7 @@ def run_scenario(
         return _decline(settings, loaded, scenario, config)
     except SessionError as error:
         first, last = (scenario.first, scenario.last) if isinstance(scenario, HistoricalWindow) else (None, None)
-        return ScenarioOutcome(
-            scenario.name, scenario.kind, scenario.limit, first, last, "absent", error.problem
-        )
+        return ScenarioOutcome(scenario.name, scenario.kind, scenario.limit, first, last, "absent", error.problem)
 
 
 def _historical(
@@ -156,7 +153,7 @@ def _run_from(
 ) -> ScenarioOutcome:
     panel = market.panel
     opened = panel.sessions[max(0, row - config.lead_sessions)].item()
-    result = run_backtest(backtest_input(settings, market, "stress"), opened, last.item())
+    result = run_backtest(backtest_input(settings, market, "stress"), opened, last.astype(object))
     absent = tuple(s for s, price in zip(panel.symbols, panel.close[row], strict=True) if not np.isfinite(price))
     return measure_scenario(scenario.name, scenario.kind, scenario.limit, result, panel.sessions[row].item(), absent)
 

@@ -83,7 +83,7 @@ class PointRunner:
     def __init__(self, task: SweepTask) -> None:
         self._task = task
         self._calendar = exchange_sessions()
-        self._views = SessionViews(task.base.universe, task.market.panel, task.market.factors)
+        self._views = SessionViews(task.base.universe, task.market.panel, task.market.factors, task.market.funding)
         rows = window_rows(task.market.panel, self._calendar, task.first, task.last)
         self._cash_rate = task.market.panel.cash_rate[rows.start : rows.stop]
 
@@ -120,6 +120,7 @@ class PointRunner:
             initial_cash=configuration.initial_cash,
             book="sweep",
             views=self._views,
+            funding=self._task.market.funding,
         )
         result = run_backtest(data, self._task.first, self._task.last)
         if not (result.nav > 0).all():

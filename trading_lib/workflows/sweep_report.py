@@ -89,7 +89,9 @@ def _number(value: float | None) -> float:
 
 def _returns(result: PointResult) -> FloatArray:
     assert result.nav is not None
-    returns: FloatArray = result.nav[1:] / result.nav[:-1] - 1.0
+    # Over the average cash rate, which is the same for all points.
+    cash = (result.metrics["cash_rate"] or 0.0) / SESSIONS_PER_YEAR
+    returns: FloatArray = result.nav[1:] / result.nav[:-1] - 1.0 - cash
     return returns
 
 

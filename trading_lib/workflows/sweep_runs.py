@@ -1,7 +1,7 @@
 """What the DAG parameter_sweep does: cut the grid into chunks, run each on some worker, collect. No book is opened.
 
-Points go into the trading database as they finish, so that chunks may run on several machines and a cancelled run leaves
-what it had.
+Points go into the trading database as they finish, so that chunks may run on several machines and a cancelled run
+leaves what it had.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ POINTS_PER_CHUNK = 25
 
 
 def chunks(params: Mapping[str, Any], settings: Settings | None = None) -> list[Plan]:
-    """Cut the form's grid into chunks; a grid, window or key that makes no sense is an error before any of them runs."""
+    """Cut the form's grid into chunks; a form that makes no sense is an error before any of them runs."""
     settings = settings or load_settings()
     if not params.get("grid"):
         raise InputError("the run has no grid", 'give e.g. {"strategy.signals.momentum_high": [0.08, 0.10]}')

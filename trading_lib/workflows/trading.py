@@ -18,6 +18,7 @@ from trading_lib.backtest.engine import execute, settle_row
 from trading_lib.decision import (
     FIRST_SESSION,
     SleeveHistory,
+    hedged_weights,
     held_weights,
     order_stage,
     risk_stage,
@@ -25,7 +26,8 @@ from trading_lib.decision import (
     target_stage,
 )
 from trading_lib.domain.errors import SessionError, TradingError
-from trading_lib.domain.orders import Fill, OrderEvent, OrderStatus
+from trading_lib.domain.funding import Settlement
+from trading_lib.domain.orders import Fill, Order, OrderEvent, OrderStatus
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.prices import VOLATILITY_INDEX
 from trading_lib.domain.records import DecisionRecord
@@ -95,7 +97,8 @@ def _roll(run: BookRun, portfolio: Portfolio) -> Portfolio:
     """Settle every session after the portfolio's, up to the run's."""
     data = run.input
     working = [order for order, _ in run.orders.orders(run.book.name, statuses=OPEN_STATUSES)]
-    data.universe.require_known([*portfolio.positions, *(order.symbol for order in working)], f"book {run.book.name}")
+    traded = [*portfolio.positions, *portfolio.perpetuals, *(order.symbol for order in working)]
+    data.universe.require_known(traded, f"book {run.book.name}")
     known_fills = run.orders.fills(run.book.name)
     for row in range(run.market.row(portfolio.session) + 1, run.market.row(run.session) + 1):
         day: date = run.market.panel.sessions[row].item()
@@ -142,7 +145,8 @@ def targets(plan: Plan, run: BookRun | None = None) -> Result:
     view, config, portfolio = active.view, active.decision_config, active.portfolio()
     regime, panel = signals_from(active.stage("signals"))
     held = held_weights(view.universe, portfolio)
-    weights = target_stage(view, regime, panel, held, _sleeve_history(active), config)
+    hedged = hedged_weights(portfolio)
+    weights = target_stage(view, regime, panel, held, _sleeve_history(active), config, hedged)
     words = describe_signals(view, regime, panel, weights.weights, config.strategy.signals)
     actual = {symbol: float(held[i]) for i, symbol in enumerate(view.universe.symbols)}
     active.state.save_stage(active.book.name, active.session, "targets", targets_record(weights, view.universe.symbols))
@@ -225,7 +229,7 @@ def place(plan: Plan, run: BookRun | None = None) -> Result:
     denied = sent = 0
     with active.orders.book_lock(name):
         found = active.orders.orders(name, session=session)
-        context = _pre_trade_context(active) if found else None
+        context = _pre_trade_context(active, tuple(order for order, _ in found)) if found else None
         for order, status in found:
             if context and status is OrderStatus.INTENDED:
                 # The switch is read for every order: it may be thrown while earlier ones are on their way.
@@ -250,8 +254,9 @@ def place(plan: Plan, run: BookRun | None = None) -> Result:
     return {"sent": sent, "denied": denied, "broker": SIMULATED_BROKER}
 
 
-def _pre_trade_context(run: BookRun) -> PreTradeContext:
-    return pre_trade_context(run.view, run.portfolio(), run.assessment(), run.decision_config.pre_trade)
+def _pre_trade_context(run: BookRun, orders: tuple[Order, ...]) -> PreTradeContext:
+    config = run.decision_config.pre_trade
+    return pre_trade_context(run.view, run.portfolio(), run.assessment(), config, orders=orders)
 
 
 def fills(plan: Plan, run: BookRun | None = None) -> Result:
@@ -269,13 +274,23 @@ def reconcile(plan: Plan, run: BookRun | None = None) -> Result:
     active = run or BookRun.open(plan)
     portfolio, name = active.portfolio(), active.book.name
     executed = [fill for fill in active.orders.fills(name) if fill.session <= active.session]
-    differences = unexplained_differences(portfolio, active.book.initial_cash, executed, _splits(active))
+    differences = unexplained_differences(
+        portfolio, active.book.initial_cash, executed, _splits(active), _settlements(active)
+    )
     if differences:
         raise TradingError(
             f"book {name} does not reconcile at {active.session}: {'; '.join(differences)}",
             "compare tables fills and portfolio_state before trading on",
         )
     return {"positions": len(portfolio.positions), "fills": len(executed), "differences": 0}
+
+
+def _settlements(run: BookRun) -> list[Settlement]:
+    """List the funding of every venue since the book was opened."""
+    if run.market.funding is None:
+        return []
+    first, last = run.market.row(run.book.opened_session) + 1, run.market.row(run.session) + 1
+    return [settlement for row in run.market.funding.settlements[first:last] for settlement in row]
 
 
 def _splits(run: BookRun) -> list[tuple[date, str, Decimal]]:

@@ -68,6 +68,11 @@ class MarketStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    @property
+    def engine(self) -> Engine:
+        """The database the store is in."""
+        return self._engine
+
     def upsert_bars(self, bars: Bars, now: datetime) -> UpsertCounts:
         """Store bars in one transaction.
 

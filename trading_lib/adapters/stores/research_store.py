@@ -88,7 +88,7 @@ class SweepStore:
             connection.execute(upsert, [{"sweep": sweep, **row} for row in rows])
 
     def points(self, sweep: str) -> list[Row]:
-        """Stored points of a sweep in the grid's order."""
+        """Read a sweep's stored points in the grid's order."""
         query = select(sweep_points).where(sweep_points.c.sweep == sweep).order_by(sweep_points.c.point)
         with self._engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]

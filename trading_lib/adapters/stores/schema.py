@@ -300,6 +300,8 @@ portfolio_state = Table(
     _required("realised_pnl", Numeric),
     _required("dividends", Numeric),
     _required("costs", Numeric),
+    Column("perpetuals", JSONB, nullable=False, server_default="{}"),
+    Column("funding", Numeric, nullable=False, server_default="0"),
 )
 
 # The peaks are floats in `RiskState`: drawdown is a ratio, not an account.

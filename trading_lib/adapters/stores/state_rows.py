@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from trading_lib.adapters.stores.payloads import decode, encode
-from trading_lib.domain.portfolio import Portfolio, Position
+from trading_lib.domain.portfolio import PerpetualPosition, Portfolio, Position
 from trading_lib.domain.risk import RiskEvent, RiskState
 from trading_lib.domain.signals import MarketRegime, SignalType, TradeSignal
 
@@ -31,6 +31,13 @@ def portfolio_row(book: str, portfolio: Portfolio) -> dict[str, Any]:
         "realised_pnl": portfolio.realised_pnl,
         "dividends": portfolio.dividends,
         "costs": portfolio.costs,
+        "perpetuals": encode(
+            {
+                symbol: {"quantity": one.quantity, "entry_value": one.entry_value, "mark": one.mark}
+                for symbol, one in portfolio.perpetuals.items()
+            }
+        ),
+        "funding": portfolio.funding,
     }
 
 
@@ -46,6 +53,8 @@ def portfolio_from(row: Mapping[Any, Any]) -> Portfolio:
         realised_pnl=row["realised_pnl"],
         dividends=row["dividends"],
         costs=row["costs"],
+        perpetuals={symbol: PerpetualPosition(symbol, **one) for symbol, one in decode(row["perpetuals"]).items()},
+        funding=row["funding"],
     )
 
 

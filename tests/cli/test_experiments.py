@@ -1,0 +1,179 @@
+"""trading stress, sweep and gates as a user meets them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.price_folder import write_price_folder
+from trading_lib.adapters.include_folder import include_folder
+from trading_lib.cli import main
+from trading_lib.workflows.sweep_grid import GridPoint
+from trading_lib.workflows.sweep_point import PointResult, PointRunner
+
+WINDOW = ("--from", "2021-01-04", "--to", "2021-06-30")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("MLFLOW_TRACKING_URI", "TRADING_DATABASE_URL", "TRADING_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TRADING_HOME", str(tmp_path / "home"))
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def prices(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_price_folder(tmp_path_factory.mktemp("cli") / "prices", date(2019, 1, 2), date(2021, 6, 30))
+
+
+def run(*arguments: str) -> int:
+    """Exit code of the command line."""
+    try:
+        main(list(arguments))
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def write_grid(folder: Path, grid: dict[str, Any]) -> Path:
+    path = folder / "grid.yaml"
+    path.write_text(yaml.safe_dump(grid))
+    return path
+
+
+def test_stress_writes_its_report_page_and_picture(prices: Path, tmp_path: Path) -> None:
+    out, page, picture = (tmp_path / name for name in ("stress.json", "stress.html", "stress.png"))
+    files = ("--out", str(out), "--page", str(page), "--picture", str(picture))
+    code = run("stress", "--data", str(prices), *files, "--no-paths", "--json")
+    report = json.loads(out.read_text())
+    # 2008 and 2022 lie outside these prices, so the test cannot be passed.
+    assert code == 1
+    assert report["passed"] is False
+    assert report["scenarios"]["2008_crisis"]["status"] == "absent"
+    assert report["scenarios"]["covid_crash"]["status"] == "run"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert "2008_crisis" in page.read_text()
+
+
+def test_stress_passes_with_the_scenarios_that_can(
+    prices: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = ("--scenario", "covid_crash", "--scenario", "all_asset_decline", "--no-paths")
+    assert run("stress", "--data", str(prices), *chosen) == 0
+    assert "covid_crash" in capsys.readouterr().out
+    assert run("stress", "--data", str(prices), "--scenario", "nonsense") == 2
+    assert "no scenario nonsense" in capsys.readouterr().err
+
+
+def test_sweep_writes_a_row_per_point(prices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    grid = write_grid(tmp_path, {"strategy.signals.momentum_high": [0.08, 0.01]})
+    out = tmp_path / "points.json"
+    arguments = ("sweep", *WINDOW, "--data", str(prices), "--grid", str(grid), "--out", str(out), "--processes", "1")
+    assert run(*arguments) == 0
+    shown = capsys.readouterr()
+    assert [row["status"] for row in json.loads(out.read_text())] == ["ok", "failed"]
+    assert "1 ok, 1 failed" in shown.out
+    assert "the thresholds must rise" in shown.out
+    assert "points" in shown.err
+    assert run(*arguments, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["points"] == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("--out", "points.doc"), "no known suffix"),
+        (("--grid", "none.yaml"), "cannot be read"),
+        (("--from", "2001-01-02"), "not covered"),
+        (("--to", "2001-01-02"), "inverted"),
+        (("--track",), "no MLflow server"),
+    ],
+)
+def test_sweep_refuses_what_it_cannot_do(
+    prices: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    change: tuple[str, ...],
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    grid = write_grid(tmp_path, {"risk.target_volatility": [0.1]})
+    arguments = ["sweep", *WINDOW, "--data", str(prices), "--grid", str(grid), "--out", str(tmp_path / "p.csv")]
+    assert run(*arguments, "--processes", "1", *change) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_stopped_sweep_writes_what_it_had(
+    prices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A polite kill arrives while the second of three points is computed."""
+    whole = PointRunner.run
+
+    def killed_at_the_second(runner: PointRunner, point: GridPoint) -> PointResult:
+        if point.number == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return whole(runner, point)
+
+    monkeypatch.setattr(PointRunner, "run", killed_at_the_second)
+    before = signal.getsignal(signal.SIGTERM)
+    grid = write_grid(tmp_path, {"risk.target_volatility": [0.10, 0.12, 0.14]})
+    out = tmp_path / "points.json"
+    arguments = ("--data", str(prices), "--grid", str(grid), "--out", str(out), "--processes", "1")
+    assert run("sweep", *WINDOW, *arguments) == 1
+    assert [row["status"] for row in json.loads(out.read_text())] == ["ok", "cancelled", "cancelled"]
+    assert "1 ok, 0 failed, 2 cancelled" in capsys.readouterr().out
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_gates_from_given_reports(prices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result, stress = tmp_path / "result.json", tmp_path / "stress.json"
+    assert run("backtest", *WINDOW, "--data", str(prices), "--no-track", "--out", str(result)) == 0
+    run("stress", "--data", str(prices), "--no-paths", "--out", str(stress))
+    capsys.readouterr()
+    given = ("--backtest", str(result), "--stress", str(stress))
+    assert run("gates", *given, "--no-store", "--json") == 1
+    report = json.loads(capsys.readouterr().out)
+    criteria = {found["name"]: found["passed"] for found in report["criteria"]}
+    assert criteria["backtest_configuration"]
+    assert criteria["one_data_source"]
+    assert not criteria["backtest_sessions"]
+    assert not criteria["stress_scenarios"]
+    assert report["evidence"].keys() == {"result.json", "stress.json"}
+    assert run("gates", *given, "--no-store") == 1
+    assert "FAIL" in capsys.readouterr().out
+    result.write_text("no json")
+    assert run("gates", *given, "--no-store") == 2
+    assert "no valid JSON" in capsys.readouterr().err
+
+
+@pytest.mark.postgres
+def test_gates_store_their_result(
+    prices: Path, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from trading_lib.adapters.stores.database import connect
+    from trading_lib.adapters.stores.research_store import GateStore
+
+    monkeypatch.setenv("TRADING_DATABASE_URL", database_url)
+    (tmp_path / "empty.json").write_text("{}")
+    given = ("--backtest", str(tmp_path / "empty.json"), "--stress", str(tmp_path / "empty.json"))
+    assert run("gates", *given, "--json") == 1
+    assert run("gates", *given, "--json") == 1
+    first, second = GateStore(connect(database_url)).results()
+    assert second["previous_hash"] == first["record_hash"]
+    assert not first["passed"]
+
+
+def test_every_shipped_scenario_file_key_is_typed() -> None:
+    from trading_lib.backtest.scenarios import StressConfig
+
+    content = yaml.safe_load((include_folder() / "config" / "stress.yaml").read_text())
+    assert StressConfig.model_validate(content).model_fields_set == content.keys()

@@ -1,0 +1,89 @@
+"""The DAG parameter_sweep's functions: chunks that any worker may run, collected from the database."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from tests.price_folder import write_price_folder
+from tests.workflows.workflow_settings import make_settings
+from trading_lib.adapters.stores.research_store import SweepStore
+from trading_lib.adapters.stores.schema import metadata
+from trading_lib.domain.errors import ConfigurationError, InputError, SessionError
+from trading_lib.workflows import sweep_runs
+from trading_lib.workflows.settings import Settings
+
+pytestmark = pytest.mark.postgres
+
+GRID = {"strategy.signals.momentum_high": [0.08, 0.01, 0.12]}
+
+
+@pytest.fixture(scope="module")
+def prices(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_price_folder(tmp_path_factory.mktemp("runs") / "prices", date(2020, 1, 2), date(2021, 6, 30))
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    return make_settings(database_url, tmp_path)
+
+
+def form(prices: Path, **fields: object) -> dict[str, object]:
+    return {
+        "from": "2021-03-01",
+        "to": "2021-06-30",
+        "data": str(prices),
+        "grid": GRID,
+        "points_per_chunk": 2,
+        **fields,
+    }
+
+
+def test_chunks_in_any_order_make_the_whole_sweep(settings: Settings, prices: Path) -> None:
+    plans = sweep_runs.chunks(form(prices), settings)
+    assert [(plan["start"], plan["stop"]) for plan in plans] == [(0, 2), (2, 4)]
+    assert len({plan["sweep"] for plan in plans}) == 1
+    counts = [sweep_runs.run(plan, settings) for plan in reversed(plans)]
+    assert [(found["points"], found["ok"]) for found in counts] == [(1, 1), (2, 1)]
+    found = sweep_runs.collect(plans[0]["sweep"], settings=settings)
+    assert (found["points"], found["ok"]) == (3, 2)
+    assert "the thresholds must rise" in found["failed"]["1"]
+    sharpes = [row["sharpe"] for row in found["best"]]
+    assert sharpes == sorted(sharpes, reverse=True)
+
+
+def test_another_question_is_another_sweep(settings: Settings, prices: Path) -> None:
+    forms = [form(prices), form(prices, to="2021-06-29"), form(prices, grid={"risk.target_volatility": [0.1]})]
+    assert len({sweep_runs.chunks(asked, settings)[0]["sweep"] for asked in forms}) == 3
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"grid": None}, InputError),
+        ({"grid": {"nonsense": [1]}}, ConfigurationError),
+        ({"from": "soon"}, SessionError),
+    ],
+)
+def test_a_form_that_makes_no_sense(
+    settings: Settings, prices: Path, fields: dict[str, object], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        sweep_runs.chunks(form(prices, **fields), settings)
+
+
+def test_a_sweep_writes_its_points_and_nothing_else(settings: Settings, prices: Path) -> None:
+    engine = settings.engine()
+
+    def counts() -> dict[str, int]:
+        with engine.connect() as connection:
+            return {table.name: len(connection.execute(table.select()).all()) for table in metadata.sorted_tables}
+
+    before = counts()
+    (plan, *_) = sweep_runs.chunks(form(prices), settings)
+    sweep_runs.run(plan, settings)
+    after = counts()
+    assert {name for name in after if after[name] != before[name]} == {"sweep_points"}
+    assert len(SweepStore(engine).points(plan["sweep"])) == 2
