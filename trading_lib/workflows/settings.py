@@ -63,11 +63,18 @@ class Settings:
         return server.url("trading")
 
     def engine(self) -> Engine:
-        """Connect to the trading database and insist on the expected schema revision."""
-        from trading_lib.adapters.stores.database import connect
-        from trading_lib.adapters.stores.migrations import require_current_revision
+        """Connect to the trading database and insist on the expected schema revision.
 
-        engine = connect(self.trading_database_url())
+        The embedded server belongs to this installation, so a database that is still empty gets its tables at once; on
+        any other server that is left to ``trading db upgrade``.
+        """
+        from trading_lib.adapters.stores.database import connect
+        from trading_lib.adapters.stores.migrations import create_when_empty, require_current_revision
+
+        url = self.trading_database_url()
+        engine = connect(url)
+        if self.database_url is None:
+            create_when_empty(engine, url)
         require_current_revision(engine)
         return engine
 

@@ -13,7 +13,13 @@ from tests.database_fixtures import MakeDatabase
 from trading_lib.adapters.include_folder import include_folder
 from trading_lib.adapters.stores import migrations
 from trading_lib.adapters.stores.database import connect
-from trading_lib.adapters.stores.migrations import current_revision, head_revision, require_current_revision, upgrade
+from trading_lib.adapters.stores.migrations import (
+    create_when_empty,
+    current_revision,
+    head_revision,
+    require_current_revision,
+    upgrade,
+)
 from trading_lib.adapters.stores.schema import metadata
 from trading_lib.domain.errors import StorageUnavailableError
 
@@ -197,3 +203,14 @@ def test_upgrade_that_has_to_wait_too_long_says_so(empty_database_url: str, monk
             upgrade(empty_database_url)
     engine.dispose()
     assert tables(empty_database_url) == set()
+
+
+def test_an_empty_database_is_created_on_request_and_any_other_is_left_alone(empty_database_url: str) -> None:
+    engine = create_engine(empty_database_url)
+    assert create_when_empty(engine, empty_database_url)
+    require_current_revision(engine)
+    assert not create_when_empty(engine, empty_database_url)
+    execute(empty_database_url, "DELETE FROM alembic_version")
+    assert not create_when_empty(engine, empty_database_url)
+    assert "half-migrated" in problem(empty_database_url)
+    engine.dispose()

@@ -76,6 +76,15 @@ def head_revision() -> str:
     return head
 
 
+def create_when_empty(engine: Engine, url: str) -> bool:
+    """Create the schema in a database that holds no table at all; return whether that was so."""
+    with engine.connect() as connection:
+        empty = not inspect(connection).get_table_names()
+    if empty:
+        upgrade(url)
+    return empty
+
+
 def require_current_revision(engine: Engine) -> None:
     """Raise `StorageUnavailableError` unless the schema is exactly the one this version needs."""
     with engine.connect() as connection:
