@@ -27,6 +27,7 @@ from trading_lib.domain.orders import Side
 from trading_lib.domain.signals import MarketRegime
 from trading_lib.strategies.config import SleeveConfig, StrategySettings
 
+
 def trend_only(budget: float) -> DecisionConfig:
     return DecisionConfig(
         strategy=StrategySettings(sleeves=(SleeveConfig(name="trend", strategy="trend", budget=budget),))

@@ -233,6 +233,21 @@ def test_a_short_whose_sleeve_no_longer_runs_is_closed_with_its_spot() -> None:
     assert trade_session(without, row + 1, closing.evening).evening.portfolio.perpetuals == {}
 
 
+@pytest.mark.parametrize(("ratio", "held"), [(2.0, "1.2"), (0.3333, "0.1999")])
+def test_a_split_of_the_spot_asset_restates_both_legs(ratio: float, held: str) -> None:
+    market = carry_market(
+        FIRST, LAST, lambda day: 9_999.0 / (ratio if day >= date(2021, 3, 10) else 1), constant(), CALM
+    )
+    row = int(np.searchsorted(market.panel.sessions, np.datetime64("2021-03-10")))
+    market.panel.split[row, market.panel.symbols.index("BTC-USD")] = ratio
+    *_, before, after = trade_sessions(carry_input(market, CALM), range(row - 12, row + 1))
+    portfolio = after.evening.portfolio
+    assert before.evening.portfolio.hedged == Decimal("0.6")
+    assert portfolio.positions["BTC-USD"].quantity == portfolio.hedged == Decimal(held)
+    earned = portfolio.funding - before.evening.portfolio.funding
+    assert portfolio.nav == pytest.approx(before.evening.portfolio.nav + earned, abs=Decimal("0.05"))
+
+
 def test_without_rates_no_trade_is_made() -> None:
     _, result, seen = run(FundingRates.empty(), lambda _: 10_000.0)
     assert result.orders == ()

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from trading_lib.domain.exact import exact
 from trading_lib.domain.funding import Settlement
+from trading_lib.domain.lots import whole_lots
 from trading_lib.domain.orders import Fill, Side
 from trading_lib.domain.portfolio import PerpetualPosition, Portfolio, to_cent
 
@@ -36,6 +37,23 @@ def settle_perpetuals(portfolio: Portfolio, fills: Sequence[Fill], settlements: 
     for _, _, happened in sorted(timeline, key=lambda entry: entry[:2]):
         portfolio = _pay(portfolio, happened) if isinstance(happened, Settlement) else _book(portfolio, happened)
     return portfolio
+
+
+def split_perpetuals(portfolio: Portfolio, ratio: Decimal, lot: Decimal) -> Portfolio:
+    """Restate the shorts in new units when their spot asset is split, ``ratio`` new units per old one.
+
+    A fraction of a lot is closed at the mark.
+    """
+    cash, realised, positions = portfolio.cash, portfolio.realised_pnl, {}
+    for symbol, held in portfolio.perpetuals.items():
+        exact_quantity, mark = held.quantity * ratio, held.mark / ratio
+        quantity = -whole_lots(-exact_quantity, lot)
+        entry_value = to_cent(held.entry_value * quantity / exact_quantity)
+        profit = to_cent((exact_quantity - quantity) * mark - (held.entry_value - entry_value))
+        cash, realised = cash + profit, realised + profit
+        if quantity != 0:
+            positions[symbol] = PerpetualPosition(symbol, quantity, entry_value, mark)
+    return replace(portfolio, cash=cash, realised_pnl=realised, perpetuals=positions)
 
 
 def funding_payment(quantity: Decimal, settlement: Settlement) -> Decimal:

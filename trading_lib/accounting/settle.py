@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
+from trading_lib.accounting.perpetuals import split_perpetuals
 from trading_lib.domain.exact import exact
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.lots import whole_lots
@@ -44,7 +45,12 @@ def apply_actions(
         if symbol in positions:
             credit = to_cent(positions[symbol].quantity * Decimal(repr(amount)))
             cash, paid = cash + credit, paid + credit
-    return replace(portfolio, cash=cash, positions=positions, marks=marks, dividends=paid)
+    settled = replace(portfolio, cash=cash, positions=positions, marks=marks, dividends=paid)
+    contract = universe.perpetuals
+    if settled.perpetuals and contract is not None and contract.spot in splits:
+        ratio = Decimal(repr(splits[contract.spot]))
+        settled = split_perpetuals(settled, ratio, universe[contract.spot].lot_size)
+    return settled
 
 
 def apply_fills(portfolio: Portfolio, fills: Sequence[Fill]) -> Portfolio:

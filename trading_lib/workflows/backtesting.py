@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import time
 from dataclasses import asdict, dataclass, replace
@@ -202,7 +203,7 @@ def track(run: BacktestRun, tracking_uri: str) -> str:
 def code_version() -> str:
     """Return the package version, with the git revision when running from a checkout."""
     folder = Path(trading_lib.__file__).resolve().parents[1]
-    if not (folder / ".git").exists():
+    if not (folder / ".git").exists() or shutil.which("git") is None:
         return trading_lib.__version__
     command = ["git", "-C", str(folder), "describe", "--always", "--dirty"]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)

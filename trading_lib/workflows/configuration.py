@@ -160,6 +160,13 @@ def _hash(own_strategies: list[str], *models: BaseModel) -> str:
 
 
 def load_file(path: Path, model: type[Model], variables: Mapping[str, str]) -> Model:
+    """Read one file into its model, with the overrides of the environment.
+
+    Raises
+    ------
+    ConfigurationError
+        Naming the file and the key.
+    """
     try:
         content = deepcopy(_parsed(path.read_text(encoding="utf-8")))
     except FileNotFoundError:

@@ -16,7 +16,7 @@ def upgrade() -> None:
         """
         ALTER TABLE portfolio_state
             ADD COLUMN perpetuals jsonb NOT NULL DEFAULT '{}',
-            ADD COLUMN funding numeric NOT NULL DEFAULT 0
+            ADD COLUMN funding numeric NOT NULL DEFAULT '0'
         """
     )
 
