@@ -84,6 +84,7 @@ def hedge(
         ({"spot": 60, "short": 0, "mine": 0.06}, 60),  # a hedge that was refused yesterday
         ({"spot": 60, "short": 60, "mine": 0.061}, 60),  # a change below the threshold
         ({"spot": 80, "short": 80, "traded": -20, "mine": 0.06}, 60),  # grown beyond its limit
+        ({"spot": 105, "short": 50, "mine": 0.055, "others": 0.05}, 50),  # too little to trade for
         ({"spot": 50, "short": 60, "mine": 0.06}, 50),  # never more short than spot
         ({"spot": 60, "short": 60, "traded": -60, "mine": 0.06, "approved": 0.0}, 0),  # liquidated
         ({"spot": 100, "short": 0, "traded": 50, "mine": 0.05, "others": 0.10}, 50),  # beside trend
