@@ -28,13 +28,16 @@ def recovers(machine: RiskMachine) -> None:
     assert machine.full_size, machine.assessment
     for _ in range(8):
         machine.go("calm")
-    assert machine.full_size
+    # Buying back costs; a drawdown that stood just below 5 % may touch level 1 again, which sells nothing.
+    found = machine.assessment
+    assert found.effective_level <= 1
+    assert found.next_state.recovery_sessions is None
     assert machine.targets is not None
     held = held_weights(UNIVERSE, machine.portfolio)
     # What is short by more than the threshold of 2 % and a lot would have been bought, unless the cash is used up.
     lots = machine.prices / float(machine.portfolio.nav)
     lots[BTC] = 0.0
-    short = held < machine.targets.weights - 0.03 - lots
+    short = (held < machine.targets.weights - 0.03 - lots) & found.may_increase
     assert not short.any() or held.sum() > 0.92
 
 
