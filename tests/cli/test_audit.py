@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.cli.command_line import run
 from tests.price_folder import write_price_folder
-from trading_lib.cli import main
 from trading_lib.domain.market_view import FactorPanel
 from trading_lib.domain.prices import PricePanel
 from trading_lib.factors.calculator import calculate_factors
@@ -20,26 +20,9 @@ FIRST, LAST = date(2019, 1, 2), date(2021, 9, 30)
 SHORT = ("--from", "2021-05-03", "--to", "2021-09-30")
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("MLFLOW_TRACKING_URI", "TRADING_DATABASE_URL", "TRADING_CONFIG"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TRADING_HOME", str(tmp_path / "home"))
-    return tmp_path
-
-
 @pytest.fixture(scope="module")
 def prices(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_price_folder(tmp_path_factory.mktemp("audit") / "prices", FIRST, LAST)
-
-
-def run(*arguments: str) -> int:
-    """Exit code of the command line."""
-    try:
-        main(list(arguments))
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 def test_a_clean_audit_says_what_was_compared(prices: Path, capsys: pytest.CaptureFixture[str]) -> None:

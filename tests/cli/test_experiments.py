@@ -12,35 +12,18 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.cli.command_line import run
 from tests.price_folder import write_price_folder
 from trading_lib.adapters.include_folder import include_folder
-from trading_lib.cli import main
 from trading_lib.workflows.sweep_grid import GridPoint
 from trading_lib.workflows.sweep_point import PointResult, PointRunner
 
 WINDOW = ("--from", "2021-01-04", "--to", "2021-06-30")
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("MLFLOW_TRACKING_URI", "TRADING_DATABASE_URL", "TRADING_CONFIG"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TRADING_HOME", str(tmp_path / "home"))
-    return tmp_path
-
-
 @pytest.fixture(scope="module")
 def prices(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_price_folder(tmp_path_factory.mktemp("cli") / "prices", date(2019, 1, 2), date(2021, 6, 30))
-
-
-def run(*arguments: str) -> int:
-    """Exit code of the command line."""
-    try:
-        main(list(arguments))
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 def write_grid(folder: Path, grid: dict[str, Any]) -> Path:

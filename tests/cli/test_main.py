@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from tests.cli.command_line import run
 from tests.price_folder import write_price_folder
-from trading_lib.cli import app, main
+from trading_lib.cli import app
 
 CONTRACT_KEYS = {
     "data_source",
@@ -33,26 +34,9 @@ CONTRACT_KEYS = {
 WINDOW = ("--from", "2021-01-04", "--to", "2021-03-31")
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("MLFLOW_TRACKING_URI", "TRADING_DATABASE_URL", "TRADING_CONFIG"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TRADING_HOME", str(tmp_path / "home"))
-    return tmp_path
-
-
 @pytest.fixture(scope="module")
 def prices(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_price_folder(tmp_path_factory.mktemp("cli") / "prices", date(2020, 1, 2), date(2021, 3, 31))
-
-
-def run(*arguments: str) -> int:
-    """Exit code of the command line."""
-    try:
-        main(list(arguments))
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 def leaf_commands() -> list[list[str]]:
