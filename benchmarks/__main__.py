@@ -12,11 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import backtest, decision, peers, storage, sweep, validation
+from benchmarks import backtest, decision, factors, peers, storage, sweep, validation
 
 BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "backtest": backtest.run,
     "decision": decision.run,
+    "factors": factors.run,
     "peers": peers.run,
     "storage": storage.run,
     "sweep": sweep.run,
