@@ -137,13 +137,16 @@ def test_settlement_interrupted_after_the_statuses_still_books_the_fills(
 def test_an_order_found_unknown_is_asked_for_and_not_sent_again(
     loaded: Settings, prices: Path, ordering_session: date
 ) -> None:
-    plan = plan_for(loaded, prices, loaded.calendar.next(ordering_session))
-    run = BookRun.open(plan, loaded)
-    for task in (trading.settle, trading.signals, trading.targets, trading.risk, trading.orders):
-        task(plan, run)
-    intended = run.orders.orders(BOOK, session=run.session)
-    if not intended:
-        pytest.skip("this session decides no order")
+    for session in sessions_from(loaded, loaded.calendar.next(ordering_session), 20):
+        plan = plan_for(loaded, prices, session)
+        run = BookRun.open(plan, loaded)
+        for task in (trading.settle, trading.signals, trading.targets, trading.risk, trading.orders):
+            task(plan, run)
+        intended = run.orders.orders(BOOK, session=session)
+        if intended:
+            break
+        trade(loaded, prices, session)
+    assert intended, "no session decided an order"
     first = intended[0][0].client_order_id
     run.orders.record(first, OrderEvent.SUBMIT, loaded.clock())
     trading.place(plan, run)

@@ -110,7 +110,9 @@ def test_a_long_funding_history_with_changing_intervals_is_read_whole(name: str)
     for (hours, start), end in zip(changes, ends, strict=True):
         settlements |= every(hours, start, end)
     with exchange(name, rising(DAYS, 1), settlements) as (source, _):
-        frame = source.funding(["BTC-USDT"], date(2021, 1, 1), date(2022, 1, 31), LATER).rates.frame
+        answer = source.funding(["BTC-USDT"], date(2021, 1, 1), date(2022, 1, 31), LATER)
+    assert answer.failures == {}
+    frame = answer.rates.frame
     assert frame["settled_at"].dt.to_pydatetime().tolist() == sorted(settlements)
     assert frame["rate"].tolist() == [settlements[moment] for moment in sorted(settlements)]
     hours = frame.set_index("settled_at")["interval_hours"]
