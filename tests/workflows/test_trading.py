@@ -294,6 +294,9 @@ def test_summary_names_source_signals_orders_and_value(loaded: Settings, prices:
     assert "SIMULATED" not in text_form
     assert len(summary["signals"]) == 15
     assert all(signal["reason"] for signal in summary["signals"])
+    wanted = {signal["symbol"]: signal["wanted_by"] for signal in summary["signals"] if signal["wanted_by"]}
+    assert wanted
+    assert all(shares.keys() == {"trend", "rotation"} for shares in wanted.values())
     assert summary["orders"]
     for order in summary["orders"]:
         assert order["status"] == "WORKING"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -14,6 +15,7 @@ from trading_lib.domain.orders import Fill, Order, OrderStatus
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.source_choice import SIMULATED
+from trading_lib.workflows.stage_records import sleeves_from
 
 Summary = dict[str, Any]
 
@@ -37,6 +39,7 @@ def session_summary(book: str, session: str, settings: Settings | None = None) -
     history = state.nav_history(book)
     booked = sorted((f for f in orders.fills(book) if f.session <= day), key=lambda fill: fill.filled_at)
     peak = max(float(nav) for at, nav in history if at <= day)
+    wanted = _wanted_by(decision.payload)
     return {
         "book": book,
         "data_source": account.data_source,
@@ -56,6 +59,7 @@ def session_summary(book: str, session: str, settings: Settings | None = None) -
                 "confidence": round(signal.confidence, 4),
                 "target_weight": round(signal.target_weight, 4),
                 "actual_weight": round(actual, 4),
+                "wanted_by": wanted.get(signal.symbol, {}),
                 "reason": signal.reason,
             }
             for signal, actual in state.signals(book, day)
@@ -70,6 +74,17 @@ def session_summary(book: str, session: str, settings: Settings | None = None) -
         "risk_events": [event.reason for event in state.risk_events(book, day)],
         "config_hash": decision.config_hash,
         "code_version": decision.code_version,
+    }
+
+
+def _wanted_by(payload: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Symbol -> sleeve -> the share of net asset value it wants, of the symbols that any sleeve wants."""
+    symbols, sleeves = payload["symbols"], sleeves_from(payload["targets"], payload["symbols"])
+    shares = {name: record.budget * record.target.weights for name, record in sleeves.items()}
+    return {
+        symbol: {name: round(float(weights[i]), 4) for name, weights in shares.items()}
+        for i, symbol in enumerate(symbols)
+        if any(weights[i] > 0 for weights in shares.values())
     }
 
 
@@ -134,7 +149,7 @@ def render(summary: Summary) -> str:
     ]
     lines += [
         f"  {s['symbol']:<8}{s['signal']:<12}{s['confidence']:>5.2f}  held {s['actual_weight']:>6.1%}  "
-        f"wanted {s['target_weight']:>6.1%}  {s['reason']}"
+        f"wanted {s['target_weight']:>6.1%}  {s['reason']}{_sleeve_words(s['wanted_by'])}"
         for s in summary["signals"]
     ]
     lines += ["", *_order_lines(summary), "", *_fill_lines(summary)]
@@ -144,6 +159,11 @@ def render(summary: Summary) -> str:
     ]
     lines += [f"Risk: {reason}" for reason in summary["risk_events"]]
     return "\n".join(lines) + "\n"
+
+
+def _sleeve_words(wanted: Mapping[str, float]) -> str:
+    """Who wants the asset, where a signal alone would not explain its weight."""
+    return "  [" + ", ".join(f"{name} {share:.1%}" for name, share in wanted.items()) + "]" if wanted else ""
 
 
 def _order_lines(summary: Summary) -> list[str]:
