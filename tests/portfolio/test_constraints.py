@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tests.market_builders import ASSETS, at, make_view, vector
+from trading_lib.domain.kernels import python_version
 from trading_lib.portfolio.config import ConstraintConfig
-from trading_lib.portfolio.constraints import CAP, CASH_BUFFER, NOT_TRADABLE, PAIR_CAP, constrain
+from trading_lib.portfolio.constraints import CAP, CASH_BUFFER, NOT_TRADABLE, PAIR_CAP, constrain, valid_weights
 
 CONFIG = ConstraintConfig()
 NOTHING = np.zeros(ASSETS)
@@ -79,3 +80,11 @@ def test_an_asset_without_a_fresh_bar_may_not_grow() -> None:
 def test_impossible_weights_are_an_error(fault: float) -> None:
     with pytest.raises(ValueError, match="finite and not negative"):
         constrain(make_view(), vector(0.05, SPY=fault), NOTHING, CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("fault", "valid"), [(0.1, True), (0.0, True), (np.nan, False), (-0.1, False), (np.inf, False)]
+)
+def test_weights_are_valid_when_finite_and_not_negative(fault: float, valid: bool) -> None:
+    weights = vector(0.05, SPY=fault)
+    assert valid_weights(weights) == python_version(valid_weights)(weights) == valid

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from tests.market_builders import ASSETS, vector
+from trading_lib.domain.kernels import python_version
+from trading_lib.portfolio import sleeves as kernels
 from trading_lib.portfolio.sleeves import attribute, blend, drift
 
 WEIGHT = st.floats(0, 0.5, allow_nan=False)
@@ -56,6 +58,19 @@ def test_a_holding_nobody_asked_for_is_split_by_budget() -> None:
 def test_the_parts_add_up_to_the_holding_and_none_is_negative(
     held: np.ndarray, before: np.ndarray, wanted: np.ndarray
 ) -> None:
-    found = attribute(held, before, wanted, np.array([0.5, 0.3, 0.2]))
+    budgets = np.array([0.5, 0.3, 0.2])
+    found = attribute(held, before, wanted, budgets)
+    np.testing.assert_allclose(python_version(attribute)(held, before, wanted, budgets), found, rtol=1e-12, atol=1e-15)
     assert (found >= 0).all()
     np.testing.assert_allclose(found.sum(axis=0), held, atol=1e-12)
+
+
+@given(
+    weights=arrays.arrays(np.float64, (2, 4), elements=WEIGHT),
+    returns=arrays.arrays(np.float64, (3, 4), elements=st.sampled_from([-1.0, -0.2, 0.0, 0.1, np.nan])),
+    parts=arrays.arrays(np.float64, 3, elements=WEIGHT),
+)
+def test_compiled_and_plain_agree(weights: np.ndarray, returns: np.ndarray, parts: np.ndarray) -> None:
+    np.testing.assert_allclose(python_version(drift)(weights, returns), drift(weights, returns), rtol=1e-12)
+    even = np.ones(3)
+    np.testing.assert_allclose(python_version(kernels._share)(parts, even), kernels._share(parts, even), rtol=1e-12)
