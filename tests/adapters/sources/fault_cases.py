@@ -12,7 +12,8 @@ from trading_lib.domain.errors import (
     UnreadableAnswerError,
 )
 
-TIMEOUT_SECONDS = 0.2
+# Long enough for a busy machine to answer; a hanging peer costs each test that asks it this long.
+TIMEOUT_SECONDS = 1.0
 # Fault of a `VendorPeer`, the type of error, words of its message.
 FAULTS: list[tuple[int | str, type[SourceError], str]] = [
     (302, SourceError, "HTTP 302"),
