@@ -28,7 +28,8 @@ RUNS = 5
 def run() -> dict[str, Any]:
     from trading_lib.adapters.include_folder import include_folder
     from trading_lib.adapters.sources.registry import create_source
-    from trading_lib.backtest.engine import BacktestInput, run_backtest
+    from trading_lib.backtest.engine import run_backtest
+    from trading_lib.backtest.trading_session import BacktestInput
     from trading_lib.domain.sessions import exchange_sessions
     from trading_lib.strategies.config import SleeveConfig
     from trading_lib.strategies.registry import register_strategy

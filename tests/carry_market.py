@@ -13,7 +13,7 @@ import pandas as pd
 from tests.builders import bars_of, price_rows
 from tests.market_builders import CALENDAR, UNIVERSE
 from trading_lib.adapters.sources.positioning_windows import stamp_funding
-from trading_lib.backtest.engine import BacktestInput
+from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.decision import DecisionConfig
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.positioning import FundingRates

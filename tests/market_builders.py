@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from tests.builders import bars_of, price_rows, universe
-from trading_lib.backtest.engine import BacktestInput
+from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.portfolio import Portfolio, Position, to_cent

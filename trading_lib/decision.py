@@ -17,7 +17,7 @@ from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.portfolio import Portfolio
-from trading_lib.domain.prices import FloatArray
+from trading_lib.domain.prices import BoolArray, FloatArray
 from trading_lib.domain.risk import RiskAssessment, RiskState
 from trading_lib.domain.signals import RegimeReading, SignalPanel
 from trading_lib.domain.sleeves import SleeveEvent, SleeveRecord, SleeveTarget, SleeveView
@@ -25,7 +25,7 @@ from trading_lib.domain.weights import TargetWeights
 from trading_lib.orders.generate import OrderBatch, generate_orders
 from trading_lib.orders.hedge import with_hedges
 from trading_lib.portfolio.constraints import constrain, valid_weights
-from trading_lib.portfolio.sleeves import attribute, blend, drift
+from trading_lib.portfolio.sleeves import attribute, blend, drift, forget_stopped, sleeve_parts
 from trading_lib.risk.assess import assess_risk
 from trading_lib.strategies.regime import read_regime
 from trading_lib.strategies.registry import Sleeve, running_sleeves
@@ -142,20 +142,16 @@ def _sleeve_views(
     past = [history.records.get(sleeve.name) for sleeve in sleeves]
     budgets = np.array([sleeve.budget for sleeve in sleeves])
     returns = view.mark_returns[max(0, len(view.mark_returns) - history.sessions) :]
-    wanted = drift(np.array([record.target.weights if record else nothing for record in past]), returns)
+    past_held = np.array([record.held if record else nothing for record in past])
+    past_targets = np.array([record.target.weights if record else nothing for record in past])
+    stopped = _stopped(view.universe, history.stopped)
     if hedged or any(sleeve.hedges for sleeve in sleeves):
-        before = drift(np.array([record.held if record else nothing for record in past]), returns)
-        owned = _apart(view, held, before * budgets[:, None], wanted * budgets[:, None], budgets, sleeves, hedged)
-    elif len(sleeves) == 1:
-        # All holdings are the only sleeve's, whatever its past.
-        owned = (held / budgets)[None, :]
+        wanted = drift(past_targets, returns)
+        before = drift(past_held, returns) * budgets[:, None]
+        owned = _apart(view, held, before, wanted * budgets[:, None], budgets, sleeves, hedged)
+        forget_stopped(wanted, owned, stopped)
     else:
-        before = drift(np.array([record.held if record else nothing for record in past]), returns)
-        owned = attribute(held, before * budgets[:, None], wanted * budgets[:, None], budgets) / budgets[:, None]
-    for symbol in history.stopped:
-        column = view.universe.positions.get(symbol)
-        if column is not None:
-            wanted[:, column] = np.minimum(wanted[:, column], owned[:, column])
+        owned, wanted = sleeve_parts(held, past_held, past_targets, budgets, returns, stopped)
     return [
         SleeveView(
             owned[i],
@@ -168,6 +164,13 @@ def _sleeve_views(
         )
         for i, (sleeve, record) in enumerate(zip(sleeves, past, strict=True))
     ]
+
+
+def _stopped(universe: Universe, symbols: Collection[str]) -> BoolArray:
+    """Shape (n,): the assets among ``symbols``; one may have left the universe."""
+    if not symbols:
+        return universe.nothing
+    return np.array([symbol in symbols for symbol in universe.symbols])
 
 
 def _apart(

@@ -13,14 +13,8 @@ import pytest
 
 from tests.carry_market import SHORT, carry_config, carry_input, carry_market, joined, rates_of
 from trading_lib.accounting.reconcile import unexplained_differences
-from trading_lib.backtest.engine import (
-    BacktestInput,
-    BacktestResult,
-    run_backtest,
-    trade_session,
-    trade_sessions,
-    window_rows,
-)
+from trading_lib.backtest.engine import BacktestResult, run_backtest
+from trading_lib.backtest.trading_session import BacktestInput, trade_session, trade_sessions, window_rows
 from trading_lib.decision import Decision
 from trading_lib.domain.orders import OrderPurpose, Side
 from trading_lib.domain.portfolio import Portfolio

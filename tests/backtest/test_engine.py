@@ -12,7 +12,8 @@ import pytest
 
 from tests.builders import bars_of, instant, price_rows
 from tests.market_builders import CALENDAR, backtest_input, make_portfolio, market_of, random_bars
-from trading_lib.backtest.engine import BacktestInput, execute, run_backtest, settle_row, window_rows
+from trading_lib.backtest.engine import run_backtest
+from trading_lib.backtest.trading_session import BacktestInput, execute, settle_row, window_rows
 from trading_lib.domain.errors import SessionError
 from trading_lib.domain.orders import Order, OrderPurpose, Side
 from trading_lib.orders.config import PreTradeConfig

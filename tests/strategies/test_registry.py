@@ -63,7 +63,7 @@ def test_sleeves_without_a_budget_do_not_run_and_the_order_is_the_configurations
 
 def test_options_override_the_strategys_section_for_one_sleeve() -> None:
     wild = settings(wild={"strategy": "trend", "budget": 1.0, "options": {"target_volatility": 0.5}})
-    assert running_sleeves(wild)[0].strategy._config.target_volatility == 0.5  # type: ignore[attr-defined]
+    assert running_sleeves(wild)[0].strategy.config.target_volatility == 0.5  # type: ignore[attr-defined]
     wrong = settings(wild={"strategy": "trend", "budget": 1.0, "options": {"target_volatilty": 0.5}})
     with pytest.raises(ConfigurationError, match=r"sleeve wild: .*target_volatilty"):
         check_sleeves(wrong)

@@ -238,7 +238,7 @@ def test_compiled_and_uncompiled_agree(numbers: tuple[float, ...], calm: bool, v
     momentum, *prices = numbers
     columns = [np.array([value, np.nan]) for value in (prices[0], momentum, volatility, *prices[1:])]
     arguments = (*columns, np.array([252.0, 365.0]), calm, 0.10, 0.02, -0.02, -0.10)
-    compiled, plain = signals._rules(*arguments), python_version(signals._rules)(*arguments)
+    compiled, plain = signals.signal_rules(*arguments), python_version(signals.signal_rules)(*arguments)
     np.testing.assert_array_equal(compiled[0], plain[0])
     np.testing.assert_allclose(compiled[1], plain[1], rtol=1e-12, atol=1e-12)
     np.testing.assert_array_equal(compiled[2], plain[2])

@@ -11,9 +11,9 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from trading_lib.domain.exact import exact
 from trading_lib.domain.funding import Settlement
 from trading_lib.domain.lots import whole_lots
+from trading_lib.domain.money import exact_price
 from trading_lib.domain.orders import Fill, Side
 from trading_lib.domain.portfolio import PerpetualPosition, Portfolio, to_cent
 
@@ -58,7 +58,7 @@ def split_perpetuals(portfolio: Portfolio, ratio: Decimal, lot: Decimal) -> Port
 
 def funding_payment(quantity: Decimal, settlement: Settlement) -> Decimal:
     """Dollars that a position of ``quantity`` units receives, negative when it pays; in whole cents."""
-    return to_cent(-quantity * exact(settlement.price) * exact(settlement.rate))
+    return to_cent(-quantity * exact_price(settlement.price) * Decimal(repr(settlement.rate)))
 
 
 def _pay(portfolio: Portfolio, settlement: Settlement) -> Portfolio:

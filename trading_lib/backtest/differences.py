@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from trading_lib.backtest.engine import BacktestInput, SessionOutcome
+from trading_lib.backtest.trading_session import BacktestInput, SessionOutcome
 from trading_lib.domain.orders import Fill, Order
 from trading_lib.domain.portfolio import Position
 

@@ -1,106 +1,36 @@
-"""The backtest: settle, decide, gate, and trade at the next opening, session by session.
+"""The backtest: a window of sessions, and what trading them came to.
 
-It holds no rule of its own: settlement, decision, pre-trade checks and fills are the functions the paper pipeline
-calls, so both give the same orders, fills and net asset value.
+It holds no rule of its own. Without an observer, and with sleeves the loop knows, `session_loop` trades most sessions;
+otherwise `trading_session` trades them all. Both call the functions the paper pipeline calls.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trading_lib.accounting.perpetuals import settle_perpetuals
-from trading_lib.accounting.settle import apply_actions, apply_fills, mark
 from trading_lib.backtest.session_arrays import SessionArrays
-from trading_lib.decision import Decision, decide
-from trading_lib.decision_config import DecisionConfig
-from trading_lib.domain.errors import SessionError
-from trading_lib.domain.funding import FundingPanel
-from trading_lib.domain.instruments import Instrument, Universe
-from trading_lib.domain.lots import whole_lots
-from trading_lib.domain.market_view import FactorPanel, MarketView, SessionViews, view_at
+from trading_lib.backtest.session_loop.records import Executions, Records, count_orders, executions_of, records_of
+from trading_lib.backtest.session_loop.run import LongWay, Part, Run, Stretch, can_loop, run_sessions
+from trading_lib.backtest.trading_session import BacktestInput, trade_sessions, window_rows
+from trading_lib.decision import Decision
 from trading_lib.domain.orders import Fill, Order
-from trading_lib.domain.perpetuals import is_perpetual
 from trading_lib.domain.portfolio import Portfolio
-from trading_lib.domain.prices import DateArray, FloatArray, PricePanel
+from trading_lib.domain.prices import DateArray, FloatArray
 from trading_lib.domain.risk import RiskEvent, RiskState
-from trading_lib.domain.sessions import SessionCalendar
-from trading_lib.domain.sleeves import SleeveRecord
-from trading_lib.execution.config import PaperConfig
-from trading_lib.execution.openings import next_opening
-from trading_lib.execution.simulated import fill_at_open
-from trading_lib.orders.config import PreTradeConfig
-from trading_lib.orders.pre_trade import deny_reason, pre_trade_context
+from trading_lib.strategies.registry import running_sleeves
 
 DecisionObserver = Callable[[date, Decision, Portfolio], None]
 
 
-@dataclass(frozen=True, slots=True)
-class BacktestInput:
-    """Everything a run depends on.
-
-    Attributes
-    ----------
-    views
-        The panel's views where many runs share them; see `SessionViews`.
-    funding
-        Rates and settlements at the panel's sessions, for a universe with a perpetual.
-    """
-
-    universe: Universe
-    calendar: SessionCalendar
-    panel: PricePanel
-    factors: FactorPanel
-    config: DecisionConfig
-    paper: PaperConfig
-    initial_cash: Decimal
-    book: str = "backtest"
-    views: SessionViews | None = None
-    funding: FundingPanel | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Evening:
-    """All of a session that the next one starts from.
-
-    Attributes
-    ----------
-    working
-        Accepted orders that wait for their opening.
-    """
-
-    portfolio: Portfolio
-    risk: RiskState
-    working: tuple[Order, ...] = ()
-    sleeves: Mapping[str, SleeveRecord] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class SessionOutcome:
-    """One session: what filled at its opening, what was decided after its close, and what that leaves.
-
-    Attributes
-    ----------
-    cancelled, denied
-        See the fields of the same names in `BacktestResult`.
-    """
-
-    session: date
-    fills: tuple[Fill, ...]
-    cancelled: tuple[str, ...]
-    decision: Decision
-    denied: tuple[tuple[Order, str], ...]
-    evening: Evening
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BacktestResult:
-    """What a run did.
+    """What a run did. Orders, fills and events are put into objects and words when they are first read.
 
     Attributes
     ----------
@@ -112,10 +42,8 @@ class BacktestResult:
         int8, shape (S,): effective risk level.
     regimes, quantity, funding, sleeves
         Volatility regime, holdings, funding received and each sleeve's part of the holdings; see `SessionArrays`.
-    denied
-        Orders the pre-trade checks refused, with the reason.
-    cancelled
-        Ids of day orders that found no opening price.
+    order_count
+        Orders that passed the pre-trade checks.
     """
 
     sessions: DateArray
@@ -126,13 +54,43 @@ class BacktestResult:
     quantity: FloatArray
     funding: FloatArray
     sleeves: Mapping[str, FloatArray]
-    orders: tuple[Order, ...]
-    fills: tuple[Fill, ...]
-    events: tuple[RiskEvent, ...]
-    denied: tuple[tuple[Order, str], ...]
-    cancelled: tuple[str, ...]
+    order_count: int
     portfolio: Portfolio
     risk: RiskState
+    run: Run
+
+    @cached_property
+    def _records(self) -> Records:
+        return records_of(self.run)
+
+    @cached_property
+    def _executions(self) -> Executions:
+        return executions_of(self.run)
+
+    @property
+    def orders(self) -> tuple[Order, ...]:
+        """Orders that passed the pre-trade checks."""
+        return self._records.orders
+
+    @property
+    def events(self) -> tuple[RiskEvent, ...]:
+        """What risk control did, and why."""
+        return self._records.events
+
+    @property
+    def denied(self) -> tuple[tuple[Order, str], ...]:
+        """Orders the pre-trade checks refused, with the reason."""
+        return self._records.denied
+
+    @property
+    def fills(self) -> tuple[Fill, ...]:
+        """Executions."""
+        return self._executions.fills
+
+    @property
+    def cancelled(self) -> tuple[str, ...]:
+        """Ids of day orders that found no opening price."""
+        return self._executions.cancelled
 
 
 def run_backtest(
@@ -143,7 +101,7 @@ def run_backtest(
     Parameters
     ----------
     observe
-        Called with every decision, e.g. to store it or to report progress.
+        Called with every decision, e.g. to store it or to report progress; the run then takes the long way.
 
     Raises
     ------
@@ -151,22 +109,13 @@ def run_backtest(
         When the window holds no session or the data does not cover it.
     """
     rows = window_rows(data.panel, data.calendar, first, last)
+    run = run_sessions(data, rows) if observe is None and can_loop(data) else _the_long_way(data, rows, observe)
     arrays = SessionArrays(len(rows), data.universe)
-    orders: list[Order] = []
-    fills: list[Fill] = []
-    events: list[RiskEvent] = []
-    denied: list[tuple[Order, str]] = []
-    cancelled: list[str] = []
-    for step, outcome in enumerate(trade_sessions(data, rows)):
-        decision, portfolio = outcome.decision, outcome.evening.portfolio
-        arrays.note(step, portfolio, decision)
-        orders += outcome.evening.working
-        fills += outcome.fills
-        denied += outcome.denied
-        cancelled += outcome.cancelled
-        events += decision.assessment.events
-        if observe:
-            observe(outcome.session, decision, portfolio)
+    for part in run.parts:
+        if isinstance(part, LongWay):
+            arrays.note(part.row - rows.start, part.outcome.evening.portfolio, part.outcome.decision)
+        else:
+            _note_stretch(arrays, part, rows.start, data)
     return BacktestResult(
         sessions=data.panel.sessions[rows.start : rows.stop],
         nav=arrays.nav,
@@ -176,121 +125,31 @@ def run_backtest(
         quantity=arrays.quantity,
         funding=np.diff(arrays.funding, prepend=0.0),
         sleeves=arrays.sleeves,
-        orders=tuple(orders),
-        fills=tuple(fills),
-        events=tuple(events),
-        denied=tuple(denied),
-        cancelled=tuple(cancelled),
-        portfolio=outcome.evening.portfolio,
-        risk=outcome.evening.risk,
+        order_count=count_orders(run),
+        portfolio=run.evening.portfolio,
+        risk=run.evening.risk,
+        run=run,
     )
 
 
-def trade_sessions(data: BacktestInput, rows: range) -> Iterator[SessionOutcome]:
-    """Trade consecutive rows of the panel, starting in cash."""
-    evening = None
-    for row in rows:
-        outcome = trade_session(data, row, evening)
-        evening = outcome.evening
-        yield outcome
+def _the_long_way(data: BacktestInput, rows: range, observe: DecisionObserver | None) -> Run:
+    parts: list[Part] = []
+    for row, outcome in zip(rows, trade_sessions(data, rows), strict=True):
+        parts.append(LongWay(row, outcome))
+        if observe:
+            observe(outcome.session, outcome.decision, outcome.evening.portfolio)
+    return Run(data, tuple(parts), outcome.evening)
 
 
-def trade_session(data: BacktestInput, row: int, before: Evening | None) -> SessionOutcome:
-    """Settle, decide and gate one session.
-
-    Parameters
-    ----------
-    before
-        What the session before left; None where the book is opened.
-    """
-    day: date = data.panel.sessions[row].item()
-    filled: list[Fill] = []
-    cancelled: list[str] = []
-    if before is None:
-        portfolio = Portfolio.opened(day, data.initial_cash)
-        before = Evening(portfolio, RiskState.opened(day, float(data.initial_cash)))
-    else:
-        filled, cancelled = execute(data, before.working, row, day)
-        portfolio = settle_row(data, before.portfolio, row, day, filled)
-    view = data.views[row] if data.views else view_at(data.universe, data.panel, data.factors, row, day, data.funding)
-    decision = decide(view, portfolio, before.risk, data.config, data.book, before.sleeves)
-    accepted, refused = gate(view, decision, portfolio, data.config.pre_trade)
-    evening = Evening(portfolio, decision.assessment.next_state, accepted, decision.targets.sleeves)
-    return SessionOutcome(day, tuple(filled), tuple(cancelled), decision, tuple(refused), evening)
-
-
-def window_rows(panel: PricePanel, calendar: SessionCalendar, first: date, last: date) -> range:
-    """Rows of the panel inside [first, last]; clear errors for windows the data does not cover."""
-    if first > last:
-        raise SessionError(f"the window {first} to {last} is inverted", "swap the two dates")
-    wanted = calendar.between(first, last)
-    if not len(wanted):
-        raise SessionError(f"there is no trading session from {first} to {last}", "choose a longer window")
-    known = panel.sessions
-    if wanted[0] < known[0] or wanted[-1] > known[-1]:
-        raise SessionError(
-            f"the window {first} to {last} is not covered by the data ({known[0]} to {known[-1]})",
-            "choose a window inside it",
-        )
-    start = int(np.searchsorted(known, wanted[0]))
-    return range(start, start + len(wanted))
-
-
-def settle_row(data: BacktestInput, portfolio: Portfolio, row: int, day: date, fills: Sequence[Fill]) -> Portfolio:
-    """Corporate actions on the evening's holdings, then the opening's fills and funding, then marking at the close."""
-    panel, at = data.panel, data.universe.positions
-    held = [(symbol, at[symbol]) for symbol in portfolio.positions]
-    paid, ratios, closes = panel.dividend[row].tolist(), panel.split[row].tolist(), panel.close[row].tolist()
-    dividends = {s: paid[i] for s, i in held if paid[i] > 0}
-    splits = {s: ratios[i] for s, i in held if ratios[i] != 1.0}
-    if dividends or splits:
-        portfolio = apply_actions(portfolio, dividends, splits, data.universe)
-    if data.universe.perpetuals is None:
-        portfolio = apply_fills(portfolio, fills)
-        return mark(portfolio, {s: closes[at[s]] for s in portfolio.positions}, day)
-    portfolio = apply_fills(portfolio, [fill for fill in fills if not is_perpetual(fill.symbol)])
-    short_legs = [fill for fill in fills if is_perpetual(fill.symbol)]
-    if short_legs or portfolio.perpetuals:
-        portfolio = settle_perpetuals(portfolio, short_legs, data.funding.settlements[row] if data.funding else ())
-    prices = {s: closes[at[s]] for s in portfolio.positions}
-    prices |= {s: closes[data.universe.traded(s)[1]] for s in portfolio.perpetuals}
-    return mark(portfolio, prices, day)
-
-
-def execute(data: BacktestInput, working: Sequence[Order], row: int, day: date) -> tuple[list[Fill], list[str]]:
-    """Fill the orders of the previous decision at their opening; without an opening price they are cancelled.
-
-    On the ex-date of a split an order is for as many new shares as its old shares became.
-    """
-    filled, cancelled = [], []
-    for working_order in working:
-        instrument, column = data.universe.traded(working_order.symbol)
-        price, split = float(data.panel.fill_open[row, column]), float(data.panel.split[row, column])
-        order = working_order if split == 1.0 else _after_split(working_order, split, instrument)
-        if np.isfinite(price) and price > 0 and order.quantity > 0:
-            at = next_opening(instrument, order.session, data.calendar)
-            filled.append(fill_at_open(order, price, instrument, at, day, data.paper))
-        else:
-            cancelled.append(order.client_order_id)
-    return filled, cancelled
-
-
-def _after_split(order: Order, split: float, instrument: Instrument) -> Order:
-    return replace(order, quantity=whole_lots(order.quantity * Decimal(repr(split)), instrument.lot_size))
-
-
-def gate(
-    view: MarketView, decision: Decision, portfolio: Portfolio, config: PreTradeConfig
-) -> tuple[tuple[Order, ...], list[tuple[Order, str]]]:
-    """Split the decision's orders into those that pass the pre-trade checks and those that do not."""
-    if not decision.batch.orders:
-        return (), []
-    context = pre_trade_context(view, portfolio, decision.assessment, config, orders=decision.batch.orders)
-    accepted, refused = [], []
-    for order in decision.batch.orders:
-        reason = deny_reason(order, context)
-        if reason is None:
-            accepted.append(order)
-        else:
-            refused.append((order, reason))
-    return tuple(accepted), refused
+def _note_stretch(arrays: SessionArrays, part: Stretch, start: int, data: BacktestInput) -> None:
+    steps = slice(part.first - part.outlook.first, part.stop - part.outlook.first)
+    owned = {s.name: s.budget * part.log.owned[steps, k] for k, s in enumerate(running_sleeves(data.config.strategy))}
+    arrays.note_many(
+        slice(part.first - start, part.stop - start),
+        part.log.nav[steps],
+        part.log.cash[steps],
+        part.log.levels[steps],
+        part.outlook.regimes[steps] // 2,
+        part.log.quantity[steps],
+        owned,
+    )

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from trading_lib.backtest.engine import BacktestInput, BacktestResult
+from trading_lib.backtest.engine import BacktestResult
+from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.domain.orders import Fill, Side
 from trading_lib.domain.portfolio import to_cent
 from trading_lib.domain.prices import FloatArray

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 import numpy as np
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from trading_lib.decision import Decision
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.portfolio import Portfolio, Position
-from trading_lib.domain.prices import FloatArray
+from trading_lib.domain.money import MICRO
+from trading_lib.domain.prices import FloatArray, IntegerArray
 from trading_lib.domain.signals import REGIME_CODES
 
 
@@ -64,10 +65,32 @@ class SessionArrays:
         for short in portfolio.perpetuals.values():
             self.quantity[step, self._universe.traded(short.symbol)[1]] += float(short.quantity)
         for name, record in decision.targets.sleeves.items():
-            own = self.sleeves.get(name)
-            if own is None:
-                own = self.sleeves[name] = np.zeros_like(self.quantity)
-            np.multiply(record.held, record.budget, out=own[step])
+            np.multiply(record.held, record.budget, out=self._sleeve(name)[step])
+
+    def note_many(
+        self,
+        steps: slice,
+        nav: IntegerArray,
+        cash: IntegerArray,
+        levels: NDArray[np.int8],
+        regimes: NDArray[np.int8],
+        quantity: IntegerArray,
+        sleeves: Mapping[str, FloatArray],
+    ) -> None:
+        """Keep what several sessions came to; money in cents, quantities in millionths, no perpetuals."""
+        self.nav[steps] = nav / 100.0
+        self.invested[steps] = 1.0 - (cash / 100.0) / (nav / 100.0)
+        self.levels[steps] = levels
+        self.regimes[steps] = regimes
+        self.quantity[steps] = quantity / MICRO
+        for name, owned in sleeves.items():
+            self._sleeve(name)[steps] = owned
+
+    def _sleeve(self, name: str) -> FloatArray:
+        own = self.sleeves.get(name)
+        if own is None:
+            own = self.sleeves[name] = np.zeros_like(self.quantity)
+        return own
 
     def _quantities(self, positions: Iterable[Position]) -> FloatArray:
         held = np.zeros(self.quantity.shape[1])

@@ -12,8 +12,9 @@ from functools import cached_property
 import numpy as np
 
 from trading_lib.domain.errors import UnknownSymbolError
+from trading_lib.domain.money import to_micros
 from trading_lib.domain.perpetuals import PerpetualContract, is_perpetual
-from trading_lib.domain.prices import BoolArray, FloatArray
+from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
 
 
 class AssetClass(StrEnum):
@@ -119,6 +120,11 @@ class Universe:
         return np.ones(len(self), dtype=np.bool_)
 
     @cached_property
+    def nothing(self) -> BoolArray:
+        """False for every asset."""
+        return np.zeros(len(self), dtype=np.bool_)
+
+    @cached_property
     def any_retired(self) -> bool:
         """Whether any asset has left the universe."""
         return bool(self.retired.any())
@@ -147,6 +153,27 @@ class Universe:
     def cost_rates(self) -> FloatArray:
         """Commission and slippage of each asset, as a fraction of traded notional."""
         return np.array([float(i.commission_rate + i.slippage_rate) for i in self.instruments])
+
+    @cached_property
+    def lots(self) -> IntegerArray:
+        """Lot size of each asset, in millionths of a unit."""
+        return np.array([to_micros(i.lot_size) for i in self.instruments], np.int64)
+
+    @cached_property
+    def commissions(self) -> IntegerArray:
+        """Commission of each asset, in millionths of traded notional."""
+        return np.array([to_micros(i.commission_rate) for i in self.instruments], np.int64)
+
+    @cached_property
+    def slippages(self) -> IntegerArray:
+        """Slippage of each asset, in millionths of traded notional."""
+        return np.array([to_micros(i.slippage_rate) for i in self.instruments], np.int64)
+
+    @cached_property
+    def stops(self) -> FloatArray:
+        """Shape (n, 2): losses from average cost that halve and that close a position; +inf where none halves it."""
+        never = float("inf")
+        return np.array([(never if i.stop_reduce is None else i.stop_reduce, i.stop_exit) for i in self.instruments])
 
     def __getitem__(self, symbol: str) -> Instrument:
         position = self.positions.get(symbol)

@@ -136,6 +136,8 @@ class SessionViews:
         self._universe, self._panel, self._factors, self._funding = universe, panel, factors, funding
         self._days: list[date] = panel.sessions.astype(object).tolist()
         self._views: dict[int, MarketView] = {}
+        # What was computed from several of the views, by what it is.
+        self.remembered: dict[object, Any] = {}
 
     def __getitem__(self, row: int) -> MarketView:
         view = self._views.get(row)

@@ -86,7 +86,7 @@ class Portfolio:
     @classmethod
     def opened(cls, session: date, cash: Decimal) -> Portfolio:
         """Return a portfolio that holds only ``cash``."""
-        return cls(session=session, cash=cash, nav=to_cent(cash))
+        return cls(session=session, cash=to_cent(cash), nav=to_cent(cash))
 
     @property
     def hedged(self) -> Decimal:

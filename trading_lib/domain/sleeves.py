@@ -97,6 +97,18 @@ class Strategy(Protocol):
         ...
 
 
+@runtime_checkable
+class PlannedStrategy(Protocol):
+    """Market view -> weights, whatever is held: simpler to write than a `Strategy`, and much faster in a backtest.
+
+    A true attribute ``monthly`` says that it plans only on the last session of a month.
+    """
+
+    def plan(self, view: MarketView) -> FloatArray | None:
+        """Weights, shape (n,), as shares of the sleeve's capital; None where the last ones stand."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class SleeveRecord:
     """A sleeve's decision and the holdings it rested on, which the next session starts from.

@@ -7,15 +7,32 @@ the backtest and the paper broker cannot differ.
 from __future__ import annotations
 
 from datetime import date, datetime
-from decimal import ROUND_HALF_EVEN, Decimal
 
-from trading_lib.domain.exact import exact
 from trading_lib.domain.instruments import Instrument
+from trading_lib.domain.kernels import compiled
+from trading_lib.domain.money import MICRO, from_cents, from_micros, price_micros, to_micros
+from trading_lib.domain.money_arithmetic import half_even, share_in_cents, value_in_cents
 from trading_lib.domain.orders import Fill, Order, Side
-from trading_lib.domain.portfolio import to_cent
 from trading_lib.execution.config import PaperConfig
 
 SIMULATED_BROKER = "paper"
+
+
+@compiled
+def execution_price(reference: int, buying: bool, slippage: int, unit: int) -> int:
+    """Price against the order, half to even.
+
+    Parameters
+    ----------
+    reference
+        Price before slippage, in millionths of a dollar; below $9 million.
+    slippage
+        Rate in millionths.
+    unit
+        Smallest difference between two prices, in millionths of a dollar.
+    """
+    slipped = MICRO + slippage if buying else MICRO - slippage
+    return half_even(reference * slipped, MICRO * unit) * unit
 
 
 def fill_at_open(
@@ -30,20 +47,26 @@ def fill_at_open(
     session
         The session whose accounting the fill belongs to.
     """
-    reference = exact(opening_price)
-    direction = 1 if order.side is Side.BUY else -1
-    slipped = reference * (1 + direction * instrument.slippage_rate)
-    price = slipped.quantize(Decimal(1).scaleb(-config.price_decimals), rounding=ROUND_HALF_EVEN)
+    reference, slippage = price_micros(opening_price), to_micros(instrument.slippage_rate)
+    price = execution_price(reference, order.side is Side.BUY, slippage, config.price_unit)
+    commission = share_in_cents(
+        value_in_cents(to_micros(order.quantity), price), to_micros(instrument.commission_rate)
+    )
     return Fill(
-        trade_id=f"{order.client_order_id}-1",
+        trade_id=trade_id(order.client_order_id),
         broker=SIMULATED_BROKER,
         client_order_id=order.client_order_id,
         symbol=order.symbol,
         side=order.side,
         quantity=order.quantity,
-        price=price,
-        reference_price=reference,
-        commission=to_cent(price * order.quantity * instrument.commission_rate),
+        price=from_micros(price),
+        reference_price=from_micros(reference),
+        commission=from_cents(commission),
         filled_at=filled_at,
         session=session,
     )
+
+
+def trade_id(client_order_id: str) -> str:
+    """Id of the one execution of an order."""
+    return f"{client_order_id}-1"

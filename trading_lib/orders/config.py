@@ -7,6 +7,7 @@ from decimal import Decimal
 from pydantic import Field
 
 from trading_lib.domain.configuration import Configuration
+from trading_lib.domain.money import MICRO
 
 
 class OrderConfig(Configuration):
@@ -17,6 +18,16 @@ class OrderConfig(Configuration):
     rebalance_threshold: float = Field(0.02, ge=0, lt=1)
     max_daily_trades: int = Field(5, ge=0)
     max_daily_turnover: float = Field(0.30, ge=0)
+
+    @property
+    def turnover_millionths(self) -> int:
+        """Daily turnover as millionths of net asset value."""
+        return round(self.max_daily_turnover * MICRO)
+
+    @property
+    def buffer_millionths(self) -> int:
+        """Cash buffer as millionths of net asset value."""
+        return round(self.cash_buffer * MICRO)
 
 
 class PreTradeConfig(Configuration):

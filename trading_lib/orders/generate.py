@@ -6,31 +6,31 @@ follow, then buys, each by size, until a daily limit or the cash buffer is reach
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trading_lib.domain.exact import exact
 from trading_lib.domain.instruments import Instrument
 from trading_lib.domain.kernels import compiled
 from trading_lib.domain.lots import whole_lots
 from trading_lib.domain.market_view import MarketView
+from trading_lib.domain.money import from_cents, from_micros, price_micros, to_cents, to_micros
+from trading_lib.domain.money_arithmetic import share_in_cents, value_in_cents
 from trading_lib.domain.orders import Order, OrderPurpose, Side, client_order_id
-from trading_lib.domain.portfolio import Portfolio, to_cent
-from trading_lib.domain.prices import BoolArray, FloatArray
+from trading_lib.domain.portfolio import Portfolio
+from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
 from trading_lib.domain.risk import RiskAssessment
 from trading_lib.domain.signals import SignalPanel, SignalType
 from trading_lib.domain.sleeves import SleeveRecord
 from trading_lib.orders.config import OrderConfig
+from trading_lib.orders.rebalancing import CASH_LEFT, DUST, cash_moved, rebalancing_trades
 
 NOTHING = Decimal(0)
-NO_LOT = "the change is smaller than one lot"
-# Smaller differences between wanted and present weight are rounding, not an intention.
-DUST = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,60 +45,6 @@ class OrderBatch:
 
     orders: tuple[Order, ...]
     skipped: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Intention:
-    """A change of one position before any daily limit."""
-
-    instrument: Instrument
-    side: Side
-    quantity: Decimal
-    price: Decimal
-    weight_change: float
-    reason: str
-
-
-class _Budget:
-    """What the day's limits still allow."""
-
-    def __init__(self, portfolio: Portfolio, config: OrderConfig) -> None:
-        self._config = config
-        self._trades = config.max_daily_trades
-        self._turnover = portfolio.nav * Decimal(str(config.max_daily_turnover))
-        self._cash = portfolio.cash - portfolio.nav * Decimal(str(config.cash_buffer))
-
-    def allowed(self, wanted: _Intention) -> tuple[Decimal, str]:
-        """Quantity the limits allow, and the limit that cut it ("" when none did)."""
-        if self._trades <= 0:
-            return NOTHING, f"daily limit of {self._config.max_daily_trades} trades"
-        instrument, quantity, limit = wanted.instrument, wanted.quantity, ""
-        most = whole_lots(max(self._turnover, NOTHING) / wanted.price, instrument.lot_size)
-        if most < quantity:
-            quantity, limit = most, "daily turnover limit"
-        if wanted.side is Side.BUY:
-            unit_cost = wanted.price * (1 + instrument.commission_rate + instrument.slippage_rate)
-            most = whole_lots(max(self._cash, NOTHING) / unit_cost, instrument.lot_size)
-            if most < quantity:
-                quantity, limit = most, "cash buffer"
-        if quantity * wanted.price < self._config.min_trade_value:
-            reason = f"trade value below ${self._config.min_trade_value}" if wanted.quantity > 0 else NO_LOT
-            return NOTHING, limit or reason
-        return quantity, limit
-
-    def spend(self, order: Order, instrument: Instrument) -> None:
-        """Take a rebalancing order out of the day's limits."""
-        self._trades -= 1
-        self._turnover -= order.expected_notional
-        self._move_cash(order, instrument)
-
-    def release(self, order: Order, instrument: Instrument) -> None:
-        """Count the proceeds of a risk order, which uses up no limit."""
-        self._move_cash(order, instrument)
-
-    def _move_cash(self, order: Order, instrument: Instrument) -> None:
-        costs = order.estimated_commission + order.expected_notional * instrument.slippage_rate
-        self._cash += (order.expected_notional if order.side is Side.SELL else -order.expected_notional) - costs
 
 
 def generate_orders(
@@ -120,28 +66,78 @@ def generate_orders(
     sleeves
         Who wanted the weights, for the orders' reasons.
     """
-    budget = _Budget(portfolio, config)
-    orders = []
-    for wanted in _risk_sales(view, assessment, portfolio):
-        order = _order(wanted, wanted.quantity, view, book, OrderPurpose.RISK)
-        budget.release(order, wanted.instrument)
-        orders.append(order)
+    orders = list(_risk_orders(view, assessment, portfolio, book))
     if assessment.effective_level == 4:
         return OrderBatch(tuple(orders), {})
     reduced = {order.symbol for order in orders}
     skipped = _left_alone(view, assessment, held_weights, reduced, config)
-    for wanted in _rebalancing(view, signals, assessment, held_weights, portfolio, config, sleeves):
-        symbol = wanted.instrument.symbol
-        if symbol in reduced:
-            continue
-        quantity, limit = budget.allowed(wanted)
-        if limit:
-            skipped[symbol] = limit
+    limits = day_limits(portfolio, config)
+    for order in orders:
+        # The proceeds of a risk order can be spent; it uses up no limit.
+        limits[CASH_LEFT] += _proceeds(order, view.universe[order.symbol])
+    universe, change = view.universe, assessment.weights - held_weights
+    assets, quantities, cuts = rebalancing_trades(
+        change,
+        assessment.weights,
+        view.close,
+        assessment.may_increase,
+        np.array([symbol in reduced for symbol in universe.symbols]) if reduced else universe.nothing,
+        _held_quantities(view, portfolio),
+        universe.lots,
+        universe.commissions,
+        universe.slippages,
+        to_cents(portfolio.nav),
+        limits,
+        config.rebalance_threshold,
+    )
+    words = _cut_words(config)
+    for i, quantity, cut in zip(assets.tolist(), quantities.tolist(), cuts.tolist(), strict=True):
+        if cut:
+            skipped[universe.symbols[i]] = words[cut]
         if quantity > 0:
-            order = _order(wanted, quantity, view, book, OrderPurpose.REBALANCE)
-            budget.spend(order, wanted.instrument)
+            order = rebalancing_order(
+                universe.instruments[i],
+                Side.BUY if change[i] > 0 else Side.SELL,
+                quantity,
+                price_micros(float(view.close[i])),
+                view.session,
+                book,
+                int(signals.codes[i]),
+                float(signals.confidence[i]),
+                float(held_weights[i]),
+                float(assessment.weights[i]),
+                [(name, record.budget * float(record.target.weights[i])) for name, record in sleeves.items()],
+            )
             orders.append(order)
     return OrderBatch(tuple(orders), skipped)
+
+
+def day_limits(portfolio: Portfolio, config: OrderConfig) -> IntegerArray:
+    """Return what a session's rebalancing may use; see `rebalancing_trades`."""
+    nav = to_cents(portfolio.nav)
+    turnover = share_in_cents(max(nav, 0), config.turnover_millionths)
+    buffer = share_in_cents(nav, config.buffer_millionths)
+    cash = to_cents(portfolio.cash) - buffer
+    return np.array([config.max_daily_trades, turnover, cash, to_cents(config.min_trade_value)], np.int64)
+
+
+def _held_quantities(view: MarketView, portfolio: Portfolio) -> IntegerArray:
+    held = np.zeros(len(view.universe), np.int64)
+    for symbol, position in portfolio.positions.items():
+        held[view.universe.positions[symbol]] = to_micros(position.quantity)
+    return held
+
+
+def _cut_words(config: OrderConfig) -> tuple[str, ...]:
+    """Words for what cut a trade, in the order of its codes."""
+    return (
+        "",
+        f"daily limit of {config.max_daily_trades} trades",
+        "daily turnover limit",
+        "cash buffer",
+        f"trade value below ${config.min_trade_value}",
+        "the change is smaller than one lot",
+    )
 
 
 def _left_alone(
@@ -175,8 +171,8 @@ def _causes(change: FloatArray, close: FloatArray, may_increase: BoolArray, thre
     return causes
 
 
-def _risk_sales(view: MarketView, assessment: RiskAssessment, portfolio: Portfolio) -> Iterator[_Intention]:
-    """Whatever is held above a ceiling, at the last good price."""
+def _risk_orders(view: MarketView, assessment: RiskAssessment, portfolio: Portfolio, book: str) -> Iterator[Order]:
+    """Sell whatever is held above a ceiling, at the last good price."""
     if not np.isfinite(assessment.ceilings).any():
         return
     for instrument, ceiling in zip(view.universe, assessment.ceilings, strict=True):
@@ -187,88 +183,69 @@ def _risk_sales(view: MarketView, assessment: RiskAssessment, portfolio: Portfol
         if excess > 0:
             price = portfolio.marks[instrument.symbol]
             change = -float(excess * price / portfolio.nav) if portfolio.nav > 0 else 0.0
-            reason = assessment.ceiling_reasons[instrument.symbol]
-            yield _Intention(instrument, Side.SELL, excess, price, change, reason)
+            quantity, purpose, reason = to_micros(excess), OrderPurpose.RISK, assessment.ceiling_reasons[instrument.symbol]
+            yield _order(instrument, Side.SELL, quantity, to_micros(price), change, view.session, book, purpose, reason)
 
 
-def _rebalancing(
-    view: MarketView,
-    signals: SignalPanel,
-    assessment: RiskAssessment,
-    held_weights: FloatArray,
-    portfolio: Portfolio,
-    config: OrderConfig,
-    sleeves: Mapping[str, SleeveRecord],
-) -> Iterator[_Intention]:
-    """Yield changes of weight that reach the threshold: sells before buys, larger before smaller."""
-    change = assessment.weights - held_weights
-    held_shares, approved, confidence = held_weights.tolist(), assessment.weights.tolist(), signals.confidence.tolist()
-    for i in _in_turn(change, view.close, assessment.may_increase, config.rebalance_threshold).tolist():
-        instrument, size = view.universe.instruments[i], float(change[i])
-        price = exact(float(view.close[i]))
-        quantity = abs(Decimal(repr(size))) * portfolio.nav / price
-        if size < 0:
-            held = portfolio.positions[instrument.symbol].quantity
-            # A target of nothing sells everything, down to the last lot.
-            quantity = held if approved[i] <= 0.0 else min(quantity, held)
-        yield _Intention(
-            instrument=instrument,
-            side=Side.BUY if size > 0 else Side.SELL,
-            quantity=whole_lots(quantity, instrument.lot_size),
-            price=price,
-            weight_change=size,
-            reason=(
-                f"{SignalType(signals.codes[i]).name} (confidence {confidence[i]:.2f}): from "
-                f"{held_shares[i]:.1%} to {approved[i]:.1%} of net asset value{_wanted_by(sleeves, i)}"
-            ),
-        )
+def _proceeds(sale: Order, instrument: Instrument) -> int:
+    value = value_in_cents(to_micros(sale.quantity), to_micros(sale.expected_price))
+    return cash_moved(value, False, to_micros(instrument.commission_rate), to_micros(instrument.slippage_rate))
 
 
-@compiled
-def _in_turn(change: FloatArray, close: FloatArray, may_increase: BoolArray, threshold: float) -> NDArray[np.int64]:
-    """Assets whose change of weight is large enough and allowed: sells before buys, larger before smaller."""
-    assets = np.empty(change.shape[0], np.int64)
-    found = 0
-    for i in range(change.shape[0]):
-        size = change[i]
-        if not abs(size) >= threshold or not np.isfinite(close[i]) or (size > 0.0 and not may_increase[i]):
-            continue
-        place = found
-        while place > 0 and _before(size, change[assets[place - 1]]):
-            assets[place] = assets[place - 1]
-            place -= 1
-        assets[place] = i
-        found += 1
-    return assets[:found]
+def rebalancing_order(
+    instrument: Instrument,
+    side: Side,
+    quantity: int,
+    price: int,
+    session: date,
+    book: str,
+    code: int,
+    confidence: float,
+    held: float,
+    approved: float,
+    sleeves: Sequence[tuple[str, float]],
+) -> Order:
+    """Put a trade of `rebalancing_trades` into an order, with its reason.
+
+    Parameters
+    ----------
+    code, confidence
+        The asset's signal.
+    held, approved
+        Its weight before and after.
+    sleeves
+        What each sleeve wants of it, as a share of net asset value.
+    """
+    reason = (
+        f"{SignalType(code).name} (confidence {confidence:.2f}): from {held:.1%} to {approved:.1%} of net asset value"
+    )
+    if len(sleeves) > 1:
+        reason += f" (wanted: {', '.join(f'{name} {weight:.1%}' for name, weight in sleeves)})"
+    return _order(instrument, side, quantity, price, approved - held, session, book, OrderPurpose.REBALANCE, reason)
 
 
-@compiled
-def _before(change: float, other: float) -> bool:
-    if (change > 0.0) != (other > 0.0):
-        return change < other
-    return abs(change) > abs(other)
-
-
-def _wanted_by(sleeves: Mapping[str, SleeveRecord], asset: int) -> str:
-    """Say what each of several sleeves wants of an asset, as shares of net asset value."""
-    if len(sleeves) < 2:
-        return ""
-    parts = (f"{name} {record.budget * record.target.weights[asset]:.1%}" for name, record in sleeves.items())
-    return f" (wanted: {', '.join(parts)})"
-
-
-def _order(wanted: _Intention, quantity: Decimal, view: MarketView, book: str, purpose: OrderPurpose) -> Order:
-    instrument = wanted.instrument
+def _order(
+    instrument: Instrument,
+    side: Side,
+    quantity: int,
+    price: int,
+    weight_change: float,
+    session: date,
+    book: str,
+    purpose: OrderPurpose,
+    reason: str,
+) -> Order:
+    commission = share_in_cents(value_in_cents(quantity, price), to_micros(instrument.commission_rate))
     return Order(
-        client_order_id=client_order_id(book, view.session, instrument.symbol, wanted.side),
+        client_order_id=client_order_id(book, session, instrument.symbol, side),
         book=book,
-        session=view.session,
+        session=session,
         symbol=instrument.symbol,
-        side=wanted.side,
-        quantity=quantity,
-        expected_price=wanted.price,
-        estimated_commission=to_cent(quantity * wanted.price * instrument.commission_rate),
-        weight_change=wanted.weight_change,
+        side=side,
+        quantity=from_micros(quantity),
+        expected_price=from_micros(price),
+        estimated_commission=from_cents(commission),
+        weight_change=weight_change,
         purpose=purpose,
-        reason=wanted.reason,
+        reason=reason,
     )

@@ -11,17 +11,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from trading_lib.domain.exact import exact
 from trading_lib.domain.instruments import Instrument
 from trading_lib.domain.lots import whole_lots
 from trading_lib.domain.market_view import MarketView
+from trading_lib.domain.money import exact_price
 from trading_lib.domain.orders import Order, OrderPurpose, Side, client_order_id
 from trading_lib.domain.perpetuals import PerpetualContract
 from trading_lib.domain.portfolio import Portfolio, to_cent
 from trading_lib.domain.risk import RiskAssessment
 from trading_lib.domain.weights import TargetWeights
 from trading_lib.orders.config import OrderConfig
-from trading_lib.orders.generate import DUST, OrderBatch
+from trading_lib.orders.generate import OrderBatch
+from trading_lib.orders.rebalancing import DUST
 
 NOTHING = Decimal(0)
 
@@ -73,7 +74,7 @@ def with_hedges(
         return batch
     spot, column = view.universe[contract.spot], view.universe.positions[contract.spot]
     # A spot leg without a price is not traded either; its last mark still serves to close what risk control closes.
-    known = portfolio.marks.get(contract.spot, exact(float(view.close[column])))
+    known = portfolio.marks.get(contract.spot, exact_price(float(view.close[column])))
     if not known.is_finite() or known <= 0 or portfolio.nav <= 0:
         return batch
     legs = _legs(batch, targets, assessment, portfolio, spot, column, known, config.rebalance_threshold)

@@ -52,7 +52,7 @@ def constrain(
     # Short legs are gross exposure too; taken at full size, since scaling the spot legs scales them as well.
     short = sum(r.budget * sum(r.target.hedges.values()) for r in sleeves.values() if r.target.hedges)
     limit = min(1.0 - config.cash_buffer, max(config.max_leverage - short, 0.0))
-    weights, clipped, any_clipped = _clip(
+    weights, clipped, any_clipped = clip_weights(
         wanted,
         held_weights,
         view.fresh,
@@ -89,7 +89,7 @@ def valid_weights(weights: FloatArray) -> bool:
 
 
 @compiled
-def _clip(
+def clip_weights(
     wanted: FloatArray,
     held: FloatArray,
     fresh: BoolArray,
@@ -98,6 +98,7 @@ def _clip(
     pair_limit: float,
     total_limit: float,
 ) -> tuple[FloatArray, NDArray[np.uint8], bool]:
+    """Kernel of `constrain`: weights, the constraints that lowered each as bits, and whether any did."""
     assets = wanted.shape[0]
     weights = wanted.copy()
     # One bit per constraint, in the order of CONSTRAINTS.

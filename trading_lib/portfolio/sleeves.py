@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from trading_lib.domain.kernels import compiled
-from trading_lib.domain.prices import FloatArray
+from trading_lib.domain.prices import BoolArray, FloatArray
 
 
 @compiled
@@ -85,6 +85,57 @@ def attribute(held: FloatArray, before: FloatArray, wanted: FloatArray, budgets:
         rest = (sold - min(sold, given_up)) * _share(left, budgets)
         parts[:, i] = np.maximum(left - rest, 0.0) + bought
     return parts
+
+
+@compiled
+def sleeve_parts(
+    held: FloatArray,
+    past_held: FloatArray,
+    past_targets: FloatArray,
+    budgets: FloatArray,
+    returns: FloatArray,
+    stopped: BoolArray,
+) -> tuple[FloatArray, FloatArray]:
+    """What each sleeve owns and what it wanted last, as shares of its own capital; both of shape (s, n).
+
+    Parameters
+    ----------
+    held
+        Shape (n,): present weights.
+    past_held, past_targets
+        Shape (s, n): what each sleeve owned at the decision before, and what it wanted then.
+    budgets
+        Shape (s,).
+    returns
+        Simple returns since, shape (sessions, n).
+    stopped
+        Shape (n,): nobody goes on wanting more of these than is left.
+    """
+    sleeves, assets = past_targets.shape
+    wanted = drift(past_targets, returns)
+    owned = np.empty((sleeves, assets))
+    if sleeves == 1:
+        # All holdings are the only sleeve's, whatever its past.
+        owned[0] = held / budgets[0]
+    else:
+        before, asked = drift(past_held, returns), wanted.copy()
+        for k in range(sleeves):
+            before[k] *= budgets[k]
+            asked[k] *= budgets[k]
+        owned = attribute(held, before, asked, budgets)
+        for k in range(sleeves):
+            owned[k] /= budgets[k]
+    forget_stopped(wanted, owned, stopped)
+    return owned, wanted
+
+
+@compiled
+def forget_stopped(wanted: FloatArray, owned: FloatArray, stopped: BoolArray) -> None:
+    """Lower what the sleeves want of stopped assets to what is left, in place."""
+    for i in range(stopped.shape[0]):
+        if stopped[i]:
+            for k in range(wanted.shape[0]):
+                wanted[k, i] = min(wanted[k, i], owned[k, i])
 
 
 def blend(sleeves: Mapping[str, FloatArray], budgets: Mapping[str, float], assets: int) -> FloatArray:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from trading_lib.domain.configuration import Configuration
+from trading_lib.domain.prices import FloatArray
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -25,6 +28,11 @@ class LevelConfig(Configuration):
     reductions: tuple[Fraction, Fraction, Fraction, Fraction] = (0.0, 0.25, 0.50, 1.0)
     level_1_minimum_confidence: Fraction = 0.40
     rebase_margin: float = Field(0.005, gt=0)
+
+    @cached_property
+    def bounds(self) -> FloatArray:
+        """Drawdowns as an array, shape (4,)."""
+        return np.array(self.drawdowns)
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -7,7 +7,6 @@ trigger the level again at once.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import date
 
@@ -15,9 +14,15 @@ from trading_lib.domain.approvals import REVIEW_LEVEL
 from trading_lib.domain.risk import RiskEvent, RiskState
 from trading_lib.risk.approvals import answer_of_configuration, open_question
 from trading_lib.risk.config import RiskConfig
+from trading_lib.risk.level_rules import (
+    LOWERED_AT_PEAK,
+    LOWERED_CALM,
+    RAISED,
+    floor_of,
+    next_level,
+    triggered_by,
+)
 
-# Net asset values are cents, so a drawdown of exactly 8 % may come out as 0.07999999999999996.
-TOLERANCE = 1e-9
 LEVEL_ACTIONS = {
     1: ("ALERT", "INCREASE_CONFIDENCE_THRESHOLD", "BLOCK_BTC_NEW"),
     2: ("REDUCE_25%", "CLOSE_BTC", "SELL_ONLY"),
@@ -47,7 +52,7 @@ class LevelStep:
 
 def triggered_level(drawdown: float, config: RiskConfig) -> int:
     """Highest level whose drawdown is reached (>=)."""
-    return sum(drawdown >= bound - TOLERANCE for bound in config.levels.drawdowns)
+    return triggered_by(drawdown, config.levels.bounds)
 
 
 def advance_level(
@@ -64,27 +69,26 @@ def advance_level(
     model_volatility
         Annualised 20-day volatility of the model portfolio; NaN is not calm.
     """
-    peak = max(state.peak, nav)
-    reference = max(state.reference_peak, nav)
-    drawdown = 1.0 - nav / reference if nav > 0 else 1.0
-    calm = state.calm_sessions + 1 if model_volatility < config.target_volatility else 0
-    triggered = triggered_level(drawdown, config)
     approved, events = _approved(state, session, config)
-    if triggered > state.level:
-        # A fresh breach is a fresh question: nobody has approved what comes after it.
-        level, calm, approved = triggered, 0, False
-        events += (_raised(state, session, triggered, drawdown, config),)
-    elif 0 < state.level < 4 and nav >= reference:
-        level, drawdown = 0, 0.0
-        events += (_lowered(state, session, 0, "net asset value is at its reference peak"),)
-    elif state.level > 0 and calm >= config.calm_sessions and (state.level < 4 or approved):
-        level = state.level - 1
+    level, drawdown, peak, reference, calm, approved, change = next_level(
+        state.level,
+        state.peak,
+        state.reference_peak,
+        state.calm_sessions,
+        approved,
+        nav,
+        model_volatility,
+        config.levels.bounds,
+        config.levels.rebase_margin,
+        config.target_volatility,
+        config.calm_sessions,
+    )
+    if change == RAISED:
+        events += (_raised(state, session, level, drawdown, config),)
+    elif change == LOWERED_AT_PEAK:
+        events += (_lowered(state, session, level, "net asset value is at its reference peak"),)
+    elif change == LOWERED_CALM:
         events += (_lowered(state, session, level, _calm_reason(model_volatility, config, state.level)),)
-        bound = config.levels.drawdowns[level] - config.levels.rebase_margin
-        reference = min(reference, nav / (1.0 - bound))
-        drawdown, calm = max(0.0, 1.0 - nav / reference), 0
-    else:
-        level = state.level
     approved = approved and level >= REVIEW_LEVEL
     question = open_question(level, approved, level > state.level, state.question, session)
     return LevelStep(level, drawdown, peak, reference, calm, approved, question, events)
@@ -144,8 +148,10 @@ def recovery_size(recovery_sessions: int | None, config: RiskConfig) -> float:
 
 def correlation_floor(average: float, smallest: float, config: RiskConfig) -> tuple[int, str]:
     """Lowest level correlations allow, and why; NaN (too little history) means no floor."""
-    if math.isfinite(smallest) and smallest > config.correlation.every_pair_floor_2:
-        return 2, f"every pair correlates above {config.correlation.every_pair_floor_2:.2f} (lowest {smallest:.2f})"
-    if math.isfinite(average) and average > config.correlation.average_floor_1:
-        return 1, f"average correlation {average:.2f} is above {config.correlation.average_floor_1:.2f}"
-    return 0, ""
+    bounds = config.correlation
+    floor = floor_of(average, smallest, bounds.average_floor_1, bounds.every_pair_floor_2)
+    if floor == 2:
+        return floor, f"every pair correlates above {bounds.every_pair_floor_2:.2f} (lowest {smallest:.2f})"
+    if floor == 1:
+        return floor, f"average correlation {average:.2f} is above {bounds.average_floor_1:.2f}"
+    return floor, ""

@@ -15,7 +15,7 @@ from trading_lib.domain.signals import SignalPanel
 from trading_lib.domain.weight_steps import WeightStep
 from trading_lib.risk.config import RiskConfig
 from trading_lib.risk.levels import recovery_size
-from trading_lib.risk.limits import LADDER, LADDER_LEVERAGE, LIQUIDATION, Blocks, blocked_purchases
+from trading_lib.risk.limits import LADDER, LADDER_LEVERAGE, LIQUIDATION, Blocks, blocked_purchases, named
 
 
 def limit_steps(
@@ -43,7 +43,7 @@ def limit_steps(
     total, limit = float(weights.sum()), assessment.leverage_limit
     if total > limit:
         weights = step(LADDER_LEVERAGE, weights * (limit / total), f"all weights together at most {limit:.0%}")
-    blocks = blocks_of(view, signals, portfolio, assessment)
+    blocks = list(named(blocks_of(view, signals, portfolio, assessment)))
     for rule, mask in blocks:
         weights = step(rule, np.where(mask, np.minimum(weights, held), weights), "no more than what is held")
     if any(rule == LIQUIDATION for rule, _ in blocks):

@@ -5,12 +5,14 @@ Input: target weights, holdings, level and view. Output: `Limits`, each lowered 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trading_lib.domain.instruments import Universe
+from trading_lib.domain.kernels import compiled
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.prices import BoolArray, FloatArray
 from trading_lib.domain.signals import SignalPanel
@@ -29,7 +31,34 @@ LADDER = "recovery_ladder"
 LADDER_LEVERAGE = "recovery_leverage"
 DUST = 1e-12
 
-Blocks = list[tuple[str, BoolArray]]
+# Rules that forbid buying; an array of them has one bit per rule, in this order.
+RULES = (
+    LIQUIDATION,
+    SELL_ONLY,
+    NEGATIVE_CASH,
+    HAVENS_ONLY,
+    MANUAL_REVIEW,
+    NO_CRYPTO,
+    CONFIDENCE,
+    COOL_OFF,
+    RETIRED,
+    NOT_TRADABLE,
+)
+BITS = tuple(1 << place for place in range(len(RULES)))
+(
+    LIQUIDATION_BIT,
+    SELL_ONLY_BIT,
+    NEGATIVE_CASH_BIT,
+    HAVENS_ONLY_BIT,
+    MANUAL_REVIEW_BIT,
+    NO_CRYPTO_BIT,
+    CONFIDENCE_BIT,
+    COOL_OFF_BIT,
+    RETIRED_BIT,
+    NOT_TRADABLE_BIT,
+) = BITS
+
+Blocks = NDArray[np.uint16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +79,68 @@ def blocked_purchases(
     cooling_off: Collection[str],
     negative_cash: bool,
 ) -> Blocks:
-    """Rules of the session that forbid buying, each with the assets it concerns, shape (n,)."""
+    """Rules of the session that forbid buying, one bit each, shape (n,); see `RULES`."""
     universe = view.universe
-    blocks: Blocks = []
-    if effective_level in (2, 4):
-        blocks.append((LIQUIDATION if effective_level == 4 else SELL_ONLY, universe.everything))
-    if negative_cash:
-        blocks.append((NEGATIVE_CASH, universe.everything))
-    if effective_level == 3:
-        blocks += [(HAVENS_ONLY, ~universe.safe_havens)]
-        if not approved:
-            blocks.append((MANUAL_REVIEW, universe.everything))
-    if effective_level >= 1:
-        blocks += [(NO_CRYPTO, universe.crypto), (CONFIDENCE, ~(signals.confidence >= minimum_confidence))]
-    if cooling_off:
-        blocks.append((COOL_OFF, _among(universe, cooling_off)))
-    if universe.any_retired:
-        blocks.append((RETIRED, universe.retired))
-    blocks.append((NOT_TRADABLE, ~view.fresh))
+    return forbidden(
+        effective_level,
+        approved,
+        negative_cash,
+        minimum_confidence,
+        signals.confidence,
+        universe.crypto,
+        universe.safe_havens,
+        _among(universe, cooling_off) if cooling_off else universe.nothing,
+        universe.retired,
+        view.fresh,
+    )
+
+
+def named(blocks: Blocks) -> Iterator[tuple[str, BoolArray]]:
+    """Rules that forbid anything, each with the assets it concerns."""
+    for rule, bit in zip(RULES, BITS, strict=True):
+        mask = (blocks & bit) != 0
+        if mask.any():
+            yield rule, mask
+
+
+@compiled
+def forbidden(
+    level: int,
+    approved: bool,
+    negative_cash: bool,
+    minimum_confidence: float,
+    confidence: FloatArray,
+    crypto: BoolArray,
+    havens: BoolArray,
+    cooling: BoolArray,
+    retired: BoolArray,
+    fresh: BoolArray,
+) -> Blocks:
+    """Kernel of `blocked_purchases`; NaN as confidence is below any minimum."""
+    blocks = np.zeros(crypto.shape[0], np.uint16)
+    for i in range(crypto.shape[0]):
+        bits = 0
+        if level == 4:
+            bits |= LIQUIDATION_BIT
+        if level == 2:
+            bits |= SELL_ONLY_BIT
+        if negative_cash:
+            bits |= NEGATIVE_CASH_BIT
+        if level == 3 and not havens[i]:
+            bits |= HAVENS_ONLY_BIT
+        if level == 3 and not approved:
+            bits |= MANUAL_REVIEW_BIT
+        if level >= 1 and crypto[i]:
+            bits |= NO_CRYPTO_BIT
+        if level >= 1 and not confidence[i] >= minimum_confidence:
+            bits |= CONFIDENCE_BIT
+        if cooling[i]:
+            bits |= COOL_OFF_BIT
+        if retired[i]:
+            bits |= RETIRED_BIT
+        if not fresh[i]:
+            bits |= NOT_TRADABLE_BIT
+        blocks[i] = bits
     return blocks
 
 
@@ -86,6 +159,8 @@ def limited(
     ----------
     targets, held
         Shape (n,): weights wanted and present.
+    blocks
+        Shape (n,): see `blocked_purchases`.
     size
         Share of normal size that the re-entry ladder allows to be bought. A target that only keeps a holding would
         otherwise shrink by it every session.
@@ -94,27 +169,41 @@ def limited(
     short
         What sleeves want short, as a share of net asset value.
     """
-    ladder: FloatArray = targets if size == 1.0 else np.minimum(targets, np.maximum(targets * size, held))
-    weights = ladder.copy()
-    total = float(ladder.sum()) + short if leverage_limit < np.inf else 0.0
-    if total > leverage_limit:
-        weights *= leverage_limit / total
-    blocked = blocks[0][1]
-    for _, mask in blocks[1:]:
-        blocked = blocked | mask
-    may_increase = ~blocked
-    np.minimum(weights, held, out=weights, where=blocked)
-    if any(name == LIQUIDATION for name, _ in blocks):
-        weights[:] = 0.0
+    weights, ladder, scaled = allowed_weights(targets, held, blocks, size, leverage_limit, short)
     lowered = (weights < targets - DUST).nonzero()[0]
     clips = {}
     for i in lowered:
         grows = targets[i] > held[i] + DUST
-        names = [name for name, mask in blocks if mask[i] and (grows or name == LIQUIDATION)]
+        bits = int(blocks[i])
+        names = [n for n, bit in zip(RULES, BITS, strict=True) if bits & bit and (grows or n == LIQUIDATION)]
         names += [LADDER] if ladder[i] < targets[i] - DUST else []
-        names += [LADDER_LEVERAGE] if total > leverage_limit else []
+        names += [LADDER_LEVERAGE] if scaled else []
         clips[universe.symbols[i]] = tuple(names)
-    return Limits(weights, may_increase, clips)
+    return Limits(weights, blocks == 0, clips)
+
+
+@compiled
+def allowed_weights(
+    targets: FloatArray, held: FloatArray, blocks: Blocks, size: float, leverage_limit: float, short: float
+) -> tuple[FloatArray, FloatArray, bool]:
+    """Weights that the rules leave, those the ladder alone would leave, and whether the leverage limit was met."""
+    assets = targets.shape[0]
+    ladder = targets.copy()
+    total = short
+    for i in range(assets):
+        if size != 1.0:
+            ladder[i] = min(targets[i], max(targets[i] * size, held[i]))
+        total += ladder[i]
+    weights = ladder.copy()
+    scaled = total > leverage_limit
+    for i in range(assets):
+        if scaled:
+            weights[i] *= leverage_limit / total
+        if blocks[i] != 0:
+            weights[i] = min(weights[i], held[i])
+        if blocks[i] & LIQUIDATION_BIT:
+            weights[i] = 0.0
+    return weights, ladder, scaled
 
 
 def _among(universe: Universe, symbols: Collection[str]) -> BoolArray:

@@ -8,9 +8,11 @@ from decimal import Decimal
 
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.lots import whole_lots
+from trading_lib.domain.money import to_micros
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.risk import RiskEvent, RiskState
 from trading_lib.risk.config import RiskConfig
+from trading_lib.risk.level_rules import EXIT, REDUCE, loss_from_cost, stop_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +42,19 @@ def check_stops(
     reasons: dict[str, str] = {}
     events: list[RiskEvent] = []
     level = state.effective_level
-    for symbol, position in portfolio.positions.items():
+    # In universe order, whatever order a portfolio was stored in.
+    for symbol in sorted(portfolio.positions, key=universe.positions.__getitem__):
+        position = portfolio.positions[symbol]
         hedged = portfolio.hedged if portfolio.perpetuals and _is_hedged(symbol, universe) else Decimal(0)
-        if portfolio.marks[symbol] >= position.average_cost or position.quantity <= hedged:
+        loss = loss_from_cost(to_micros(portfolio.marks[symbol]), float(position.average_cost))
+        if loss <= 0.0 or position.quantity <= hedged:
             continue
-        instrument = universe[symbol]
-        # Rounded, because floats make 18.000000000000004 % out of a loss of exactly 18 %, which is no breach.
-        loss = round(1.0 - float(portfolio.marks[symbol] / position.average_cost), 12)
-        if loss > instrument.stop_exit:
-            kind, ceiling, limit = "stop_exit", hedged, instrument.stop_exit
-        elif instrument.stop_reduce is not None and loss > instrument.stop_reduce and symbol not in halved:
-            kind, limit = "stop_reduce", instrument.stop_reduce
+        instrument, (reduce_at, exit_at) = universe[symbol], universe.stops[universe.positions[symbol]]
+        stop = stop_of(loss, reduce_at, exit_at, symbol in halved)
+        if stop == EXIT:
+            kind, ceiling, limit = "stop_exit", hedged, exit_at
+        elif stop == REDUCE:
+            kind, limit = "stop_reduce", reduce_at
             ceiling = hedged + whole_lots((position.quantity - hedged) / 2, instrument.lot_size)
             halved |= {symbol}
         else:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
+from trading_lib.domain.kernels import compiled
 from trading_lib.domain.prices import FloatArray
 
 
@@ -51,16 +50,37 @@ def move_within(
     max_turnover, max_cost
         Bounds as fractions of capital.
     """
-    traded = np.abs(wanted - present)
-    turnover = float(traded.sum()) / 2.0
-    cost = float(traded @ cost_rates)
-    by_turnover = max_turnover / turnover if turnover > max_turnover else 1.0
-    by_cost = max_cost / cost if cost > max_cost else 1.0
-    share = min(by_turnover, by_cost)
+    weights, share, turnover, cost = bounded_weights(present, wanted, cost_rates, max_turnover, max_cost)
+    return BoundedMove(weights, share, turnover, cost, bound_words(share, turnover, cost, max_turnover, max_cost))
+
+
+def bound_words(share: float, turnover: float, cost: float, max_turnover: float, max_cost: float) -> str:
+    """Say what bound a move; "" when it went all the way."""
     if share == 1.0:
-        return BoundedMove(wanted, 1.0, turnover, cost, "")
-    if by_turnover <= by_cost:
-        bound = f"turnover {turnover:.1%} > {max_turnover:.1%} a month"
-    else:
-        bound = f"estimated cost {cost:.2%} > {max_cost:.2%} a month"
-    return BoundedMove((1.0 - share) * present + share * wanted, share, turnover, cost, bound)
+        return ""
+    if share * turnover >= max_turnover * (1.0 - 1e-12):
+        return f"turnover {turnover:.1%} > {max_turnover:.1%} a month"
+    return f"estimated cost {cost:.2%} > {max_cost:.2%} a month"
+
+
+@compiled
+def bounded_weights(
+    present: FloatArray, wanted: FloatArray, cost_rates: FloatArray, max_turnover: float, max_cost: float
+) -> tuple[FloatArray, float, float, float]:
+    """Kernel of `move_within`: where the move ends, the share of the way, and turnover and cost of the whole way."""
+    traded, cost = 0.0, 0.0
+    for i in range(present.shape[0]):
+        change = abs(wanted[i] - present[i])
+        traded += change
+        cost += change * cost_rates[i]
+    turnover = traded / 2.0
+    share = 1.0
+    if turnover > max_turnover:
+        share = max_turnover / turnover
+    if cost > max_cost:
+        share = min(share, max_cost / cost)
+    weights = wanted.copy()
+    if share < 1.0:
+        for i in range(present.shape[0]):
+            weights[i] = (1.0 - share) * present[i] + share * wanted[i]
+    return weights, share, turnover, cost

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import math
 
-from trading_lib.domain.signals import MarketRegime, RegimeReading
+import numpy as np
+
+from trading_lib.domain.kernels import compiled
+from trading_lib.domain.signals import REGIME_CODES, RegimeReading
 from trading_lib.strategies.config import RegimeConfig
+
+REGIMES = tuple(REGIME_CODES)
+
+
+@compiled
+def regime_code(
+    volatility_index: float, age: int, max_age: int, elevated: float, high: float, extreme: float
+) -> tuple[int, bool]:
+    """Code of the regime as in `REGIME_CODES`, and whether ^VIX was missing or too old to tell."""
+    if not np.isfinite(volatility_index) or age < 0 or age > max_age:
+        return 2, True
+    if volatility_index >= extreme:
+        return 3, False
+    if volatility_index >= high:
+        return 2, False
+    return (1 if volatility_index >= elevated else 0), False
 
 
 def read_regime(volatility_index: float, age: int, config: RegimeConfig) -> RegimeReading:
     """Classify the session; a missing or stale ^VIX counts as HIGH_VOL, never as NORMAL."""
-    missing = not math.isfinite(volatility_index) or age < 0 or age > config.max_age_sessions
-    if missing:
-        regime = MarketRegime.HIGH_VOL
-    elif volatility_index >= config.extreme:
-        regime = MarketRegime.EXTREME
-    elif volatility_index >= config.high:
-        regime = MarketRegime.HIGH_VOL
-    elif volatility_index >= config.elevated:
-        regime = MarketRegime.ELEVATED
-    else:
-        regime = MarketRegime.NORMAL
-    return RegimeReading(regime, volatility_index, age, missing)
+    code, missing = regime_code(
+        volatility_index, age, config.max_age_sessions, config.elevated, config.high, config.extreme
+    )
+    return RegimeReading(REGIMES[code], volatility_index, age, missing)
 
 
 def describe_regime(reading: RegimeReading) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trading_lib.domain.errors import ConfigurationError
-from trading_lib.domain.sleeves import Strategy
+from trading_lib.domain.sleeves import PlannedStrategy, Strategy
 from trading_lib.strategies.config import SleeveConfig, StrategySettings
 
 Factory = Callable[[StrategySettings, Mapping[str, Any]], Strategy]
@@ -81,9 +81,15 @@ def register_strategy(name: str, strategy: Callable[..., Any]) -> None:
             raise ConfigurationError(
                 f"strategy {name} cannot be created from {dict(options)}: {error}", "correct its options"
             ) from None
-        if not isinstance(made, Strategy):
-            raise ConfigurationError(f"strategy {name} has no method target(view, sleeve)", "see docs/strategies.md")
-        return made
+        if isinstance(made, Strategy):
+            return made
+        if isinstance(made, PlannedStrategy):
+            from trading_lib.strategies.planned import Planned
+
+            return Planned(made)
+        raise ConfigurationError(
+            f"strategy {name} has no method target(view, sleeve) or plan(view)", "see docs/strategies.md"
+        )
 
     _FACTORIES[name] = create
     _newest_running.clear()

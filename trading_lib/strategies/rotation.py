@@ -12,7 +12,7 @@ from functools import partial
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.sleeves import SleeveEvent, SleeveTarget, SleeveView
 from trading_lib.strategies.config import MomentumConfig, RotationConfig
-from trading_lib.strategies.monthly_allocation import MonthlyAllocation, allocate_month
+from trading_lib.strategies.monthly_allocation import MonthlyAllocation, allocate_month, still_leaving
 from trading_lib.strategies.rotation_words import describe_month, describe_waiting, name_left_out
 from trading_lib.strategies.weighing import EqualWeights, RiskParity, Weighing
 
@@ -31,8 +31,8 @@ class MonthlyMomentum:
     """
 
     def __init__(self, config: MomentumConfig, weighing: Weighing) -> None:
-        self._config = config
-        self._weighing = weighing
+        self.config = config
+        self.weighing = weighing
 
     def target(self, view: MarketView, sleeve: SleeveView) -> SleeveTarget:
         """Rebalance on a month's last session, otherwise repeat the last target."""
@@ -40,16 +40,16 @@ class MonthlyMomentum:
             return SleeveTarget(sleeve.wanted, partial(describe_waiting, view, sleeve.wanted), sleeve.memory)
         was_defensive = bool(sleeve.memory.get(IN_DEFENCE))
         leaving = was_defensive or bool(sleeve.memory.get(LEAVING_DEFENCE))
-        month = allocate_month(view, sleeve.wanted, leaving, self._config, self._weighing)
+        month = allocate_month(view, sleeve.wanted, leaving, self.config, self.weighing)
         defensive = month.groups.defensive
         return SleeveTarget(
             weights=month.move.weights,
-            words=partial(describe_month, view, self._config, month),
+            words=partial(describe_month, view, self.config, month),
             memory={
                 IN_DEFENCE: float(defensive),
-                LEAVING_DEFENCE: float(leaving and not defensive and (month.stays or month.move.share < 1.0)),
+                LEAVING_DEFENCE: float(still_leaving(leaving, defensive, month.stays, month.move.share)),
             },
-            events=_events(view, self._config, month, was_defensive),
+            events=_events(view, self.config, month, was_defensive),
         )
 
 

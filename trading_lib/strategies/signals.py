@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from trading_lib.domain.kernels import compiled
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.prices import BoolArray, FloatArray
-from trading_lib.domain.signals import MarketRegime, RegimeReading, SignalPanel, SignalType, TradeSignal
+from trading_lib.domain.signals import REGIME_CODES, MarketRegime, RegimeReading, SignalPanel, SignalType, TradeSignal
 from trading_lib.strategies.config import SignalConfig
 
 # Momentum over 60 bars is compared with the volatility of the same span.
 MOMENTUM_BARS = 60.0
 # STRONG_BUY asks for ^VIX below 30, the bound of HIGH_VOL.
-CALM_REGIMES = frozenset({MarketRegime.NORMAL, MarketRegime.ELEVATED})
+HIGH_VOL, EXTREME = REGIME_CODES[MarketRegime.HIGH_VOL], REGIME_CODES[MarketRegime.EXTREME]
 
 
 def generate_signals(view: MarketView, regime: RegimeReading, config: SignalConfig) -> SignalPanel:
@@ -28,7 +28,7 @@ def generate_signals(view: MarketView, regime: RegimeReading, config: SignalConf
     become HOLD (SPEC section 5).
     """
     factors = view.factors
-    codes, confidence, complete = _rules(
+    codes, confidence, complete = signal_rules(
         view.total_return_close,
         factors["Momentum_60"],
         factors["Volatility_60"],
@@ -36,22 +36,30 @@ def generate_signals(view: MarketView, regime: RegimeReading, config: SignalConf
         factors["SMA_50"],
         factors["SMA_200"],
         view.universe.periods_per_year,
-        regime.regime in CALM_REGIMES,
+        REGIME_CODES[regime.regime] < HIGH_VOL,
         config.momentum_high,
         config.momentum_low,
         config.momentum_negative,
         config.momentum_negative_high,
     )
-    filtered = codes
-    if regime.regime is MarketRegime.HIGH_VOL:
-        confidence = confidence * 0.5
-    elif regime.regime is MarketRegime.EXTREME:
-        filtered = np.minimum(codes, 0)
+    filtered, confidence = after_regime(codes, confidence, REGIME_CODES[regime.regime])
     return SignalPanel(filtered, codes, confidence, complete)
 
 
 @compiled
-def _rules(
+def after_regime(codes: NDArray[np.int8], confidence: FloatArray, regime: int) -> tuple[NDArray[np.int8], FloatArray]:
+    """Codes and confidence once the regime has been heard, new arrays."""
+    heard, kept = codes.copy(), confidence.copy()
+    for i in range(codes.shape[0]):
+        if regime == HIGH_VOL:
+            kept[i] *= 0.5
+        elif regime == EXTREME and heard[i] > 0:
+            heard[i] = 0
+    return heard, kept
+
+
+@compiled
+def signal_rules(
     close: FloatArray,
     momentum: FloatArray,
     volatility: FloatArray,

@@ -23,19 +23,19 @@ class Trend:
     """Technical design 4.3.2 with volatility targeting: buys what rises, keeps what holds, leaves what falls."""
 
     def __init__(self, config: TrendConfig, minimum_confidence: float) -> None:
-        self._config = config
-        self._minimum_confidence = minimum_confidence
+        self.config = config
+        self.minimum_confidence = minimum_confidence
 
     def target(self, view: MarketView, sleeve: SleeveView) -> SleeveTarget:
         """Weights of the session; see `trend_weights`."""
-        weights = trend_weights(view, sleeve.signals, sleeve.held, self._minimum_confidence, self._config)
+        weights = trend_weights(view, sleeve.signals, sleeve.held, self.minimum_confidence, self.config)
         return SleeveTarget(weights, partial(self._words, view, sleeve.signals, weights))
 
     def _words(self, view: MarketView, signals: SignalPanel, weights: FloatArray) -> Words:
         words = {}
         for i, symbol in enumerate(view.universe.symbols):
             signal, confidence = SignalType(int(signals.codes[i])), signals.confidence[i]
-            if signal > 0 and confidence >= self._minimum_confidence:
+            if signal > 0 and confidence >= self.minimum_confidence:
                 volatility, target = view.factors["Volatility_60"][i], view.universe.volatility_targets[i]
                 words[symbol] = (
                     f"{signal.name}: cap {view.universe.max_weights[i]:.0%} x confidence {confidence:.2f} x "
@@ -64,7 +64,7 @@ def trend_weights(
     held_weights
         Shape (n,): the present weights.
     """
-    weights = _size(
+    return sized_weights(
         signals.codes,
         signals.confidence,
         view.factors["Volatility_60"],
@@ -72,15 +72,9 @@ def trend_weights(
         view.universe.max_weights,
         view.universe.volatility_targets,
         minimum_confidence,
+        view.mark_returns,
+        config.target_volatility,
     )
-    volatility = portfolio_volatility(view.mark_returns, weights, VOLATILITY_WINDOW)
-    if volatility > config.target_volatility:
-        weights *= config.target_volatility / volatility
-    total = float(weights.sum())
-    # Beside another sleeve it would otherwise spend that one's capital.
-    if total > 1.0:
-        weights /= total
-    return weights
 
 
 @compiled
@@ -104,4 +98,30 @@ def _size(
         if volatility[i] > targets[i]:
             scale = targets[i] / volatility[i]
         weights[i] = caps[i] * scale * confidence[i]
+    return weights
+
+
+@compiled
+def sized_weights(
+    codes: NDArray[np.int8],
+    confidence: FloatArray,
+    volatility: FloatArray,
+    held: FloatArray,
+    caps: FloatArray,
+    targets: FloatArray,
+    minimum_confidence: float,
+    returns: FloatArray,
+    target_volatility: float,
+) -> FloatArray:
+    """Kernel of `trend_weights`; returns have shape (rows, n), newest last."""
+    weights = _size(codes, confidence, volatility, held, caps, targets, minimum_confidence)
+    own = portfolio_volatility(returns, weights, VOLATILITY_WINDOW)
+    if own > target_volatility:
+        weights *= target_volatility / own
+    total = 0.0
+    for weight in weights:
+        total += weight
+    # Beside another sleeve it would otherwise spend that one's capital.
+    if total > 1.0:
+        weights /= total
     return weights

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from trading_lib.backtest.engine import BacktestInput, window_rows
+from trading_lib.backtest.trading_session import BacktestInput, window_rows
 from trading_lib.backtest.findings import Finding, LookaheadReport
 from trading_lib.backtest.lookahead import DEFAULT_CUTS, Build, audit_lookahead, every_sleeve
 from trading_lib.backtest.raw_history import BARS, FUNDING, MACRO, OPENED, RawHistory

@@ -16,7 +16,8 @@ import numpy as np
 import trading_lib
 from trading_lib.adapters.models.mlflow_tracking import MlflowTracker, TrackedRun
 from trading_lib.adapters.models.mlflow_trials import TrackedTrial
-from trading_lib.backtest.engine import BacktestInput, BacktestResult, DecisionObserver, run_backtest
+from trading_lib.backtest.engine import BacktestResult, DecisionObserver, run_backtest
+from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.domain.errors import DataQualityError, InputError
 from trading_lib.domain.sessions import exchange_sessions
 from trading_lib.performance.analysis import Analysis, analyse

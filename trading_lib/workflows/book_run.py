@@ -12,7 +12,7 @@ from trading_lib.adapters.kill_switch import KillSwitch
 from trading_lib.adapters.stores.book_store import BookStore
 from trading_lib.adapters.stores.order_store import OrderStore
 from trading_lib.adapters.stores.state_store import StateStore
-from trading_lib.backtest.engine import BacktestInput
+from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.books import Book, BookKind
 from trading_lib.domain.errors import InputError

@@ -47,9 +47,9 @@ class InstrumentConfig(Configuration):
     volatility_target: float = Field(gt=0, le=2)
     stop_reduce: float | None = Field(gt=0, lt=1)
     stop_exit: float = Field(gt=0, lt=1)
-    lot_size: Decimal = Field(gt=0)
-    commission_rate: Decimal = Field(ge=0, lt=1)
-    slippage_rate: Decimal = Field(ge=0, lt=1)
+    lot_size: Decimal = Field(gt=0, decimal_places=6)
+    commission_rate: Decimal = Field(ge=0, lt=1, decimal_places=6)
+    slippage_rate: Decimal = Field(ge=0, lt=1, decimal_places=6)
     safe_haven: bool
     inception: date | None = None
     retired: bool = False

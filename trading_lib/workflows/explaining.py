@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from trading_lib.adapters.stores.book_store import BookStore
-from trading_lib.backtest.engine import trade_session, trade_sessions, window_rows
+from trading_lib.backtest.trading_session import trade_session, trade_sessions, window_rows
 from trading_lib.decision import Decision
 from trading_lib.domain.errors import InputError, SessionError
 from trading_lib.domain.orders import Fill, OrderStatus

@@ -23,6 +23,7 @@ from trading_lib.factors.calculator import PRICE_LIKE
 from trading_lib.portfolio.constraint_steps import constraint_steps
 from trading_lib.risk.levels import recovery_size
 from trading_lib.risk.limit_steps import blocks_of, limit_steps
+from trading_lib.risk.limits import named
 from trading_lib.strategies.regime import describe_regime
 from trading_lib.strategies.signals import describe_signals
 
@@ -263,7 +264,7 @@ def _held_back(evidence: Evidence, held: FloatArray, symbol: str, at: int) -> st
         return "at level 4 nothing but liquidation is ordered"
     wanted = float(evidence.decision.targets.weights[at] - held[at])
     blocks = blocks_of(view, evidence.decision.signals, evidence.portfolio, assessment)
-    names = ", ".join(rule for rule, mask in blocks if mask[at])
+    names = ", ".join(rule for rule, mask in named(blocks) if mask[at])
     if wanted >= config.rebalance_threshold and names:
         return f"buying is not allowed: {names}"
     if abs(change) < config.rebalance_threshold:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from trading_lib.backtest.engine import window_rows
+from trading_lib.backtest.trading_session import window_rows
 from trading_lib.domain.errors import InputError
 from trading_lib.workflows.market import Market, market_from_source
 from trading_lib.workflows.settings import Settings, configuration_folder

@@ -11,7 +11,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from trading_lib.backtest.engine import BacktestInput, run_backtest, window_rows
+from trading_lib.backtest.engine import run_backtest
+from trading_lib.backtest.trading_session import BacktestInput, window_rows
 from trading_lib.domain.errors import DataQualityError
 from trading_lib.domain.market_view import SessionViews
 from trading_lib.domain.prices import FloatArray

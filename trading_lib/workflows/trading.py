@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from trading_lib.accounting.reconcile import unexplained_differences
-from trading_lib.backtest.engine import execute, settle_row
+from trading_lib.backtest.trading_session import execute, settle_row
 from trading_lib.decision import (
     FIRST_SESSION,
     SleeveHistory,

@@ -1,0 +1,133 @@
+"""An `Evening` in arrays and back."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import numpy as np
+
+from trading_lib.accounting.settle import account_of, average_cost
+from trading_lib.accounting.trades import CASH, COSTS, DIVIDENDS, REALISED
+from trading_lib.backtest.session_loop.book import (
+    ABSENT,
+    ASSET,
+    BUYING,
+    CALM,
+    EFFECTIVE,
+    FLOOR,
+    LEVEL,
+    NAV,
+    PEAK,
+    QUANTITY,
+    REFERENCE,
+    REGIME,
+    UNREAD,
+    WORKING,
+    Book,
+)
+from trading_lib.backtest.session_loop.inputs import MONTHLY, kind_of
+from trading_lib.backtest.trading_session import Evening
+from trading_lib.domain.instruments import Universe
+from trading_lib.domain.money import from_cents, from_micros, to_cents, to_micros
+from trading_lib.domain.orders import Order, OrderPurpose, Side, client_order_id
+from trading_lib.domain.portfolio import Portfolio, Position
+from trading_lib.domain.risk import RiskState
+from trading_lib.domain.signals import MarketRegime, RegimeReading
+from trading_lib.domain.sleeves import SleeveRecord, SleeveTarget
+from trading_lib.risk.events import regime_label
+from trading_lib.strategies.registry import Sleeve
+from trading_lib.strategies.rotation import IN_DEFENCE, LEAVING_DEFENCE
+
+# Code of a regime as in `Outlook.regimes` -> its label in `RiskState`.
+LABELS = tuple(
+    regime_label(RegimeReading(regime, float("nan"), -1, abstained))
+    for regime in MarketRegime
+    for abstained in (False, True)
+)
+
+
+def fits(evening: Evening, universe: Universe, sleeves: tuple[Sleeve, ...]) -> bool:
+    """Whether the loop can go on from here; see what it leaves to others."""
+    risk, portfolio = evening.risk, evening.portfolio
+    quiet = max(risk.level, risk.effective_level) < 2 and risk.recovery_sessions is None and not risk.ceilings
+    nobody_asked = not (risk.approved or risk.awaiting_approval or risk.question)
+    traded = {*portfolio.positions, *(order.symbol for order in evening.working)}
+    known = traded <= universe.positions.keys() and len(evening.working) <= len(universe)
+    decided = all(sleeve.name in evening.sleeves for sleeve in sleeves)
+    return quiet and nobody_asked and known and decided and not portfolio.perpetuals
+
+
+def load(evening: Evening, book: Book, universe: Universe, sleeves: tuple[Sleeve, ...]) -> None:
+    """Write an evening that `fits` into ``book``."""
+    portfolio, risk, at = evening.portfolio, evening.risk, universe.positions
+    book.account[:] = account_of(portfolio)
+    book.counters[[LEVEL, EFFECTIVE, CALM, FLOOR]] = risk.level, risk.effective_level, risk.calm_sessions, risk.floor
+    book.counters[REGIME] = LABELS.index(risk.regime) if risk.regime else UNREAD
+    book.counters[NAV], book.counters[WORKING] = to_cents(portfolio.nav), len(evening.working)
+    book.peaks[[PEAK, REFERENCE]] = risk.peak, risk.reference_peak
+    for array, nothing in ((book.quantity, 0), (book.mark, 0), (book.average_cost, 0.0), (book.halved, False)):
+        array[:] = nothing
+    book.cooling[:] = ABSENT
+    for symbol, position in portfolio.positions.items():
+        i = at[symbol]
+        book.quantity[i], book.mark[i] = to_micros(position.quantity), to_micros(portfolio.marks[symbol])
+        book.average_cost[i] = float(position.average_cost)
+    for symbol in risk.halved & at.keys():
+        book.halved[at[symbol]] = True
+    for symbol in risk.cooling_off.keys() & at.keys():
+        book.cooling[at[symbol]] = risk.cooling_off[symbol]
+    for number, order in enumerate(evening.working):
+        book.working[number] = at[order.symbol], order.side is Side.BUY, to_micros(order.quantity)
+    for k, sleeve in enumerate(sleeves):
+        record = evening.sleeves[sleeve.name]
+        book.owned[k], book.targets[k] = record.held, record.target.weights
+        book.memory[k] = [record.target.memory.get(name, 0.0) for name in (IN_DEFENCE, LEAVING_DEFENCE)]
+
+
+def unload(book: Book, day: date, name: str, universe: Universe, sleeves: tuple[Sleeve, ...]) -> Evening:
+    """Return the evening of ``day`` that ``book`` holds; its orders know what execution asks them, and no reasons."""
+    counters, symbols = book.counters.tolist(), universe.symbols
+    held = np.flatnonzero(book.quantity).tolist()
+    account = [from_cents(cents) for cents in book.account.tolist()]
+    portfolio = Portfolio(
+        session=day,
+        cash=account[CASH],
+        nav=from_cents(counters[NAV]),
+        positions={
+            symbols[i]: Position(symbols[i], from_micros(int(book.quantity[i])), average_cost(float(book.average_cost[i])))
+            for i in held
+        },
+        marks={symbols[i]: from_micros(int(book.mark[i])) for i in held},
+        realised_pnl=account[REALISED],
+        dividends=account[DIVIDENDS],
+        costs=account[COSTS],
+    )
+    risk = RiskState(
+        session=day,
+        level=counters[LEVEL],
+        effective_level=counters[EFFECTIVE],
+        peak=float(book.peaks[PEAK]),
+        reference_peak=float(book.peaks[REFERENCE]),
+        calm_sessions=counters[CALM],
+        halved=frozenset(symbols[i] for i in np.flatnonzero(book.halved)),
+        cooling_off={symbols[i]: int(book.cooling[i]) for i in np.flatnonzero(book.cooling != ABSENT)},
+        floor=counters[FLOOR],
+        regime="" if counters[REGIME] == UNREAD else LABELS[counters[REGIME]],
+    )
+    working = tuple(_order(one, symbols, day, name) for one in book.working[: counters[WORKING]].tolist())
+    records = {sleeve.name: _record(book, k, sleeve) for k, sleeve in enumerate(sleeves)}
+    return Evening(portfolio, risk, working, records)
+
+
+def _order(working: list[int], symbols: tuple[str, ...], day: date, book: str) -> Order:
+    symbol, side = symbols[working[ASSET]], Side.BUY if working[BUYING] else Side.SELL
+    quantity, nothing = from_micros(working[QUANTITY]), Decimal(0)
+    identity = client_order_id(book, day, symbol, side)
+    return Order(identity, book, day, symbol, side, quantity, nothing, nothing, 0.0, OrderPurpose.REBALANCE, "")
+
+
+def _record(book: Book, k: int, sleeve: Sleeve) -> SleeveRecord:
+    memory = dict(zip((IN_DEFENCE, LEAVING_DEFENCE), book.memory[k].tolist(), strict=True))
+    target = SleeveTarget(book.targets[k].copy(), memory=memory if kind_of(sleeve) == MONTHLY else {})
+    return SleeveRecord(target, book.owned[k].copy(), sleeve.budget)

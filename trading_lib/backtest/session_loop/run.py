@@ -1,0 +1,141 @@
+"""A run: the loop where it can, the long way where it must."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+
+from trading_lib.backtest.session_loop.book import Book, empty_book
+from trading_lib.backtest.session_loop.evenings import fits, load, unload
+from trading_lib.backtest.session_loop.inputs import assets_of, kind_of, outlook_of, rows_of, rules_of
+from trading_lib.backtest.session_loop.loop import FILLS, ORDERS, Log, trade_rows
+from trading_lib.backtest.session_loop.inputs import Outlook
+from trading_lib.backtest.trading_session import BacktestInput, Evening, SessionOutcome, trade_session
+from trading_lib.domain.market_view import SessionViews
+from trading_lib.strategies.registry import running_sleeves
+
+# Memory for what is known without the book and for what is noted, per stretch of sessions.
+STRETCH_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Consecutive rows [first, stop) that the loop traded.
+
+    Attributes
+    ----------
+    evenings
+        The books before notable sessions, by their place in the outlook.
+    fills, orders
+        Where they begin and end in the log.
+    """
+
+    first: int
+    stop: int
+    log: Log
+    outlook: Outlook
+    evenings: Book
+    fills: slice
+    orders: slice
+
+
+@dataclass(frozen=True, slots=True)
+class LongWay:
+    """A row that was traded with objects and words."""
+
+    row: int
+    outcome: SessionOutcome
+
+
+Part = Stretch | LongWay
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """All parts of a run in order, and where it ended."""
+
+    data: BacktestInput
+    parts: tuple[Part, ...]
+    evening: Evening
+
+
+def can_loop(data: BacktestInput) -> bool:
+    """Whether the loop knows all sleeves that run, and the universe has nothing it does not."""
+    sleeves = running_sleeves(data.config.strategy)
+    return not data.universe.any_retired and all(kind_of(sleeve) is not None for sleeve in sleeves)
+
+
+def run_sessions(data: BacktestInput, rows: range) -> Run:
+    """Trade consecutive rows of the panel, starting in cash."""
+    views = data.views or SessionViews(data.universe, data.panel, data.factors, data.funding)
+    data = replace(data, views=views)
+    outcome = trade_session(data, rows.start, None)
+    parts: list[Part] = [LongWay(rows.start, outcome)]
+    evening, row = outcome.evening, rows.start + 1
+    sleeves = running_sleeves(data.config.strategy)
+    loop = _Loop(data, views)
+    while row < rows.stop:
+        end = min(rows.stop, row + loop.longest)
+        parts_of_stretch, evening = loop.trade(row, end, evening, sleeves)
+        parts += parts_of_stretch
+        row = end
+    return Run(data, tuple(parts), evening)
+
+
+class _Loop:
+    """The loop's inputs, prepared once per run."""
+
+    def __init__(self, data: BacktestInput, views: SessionViews) -> None:
+        self._data, self._views = data, views
+        self._sleeves = running_sleeves(data.config.strategy)
+        self._assets, self._rows = assets_of(data.universe), rows_of(data)
+        self._rules = rules_of(data.config, data.paper, self._sleeves)
+        self._days: list[date] = data.panel.sessions.astype(object).tolist()
+        each = 8 * len(data.universe) * (len(data.universe) + 20 + 10 * len(self._sleeves))
+        self.longest = max(STRETCH_BYTES // each, 1)
+
+    def trade(self, first: int, stop: int, evening: Evening, sleeves: object) -> tuple[list[Part], Evening]:
+        """Trade rows [first, stop)."""
+        data, many, assets = self._data, len(self._sleeves), len(self._data.universe)
+        outlook = outlook_of(data, self._views, self._rows, self._sleeves, first, stop)
+        log, evenings = _empty_log(stop - first, assets, many), empty_book(assets, many, stop - first)
+        book, saved = empty_book(assets, many), empty_book(assets, many)
+        parts: list[Part] = []
+        row = first
+        while row < stop:
+            if fits(evening, data.universe, self._sleeves):
+                load(evening, book, data.universe, self._sleeves)
+                fills, orders = log.counts.tolist()
+                reached = trade_rows(
+                    book, saved, evenings, log, self._assets, self._rows, outlook, self._rules, row, stop
+                )
+                if reached > row:
+                    ends = log.counts.tolist()
+                    done = slice(fills, ends[FILLS]), slice(orders, ends[ORDERS])
+                    parts.append(Stretch(row, reached, log, outlook, evenings, *done))
+                    evening = unload(book, self._days[reached - 1], data.book, data.universe, self._sleeves)
+                row = reached
+            if row < stop:
+                outcome = trade_session(data, row, evening)
+                parts.append(LongWay(row, outcome))
+                evening, row = outcome.evening, row + 1
+        return parts, evening
+
+
+def _empty_log(sessions: int, assets: int, sleeves: int) -> Log:
+    return Log(
+        nav=np.empty(sessions, np.int64),
+        cash=np.empty(sessions, np.int64),
+        levels=np.empty(sessions, np.int8),
+        notable=np.zeros(sessions, np.bool_),
+        quantity=np.empty((sessions, assets), np.int64),
+        held=np.empty((sessions, assets)),
+        approved=np.empty((sessions, assets)),
+        owned=np.empty((sessions, sleeves, assets)),
+        targets=np.empty((sessions, sleeves, assets)),
+        counts=np.zeros(2, np.int64),
+        fills=np.empty(((sessions + 1) * assets, 7), np.int64),
+        orders=np.empty((sessions * assets, 4), np.int64),
+    )

@@ -1,0 +1,51 @@
+"""Money, prices and quantities as whole numbers, so that array kernels compute them exactly.
+
+Money is counted in cents, prices in millionths of a dollar, quantities in millionths of a unit, rates in millionths.
+Values and objects that leave the program are `Decimal`; the conversions here are exact, except that a price finer than
+a millionth of a dollar is rounded to it, half to even.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
+
+MICRO = 1_000_000
+# A cent in millionths of a dollar.
+CENT = 10_000
+
+
+def to_micros(value: Decimal) -> int:
+    """Millionths of a decimal number, half to even."""
+    return int(value.scaleb(6).to_integral_value(rounding=ROUND_HALF_EVEN))
+
+
+def price_micros(price: float) -> int:
+    """Millionths of a dollar of a finite price, half to even; `numpy.rint` of an array times `MICRO` is the same."""
+    return round(price * MICRO)
+
+
+@lru_cache(maxsize=1 << 17)
+def from_micros(number: int) -> Decimal:
+    """Decimal of a number of millionths, without trailing zeros.
+
+    The closes and openings of a market are asked for by every run over it, so they are kept: sixteen years of fifteen
+    assets are 60,000 prices.
+    """
+    return Decimal(number) / MICRO
+
+
+def exact_price(price: float) -> Decimal:
+    """Return a price as a decimal; NaN stays NaN."""
+    return from_micros(price_micros(price)) if math.isfinite(price) else Decimal(repr(price))
+
+
+def to_cents(amount: Decimal) -> int:
+    """Cents of an amount of dollars, half to even."""
+    return int(amount.scaleb(2).to_integral_value(rounding=ROUND_HALF_EVEN))
+
+
+def from_cents(number: int) -> Decimal:
+    """Dollars of a number of cents, with two decimals."""
+    return Decimal(number).scaleb(-2)

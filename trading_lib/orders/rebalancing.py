@@ -1,0 +1,165 @@
+"""Changes of weight -> quantities to trade, within the day's limits (SPEC section 7). Whole numbers of `domain.money`.
+
+Sells come before buys and larger changes before smaller, each until a daily limit or the cash buffer is reached.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trading_lib.domain.kernels import compiled
+from trading_lib.domain.money import MICRO
+from trading_lib.domain.money_arithmetic import share_in_cents, value_in_cents
+from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
+
+# Smaller differences between wanted and present weight are rounding, not an intention.
+DUST = 1e-9
+# What may cut an intended trade.
+UNCUT, TRADE_COUNT, TURNOVER, CASH_BUFFER, TOO_SMALL, NO_LOT = range(6)
+# Places in a day's limits: trades left, dollars of turnover and of cash left, and the smallest trade, in cents.
+TRADES, TURNOVER_LEFT, CASH_LEFT, SMALLEST = range(4)
+
+
+@compiled
+def rebalancing_trades(
+    change: FloatArray,
+    approved: FloatArray,
+    close: FloatArray,
+    may_increase: BoolArray,
+    excluded: BoolArray,
+    held: IntegerArray,
+    lots: IntegerArray,
+    commissions: IntegerArray,
+    slippages: IntegerArray,
+    nav: int,
+    limits: IntegerArray,
+    threshold: float,
+) -> tuple[IntegerArray, IntegerArray, NDArray[np.int8]]:
+    """Assets in the order they trade, the quantity of each (0 where nothing is left of it), and what cut it.
+
+    Parameters
+    ----------
+    change, approved
+        Shape (n,): of weight, and the weight that is to be reached.
+    close
+        Shape (n,): last good prices in dollars, NaN where none is known.
+    excluded
+        Shape (n,): assets that already have an order.
+    held, lots
+        Shape (n,): in millionths of a unit.
+    commissions, slippages
+        Shape (n,): in millionths of traded notional.
+    nav
+        Cents.
+    limits
+        Shape (4,): see `TRADES` and its neighbours; changed in place.
+    threshold
+        Smallest change of weight that is traded.
+    """
+    turn = in_turn(change, close, may_increase, threshold)
+    quantities = np.zeros(turn.shape[0], np.int64)
+    cuts = np.zeros(turn.shape[0], np.int8)
+    kept = 0
+    for asset in turn:
+        if excluded[asset]:
+            continue
+        buying, price = change[asset] > 0.0, int(np.rint(close[asset] * MICRO))
+        wanted = _wanted(change[asset], approved[asset], nav, price, held[asset], lots[asset])
+        costs = commissions[asset] + slippages[asset]
+        quantity, cut = _allowed(wanted, buying, price, lots[asset], costs, limits)
+        if quantity > 0:
+            value = value_in_cents(quantity, price)
+            limits[TRADES] -= 1
+            limits[TURNOVER_LEFT] -= value
+            limits[CASH_LEFT] += cash_moved(value, buying, commissions[asset], slippages[asset])
+        turn[kept], quantities[kept], cuts[kept] = asset, quantity, cut
+        kept += 1
+    return turn[:kept], quantities[:kept], cuts[:kept]
+
+
+@compiled
+def in_turn(change: FloatArray, close: FloatArray, may_increase: BoolArray, threshold: float) -> IntegerArray:
+    """Assets whose change of weight is large enough and allowed: sells before buys, larger before smaller."""
+    assets = np.empty(change.shape[0], np.int64)
+    found = 0
+    for i in range(change.shape[0]):
+        size = change[i]
+        if not abs(size) >= threshold or not np.isfinite(close[i]) or (size > 0.0 and not may_increase[i]):
+            continue
+        place = found
+        while place > 0 and _before(size, change[assets[place - 1]]):
+            assets[place] = assets[place - 1]
+            place -= 1
+        assets[place] = i
+        found += 1
+    return assets[:found]
+
+
+@compiled
+def _before(change: float, other: float) -> bool:
+    if (change > 0.0) != (other > 0.0):
+        return change < other
+    return abs(change) > abs(other)
+
+
+@compiled
+def _wanted(change: float, approved: float, nav: int, price: int, held: int, lot: int) -> int:
+    """Quantity that changes the weight as intended, in whole lots; what is not wanted at all is sold to the last."""
+    if price <= 0:
+        return 0
+    # A hair more than the quotient: 10 % of $100,000 at $100 is 100 shares, not 99.
+    wanted = max(int(np.floor(abs(change) * nav / 100.0 / price * MICRO / lot * MICRO + 1e-9)), 0) * lot
+    if change < 0.0 and (approved <= 0.0 or wanted > held):
+        wanted = held // lot * lot
+    return wanted
+
+
+@compiled
+def _allowed(
+    wanted: int, buying: bool, price: int, lot: int, costs: int, limits: IntegerArray
+) -> tuple[int, int]:
+    """Quantity the limits allow, and what cut it."""
+    if limits[TRADES] <= 0:
+        return 0, TRADE_COUNT
+    quantity, cut = wanted, UNCUT
+    most = affordable(limits[TURNOVER_LEFT], price, lot, 0)
+    if most < quantity:
+        quantity, cut = most, TURNOVER
+    if buying:
+        most = affordable(limits[CASH_LEFT], price, lot, costs)
+        if most < quantity:
+            quantity, cut = most, CASH_BUFFER
+    if value_in_cents(quantity, price) < limits[SMALLEST] or quantity <= 0:
+        if cut == UNCUT:
+            cut = TOO_SMALL if wanted > 0 else NO_LOT
+        return 0, cut
+    return quantity, cut
+
+
+@compiled
+def affordable(cents: int, price: int, lot: int, costs: int) -> int:
+    """Largest quantity in whole lots whose value and costs (a rate in millionths) are no more than ``cents``."""
+    if cents <= 0 or price <= 0:
+        return 0
+    each = price / MICRO * (lot / MICRO) * (1.0 + costs / MICRO)
+    count = int(cents / 100.0 / each)
+    # The quotient of floats may miss by one.
+    while count > 0 and _spent((count * lot), price, costs) > cents:
+        count -= 1
+    if _spent((count + 1) * lot, price, costs) <= cents:
+        count += 1
+    return count * lot
+
+
+@compiled
+def _spent(quantity: int, price: int, costs: int) -> int:
+    value = value_in_cents(quantity, price)
+    return value + share_in_cents(value, costs)
+
+
+@compiled
+def cash_moved(value: int, buying: bool, commission: int, slippage: int) -> int:
+    """Cents a trade is expected to bring after its costs; negative for a purchase."""
+    costs = share_in_cents(value, commission) + share_in_cents(value, slippage)
+    return -value - costs if buying else value - costs

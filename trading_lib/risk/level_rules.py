@@ -1,0 +1,98 @@
+"""The numbers behind drawdown levels, correlation floors and stops (SPEC section 8), as kernels.
+
+`levels` and `stops` put what they answer into states, events and words.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trading_lib.domain.kernels import compiled
+from trading_lib.domain.money import MICRO
+from trading_lib.domain.prices import FloatArray
+
+# Net asset values are cents, so a drawdown of exactly 8 % may come out as 0.07999999999999996.
+TOLERANCE = 1e-9
+# How a level changed.
+UNCHANGED, RAISED, LOWERED_AT_PEAK, LOWERED_CALM = range(4)
+# What a stop does.
+NO_STOP, REDUCE, EXIT = range(3)
+
+
+@compiled
+def triggered_by(drawdown: float, bounds: FloatArray) -> int:
+    """Highest level whose drawdown is reached (>=)."""
+    level = 0
+    for bound in bounds:
+        if drawdown >= bound - TOLERANCE:
+            level += 1
+    return level
+
+
+@compiled
+def next_level(
+    level: int,
+    peak: float,
+    reference: float,
+    calm: int,
+    approved: bool,
+    nav: float,
+    volatility: float,
+    bounds: FloatArray,
+    rebase_margin: float,
+    target_volatility: float,
+    calm_needed: int,
+) -> tuple[int, float, float, float, int, bool, int]:
+    """Move the level by one session: level, drawdown, peak, reference peak, calm sessions, approved, how it changed.
+
+    Parameters
+    ----------
+    level, peak, reference, calm, approved
+        After the session before; see `RiskState`.
+    volatility
+        Annualised volatility of the model portfolio; NaN is not calm.
+    bounds
+        Shape (4,): drawdowns that trigger levels 1 to 4.
+    """
+    peak = max(peak, nav)
+    reference = max(reference, nav)
+    drawdown = 1.0 - nav / reference if nav > 0.0 else 1.0
+    calm = calm + 1 if volatility < target_volatility else 0
+    triggered = triggered_by(drawdown, bounds)
+    if triggered > level:
+        # A fresh breach is a fresh question: nobody has approved what comes after it.
+        return triggered, drawdown, peak, reference, 0, False, RAISED
+    if 0 < level < 4 and nav >= reference:
+        return 0, 0.0, peak, reference, calm, approved, LOWERED_AT_PEAK
+    if level > 0 and calm >= calm_needed and (level < 4 or approved):
+        level -= 1
+        reference = min(reference, nav / (1.0 - (bounds[level] - rebase_margin)))
+        return level, max(0.0, 1.0 - nav / reference), peak, reference, 0, approved, LOWERED_CALM
+    return level, drawdown, peak, reference, calm, approved, UNCHANGED
+
+
+@compiled
+def floor_of(average: float, smallest: float, average_bound: float, pair_bound: float) -> int:
+    """Lowest level that correlations allow; NaN (too little history) means no floor."""
+    if np.isfinite(smallest) and smallest > pair_bound:
+        return 2
+    if np.isfinite(average) and average > average_bound:
+        return 1
+    return 0
+
+
+@compiled
+def loss_from_cost(mark: int, average_cost: float) -> float:
+    """Loss as a fraction of the average cost; ``mark`` is in millionths of a dollar."""
+    # Rounded, because floats make 18.000000000000004 % out of a loss of exactly 18 %, which is no breach.
+    return float(np.rint((1.0 - mark / MICRO / average_cost) * 1e12) / 1e12) if average_cost > 0.0 else 0.0
+
+
+@compiled
+def stop_of(loss: float, reduce_at: float, exit_at: float, halved: bool) -> int:
+    """Which stop a loss sets off; a position is halved only once."""
+    if loss > exit_at:
+        return EXIT
+    if loss > reduce_at and not halved:
+        return REDUCE
+    return NO_STOP
