@@ -13,10 +13,10 @@ import pytest
 
 from tests.market_builders import CALENDAR, UNIVERSE, backtest_input, market_of, random_bars, random_macro
 from trading_lib.backtest import engine
-from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.backtest.findings import Check, LookaheadReport
 from trading_lib.backtest.lookahead import FILL_PAST_OPENING, SAME_BAR_FILL, audit_lookahead, every_sleeve
 from trading_lib.backtest.raw_history import BARS, FUNDING, MACRO, OPENED, RawHistory
+from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.orders import Fill, Order

@@ -11,8 +11,8 @@ import pytest
 
 from tests.market_builders import backtest_input, market_of, random_bars
 from trading_lib.backtest.engine import BacktestResult, run_backtest
-from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.backtest.portfolio_check import independent_nav, largest_difference
+from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.domain.orders import Side
 
 # Importing vectorbt takes many seconds, and collecting tests must not.

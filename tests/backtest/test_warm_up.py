@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.market_builders import backtest_input, market_of, random_bars, random_macro
-from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.backtest.raw_history import BARS, MACRO, RawHistory
+from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.backtest.warm_up import DECISION, FACTOR, REGIME, SLEEVE, WarmUp, WarmUpReport, audit_warm_up
 from trading_lib.domain.errors import SessionError
 from trading_lib.domain.prices import Bars, MacroSeries

@@ -24,9 +24,15 @@ from trading_lib.backtest.differences import (
     data_differences,
     outcome_differences,
 )
-from trading_lib.backtest.trading_session import BacktestInput, SessionOutcome, trade_session, trade_sessions, window_rows
 from trading_lib.backtest.findings import Check, Finding, LookaheadReport
 from trading_lib.backtest.raw_history import RawHistory
+from trading_lib.backtest.trading_session import (
+    BacktestInput,
+    SessionOutcome,
+    trade_session,
+    trade_sessions,
+    window_rows,
+)
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.strategies.config import SleeveConfig
 from trading_lib.strategies.registry import BUILT_IN

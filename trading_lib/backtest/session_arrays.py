@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from trading_lib.decision import Decision
 from trading_lib.domain.instruments import Universe
-from trading_lib.domain.portfolio import Portfolio, Position
 from trading_lib.domain.money import MICRO
+from trading_lib.domain.portfolio import Portfolio, Position
 from trading_lib.domain.prices import FloatArray, IntegerArray
 from trading_lib.domain.signals import REGIME_CODES
 

@@ -13,9 +13,9 @@ from datetime import date
 
 import numpy as np
 
-from trading_lib.backtest.trading_session import BacktestInput, SessionOutcome, trade_sessions
 from trading_lib.backtest.lookahead import Build, Progress, every_sleeve
 from trading_lib.backtest.raw_history import RawHistory
+from trading_lib.backtest.trading_session import BacktestInput, SessionOutcome, trade_sessions
 from trading_lib.decision import Decision, decide
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.errors import SessionError

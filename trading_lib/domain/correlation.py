@@ -73,7 +73,7 @@ def _aligned(
 
 @compiled
 def _moments(sample: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Sums and sums of squares of the rows, shape (n,)."""
+    """Return sums and sums of squares of the rows, shape (n,)."""
     assets, window = sample.shape
     sums, squares = np.zeros(assets), np.zeros(assets)
     for i in range(assets):
@@ -85,7 +85,7 @@ def _moments(sample: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 @compiled
 def _products(sample: FloatArray, main: NDArray[np.bool_], with_all: bool) -> FloatArray:
-    """Sums of products of the ``main`` rows with those before them, or with all; shape (n, n)."""
+    """Return sums of products of the ``main`` rows with those before them, or with all; shape (n, n)."""
     assets, window = sample.shape
     products = np.zeros((assets, assets))
     for i in range(assets):
@@ -142,7 +142,8 @@ def _correlation(sum_i: float, sum_j: float, sum_ii: float, sum_jj: float, sum_i
     # Rounding leaves dust where a series does not vary at all.
     if not (variance_i > 1e-18 and variance_j > 1e-18):
         return np.nan
-    return min(1.0, max(-1.0, (sum_ij - sum_i * sum_j / count) / np.sqrt(variance_i * variance_j)))
+    value = (sum_ij - sum_i * sum_j / count) / np.sqrt(variance_i * variance_j)
+    return float(min(1.0, max(-1.0, value)))
 
 
 @compiled

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
-import numba
 from numba import njit
-from numba.core import caching
+from numba.core import caching, config
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,21 +32,21 @@ class _WithCalledSources:
         return own, tuple(hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in self._called)
 
 
-class ChosenFolder(_WithCalledSources, caching.UserProvidedCacheLocator):  # type: ignore[misc]
+class ChosenFolder(_WithCalledSources, caching.UserProvidedCacheLocator):
     """Cache in NUMBA_CACHE_DIR."""
 
 
-class BesideSource(_WithCalledSources, caching.InTreeCacheLocator):  # type: ignore[misc]
+class BesideSource(_WithCalledSources, caching.InTreeCacheLocator):
     """Cache in the __pycache__ of the kernel's folder."""
 
 
-class OfUser(_WithCalledSources, caching.UserWideCacheLocator):  # type: ignore[misc]
+class OfUser(_WithCalledSources, caching.UserWideCacheLocator):
     """Cache in the user's own folder, where the package's cannot be written."""
 
 
-if not numba.config.CACHE_LOCATOR_CLASSES:
+if not config.CACHE_LOCATOR_CLASSES:  # type: ignore[attr-defined]
     names = [f"{__name__}.{cls.__name__}" for cls in (ChosenFolder, BesideSource, OfUser)]
-    numba.config.CACHE_LOCATOR_CLASSES = ",".join([*names, "IPythonCacheLocator", "ZipCacheLocator"])
+    config.CACHE_LOCATOR_CLASSES = ",".join([*names, "IPythonCacheLocator", "ZipCacheLocator"])  # type: ignore[attr-defined]
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:

@@ -16,6 +16,7 @@ MICRO = 1_000_000
 CENT = 10_000
 
 
+@lru_cache(maxsize=1 << 17)
 def to_micros(value: Decimal) -> int:
     """Millionths of a decimal number, half to even."""
     return int(value.scaleb(6).to_integral_value(rounding=ROUND_HALF_EVEN))

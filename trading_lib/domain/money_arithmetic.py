@@ -42,6 +42,13 @@ def value_in_cents(quantity: int, price: int) -> int:
 
 
 @compiled
+def value_rounded_up(quantity: int, price: int) -> int:
+    """Quantity times price in cents, never less: what counts against a limit."""
+    micros, rest = _value(quantity, price)
+    return micros // CENT + (1 if micros % CENT > 0 or rest > 0 else 0)
+
+
+@compiled
 def value_of_holdings(quantities: IntegerArray, prices: IntegerArray) -> int:
     """Sum of quantities times prices, shapes (n,), in cents; only the sum is rounded."""
     micros, rest = 0, 0
@@ -54,6 +61,12 @@ def value_of_holdings(quantities: IntegerArray, prices: IntegerArray) -> int:
 
 
 @compiled
+def share_rounded_down(cents: int, rate: int) -> int:
+    """Return a rate in millionths of an amount of cents, never more: what a limit is."""
+    return cents * rate // MICRO
+
+
+@compiled
 def share_in_cents(cents: int, rate: int) -> int:
-    """A rate in millionths of an amount of cents, half to even."""
+    """Return a rate in millionths of an amount of cents, half to even."""
     return half_even(cents * rate, MICRO)

@@ -49,9 +49,7 @@ def fill_at_open(
     """
     reference, slippage = price_micros(opening_price), to_micros(instrument.slippage_rate)
     price = execution_price(reference, order.side is Side.BUY, slippage, config.price_unit)
-    commission = share_in_cents(
-        value_in_cents(to_micros(order.quantity), price), to_micros(instrument.commission_rate)
-    )
+    commission = share_in_cents(value_in_cents(to_micros(order.quantity), price), to_micros(instrument.commission_rate))
     return Fill(
         trade_id=trade_id(order.client_order_id),
         broker=SIMULATED_BROKER,

@@ -20,7 +20,7 @@ from trading_lib.domain.kernels import compiled
 from trading_lib.domain.lots import whole_lots
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.money import from_cents, from_micros, price_micros, to_cents, to_micros
-from trading_lib.domain.money_arithmetic import share_in_cents, value_in_cents
+from trading_lib.domain.money_arithmetic import share_in_cents, share_rounded_down, value_in_cents
 from trading_lib.domain.orders import Order, OrderPurpose, Side, client_order_id
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
@@ -115,7 +115,7 @@ def generate_orders(
 def day_limits(portfolio: Portfolio, config: OrderConfig) -> IntegerArray:
     """Return what a session's rebalancing may use; see `rebalancing_trades`."""
     nav = to_cents(portfolio.nav)
-    turnover = share_in_cents(max(nav, 0), config.turnover_millionths)
+    turnover = share_rounded_down(max(nav, 0), config.turnover_millionths)
     buffer = share_in_cents(nav, config.buffer_millionths)
     cash = to_cents(portfolio.cash) - buffer
     return np.array([config.max_daily_trades, turnover, cash, to_cents(config.min_trade_value)], np.int64)
@@ -183,7 +183,11 @@ def _risk_orders(view: MarketView, assessment: RiskAssessment, portfolio: Portfo
         if excess > 0:
             price = portfolio.marks[instrument.symbol]
             change = -float(excess * price / portfolio.nav) if portfolio.nav > 0 else 0.0
-            quantity, purpose, reason = to_micros(excess), OrderPurpose.RISK, assessment.ceiling_reasons[instrument.symbol]
+            quantity, purpose, reason = (
+                to_micros(excess),
+                OrderPurpose.RISK,
+                assessment.ceiling_reasons[instrument.symbol],
+            )
             yield _order(instrument, Side.SELL, quantity, to_micros(price), change, view.session, book, purpose, reason)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from trading_lib.domain.kernels import compiled
 from trading_lib.domain.money import MICRO
-from trading_lib.domain.money_arithmetic import share_in_cents, value_in_cents
+from trading_lib.domain.money_arithmetic import share_in_cents, value_in_cents, value_rounded_up
 from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
 
 # Smaller differences between wanted and present weight are rounding, not an intention.
@@ -69,7 +69,7 @@ def rebalancing_trades(
         costs = commissions[asset] + slippages[asset]
         quantity, cut = _allowed(wanted, buying, price, lots[asset], costs, limits)
         if quantity > 0:
-            value = value_in_cents(quantity, price)
+            value = value_rounded_up(quantity, price)
             limits[TRADES] -= 1
             limits[TURNOVER_LEFT] -= value
             limits[CASH_LEFT] += cash_moved(value, buying, commissions[asset], slippages[asset])
@@ -116,9 +116,7 @@ def _wanted(change: float, approved: float, nav: int, price: int, held: int, lot
 
 
 @compiled
-def _allowed(
-    wanted: int, buying: bool, price: int, lot: int, costs: int, limits: IntegerArray
-) -> tuple[int, int]:
+def _allowed(wanted: int, buying: bool, price: int, lot: int, costs: int, limits: IntegerArray) -> tuple[int, int]:
     """Quantity the limits allow, and what cut it."""
     if limits[TRADES] <= 0:
         return 0, TRADE_COUNT
@@ -154,7 +152,7 @@ def affordable(cents: int, price: int, lot: int, costs: int) -> int:
 
 @compiled
 def _spent(quantity: int, price: int, costs: int) -> int:
-    value = value_in_cents(quantity, price)
+    value = value_rounded_up(quantity, price)
     return value + share_in_cents(value, costs)
 
 

@@ -96,7 +96,7 @@ def sleeve_parts(
     returns: FloatArray,
     stopped: BoolArray,
 ) -> tuple[FloatArray, FloatArray]:
-    """What each sleeve owns and what it wanted last, as shares of its own capital; both of shape (s, n).
+    """Return what each sleeve owns and what it wanted last, as shares of its own capital; both of shape (s, n).
 
     Parameters
     ----------

@@ -49,7 +49,7 @@ def check_stops(
         loss = loss_from_cost(to_micros(portfolio.marks[symbol]), float(position.average_cost))
         if loss <= 0.0 or position.quantity <= hedged:
             continue
-        instrument, (reduce_at, exit_at) = universe[symbol], universe.stops[universe.positions[symbol]]
+        instrument, (reduce_at, exit_at) = universe[symbol], universe.stops[universe.positions[symbol]].tolist()
         stop = stop_of(loss, reduce_at, exit_at, symbol in halved)
         if stop == EXIT:
             kind, ceiling, limit = "stop_exit", hedged, exit_at

@@ -73,6 +73,7 @@ def signal_rules(
     negative: float,
     negative_high: float,
 ) -> tuple[NDArray[np.int8], FloatArray, BoolArray]:
+    """Codes and confidence before the regime is heard, and whether every factor is there; kernel."""
     assets = close.shape[0]
     codes = np.zeros(assets, np.int8)
     confidence = np.zeros(assets)

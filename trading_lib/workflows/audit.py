@@ -10,10 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from trading_lib.backtest.trading_session import BacktestInput, window_rows
 from trading_lib.backtest.findings import Finding, LookaheadReport
 from trading_lib.backtest.lookahead import DEFAULT_CUTS, Build, audit_lookahead, every_sleeve
 from trading_lib.backtest.raw_history import BARS, FUNDING, MACRO, OPENED, RawHistory
+from trading_lib.backtest.trading_session import BacktestInput, window_rows
 from trading_lib.backtest.warm_up import WarmUpReport, audit_warm_up
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.errors import InputError

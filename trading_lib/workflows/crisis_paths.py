@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from trading_lib.backtest.crisis_paths import draw_sessions, moves_of, repeated
-from trading_lib.backtest.trading_session import BacktestInput, Evening, trade_session, trade_sessions
 from trading_lib.backtest.scenarios import HistoricalWindow, StressConfig
 from trading_lib.backtest.stress import LIQUIDATION_LEVEL, drawdown_within
+from trading_lib.backtest.trading_session import BacktestInput, Evening, trade_session, trade_sessions
 from trading_lib.domain.prices import FloatArray
 from trading_lib.workflows.backtesting import backtest_input
 from trading_lib.workflows.continued_market import WARM_UP_SESSIONS, continued_market

@@ -95,7 +95,9 @@ def unload(book: Book, day: date, name: str, universe: Universe, sleeves: tuple[
         cash=account[CASH],
         nav=from_cents(counters[NAV]),
         positions={
-            symbols[i]: Position(symbols[i], from_micros(int(book.quantity[i])), average_cost(float(book.average_cost[i])))
+            symbols[i]: Position(
+                symbols[i], from_micros(int(book.quantity[i])), average_cost(float(book.average_cost[i]))
+            )
             for i in held
         },
         marks={symbols[i]: from_micros(int(book.mark[i])) for i in held},

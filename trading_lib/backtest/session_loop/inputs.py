@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,7 +140,8 @@ def _micros(prices: FloatArray) -> IntegerArray:
 
 
 def _factor(factors: FactorPanel, name: str) -> FloatArray:
-    return factors.values[factors.names.index(name)]
+    values: FloatArray = factors.values[factors.names.index(name)]
+    return values
 
 
 def rules_of(config: DecisionConfig, paper: PaperConfig, sleeves: tuple[Sleeve, ...]) -> Rules:
@@ -242,20 +242,19 @@ def _signals(
     settings: StrategySettings = data.config.strategy
     panel, factors = data.panel, data.factors
     window = slice(first, stop)
-    names = ("Momentum_60", "Volatility_60", "SMA_20", "SMA_50", "SMA_200")
+    regime, signals = settings.regime, settings.signals
     return signals_of_rows(
         factors.total_return_close[window],
-        *(_factor(factors, name)[window] for name in names),
+        _factor(factors, "Momentum_60")[window],
+        _factor(factors, "Volatility_60")[window],
+        _factor(factors, "SMA_20")[window],
+        _factor(factors, "SMA_50")[window],
+        _factor(factors, "SMA_200")[window],
         panel.volatility_index[window],
         panel.volatility_index_age[window],
         data.universe.periods_per_year,
-        (settings.regime.max_age_sessions, settings.regime.elevated, settings.regime.high, settings.regime.extreme),
-        (
-            settings.signals.momentum_high,
-            settings.signals.momentum_low,
-            settings.signals.momentum_negative,
-            settings.signals.momentum_negative_high,
-        ),
+        (regime.max_age_sessions, regime.elevated, regime.high, regime.extreme),
+        (signals.momentum_high, signals.momentum_low, signals.momentum_negative, signals.momentum_negative_high),
     )
 
 
@@ -300,23 +299,16 @@ def signals_of_rows(
     return regimes, codes, confidence
 
 
-def _correlations(
-    data: BacktestInput, views: SessionViews, first: int, stop: int
-) -> tuple[FloatArray, FloatArray]:
+def _correlations(data: BacktestInput, views: SessionViews, first: int, stop: int) -> tuple[FloatArray, FloatArray]:
     window = data.config.constraints.correlation_window
     panel = data.panel
 
-    def compute() -> tuple[FloatArray, FloatArray]:
-        return correlations_of_rows(panel.common_return, panel.common_lag, window, first, stop)
-
-    return remembered(views, ("correlations", window, first, stop), compute)
-
-
-def remembered(views: SessionViews, key: object, compute: Callable[[], Any]) -> Any:
-    """Return what was computed from the views before, or compute it."""
-    if key not in views.remembered:
-        views.remembered[key] = compute()
-    return views.remembered[key]
+    key = ("correlations", window, first, stop)
+    known: tuple[FloatArray, FloatArray] | None = views.remembered.get(key)
+    if known is None:
+        known = correlations_of_rows(panel.common_return, panel.common_lag, window, first, stop)
+        views.remembered[key] = known
+    return known
 
 
 @compiled

@@ -1,8 +1,8 @@
 """The loop: settle, decide and order, session after session, by the kernels of the rules.
 
-It trades what happens on most sessions. Where anything else does (a split of what is held, a stop, risk level 2 or more,
-cash below zero, a sleeve's answer that makes no sense, an order the pre-trade checks might refuse), the book is left as
-it was the evening before, and the session has to be traded the long way.
+It trades what happens on most sessions. Where anything else does (a split of what is held, a stop, risk level 2 or
+more, cash below zero, a sleeve's answer that makes no sense, an order the pre-trade checks might refuse), the book is
+left as it was the evening before, and the session has to be traded the long way.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from trading_lib.backtest.session_loop.book import (
 from trading_lib.backtest.session_loop.inputs import MONTHLY, TREND, Assets, Outlook, Rows, Rules
 from trading_lib.domain.kernels import compiled
 from trading_lib.domain.money import MICRO
-from trading_lib.domain.money_arithmetic import share_in_cents, value_in_cents, value_of_holdings
+from trading_lib.domain.money_arithmetic import share_in_cents, share_rounded_down, value_in_cents, value_of_holdings
 from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
 from trading_lib.domain.volatility import portfolio_volatility
 from trading_lib.execution.simulated import execution_price
@@ -348,7 +348,7 @@ def _order(
     """Send the session's orders; False where the pre-trade checks might refuse one."""
     nav = book.counters[NAV]
     cash = book.account[CASH] - share_in_cents(nav, rules.buffer)
-    limits = np.array([rules.max_trades, share_in_cents(nav, rules.turnover), cash, rules.smallest_trade])
+    limits = np.array([rules.max_trades, share_rounded_down(nav, rules.turnover), cash, rules.smallest_trade])
     traded, quantities, _ = rebalancing_trades(
         approved - held,
         approved,

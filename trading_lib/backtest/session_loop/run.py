@@ -9,9 +9,8 @@ import numpy as np
 
 from trading_lib.backtest.session_loop.book import Book, empty_book
 from trading_lib.backtest.session_loop.evenings import fits, load, unload
-from trading_lib.backtest.session_loop.inputs import assets_of, kind_of, outlook_of, rows_of, rules_of
+from trading_lib.backtest.session_loop.inputs import Outlook, assets_of, kind_of, outlook_of, rows_of, rules_of
 from trading_lib.backtest.session_loop.loop import FILLS, ORDERS, Log, trade_rows
-from trading_lib.backtest.session_loop.inputs import Outlook
 from trading_lib.backtest.trading_session import BacktestInput, Evening, SessionOutcome, trade_session
 from trading_lib.domain.market_view import SessionViews
 from trading_lib.strategies.registry import running_sleeves
