@@ -54,7 +54,7 @@ def run() -> dict[str, Any]:
         "data_source": data.panel.source,
         "sessions": len(result.sessions),
         "assets": len(configuration.universe),
-        "orders": len(result.orders),
+        "orders": result.order_count,
         "warm_seconds": round(warm, 4),
         "cold_process_seconds": round(statistics.median(seconds for seconds, _ in cold), 3),
         "cold_process_peak_megabytes": round(max(peak for _, peak in cold)),

@@ -64,7 +64,7 @@ def run() -> dict[str, Any]:
         "sessions": len(result.sessions),
         "assets": len(configuration.universe),
         "ours_seconds": round(ours, 4),
-        "ours_orders": len(result.orders),
+        "ours_orders": result.order_count,
         "ours_final_value": float(result.nav[-1]),
         "numba_loop_seconds": round(bare, 6),
         "ratio_to_numba_loop": round(ours / bare, 1),

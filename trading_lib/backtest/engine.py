@@ -142,7 +142,7 @@ def _the_long_way(data: BacktestInput, rows: range, observe: DecisionObserver | 
 
 
 def _note_stretch(arrays: SessionArrays, part: Stretch, start: int, data: BacktestInput) -> None:
-    steps = slice(part.first - part.outlook.first, part.stop - part.outlook.first)
+    steps = part.steps
     owned = {s.name: s.budget * part.log.owned[steps, k] for k, s in enumerate(running_sleeves(data.config.strategy))}
     arrays.note_many(
         slice(part.first - start, part.stop - start),

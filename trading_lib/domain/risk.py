@@ -9,6 +9,9 @@ from decimal import Decimal
 
 from trading_lib.domain.prices import BoolArray, FloatArray
 
+# In arrays of whole numbers: a quantity without a ceiling.
+UNLIMITED = -1
+
 
 @dataclass(frozen=True, slots=True)
 class RiskEvent:

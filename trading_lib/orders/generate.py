@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from trading_lib.domain.instruments import Instrument
 from trading_lib.domain.kernels import compiled
-from trading_lib.domain.lots import whole_lots
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.money import from_cents, from_micros, price_micros, to_cents, to_micros
 from trading_lib.domain.money_arithmetic import share_in_cents, share_rounded_down, value_in_cents
@@ -28,7 +27,7 @@ from trading_lib.domain.risk import RiskAssessment
 from trading_lib.domain.signals import SignalPanel, SignalType
 from trading_lib.domain.sleeves import SleeveRecord
 from trading_lib.orders.config import OrderConfig
-from trading_lib.orders.rebalancing import CASH_LEFT, DUST, cash_moved, rebalancing_trades
+from trading_lib.orders.rebalancing import CASH_LEFT, DUST, cash_moved, excess_of, rebalancing_trades
 
 NOTHING = Decimal(0)
 
@@ -179,16 +178,13 @@ def _risk_orders(view: MarketView, assessment: RiskAssessment, portfolio: Portfo
         position = portfolio.positions.get(instrument.symbol)
         if position is None or not np.isfinite(ceiling):
             continue
-        excess = whole_lots(position.quantity - Decimal(repr(float(ceiling))), instrument.lot_size)
+        held, most = to_micros(position.quantity), to_micros(Decimal(repr(float(ceiling))))
+        excess = excess_of(held, most, to_micros(instrument.lot_size))
         if excess > 0:
             price = portfolio.marks[instrument.symbol]
-            change = -float(excess * price / portfolio.nav) if portfolio.nav > 0 else 0.0
-            quantity, purpose, reason = (
-                to_micros(excess),
-                OrderPurpose.RISK,
-                assessment.ceiling_reasons[instrument.symbol],
-            )
-            yield _order(instrument, Side.SELL, quantity, to_micros(price), change, view.session, book, purpose, reason)
+            change = -float(from_micros(excess) * price / portfolio.nav) if portfolio.nav > 0 else 0.0
+            reason, purpose = assessment.ceiling_reasons[instrument.symbol], OrderPurpose.RISK
+            yield _order(instrument, Side.SELL, excess, to_micros(price), change, view.session, book, purpose, reason)
 
 
 def _proceeds(sale: Order, instrument: Instrument) -> int:

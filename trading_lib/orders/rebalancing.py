@@ -12,6 +12,7 @@ from trading_lib.domain.kernels import compiled
 from trading_lib.domain.money import MICRO
 from trading_lib.domain.money_arithmetic import share_in_cents, value_in_cents, value_rounded_up
 from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
+from trading_lib.domain.risk import UNLIMITED
 
 # Smaller differences between wanted and present weight are rounding, not an intention.
 DUST = 1e-9
@@ -76,6 +77,14 @@ def rebalancing_trades(
         turn[kept], quantities[kept], cuts[kept] = asset, quantity, cut
         kept += 1
     return turn[:kept], quantities[:kept], cuts[:kept]
+
+
+@compiled
+def excess_of(quantity: int, ceiling: int, lot: int) -> int:
+    """What has to be sold of a position above its ceiling, in whole lots."""
+    if ceiling == UNLIMITED or quantity <= ceiling:
+        return 0
+    return (quantity - ceiling) // lot * lot
 
 
 @compiled

@@ -10,10 +10,14 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+import numpy as np
+
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.lots import whole_lots
+from trading_lib.domain.money import from_micros, to_micros
 from trading_lib.domain.portfolio import Portfolio
-from trading_lib.domain.risk import RiskEvent, RiskState
+from trading_lib.domain.risk import UNLIMITED, RiskEvent, RiskState
+from trading_lib.risk.ceiling_rules import LEVEL_ENTRY, level_ceilings
 from trading_lib.risk.config import RiskConfig
 from trading_lib.risk.levels import LEVEL_ACTIONS
 from trading_lib.risk.stops import StopStep
@@ -45,8 +49,7 @@ def find_ceilings(
 ) -> CeilingStep:
     """Collect the ceilings of a session."""
     step = CeilingStep({}, {}, [])
-    _keep_earlier(step, state, stops, effective_level, portfolio)
-    _enter_level(step, state, effective_level, portfolio, universe, session, config)
+    _by_level(step, state, stops, effective_level, portfolio, universe, session, config)
     if universe.any_retired:
         _retire(step, state, effective_level, portfolio, universe, session)
     if portfolio.cash < 0:
@@ -56,50 +59,45 @@ def find_ceilings(
     return step
 
 
-def _keep_earlier(
-    step: CeilingStep, state: RiskState, stops: StopStep, effective_level: int, portfolio: Portfolio
-) -> None:
-    for symbol, ceiling in state.ceilings.items():
-        position = portfolio.positions.get(symbol)
-        # Once sold down to, a ceiling has done its work: a haven bought later at level 3 is not above it.
-        if position is None or position.quantity <= ceiling:
-            continue
-        # A level's ceiling holds while level 2 or more is in force, a stop's while the asset cools off.
-        if effective_level >= 2 or symbol in stops.cooling_off:
-            step.lower(symbol, ceiling, "an earlier reduction is still in force")
-
-
-def _enter_level(
+def _by_level(
     step: CeilingStep,
     state: RiskState,
+    stops: StopStep,
     effective_level: int,
     portfolio: Portfolio,
     universe: Universe,
     session: date,
     config: RiskConfig,
 ) -> None:
+    """What earlier reductions still demand, and what entering a level does."""
     entered = effective_level >= 2 and effective_level > state.effective_level
-    if not entered and effective_level < 4:
+    if not state.ceilings and not entered and effective_level < 4:
         return
-    actions = LEVEL_ACTIONS[effective_level]
-    reason = f"risk level {effective_level} {'was entered' if entered else 'is in force'} ({', '.join(actions)})"
+    at = universe.positions
+    earlier, quantity = np.full(len(universe), UNLIMITED), np.zeros(len(universe), np.int64)
+    for symbol, ceiling in state.ceilings.items():
+        if symbol in at:
+            earlier[at[symbol]] = to_micros(ceiling)
     for symbol, position in portfolio.positions.items():
-        remaining = _remaining(symbol, position.quantity, effective_level, universe, config)
-        if remaining < position.quantity:
-            step.lower(symbol, remaining, reason)
+        quantity[at[symbol]] = to_micros(position.quantity)
+    ceilings, causes = level_ceilings(
+        earlier,
+        quantity,
+        np.array([symbol in stops.cooling_off for symbol in universe.symbols]),
+        effective_level,
+        entered,
+        universe.crypto,
+        universe.safe_havens,
+        universe.lots,
+        config.levels.kept_millionths[effective_level],
+    )
+    actions = LEVEL_ACTIONS.get(effective_level, ())
+    reason = f"risk level {effective_level} {'was entered' if entered else 'is in force'} ({', '.join(actions)})"
+    for i in np.flatnonzero(causes).tolist():
+        why = reason if causes[i] == LEVEL_ENTRY else "an earlier reduction is still in force"
+        step.lower(universe.symbols[i], from_micros(int(ceilings[i])), why)
     if entered and portfolio.positions:
         step.events.append(RiskEvent(session, "reduction", "", state.effective_level, effective_level, reason, actions))
-
-
-def _remaining(symbol: str, quantity: Decimal, level: int, universe: Universe, config: RiskConfig) -> Decimal:
-    """Quantity a level's entry leaves: havens are spared at level 3, coins are closed from level 2 on."""
-    at = universe.positions[symbol]
-    if level == 4 or universe.crypto[at]:
-        return Decimal(0)
-    if level == 3 and universe.safe_havens[at]:
-        return quantity
-    keep = 1 - Decimal(str(config.levels.reductions[level - 1]))
-    return whole_lots(quantity * keep, universe.instruments[at].lot_size)
 
 
 def _retire(

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from trading_lib.domain.configuration import Configuration
+from trading_lib.domain.money import MICRO
 from trading_lib.domain.prices import FloatArray
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -33,6 +34,11 @@ class LevelConfig(Configuration):
     def bounds(self) -> FloatArray:
         """Drawdowns as an array, shape (4,)."""
         return np.array(self.drawdowns)
+
+    @cached_property
+    def kept_millionths(self) -> tuple[int, ...]:
+        """Share of a position that entering levels 0 to 4 leaves, in millionths."""
+        return (MICRO, *(MICRO - round(share * MICRO) for share in self.reductions))
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -7,12 +7,12 @@ from datetime import date
 from decimal import Decimal
 
 from trading_lib.domain.instruments import Universe
-from trading_lib.domain.lots import whole_lots
-from trading_lib.domain.money import to_micros
+from trading_lib.domain.money import from_micros, to_micros
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.risk import RiskEvent, RiskState
+from trading_lib.risk.ceiling_rules import stop_ceiling
 from trading_lib.risk.config import RiskConfig
-from trading_lib.risk.level_rules import EXIT, REDUCE, loss_from_cost, stop_of
+from trading_lib.risk.level_rules import EXIT, NO_STOP, REDUCE, loss_from_cost, stop_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +51,12 @@ def check_stops(
             continue
         instrument, (reduce_at, exit_at) = universe[symbol], universe.stops[universe.positions[symbol]].tolist()
         stop = stop_of(loss, reduce_at, exit_at, symbol in halved)
-        if stop == EXIT:
-            kind, ceiling, limit = "stop_exit", hedged, exit_at
-        elif stop == REDUCE:
-            kind, limit = "stop_reduce", reduce_at
-            ceiling = hedged + whole_lots((position.quantity - hedged) / 2, instrument.lot_size)
-            halved |= {symbol}
-        else:
+        if stop == NO_STOP:
             continue
+        kind, limit = ("stop_exit", exit_at) if stop == EXIT else ("stop_reduce", reduce_at)
+        left = stop_ceiling(to_micros(position.quantity - hedged), stop, to_micros(instrument.lot_size))
+        ceiling = hedged + from_micros(left)
+        halved |= {symbol} if stop == REDUCE else frozenset()
         reason = f"{symbol} lost {loss:.1%} from its average cost {position.average_cost:.2f}, more than {limit:.0%}"
         ceilings[symbol] = ceiling
         reasons[symbol] = reason

@@ -86,7 +86,7 @@ def backtest_market(
         **asdict(analysis.metrics),
         "initial_cash": float(configuration.initial_cash),
         "max_risk_level": int(result.levels.max()),
-        "orders": len(result.orders),
+        "orders": result.order_count,
         "denied_orders": len(result.denied),
         "cancelled_orders": len(result.cancelled),
         "dividends": float(result.portfolio.dividends),

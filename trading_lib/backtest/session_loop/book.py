@@ -35,8 +35,8 @@ class Book(NamedTuple):
         Shape (n,), millionths of a unit and of a dollar.
     average_cost
         Shape (n,), dollars.
-    halved, cooling
-        Shape (n,): of `RiskState`; sessions left, `ABSENT` where none.
+    halved, cooling, ceilings
+        Shape (n,): of `RiskState`; sessions left, `ABSENT` where none; millionths of a unit, `UNLIMITED` where none.
     owned, targets
         Shape (s, n): `SleeveRecord.held` and the sleeve's target.
     memory
@@ -53,6 +53,7 @@ class Book(NamedTuple):
     average_cost: FloatArray
     halved: BoolArray
     cooling: IntegerArray
+    ceilings: IntegerArray
     owned: FloatArray
     targets: FloatArray
     memory: FloatArray
@@ -70,6 +71,7 @@ def empty_book(assets: int, sleeves: int, *evenings: int) -> Book:
         average_cost=np.empty((*evenings, assets)),
         halved=np.empty((*evenings, assets), np.bool_),
         cooling=np.empty((*evenings, assets), np.int64),
+        ceilings=np.empty((*evenings, assets), np.int64),
         owned=np.empty((*evenings, sleeves, assets)),
         targets=np.empty((*evenings, sleeves, assets)),
         memory=np.empty((*evenings, sleeves, 2)),
@@ -93,6 +95,7 @@ def copy_book(source: Book, target: Book) -> None:
     target.average_cost[:] = source.average_cost
     target.halved[:] = source.halved
     target.cooling[:] = source.cooling
+    target.ceilings[:] = source.ceilings
     target.owned[:] = source.owned
     target.targets[:] = source.targets
     target.memory[:] = source.memory
@@ -110,6 +113,7 @@ def keep_book(source: Book, evenings: Book, number: int) -> None:
     evenings.average_cost[number] = source.average_cost
     evenings.halved[number] = source.halved
     evenings.cooling[number] = source.cooling
+    evenings.ceilings[number] = source.ceilings
     evenings.owned[number] = source.owned
     evenings.targets[number] = source.targets
     evenings.memory[number] = source.memory

@@ -32,7 +32,7 @@ from trading_lib.domain.instruments import Universe
 from trading_lib.domain.money import from_cents, from_micros, to_cents, to_micros
 from trading_lib.domain.orders import Order, OrderPurpose, Side, client_order_id
 from trading_lib.domain.portfolio import Portfolio, Position
-from trading_lib.domain.risk import RiskState
+from trading_lib.domain.risk import UNLIMITED, RiskState
 from trading_lib.domain.signals import MarketRegime, RegimeReading
 from trading_lib.domain.sleeves import SleeveRecord, SleeveTarget
 from trading_lib.risk.events import regime_label
@@ -50,7 +50,7 @@ LABELS = tuple(
 def fits(evening: Evening, universe: Universe, sleeves: tuple[Sleeve, ...]) -> bool:
     """Whether the loop can go on from here; see what it leaves to others."""
     risk, portfolio = evening.risk, evening.portfolio
-    quiet = max(risk.level, risk.effective_level) < 2 and risk.recovery_sessions is None and not risk.ceilings
+    quiet = max(risk.level, risk.effective_level) < 3 and risk.recovery_sessions is None
     nobody_asked = not (risk.approved or risk.awaiting_approval or risk.question)
     traded = {*portfolio.positions, *(order.symbol for order in evening.working)}
     known = traded <= universe.positions.keys() and len(evening.working) <= len(universe)
@@ -68,7 +68,7 @@ def load(evening: Evening, book: Book, universe: Universe, sleeves: tuple[Sleeve
     book.peaks[[PEAK, REFERENCE]] = risk.peak, risk.reference_peak
     for array, nothing in ((book.quantity, 0), (book.mark, 0), (book.average_cost, 0.0), (book.halved, False)):
         array[:] = nothing
-    book.cooling[:] = ABSENT
+    book.cooling[:], book.ceilings[:] = ABSENT, UNLIMITED
     for symbol, position in portfolio.positions.items():
         i = at[symbol]
         book.quantity[i], book.mark[i] = to_micros(position.quantity), to_micros(portfolio.marks[symbol])
@@ -77,6 +77,8 @@ def load(evening: Evening, book: Book, universe: Universe, sleeves: tuple[Sleeve
         book.halved[at[symbol]] = True
     for symbol in risk.cooling_off.keys() & at.keys():
         book.cooling[at[symbol]] = risk.cooling_off[symbol]
+    for symbol in risk.ceilings.keys() & at.keys():
+        book.ceilings[at[symbol]] = to_micros(risk.ceilings[symbol])
     for number, order in enumerate(evening.working):
         book.working[number] = at[order.symbol], order.side is Side.BUY, to_micros(order.quantity)
     for k, sleeve in enumerate(sleeves):
@@ -112,6 +114,7 @@ def unload(book: Book, day: date, name: str, universe: Universe, sleeves: tuple[
         peak=float(book.peaks[PEAK]),
         reference_peak=float(book.peaks[REFERENCE]),
         calm_sessions=counters[CALM],
+        ceilings={symbols[i]: from_micros(int(book.ceilings[i])) for i in np.flatnonzero(book.ceilings != UNLIMITED)},
         halved=frozenset(symbols[i] for i in np.flatnonzero(book.halved)),
         cooling_off={symbols[i]: int(book.cooling[i]) for i in np.flatnonzero(book.cooling != ABSENT)},
         floor=counters[FLOOR],

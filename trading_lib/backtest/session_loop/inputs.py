@@ -106,6 +106,8 @@ class Rules(NamedTuple):
     average_floor: float
     pair_floor: float
     level_1_confidence: float
+    kept_at_level_2: int
+    cool_off: int
     rebalance_threshold: float
     max_trades: int
     turnover: int
@@ -161,6 +163,8 @@ def rules_of(config: DecisionConfig, paper: PaperConfig, sleeves: tuple[Sleeve, 
         average_floor=risk.correlation.average_floor_1,
         pair_floor=risk.correlation.every_pair_floor_2,
         level_1_confidence=risk.levels.level_1_minimum_confidence,
+        kept_at_level_2=risk.levels.kept_millionths[2],
+        cool_off=risk.stops.cool_off_sessions,
         rebalance_threshold=orders.rebalance_threshold,
         max_trades=orders.max_daily_trades,
         turnover=orders.turnover_millionths,

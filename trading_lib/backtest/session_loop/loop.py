@@ -1,8 +1,8 @@
 """The loop: settle, decide and order, session after session, by the kernels of the rules.
 
-It trades what happens on most sessions. Where anything else does (a split of what is held, a stop, risk level 2 or
-more, cash below zero, a sleeve's answer that makes no sense, an order the pre-trade checks might refuse), the book is
-left as it was the evening before, and the session has to be traded the long way.
+It trades what happens on most sessions. Where anything else does (a split of what is held, risk level 3 or 4, cash
+below zero, a sleeve's answer that makes no sense, an order the pre-trade checks might refuse), the book is left as it
+was the evening before, and the session has to be traded the long way.
 """
 
 from __future__ import annotations
@@ -39,10 +39,12 @@ from trading_lib.domain.money_arithmetic import share_in_cents, share_rounded_do
 from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
 from trading_lib.domain.volatility import portfolio_volatility
 from trading_lib.execution.simulated import execution_price
-from trading_lib.orders.rebalancing import rebalancing_trades
+from trading_lib.domain.risk import UNLIMITED
+from trading_lib.orders.rebalancing import CASH_LEFT, cash_moved, excess_of, rebalancing_trades
 from trading_lib.portfolio.constraints import clip_weights, valid_weights
 from trading_lib.portfolio.sleeves import sleeve_parts
-from trading_lib.risk.level_rules import NO_STOP, UNCHANGED, floor_of, loss_from_cost, next_level, stop_of
+from trading_lib.risk.ceiling_rules import level_ceilings, stop_ceiling
+from trading_lib.risk.level_rules import NO_STOP, REDUCE, UNCHANGED, floor_of, loss_from_cost, next_level, stop_of
 from trading_lib.risk.limits import allowed_weights, forbidden
 from trading_lib.strategies.monthly_allocation import month_weights, still_leaving
 from trading_lib.strategies.trend import sized_weights
@@ -172,12 +174,13 @@ def _trade(
         rows.fresh[row],
     )
     approved, _, _ = allowed_weights(weights, held, blocks, 1.0, np.inf, 0.0)
-    if not _order(book, log, assets, rows, rules, approved, held, blocks == 0, row):
+    reduced, ordered = _order(book, log, assets, rows, rules, approved, held, blocks == 0, row)
+    if not ordered:
         return False
     log.nav[step] = nav
     log.cash[step] = book.account[CASH]
     log.levels[step] = book.counters[EFFECTIVE]
-    log.notable[step] = notable or changed
+    log.notable[step] = notable or changed or reduced
     log.quantity[step] = book.quantity
     log.held[step] = held
     log.approved[step] = approved
@@ -313,24 +316,53 @@ def _control(
         rules.calm_sessions,
     )
     floor = floor_of(outlook.summaries[step, 0], outlook.summaries[step, 2], rules.average_floor, rules.pair_floor)
-    if max(level, floor) >= 2:
+    effective = max(level, floor)
+    if effective > 2:
         return False, False
-    for i in range(book.quantity.shape[0]):
+    stopped = _limit_quantities(book, assets, rules, effective)
+    regime, before = outlook.regimes[step], book.counters[REGIME]
+    told = regime != before and (before != UNREAD or regime % 2 != 0)
+    notable = told or stopped or change != UNCHANGED or floor != book.counters[FLOOR]
+    book.counters[LEVEL], book.counters[EFFECTIVE], book.counters[CALM] = level, effective, calm
+    book.counters[FLOOR], book.counters[REGIME] = floor, regime
+    book.peaks[PEAK], book.peaks[REFERENCE] = peak, reference
+    return notable, True
+
+
+@compiled
+def _limit_quantities(book: Book, assets: Assets, rules: Rules, effective: int) -> bool:
+    """Stops, cool-off and ceilings of the session, in the book; whether a stop fired."""
+    stops = np.zeros(book.quantity.shape[0], np.int64)
+    for i in range(stops.shape[0]):
         if book.cooling[i] != ABSENT:
             book.cooling[i] = book.cooling[i] - 1 if book.cooling[i] > 1 else ABSENT
         if book.quantity[i] == 0:
             book.halved[i] = False
             continue
         loss = loss_from_cost(book.mark[i], book.average_cost[i])
-        if loss > 0.0 and stop_of(loss, assets.stops[i, 0], assets.stops[i, 1], book.halved[i]) != NO_STOP:
-            return False, False
-    regime, before = outlook.regimes[step], book.counters[REGIME]
-    told = regime != before and (before != UNREAD or regime % 2 != 0)
-    notable = told or change != UNCHANGED or floor != book.counters[FLOOR]
-    book.counters[LEVEL], book.counters[EFFECTIVE], book.counters[CALM] = level, max(level, floor), calm
-    book.counters[FLOOR], book.counters[REGIME] = floor, regime
-    book.peaks[PEAK], book.peaks[REFERENCE] = peak, reference
-    return notable, True
+        if loss > 0.0:
+            stops[i] = stop_of(loss, assets.stops[i, 0], assets.stops[i, 1], book.halved[i])
+        if stops[i] != NO_STOP:
+            book.cooling[i] = rules.cool_off
+            book.halved[i] |= stops[i] == REDUCE
+    entered = effective >= 2 and effective > book.counters[EFFECTIVE]
+    ceilings, _ = level_ceilings(
+        book.ceilings,
+        book.quantity,
+        book.cooling != ABSENT,
+        effective,
+        entered,
+        assets.crypto,
+        assets.safe_havens,
+        assets.lots,
+        rules.kept_at_level_2,
+    )
+    for i in range(stops.shape[0]):
+        if stops[i] != NO_STOP:
+            left = stop_ceiling(book.quantity[i], stops[i], assets.lots[i])
+            ceilings[i] = left if ceilings[i] == UNLIMITED else min(left, ceilings[i])
+    book.ceilings[:] = ceilings
+    return bool((stops != NO_STOP).any())
 
 
 @compiled
@@ -344,17 +376,28 @@ def _order(
     held: FloatArray,
     may_increase: BoolArray,
     row: int,
-) -> bool:
-    """Send the session's orders; False where the pre-trade checks might refuse one."""
+) -> tuple[bool, bool]:
+    """Send the session's orders: whether risk orders are among them, and whether none could be refused."""
     nav = book.counters[NAV]
     cash = book.account[CASH] - share_in_cents(nav, rules.buffer)
     limits = np.array([rules.max_trades, share_rounded_down(nav, rules.turnover), cash, rules.smallest_trade])
+    reduced = np.zeros(held.shape[0], np.bool_)
+    book.counters[WORKING] = 0
+    for i in range(held.shape[0]):
+        excess = excess_of(book.quantity[i], book.ceilings[i], assets.lots[i])
+        if excess > 0:
+            if not np.isfinite(rows.close[row, i]):
+                return True, False
+            value = value_in_cents(excess, book.mark[i])
+            limits[CASH_LEFT] += cash_moved(value, False, assets.commissions[i], assets.slippages[i])
+            reduced[i] = True
+            _send(book, log, row, i, 0, excess)
     traded, quantities, _ = rebalancing_trades(
         approved - held,
         approved,
         rows.close[row],
         may_increase,
-        np.zeros(held.shape[0], np.bool_),
+        reduced,
         book.quantity,
         assets.lots,
         assets.commissions,
@@ -363,7 +406,6 @@ def _order(
         limits,
         rules.rebalance_threshold,
     )
-    count = 0
     for number in range(traded.shape[0]):
         asset, quantity = traded[number], quantities[number]
         if quantity == 0:
@@ -371,13 +413,16 @@ def _order(
         price = int(np.rint(rows.close[row, asset] * MICRO))
         rounded = abs(price / MICRO / rows.close[row, asset] - 1.0)
         if value_in_cents(quantity, price) >= rules.largest_order or rounded > PRICE_DUST:
-            return False
-        buying = 1 if approved[asset] > held[asset] else 0
-        order = book.working[count]
-        order[ASSET], order[BUYING], order[QUANTITY] = asset, buying, quantity
-        sent = log.orders[log.counts[ORDERS]]
-        sent[0], sent[1:] = row, order
-        log.counts[ORDERS] += 1
-        count += 1
-    book.counters[WORKING] = count
-    return True
+            return True, False
+        _send(book, log, row, asset, 1 if approved[asset] > held[asset] else 0, quantity)
+    return bool(reduced.any()), True
+
+
+@compiled
+def _send(book: Book, log: Log, row: int, asset: int, buying: int, quantity: int) -> None:
+    order = book.working[book.counters[WORKING]]
+    order[ASSET], order[BUYING], order[QUANTITY] = asset, buying, quantity
+    book.counters[WORKING] += 1
+    sent = log.orders[log.counts[ORDERS]]
+    sent[0], sent[1:] = row, order
+    log.counts[ORDERS] += 1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+
+import numpy as np
 
 from trading_lib.backtest.session_loop.book import ASSET, BUYING, QUANTITY, evening_of
 from trading_lib.backtest.session_loop.evenings import unload
@@ -18,7 +20,7 @@ from trading_lib.backtest.session_loop.loop import (
     ROW,
 )
 from trading_lib.backtest.session_loop.run import LongWay, Run, Stretch
-from trading_lib.backtest.trading_session import BacktestInput, trade_session
+from trading_lib.backtest.trading_session import BacktestInput, SessionOutcome, trade_session
 from trading_lib.domain.money import from_cents, from_micros, price_micros, to_cents
 from trading_lib.domain.orders import Fill, Order, Side, client_order_id
 from trading_lib.domain.risk import RiskEvent
@@ -73,8 +75,12 @@ def records_of(run: Run) -> Records:
             events += part.outcome.decision.assessment.events
             denied += part.outcome.denied
         else:
-            orders += _orders(run.data, part)
-            events += _events(run.data, part)
+            told = _told(run.data, part)
+            # Both in order of their sessions, and a session's orders in the order they were sent.
+            by_session = [(order.session, order) for order in _orders(run.data, part, told)]
+            by_session += [(o.session, order) for o in told.values() for order in o.evening.working]
+            orders += [order for _, order in sorted(by_session, key=lambda entry: entry[0])]
+            events += [event for outcome in told.values() for event in outcome.decision.assessment.events]
     return Records(tuple(orders), tuple(events), tuple(denied))
 
 
@@ -115,10 +121,13 @@ def _fill(data: BacktestInput, fill: list[int]) -> Fill:
     )
 
 
-def _orders(data: BacktestInput, part: Stretch) -> Iterator[Order]:
+def _orders(data: BacktestInput, part: Stretch, told: Mapping[int, SessionOutcome]) -> Iterator[Order]:
+    """Orders of a stretch; those of sessions that were told in words come with the words."""
     sleeves = running_sleeves(data.config.strategy)
     log, outlook = part.log, part.outlook
     for row, *order in log.orders[part.orders].tolist():
+        if row in told:
+            continue
         asset, step = order[ASSET], row - outlook.first
         yield rebalancing_order(
             data.universe.instruments[asset],
@@ -135,14 +144,15 @@ def _orders(data: BacktestInput, part: Stretch) -> Iterator[Order]:
         )
 
 
-def _events(data: BacktestInput, part: Stretch) -> Iterator[RiskEvent]:
-    """Trade notable sessions again, the long way and from the same evening; it must come to the same value."""
+def _told(data: BacktestInput, part: Stretch) -> dict[int, SessionOutcome]:
+    """Trade notable sessions again, the long way and from the same evening; they must come to the same value."""
     sleeves = running_sleeves(data.config.strategy)
-    for row in range(part.first, part.stop):
+    told = {}
+    for row in (np.flatnonzero(part.log.notable[part.steps]) + part.first).tolist():
         step = row - part.outlook.first
-        if part.log.notable[step]:
-            before = unload(evening_of(part.evenings, step), _day(data, row - 1), data.book, data.universe, sleeves)
-            outcome = trade_session(data, row, before)
-            if to_cents(outcome.evening.portfolio.nav) != part.log.nav[step]:
-                raise RuntimeError(f"session {outcome.session} came to another value when it was explained")
-            yield from outcome.decision.assessment.events
+        before = unload(evening_of(part.evenings, step), _day(data, row - 1), data.book, data.universe, sleeves)
+        outcome = trade_session(data, row, before)
+        if to_cents(outcome.evening.portfolio.nav) != part.log.nav[step]:
+            raise RuntimeError(f"session {outcome.session} came to another value when it was told in words")
+        told[row] = outcome
+    return told

@@ -39,6 +39,11 @@ class Stretch:
     fills: slice
     orders: slice
 
+    @property
+    def steps(self) -> slice:
+        """Places of its rows in the outlook and the log."""
+        return slice(self.first - self.outlook.first, self.stop - self.outlook.first)
+
 
 @dataclass(frozen=True, slots=True)
 class LongWay:
