@@ -6,21 +6,20 @@ import numpy as np
 
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.prices import FloatArray
-from trading_lib.domain.sleeves import SleeveTarget, SleeveView
 
 BEST = 5
 INVESTED = 0.95
 
 
 class SimpleMomentum:
-    """Ours: a strategy like any other, run by the engine with its risk control, orders and accounting."""
+    """Ours: a plan like a user's, traded by the engine with its risk control, orders and accounting."""
 
-    def target(self, view: MarketView, sleeve: SleeveView) -> SleeveTarget:
-        """Rebalance on a month's last session, otherwise keep what is held."""
-        if not view.month_end:
-            return SleeveTarget(sleeve.wanted)
+    monthly = True
+
+    def plan(self, view: MarketView) -> FloatArray:
+        """Weights on a month's last session; in between they stand."""
         above = view.total_return_close > view.factors["SMA_200"]
-        return SleeveTarget(month_weights(view.factors["Momentum_12_1"], above, view.factors["Volatility_60"]))
+        return month_weights(view.factors["Momentum_12_1"], above, view.factors["Volatility_60"])
 
 
 def month_weights(momentum: FloatArray, above: np.ndarray, volatility: FloatArray) -> FloatArray:

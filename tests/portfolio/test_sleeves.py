@@ -9,7 +9,6 @@ from hypothesis.extra import numpy as arrays
 
 from tests.market_builders import ASSETS, vector
 from trading_lib.domain.kernels import python_version
-from trading_lib.portfolio import sleeves as kernels
 from trading_lib.portfolio.sleeves import attribute, blend, drift
 
 WEIGHT = st.floats(0, 0.5, allow_nan=False)
@@ -68,9 +67,6 @@ def test_the_parts_add_up_to_the_holding_and_none_is_negative(
 @given(
     weights=arrays.arrays(np.float64, (2, 4), elements=WEIGHT),
     returns=arrays.arrays(np.float64, (3, 4), elements=st.sampled_from([-1.0, -0.2, 0.0, 0.1, np.nan])),
-    parts=arrays.arrays(np.float64, 3, elements=WEIGHT),
 )
-def test_compiled_and_plain_agree(weights: np.ndarray, returns: np.ndarray, parts: np.ndarray) -> None:
+def test_compiled_and_plain_agree(weights: np.ndarray, returns: np.ndarray) -> None:
     np.testing.assert_allclose(python_version(drift)(weights, returns), drift(weights, returns), rtol=1e-12)
-    even = np.ones(3)
-    np.testing.assert_allclose(python_version(kernels._share)(parts, even), kernels._share(parts, even), rtol=1e-12)

@@ -15,7 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trading_lib.backtest.session_arrays import SessionArrays
-from trading_lib.backtest.session_loop.records import Executions, Records, count_orders, executions_of, records_of
+from trading_lib.backtest.session_loop.records import (
+    Executions,
+    Records,
+    count_orders,
+    executions_of,
+    records_of,
+    trades_of,
+)
 from trading_lib.backtest.session_loop.run import LongWay, Part, Run, Stretch, can_loop, run_sessions
 from trading_lib.backtest.trading_session import BacktestInput, trade_sessions, window_rows
 from trading_lib.decision import Decision
@@ -23,6 +30,7 @@ from trading_lib.domain.orders import Fill, Order
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.prices import DateArray, FloatArray
 from trading_lib.domain.risk import RiskEvent, RiskState
+from trading_lib.performance.trade_arrays import TradeArrays
 from trading_lib.strategies.registry import running_sleeves
 
 DecisionObserver = Callable[[date, Decision, Portfolio], None]
@@ -86,6 +94,11 @@ class BacktestResult:
     def fills(self) -> tuple[Fill, ...]:
         """Executions."""
         return self._executions.fills
+
+    @cached_property
+    def trades(self) -> TradeArrays:
+        """Executions in whole numbers, made without their objects."""
+        return trades_of(self.run)
 
     @property
     def cancelled(self) -> tuple[str, ...]:

@@ -59,6 +59,15 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     return cast("Callable[P, R]", njit(cache=True)(function))
 
 
+def inlined(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile ``function`` like `compiled`, as a part of every kernel that calls it.
+
+    For parts of a long kernel that share many arrays: handing those over would cost more than the work.
+    """
+    setattr(function, CALLED_SOURCES, _called_sources(function))
+    return cast("Callable[P, R]", njit(cache=True, inline="always")(function))
+
+
 def _called_sources(function: Callable[..., Any]) -> tuple[str, ...]:
     own = inspect.getfile(function)
     files: set[str] = set()

@@ -24,11 +24,12 @@ def portfolio_volatility(returns: FloatArray, weights: FloatArray, window: int) 
     rows = returns.shape[0]
     if rows < window:
         return np.nan
+    held = np.flatnonzero(weights)
     totals = np.zeros(window)
     for k in range(window):
-        for i in range(weights.shape[0]):
+        for i in held:
             value = returns[rows - window + k, i]
-            if weights[i] != 0.0 and np.isfinite(value):
+            if np.isfinite(value):
                 totals[k] += weights[i] * value
     mean = 0.0
     for k in range(window):

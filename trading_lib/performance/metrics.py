@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 import numpy as np
 
-from trading_lib.domain.orders import Fill, Side
+from trading_lib.domain.orders import Fill
 from trading_lib.domain.prices import FloatArray
+from trading_lib.performance.trade_arrays import TradeArrays, round_trips, trade_arrays, traded_and_costs
 
 SESSIONS_PER_YEAR = 252.0
 SESSIONS_PER_MONTH = 21.0
@@ -64,7 +64,7 @@ class Metrics:
     trades: int
 
 
-def measure(nav: FloatArray, fills: Sequence[Fill], cash_rate: FloatArray) -> Metrics:
+def measure(nav: FloatArray, fills: Sequence[Fill] | TradeArrays, cash_rate: FloatArray) -> Metrics:
     """Compute the metrics of one run.
 
     Parameters
@@ -79,8 +79,9 @@ def measure(nav: FloatArray, fills: Sequence[Fill], cash_rate: FloatArray) -> Me
     years = len(returns) / SESSIONS_PER_YEAR
     annual = float((nav[-1] / nav[0]) ** (1.0 / years) - 1.0) if years > 0 else None
     drawdown = max_drawdown(nav)
-    profits = round_trip_profits(fills)
-    traded, costs = _traded(fills)
+    trades = _in_arrays(fills)
+    profits = round_trip_profits(trades)
+    traded, costs = traded_and_costs(trades.quantity, trades.price, trades.reference, trades.commission)
     average = float(nav.mean())
     return Metrics(
         sessions=len(nav),
@@ -94,9 +95,9 @@ def measure(nav: FloatArray, fills: Sequence[Fill], cash_rate: FloatArray) -> Me
         win_rate=sum(p > 0 for p in profits) / len(profits) if profits else None,
         profit_factor=_profit_factor(profits),
         round_trips=len(profits),
-        monthly_turnover=traded / 2.0 / average / (len(returns) / SESSIONS_PER_MONTH) if years > 0 else None,
-        annual_cost_drag=costs / average / years if years > 0 else None,
-        trades=len(fills),
+        monthly_turnover=traded / 100.0 / 2.0 / average / (len(returns) / SESSIONS_PER_MONTH) if years > 0 else None,
+        annual_cost_drag=costs / 100.0 / average / years if years > 0 else None,
+        trades=len(trades.asset),
     )
 
 
@@ -128,29 +129,17 @@ def volatility(returns: FloatArray) -> float | None:
     return float(returns.std(ddof=1) * math.sqrt(SESSIONS_PER_YEAR)) if len(returns) > 1 else None
 
 
-def round_trip_profits(fills: Sequence[Fill]) -> list[float]:
+def round_trip_profits(fills: Sequence[Fill] | TradeArrays) -> list[float]:
     """Profit in dollars after commissions of every closed round trip, flat to flat in one asset, in closing order."""
-    quantity: dict[str, Decimal] = {}
-    cash: dict[str, Decimal] = {}
-    profits = []
-    for fill in fills:
-        sign = 1 if fill.side is Side.BUY else -1
-        held = quantity.get(fill.symbol, Decimal(0)) + sign * fill.quantity
-        flow = cash.get(fill.symbol, Decimal(0)) - sign * fill.quantity * fill.price - fill.commission
-        if held == 0:
-            profits.append(float(flow))
-            flow = Decimal(0)
-        quantity[fill.symbol], cash[fill.symbol] = held, flow
+    trades = _in_arrays(fills)
+    profits: list[float] = round_trips(trades.asset, trades.quantity, trades.price, trades.commission).tolist()
     return profits
+
+
+def _in_arrays(fills: Sequence[Fill] | TradeArrays) -> TradeArrays:
+    return fills if isinstance(fills, TradeArrays) else trade_arrays(fills)
 
 
 def _profit_factor(profits: Sequence[float]) -> float | None:
     losses = -sum(p for p in profits if p < 0)
     return sum(p for p in profits if p > 0) / losses if losses > 0 else None
-
-
-def _traded(fills: Sequence[Fill]) -> tuple[float, float]:
-    traded = sum((f.quantity * f.price for f in fills), Decimal(0))
-    slippage = sum((abs(f.price - f.reference_price) * f.quantity for f in fills), Decimal(0))
-    commission = sum((f.commission for f in fills), Decimal(0))
-    return float(traded), float(slippage + commission)

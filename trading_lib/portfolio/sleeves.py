@@ -29,29 +29,19 @@ def drift(weights: FloatArray, returns: FloatArray) -> FloatArray:
     """
     sleeves, assets = weights.shape
     moved = weights.copy()
-    for t in range(returns.shape[0]):
-        for i in range(assets):
-            if not np.isnan(returns[t, i]):
-                moved[:, i] *= 1.0 + returns[t, i]
     for k in range(sleeves):
+        for t in range(returns.shape[0]):
+            for i in range(assets):
+                if not np.isnan(returns[t, i]):
+                    moved[k, i] *= 1.0 + returns[t, i]
         total = 1.0
         for i in range(assets):
             total += moved[k, i] - weights[k, i]
         # A total at or below zero means a loss of everything: what is left cannot be told in shares.
         if total > 0.0:
-            moved[k] /= total
+            for i in range(assets):
+                moved[k, i] /= total
     return moved
-
-
-@compiled
-def _share(parts: FloatArray, otherwise: FloatArray) -> FloatArray:
-    """Divide parts by their sum, or ``otherwise`` by its own where that is zero."""
-    total = parts.sum()
-    if total > 0.0:
-        shares: FloatArray = parts / total
-    else:
-        shares = otherwise / otherwise.sum()
-    return shares
 
 
 @compiled
@@ -71,19 +61,29 @@ def attribute(held: FloatArray, before: FloatArray, wanted: FloatArray, budgets:
     """
     sleeves, assets = before.shape
     parts = np.empty((sleeves, assets))
+    capital = budgets.sum()
     for i in range(assets):
-        missing = np.maximum(wanted[:, i] - before[:, i], 0.0)
-        surplus = np.maximum(before[:, i] - wanted[:, i], 0.0)
-        change = held[i] - before[:, i].sum()
-        bought = max(change, 0.0) * _share(missing, budgets)
+        owned = missing = surplus = 0.0
+        for k in range(sleeves):
+            owned += before[k, i]
+            missing += max(wanted[k, i] - before[k, i], 0.0)
+            surplus += max(before[k, i] - wanted[k, i], 0.0)
+        change = held[i] - owned
         # A sale takes first what sleeves gave up, then from all in proportion.
-        sold = max(-change, 0.0)
-        given_up = surplus.sum()
-        left = before[:, i].copy()
-        if given_up > 0.0:
-            left -= min(sold, given_up) * surplus / given_up
-        rest = (sold - min(sold, given_up)) * _share(left, budgets)
-        parts[:, i] = np.maximum(left - rest, 0.0) + bought
+        given_up = min(max(-change, 0.0), surplus)
+        rest = max(-change, 0.0) - given_up
+        left = owned - given_up
+        for k in range(sleeves):
+            own = before[k, i]
+            if surplus > 0.0:
+                own -= given_up * (max(before[k, i] - wanted[k, i], 0.0) / surplus)
+            if rest > 0.0:
+                own -= rest * (own / left if left > 0.0 else budgets[k] / capital)
+            own = max(own, 0.0)
+            if change > 0.0:
+                asked = max(wanted[k, i] - before[k, i], 0.0)
+                own += change * (asked / missing if missing > 0.0 else budgets[k] / capital)
+            parts[k, i] = own
     return parts
 
 

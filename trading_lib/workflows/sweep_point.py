@@ -126,7 +126,7 @@ class PointRunner:
         result = run_backtest(data, self._task.first, self._task.last)
         if not (result.nav > 0).all():
             raise DataQualityError("net asset value fell to zero or below", "check the point's values")
-        metrics = asdict(measure(result.nav, result.fills, self._cash_rate))
+        metrics = asdict(measure(result.nav, result.trades, self._cash_rate))
         metrics |= {"max_risk_level": int(result.levels.max()), "orders": result.order_count}
         return metrics, result.nav
 

@@ -233,11 +233,17 @@ def _plan_months(
 def _plan_weights(
     outlook: Outlook, sleeve: int, strategy: Planned, views: SessionViews, month_ends: list[int], count: int
 ) -> None:
-    for step in month_ends if strategy.monthly else range(count):
-        weights = strategy.weights(views[outlook.first + step])
-        if weights is not None:
-            outlook.due[sleeve, step] = True
-            outlook.shares[sleeve, step] = weights
+    # Only the newest plan of each sleeve is kept: a sweep makes a thousand.
+    key, stretch = ("plan", sleeve), (strategy, outlook.first, count)
+    known = views.remembered.get(key)
+    if known is None or known[0] != stretch:
+        for step in month_ends if strategy.monthly else range(count):
+            weights = strategy.weights(views[outlook.first + step])
+            if weights is not None:
+                outlook.due[sleeve, step] = True
+                outlook.shares[sleeve, step] = weights
+        known = views.remembered[key] = (stretch, outlook.due[sleeve], outlook.shares[sleeve])
+    outlook.due[sleeve], outlook.shares[sleeve] = known[1:]
 
 
 def _signals(

@@ -33,13 +33,13 @@ from trading_lib.backtest.session_loop.book import (
     keep_book,
 )
 from trading_lib.backtest.session_loop.inputs import MONTHLY, TREND, Assets, Outlook, Rows, Rules
-from trading_lib.domain.kernels import compiled
+from trading_lib.domain.kernels import compiled, inlined
 from trading_lib.domain.money import MICRO
 from trading_lib.domain.money_arithmetic import share_in_cents, share_rounded_down, value_in_cents, value_of_holdings
 from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
+from trading_lib.domain.risk import UNLIMITED
 from trading_lib.domain.volatility import portfolio_volatility
 from trading_lib.execution.simulated import execution_price
-from trading_lib.domain.risk import UNLIMITED
 from trading_lib.orders.rebalancing import CASH_LEFT, cash_moved, excess_of, rebalancing_trades
 from trading_lib.portfolio.constraints import clip_weights, valid_weights
 from trading_lib.portfolio.sleeves import sleeve_parts
@@ -131,7 +131,7 @@ def trade_rows(
     return stop
 
 
-@compiled
+@inlined
 def _trade(
     book: Book, log: Log, assets: Assets, rows: Rows, outlook: Outlook, rules: Rules, row: int, step: int
 ) -> bool:
@@ -189,7 +189,7 @@ def _trade(
     return True
 
 
-@compiled
+@inlined
 def _settle(book: Book, log: Log, assets: Assets, rows: Rows, rules: Rules, row: int) -> bool:
     """Dividends on the evening's holdings, the opening's fills, then marking at the close."""
     for i in range(book.quantity.shape[0]):
@@ -232,7 +232,7 @@ def _fill(book: Book, log: Log, assets: Assets, rows: Rows, rules: Rules, row: i
     return True
 
 
-@compiled
+@inlined
 def _decide_sleeves(
     book: Book, assets: Assets, rows: Rows, outlook: Outlook, rules: Rules, held: FloatArray, row: int, step: int
 ) -> tuple[bool, bool]:
@@ -288,7 +288,7 @@ def _rebalance_month(
     return bool(defensive != was_defensive or outlook.notable[k, step])
 
 
-@compiled
+@inlined
 def _blend(targets: FloatArray, budgets: FloatArray) -> FloatArray:
     total = np.zeros(targets.shape[1])
     for k in range(budgets.shape[0]):
@@ -296,7 +296,7 @@ def _blend(targets: FloatArray, budgets: FloatArray) -> FloatArray:
     return total
 
 
-@compiled
+@inlined
 def _control(
     book: Book, assets: Assets, rows: Rows, outlook: Outlook, rules: Rules, weights: FloatArray, row: int, step: int
 ) -> tuple[bool, bool]:
@@ -365,7 +365,7 @@ def _limit_quantities(book: Book, assets: Assets, rules: Rules, effective: int) 
     return bool((stops != NO_STOP).any())
 
 
-@compiled
+@inlined
 def _order(
     book: Book,
     log: Log,

@@ -27,6 +27,7 @@ from trading_lib.domain.risk import RiskEvent
 from trading_lib.execution.openings import next_opening
 from trading_lib.execution.simulated import SIMULATED_BROKER, trade_id
 from trading_lib.orders.generate import rebalancing_order
+from trading_lib.performance.trade_arrays import TradeArrays, trade_arrays
 from trading_lib.strategies.registry import running_sleeves
 
 
@@ -62,6 +63,23 @@ def executions_of(run: Run) -> Executions:
             else:
                 cancelled.append(_identity(run.data, fill[ROW] - 1, fill[FILL_ASSET], fill[FILL_BUYING]))
     return Executions(tuple(fills), tuple(cancelled))
+
+
+def trades_of(run: Run) -> TradeArrays:
+    """Collect what filled in whole numbers, assets numbered as in the universe, without making objects of it."""
+    numbers = dict(run.data.universe.positions)
+    parts = [
+        trade_arrays(part.outcome.fills, numbers) if isinstance(part, LongWay) else _logged(part) for part in run.parts
+    ]
+    return TradeArrays(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+
+def _logged(part: Stretch) -> TradeArrays:
+    fills = part.log.fills[part.fills]
+    fills = fills[fills[:, PRICE] > 0]
+    sign = np.where(fills[:, FILL_BUYING] != 0, 1, -1)
+    asset, price, reference, commission = fills[:, [FILL_ASSET, PRICE, REFERENCE_PRICE, COMMISSION]].T
+    return TradeArrays(asset, fills[:, FILL_QUANTITY] * sign, price, reference, commission)
 
 
 def records_of(run: Run) -> Records:
