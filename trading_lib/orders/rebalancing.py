@@ -151,9 +151,11 @@ def affordable(cents: int, price: int, lot: int, costs: int) -> int:
         return 0
     each = price / MICRO * (lot / MICRO) * (1.0 + costs / MICRO)
     count = int(cents / 100.0 / each)
-    # The quotient of floats may miss by one.
-    while count > 0 and _spent((count * lot), price, costs) > cents:
-        count -= 1
+    # The quotient of floats may miss by one, and rounding to cents by more where a lot is worth less than one.
+    excess = _spent(count * lot, price, costs) - cents
+    while count > 0 and excess > 0:
+        count = max(count - 1 - int(excess / 100.0 / each), 0)
+        excess = _spent(count * lot, price, costs) - cents
     if _spent((count + 1) * lot, price, costs) <= cents:
         count += 1
     return count * lot

@@ -1,0 +1,223 @@
+"""The compiled loop against the long way: the same orders, fills, events and values to the last bit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.interpreted import interpreted
+from tests.market_builders import backtest_input, market_of, random_bars
+from trading_lib.backtest.engine import BacktestResult, run_backtest
+from trading_lib.backtest.session_loop import run as loop_run
+from trading_lib.backtest.session_loop.run import LongWay, Stretch, can_loop
+from trading_lib.backtest.trading_session import BacktestInput
+from trading_lib.decision_config import DecisionConfig
+from trading_lib.domain.market_view import MarketView, SessionViews
+from trading_lib.domain.prices import FloatArray
+from trading_lib.performance.metrics import measure
+from trading_lib.strategies.config import SleeveConfig, StrategySettings
+from trading_lib.strategies.registry import register_strategy
+
+FIRST, LAST = date(2021, 11, 1), date(2022, 12, 30)
+CRASHES = {date(2022, 2, 10): 0.93, date(2022, 5, 18): 0.90, date(2022, 9, 6): 0.95}
+
+
+class Halves:
+    """Half of the first two assets that rise, planned at month ends."""
+
+    monthly = True
+
+    def plan(self, view: MarketView) -> FloatArray:
+        rising = np.flatnonzero(view.factors["Momentum_60"] > 0)[:2]
+        weights = np.zeros(len(view.universe))
+        weights[rising] = 0.45
+        return weights
+
+
+class Nervous:
+    """Plans every day but Monday, for a different asset each time."""
+
+    def plan(self, view: MarketView) -> FloatArray | None:
+        if view.session.weekday() == 0:
+            return None
+        weights = np.zeros(len(view.universe))
+        weights[view.session.day % len(weights)] = 0.3
+        return weights
+
+
+register_strategy("halves", Halves)
+register_strategy("nervous", Nervous)
+
+
+def market(seed: int = 5, **more: Any) -> BacktestInput:
+    return backtest_input(market_of(random_bars(date(2021, 1, 4), LAST, seed=seed, **more)))
+
+
+def changed(data: BacktestInput, sleeves: dict[str, float] | None = None, **sections: dict[str, Any]) -> BacktestInput:
+    """The same market under another configuration."""
+    config = DecisionConfig.model_validate({**data.config.model_dump(), **sections})
+    if sleeves:
+        listed = tuple(SleeveConfig(name=name, strategy=name, budget=budget) for name, budget in sleeves.items())
+        config = config.model_copy(update={"strategy": StrategySettings(sleeves=listed)})
+    return replace(data, config=config)
+
+
+def the_long_way(data: BacktestInput, first: date = FIRST, last: date = LAST) -> BacktestResult:
+    return run_backtest(data, first, last, lambda day, decision, portfolio: None)
+
+
+def assert_same(one: BacktestResult, other: BacktestResult) -> None:
+    for name in ("sessions", "nav", "invested", "levels", "regimes", "quantity", "funding"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+    assert one.sleeves.keys() == other.sleeves.keys()
+    for name, owned in one.sleeves.items():
+        np.testing.assert_array_equal(owned, other.sleeves[name], err_msg=name)
+    assert one.orders == other.orders
+    assert one.order_count == len(other.orders)
+    assert one.fills == other.fills
+    assert one.cancelled == other.cancelled
+    assert one.events == other.events
+    assert one.denied == other.denied
+    assert one.portfolio == other.portfolio
+    assert one.risk == other.risk
+    no_rate = np.zeros(len(one.nav))
+    assert measure(one.nav, one.trades, no_rate) == measure(other.nav, other.fills, no_rate)
+
+
+def sessions_in_loop(result: BacktestResult) -> int:
+    return sum(part.stop - part.first for part in result.run.parts if isinstance(part, Stretch))
+
+
+@pytest.mark.parametrize(
+    ("more", "kinds"),
+    [
+        ({}, {"regime"}),
+        ({"crashes": CRASHES}, {"level_raised", "level_lowered", "reduction"}),
+        ({"crashes": CRASHES, "daily_volatility": 0.03}, {"stop_reduce", "stop_exit"}),
+        ({"missing": 0.10}, set()),
+    ],
+)
+def test_both_ways_are_the_same(more: dict[str, Any], kinds: set[str]) -> None:
+    data = market(**more)
+    loop, other = run_backtest(data, FIRST, LAST), the_long_way(data)
+    assert_same(loop, other)
+    assert kinds <= {event.kind for event in loop.events}
+    assert sessions_in_loop(loop) > 0.8 * len(loop.nav)
+    assert sessions_in_loop(other) == 0
+
+
+@pytest.mark.parametrize(
+    "sleeves",
+    [
+        {"trend": 1.0},
+        {"rotation": 1.0},
+        {"cross_sectional_momentum": 0.6},
+        {"halves": 1.0},
+        {"trend": 0.3, "nervous": 0.3, "rotation": 0.4},
+    ],
+)
+def test_every_kind_of_sleeve_is_the_same(sleeves: dict[str, float]) -> None:
+    data = changed(market(crashes=CRASHES), sleeves)
+    loop = run_backtest(data, FIRST, LAST)
+    assert_same(loop, the_long_way(data))
+    assert len(loop.fills) > 5
+    assert sessions_in_loop(loop) > 0
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    volatility=st.sampled_from([0.006, 0.015, 0.04]),
+    missing=st.sampled_from([0.0, 0.05]),
+    threshold=st.sampled_from([0.0, 0.02, 0.08]),
+    trades=st.sampled_from([0, 1, 5, 15]),
+    cool_off=st.sampled_from([0, 5]),
+    notional=st.sampled_from([5_000, 1_000_000]),
+    leverage=st.sampled_from([0.6, 1.5]),
+)
+def test_any_market_and_limits_are_the_same(
+    seed: int, volatility: float, missing: float, threshold: float, trades: int, cool_off: int, notional: int,
+    leverage: float,
+) -> None:  # fmt: skip
+    data = changed(
+        market(seed, daily_volatility=volatility, missing=missing, crashes=CRASHES),
+        orders={"rebalance_threshold": threshold, "max_daily_trades": trades},
+        risk={"stops": {"cool_off_sessions": cool_off}},
+        pre_trade={"max_order_notional": Decimal(notional)},
+        constraints={"max_leverage": leverage},
+    )
+    last = date(2022, 6, 30)
+    assert_same(run_backtest(data, FIRST, last), the_long_way(data, last=last))
+
+
+def test_a_liquidation_and_the_way_back_are_the_same() -> None:
+    data = market(crashes={date(2022, 1, 20): 0.55})
+    loop = run_backtest(data, FIRST, LAST)
+    assert_same(loop, the_long_way(data))
+    assert loop.levels.max() == 4
+    # The loop hands over what it does not know, and goes on afterwards.
+    assert sum(isinstance(part, LongWay) for part in loop.run.parts) > 5
+    assert isinstance(loop.run.parts[-1], Stretch)
+
+
+def test_an_order_the_checks_refuse_is_refused() -> None:
+    data = changed(market(), pre_trade={"max_order_notional": Decimal(8_000)})
+    loop = run_backtest(data, FIRST, LAST)
+    assert loop.denied
+    assert_same(loop, the_long_way(data))
+
+
+def test_stretches_of_any_length_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = market(crashes=CRASHES)
+    whole = run_backtest(data, FIRST, LAST)
+    monkeypatch.setattr(loop_run, "STRETCH_BYTES", 400_000)
+    pieces = run_backtest(data, FIRST, LAST)
+    assert len(pieces.run.parts) > len(whole.run.parts)
+    assert_same(pieces, whole)
+
+
+def test_runs_that_share_a_market_do_not_disturb_each_other() -> None:
+    data = market(crashes=CRASHES)
+    shared = replace(data, views=SessionViews(data.universe, data.panel, data.factors))
+    other = changed(shared, {"halves": 0.5, "rotation": 0.5}, constraints={"pair_correlation": 0.3})
+    expected = [run_backtest(replace(one, views=None), FIRST, LAST) for one in (shared, other)]
+    for run in (0, 1, 0, 1):
+        assert_same(run_backtest((shared, other)[run], FIRST, LAST), expected[run])
+
+
+def test_the_compiled_loop_is_the_python_it_was_written_in() -> None:
+    data = market(crashes=CRASHES, daily_volatility=0.02)
+    first, last = date(2022, 4, 20), date(2022, 7, 15)
+    compiled = run_backtest(data, first, last)
+    with interpreted():
+        plain = run_backtest(data, first, last)
+    assert {"level_raised", "reduction"} <= {event.kind for event in compiled.events}
+    np.testing.assert_allclose(plain.nav, compiled.nav, rtol=1e-9)
+    assert [(fill.symbol, fill.side, fill.quantity) for fill in plain.fills] == [
+        (fill.symbol, fill.side, fill.quantity) for fill in compiled.fills
+    ]
+
+
+def test_only_what_the_loop_knows_is_looped(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = market()
+    assert can_loop(data)
+    assert not can_loop(changed(data, {"trend": 0.5, "carry": 0.1}))
+    retired = replace(data.universe, instruments=(replace(data.universe.instruments[0], retired=True),))
+    assert not can_loop(replace(data, universe=retired))
+
+
+def test_a_session_that_comes_out_otherwise_when_told_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = market(crashes=CRASHES)
+    result = run_backtest(data, FIRST, LAST)
+    stretch = next(part for part in result.run.parts if isinstance(part, Stretch))
+    step = int(np.flatnonzero(stretch.log.notable)[3])
+    stretch.evenings.account[step] += 100
+    with pytest.raises(RuntimeError, match="came to another value when it was told in words"):
+        result.events  # noqa: B018
