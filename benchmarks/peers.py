@@ -1,7 +1,7 @@
 """The same simple momentum strategy on the same prices: our engine, other engines, and a bare numba loop.
 
-Ours runs everything it has: risk levels, stops, limits, accounting to the cent. The others follow target weights that were
-computed for them beforehand. Ratios are of medians of this run.
+Ours runs everything it has: risk levels, stops, limits, accounting to the cent. The others follow target weights that
+were computed for them beforehand. Ratios are of medians of this run.
 """
 
 from __future__ import annotations

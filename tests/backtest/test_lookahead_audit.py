@@ -6,16 +6,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from tests.market_builders import CALENDAR, UNIVERSE, backtest_input, market_of, random_bars, random_macro
-from trading_lib.backtest import engine
+from trading_lib.backtest import trading_session
 from trading_lib.backtest.findings import Check, LookaheadReport
-from trading_lib.backtest.lookahead import FILL_PAST_OPENING, SAME_BAR_FILL, audit_lookahead, every_sleeve
+from trading_lib.backtest.lookahead import (
+    COMPILED_LOOP,
+    FILL_PAST_OPENING,
+    SAME_BAR_FILL,
+    audit_lookahead,
+    every_sleeve,
+)
 from trading_lib.backtest.raw_history import BARS, FUNDING, MACRO, OPENED, RawHistory
+from trading_lib.backtest.session_loop import run
+from trading_lib.backtest.session_loop.inputs import Outlook
 from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.market_view import MarketView
@@ -187,7 +196,7 @@ def test_a_fill_at_the_close_after_the_opening_is_found(history: RawHistory) -> 
 def test_a_broker_that_fills_on_the_bar_of_the_decision_is_found(
     history: RawHistory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ordinary = engine.execute
+    ordinary = trading_session.execute
 
     def same_bar(data: BacktestInput, working: Sequence[Order], row: int, day: date) -> tuple[list[Fill], list[str]]:
         filled, cancelled = ordinary(data, working, row, day)
@@ -201,9 +210,10 @@ def test_a_broker_that_fills_on_the_bar_of_the_decision_is_found(
             for fill in filled
         ], cancelled
 
-    monkeypatch.setattr(engine, "execute", same_bar)
+    monkeypatch.setattr(trading_session, "execute", same_bar)
     report = audit(history, honest)
-    assert culprits(report) == {("fill", SAME_BAR_FILL)}
+    # It is planted on the long way only, so the loop disagrees as well.
+    assert culprits(report) == {("fill", SAME_BAR_FILL), ("account", COMPILED_LOOP)}
     assert "2021-" in report.findings[0].difference.known
 
 
@@ -339,3 +349,16 @@ def test_the_asset_axis_is_named_in_the_finding(history: RawHistory) -> None:
     (found,) = audit(history, peeking, cuts=3).findings
     assert (found.difference.name, found.difference.symbol) == ("volume", "GLD")
     assert 2 <= found.times <= 3
+
+
+def test_a_compiled_loop_that_looks_ahead_is_found(history: RawHistory, monkeypatch: pytest.MonkeyPatch) -> None:
+    ordinary = run.outlook_of
+
+    def peeking(*arguments: Any) -> Outlook:
+        outlook = ordinary(*arguments)
+        return outlook._replace(codes=np.roll(outlook.codes, -1, axis=0))
+
+    monkeypatch.setattr(run, "outlook_of", peeking)
+    report = audit(history, honest)
+    assert culprits(report) == {("account", COMPILED_LOOP)}
+    assert report.findings[0].check is Check.LOOP

@@ -18,6 +18,7 @@ class Check(StrEnum):
     REPEATED = "the same data again"
     COMPLETE_RUN = "complete run on the cut history"
     OPENING = "another opening"
+    LOOP = "the compiled loop against session by session"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,10 @@ from trading_lib.backtest.differences import (
     data_differences,
     outcome_differences,
 )
+from trading_lib.backtest.engine import run_backtest
 from trading_lib.backtest.findings import Check, Finding, LookaheadReport
 from trading_lib.backtest.raw_history import RawHistory
+from trading_lib.backtest.session_loop.run import can_loop
 from trading_lib.backtest.trading_session import (
     BacktestInput,
     SessionOutcome,
@@ -47,6 +49,7 @@ DEFAULT_COMPLETE_RUNS = 2
 SCRAMBLED_SESSIONS = 15
 SAME_BAR_FILL = "same-bar fill"
 FILL_PAST_OPENING = "fill past its opening"
+COMPILED_LOOP = "compiled loop"
 
 
 def audit_lookahead(
@@ -79,6 +82,7 @@ def audit_lookahead(
         When the data does not cover the window.
     """
     audit = _Audit(history, build, first, last, everything)
+    audit.whole_loop()
     progress(f"ran {len(audit.rows)} sessions, {first} to {last}, with {', '.join(audit.sleeves)}")
     chosen = choose_cuts(audit.recorded[0], audit.rows, audit.full.panel.month_end, cuts, seed)
     again = set(chosen[np.linspace(0, len(chosen) - 1, complete_runs + 2).astype(int)[1:-1]].tolist())
@@ -143,6 +147,7 @@ class _Audit:
             self._scramble(row, seed)
         if run_again:
             self._note(self._complete_run(known, row), Check.COMPLETE_RUN, day)
+            self._note(self._loop_problems(known, row), Check.LOOP, day)
 
     def _scramble(self, row: int, seed: int) -> None:
         """Compare under garbage in place of the later data, every second time with the true next openings."""
@@ -163,6 +168,11 @@ class _Audit:
         self._note([*seen, *self._replayed(data, 0, row)], check, day)
         # With every sleeve, only the sleeves are of interest: the rest is audited as configured.
         self._note([*seen, *self._replayed(data, 1, row)], check, day, keep=(Layer.SLEEVE,))
+
+    def whole_loop(self) -> None:
+        """Compare the compiled loop over the whole window with the run that was made session by session."""
+        last = self.rows.stop - 1
+        self._note(self._loop_problems(self.full, last), Check.LOOP, self.full.panel.sessions[last].item())
 
     def report(self, chosen: np.ndarray, complete_runs: int) -> LookaheadReport:
         """Order the findings: culprits first, then by layer and date."""
@@ -231,6 +241,19 @@ class _Audit:
             if found:
                 return found
         return []
+
+    def _loop_problems(self, data: BacktestInput, row: int) -> Iterator[Difference]:
+        """Run the compiled loop up to ``row``, which holds whole arrays: the first session that came out different."""
+        if not can_loop(data):
+            return
+        days = self.full.panel.sessions[[self.rows.start, row]].tolist()
+        result = run_backtest(data, *days)
+        for step, outcome in enumerate(self.recorded[0][: len(result.nav)]):
+            recorded = float(outcome.evening.portfolio.nav)
+            if result.nav[step] != recorded:
+                texts = (f"{recorded:.2f}", f"{result.nav[step]:.2f}")
+                yield Difference(Layer.ACCOUNT, COMPILED_LOOP, outcome.session, "", *texts)
+                return
 
     def _note(
         self, differences: Iterable[Difference], check: Check, cut: date, keep: Collection[Layer] = tuple(Layer)

@@ -6,6 +6,8 @@ Given the same fills, both must come to the same value.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from trading_lib.backtest.engine import BacktestResult
@@ -18,11 +20,16 @@ from trading_lib.domain.prices import FloatArray
 CREDIT = 1e8
 
 
-def independent_nav(data: BacktestInput, result: BacktestResult) -> FloatArray:
+def independent_nav(data: BacktestInput, result: BacktestResult, fills: Sequence[Fill] | None = None) -> FloatArray:
     """Net asset value at every decision as vectorbt's ``Portfolio.from_orders`` accounts for it, shape (S,).
 
     Shares are counted in those of the first session, so that a split changes nothing; dividends, which vectorbt does
     not know, are added as cash.
+
+    Parameters
+    ----------
+    fills
+        Those to account for; by default the run's own.
     """
     # Importing vectorbt takes many seconds, so only who asks pays for it.
     import vectorbt  # type: ignore[import-untyped]
@@ -32,7 +39,7 @@ def independent_nav(data: BacktestInput, result: BacktestResult) -> FloatArray:
     ratio = data.panel.split[rows].copy()
     ratio[0] = 1.0
     shares: FloatArray = np.cumprod(ratio, axis=0).astype(np.float64)
-    size, price, fees = _orders(data, result, shares)
+    size, price, fees = _orders(data, result, result.fills if fills is None else fills, shares)
     close = np.nan_to_num(data.panel.close[rows], nan=1.0) * shares
     portfolio = vectorbt.Portfolio.from_orders(
         close,
@@ -48,13 +55,13 @@ def independent_nav(data: BacktestInput, result: BacktestResult) -> FloatArray:
 
 
 def _orders(
-    data: BacktestInput, result: BacktestResult, shares: FloatArray
+    data: BacktestInput, result: BacktestResult, fills: Sequence[Fill], shares: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     size = np.zeros(shares.shape)
     spent = np.zeros(shares.shape)
     fees = np.zeros(shares.shape)
     row_of = {day.item(): row for row, day in enumerate(result.sessions)}
-    for fill in result.fills:
+    for fill in fills:
         row, column = row_of[fill.session], data.universe.positions[fill.symbol]
         signed = float(fill.quantity) * (1 if fill.side is Side.BUY else -1)
         size[row, column] += signed / shares[row, column]

@@ -14,22 +14,18 @@ from numba.core import caching, config
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Attribute of a kernel's Python function: the source files of the kernels of other modules it calls.
-CALLED_SOURCES = "kernel_sources"
-
 
 class _WithCalledSources:
     """Numba looks only at a kernel's own file, while its machine code holds that of the kernels it calls as well."""
 
     def __init__(self, function: Callable[..., Any], file: str) -> None:
         super().__init__(function, file)  # type: ignore[call-arg]
-        self._called: tuple[str, ...] = getattr(function, CALLED_SOURCES, ())
+        self._function = function
 
     def get_source_stamp(self) -> Any:
         own = super().get_source_stamp()  # type: ignore[misc]
-        if not self._called:
-            return own
-        return own, tuple(hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in self._called)
+        called = called_sources(self._function)
+        return (own, tuple(hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in called)) if called else own
 
 
 class ChosenFolder(_WithCalledSources, caching.UserProvidedCacheLocator):
@@ -52,10 +48,8 @@ if not config.CACHE_LOCATOR_CLASSES:  # type: ignore[attr-defined]
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Compile ``function`` with numba and cache the result on disk, keeping its signature for type checkers.
 
-    The kernels it calls must be defined or imported before it. The pure Python version stays reachable as
-    ``function.py_func``; tests run both and compare.
+    The pure Python version stays reachable as ``function.py_func``; tests run both and compare.
     """
-    setattr(function, CALLED_SOURCES, _called_sources(function))
     return cast("Callable[P, R]", njit(cache=True)(function))
 
 
@@ -64,18 +58,21 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
 
     For parts of a long kernel that share many arrays: handing those over would cost more than the work.
     """
-    setattr(function, CALLED_SOURCES, _called_sources(function))
     return cast("Callable[P, R]", njit(cache=True, inline="always")(function))
 
 
-def _called_sources(function: Callable[..., Any]) -> tuple[str, ...]:
-    own = inspect.getfile(function)
-    files: set[str] = set()
-    for name in function.__code__.co_names:
-        called = getattr(function.__globals__.get(name), "py_func", None)
-        if called is not None:
-            files |= {inspect.getfile(called), *getattr(called, CALLED_SOURCES, ())}
-    return tuple(sorted(files - {own}))
+def called_sources(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Other files with kernels that ``function``, not yet compiled, or one of its kernels calls."""
+    found: set[Callable[..., Any]] = set()
+    waiting = [function]
+    while waiting:
+        one = waiting.pop()
+        if one not in found:
+            found.add(one)
+            # Names of constants and modules are among them; only a kernel has a Python version.
+            named = (one.__globals__.get(name) for name in one.__code__.co_names)
+            waiting += [plain for called in named if (plain := getattr(called, "py_func", None)) is not None]
+    return tuple(sorted({inspect.getfile(one) for one in found} - {inspect.getfile(function)}))
 
 
 def python_version(kernel: Callable[..., Any]) -> Callable[..., Any]:

@@ -81,7 +81,7 @@ def rebalancing_trades(
 
 @compiled
 def excess_of(quantity: int, ceiling: int, lot: int) -> int:
-    """What has to be sold of a position above its ceiling, in whole lots."""
+    """Return what has to be sold of a position above its ceiling, in whole lots."""
     if ceiling == UNLIMITED or quantity <= ceiling:
         return 0
     return (quantity - ceiling) // lot * lot

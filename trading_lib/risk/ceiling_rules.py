@@ -75,5 +75,5 @@ def half_of(quantity: int, lot: int) -> int:
 
 @compiled
 def stop_ceiling(quantity: int, stop: int, lot: int) -> int:
-    """What a stop leaves of a position that nothing hedges."""
+    """Return what a stop leaves of a position that nothing hedges."""
     return 0 if stop == EXIT else half_of(quantity, lot)

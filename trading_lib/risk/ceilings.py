@@ -69,7 +69,7 @@ def _by_level(
     session: date,
     config: RiskConfig,
 ) -> None:
-    """What earlier reductions still demand, and what entering a level does."""
+    """Apply what earlier reductions still demand, and what entering a level does."""
     entered = effective_level >= 2 and effective_level > state.effective_level
     if not state.ceilings and not entered and effective_level < 4:
         return

@@ -331,7 +331,7 @@ def _control(
 
 @compiled
 def _limit_quantities(book: Book, assets: Assets, rules: Rules, effective: int) -> bool:
-    """Stops, cool-off and ceilings of the session, in the book; whether a stop fired."""
+    """Put the stops, cool-off and ceilings of the session into the book; answer whether a stop fired."""
     stops = np.zeros(book.quantity.shape[0], np.int64)
     for i in range(stops.shape[0]):
         if book.cooling[i] != ABSENT:

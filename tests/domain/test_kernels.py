@@ -1,0 +1,78 @@
+"""A kernel's machine code on disk is out of date when any kernel it calls has changed."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from trading_lib.backtest.session_loop import loop
+from trading_lib.domain.kernels import called_sources, inlined, python_version
+
+CALLED = """
+from trading_lib.domain.kernels import compiled
+
+@compiled
+def rate():
+    return {rate}
+"""
+CALLER = """
+from called_kernel import rate
+from trading_lib.domain.kernels import compiled
+
+@compiled
+def twice():
+    return 2 * rate()
+"""
+
+
+def load(folder: Path, name: str, source: str, patch: pytest.MonkeyPatch) -> ModuleType:
+    path = folder / f"{name}.py"
+    path.write_text(source)
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    patch.setitem(sys.modules, name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_change_of_a_called_kernel_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load(tmp_path, "called_kernel", CALLED.format(rate=1), monkeypatch)
+    first = load(tmp_path, "calling_kernel", CALLER, monkeypatch).twice
+    assert first() == 2
+    assert (first.stats.cache_hits, first.stats.cache_misses) == ({}, {(): 1})
+    again = load(tmp_path, "calling_kernel", CALLER, monkeypatch).twice
+    assert again() == 2
+    assert list(again.stats.cache_hits.values()) == [1]
+    load(tmp_path, "called_kernel", CALLED.format(rate=5), monkeypatch)
+    changed = load(tmp_path, "calling_kernel", CALLER, monkeypatch).twice
+    assert changed() == 10
+    assert list(changed.stats.cache_misses.values()) == [1]
+
+
+def test_the_loop_depends_on_the_files_of_all_its_rules() -> None:
+    files = {Path(file).stem for file in called_sources(python_version(loop.trade_rows))}
+    assert {
+        "level_rules",
+        "ceiling_rules",
+        "limits",
+        "rebalancing",
+        "trades",
+        "sleeves",
+        "trend",
+        "constraints",
+    } <= files
+    # Also those that its callees call.
+    assert {"money_arithmetic", "bounded_move"} <= files
+
+
+def test_an_inlined_kernel_can_be_called_by_itself() -> None:
+    def double(number: int) -> int:
+        return 2 * number
+
+    assert inlined(double)(4) == 8
