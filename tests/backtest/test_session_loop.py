@@ -52,7 +52,25 @@ class Nervous:
         return weights
 
 
+class Faulty:
+    """Answers with nonsense now and then, of every kind."""
+
+    def plan(self, view: MarketView) -> Any:
+        weights = np.full(len(view.universe), 0.05)
+        match view.session.day:
+            case 3:
+                raise ZeroDivisionError("nothing to divide")
+            case 8:
+                return weights[:3]
+            case 15:
+                return weights.astype(np.float32)
+            case 21:
+                return -weights
+        return weights
+
+
 register_strategy("halves", Halves)
+register_strategy("faulty", Faulty)
 register_strategy("nervous", Nervous)
 
 
@@ -121,6 +139,7 @@ def test_both_ways_are_the_same(more: dict[str, Any], kinds: set[str]) -> None:
         {"cross_sectional_momentum": 0.6},
         {"halves": 1.0},
         {"trend": 0.3, "nervous": 0.3, "rotation": 0.4},
+        {"faulty": 0.5, "trend": 0.5},
     ],
 )
 def test_every_kind_of_sleeve_is_the_same(sleeves: dict[str, float]) -> None:
@@ -172,6 +191,13 @@ def test_an_order_the_checks_refuse_is_refused() -> None:
     loop = run_backtest(data, FIRST, LAST)
     assert loop.denied
     assert_same(loop, the_long_way(data))
+
+
+def test_a_plan_that_makes_no_sense_is_told() -> None:
+    result = run_backtest(changed(market(), {"faulty": 1.0}), FIRST, LAST)
+    reasons = {event.reason.split(": ", 1)[1] for event in result.events if event.kind == "sleeve_fault"}
+    assert "ZeroDivisionError: nothing to divide" in reasons
+    assert len(reasons) == 3
 
 
 def test_stretches_of_any_length_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

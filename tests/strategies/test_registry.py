@@ -14,7 +14,7 @@ from trading_lib.decision import decide
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.domain.market_view import MarketView
-from trading_lib.domain.sleeves import SleeveTarget, SleeveView
+from trading_lib.domain.sleeves import SleeveTarget, SleeveView, Strategy
 from trading_lib.strategies.config import StrategySettings
 from trading_lib.strategies.registry import check_sleeves, register_strategy, running_sleeves
 
@@ -30,6 +30,14 @@ class Half:
         weights = np.zeros(len(view.universe))
         weights[view.universe.positions["GLD"]] = self.share
         return SleeveTarget(weights, lambda: {"GLD": f"always {self.share:.0%}"})
+
+class Planner:
+    """A third in gold at month ends."""
+    monthly = True
+    def plan(self, view):
+        weights = np.zeros(len(view.universe))
+        weights[view.universe.positions["GLD"]] = 1 / 3
+        return weights
 
 class NoTarget:
     pass
@@ -117,6 +125,22 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, content: str | None
         (tmp_path / "own.py").write_text(content)
     with pytest.raises(ConfigurationError, match=message):
         load_strategy(reference, tmp_path)
+
+
+def test_a_users_plan_is_a_strategy_that_keeps_its_target_in_between(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(OWN)
+    register_strategy("own:Planner", load_strategy("own.py:Planner", tmp_path).strategy)
+    config = DecisionConfig(strategy=settings(gold={"strategy": "own:Planner", "budget": 0.9}))
+    (sleeve,) = running_sleeves(config.strategy)
+    assert isinstance(sleeve.strategy, Strategy)
+    gold = UNIVERSE.positions["GLD"]
+    at_month_end = decide(make_view(month_end=True), make_portfolio(100_000), make_state(), config, "demo")
+    assert at_month_end.targets.weights[gold] == pytest.approx(0.3)
+    previous = at_month_end.targets.sleeves
+    later = decide(make_view(month_end=False), make_portfolio(100_000), make_state(), config, "demo", previous)
+    assert later.targets.weights[gold] == pytest.approx(0.3)
+    first = decide(make_view(month_end=False), make_portfolio(100_000), make_state(), config, "demo")
+    assert first.targets.weights[gold] == 0.0
 
 
 def test_a_class_without_target_or_with_other_options_is_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.correlation import pair_correlations, summarise_correlations
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.kernels import compiled
-from trading_lib.domain.market_view import FactorPanel, SessionViews
+from trading_lib.domain.market_view import FactorPanel, MarketView, SessionViews
 from trading_lib.domain.money import MICRO, to_cents
 from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
 from trading_lib.execution.config import PaperConfig
@@ -238,12 +238,23 @@ def _plan_weights(
     known = views.remembered.get(key)
     if known is None or known[0] != stretch:
         for step in month_ends if strategy.monthly else range(count):
-            weights = strategy.weights(views[outlook.first + step])
+            weights = _planned(strategy, views[outlook.first + step])
             if weights is not None:
                 outlook.due[sleeve, step] = True
                 outlook.shares[sleeve, step] = weights
         known = views.remembered[key] = (stretch, outlook.due[sleeve], outlook.shares[sleeve])
     outlook.due[sleeve], outlook.shares[sleeve] = known[1:]
+
+
+def _planned(strategy: Planned, view: MarketView) -> FloatArray | None:
+    """Ask for the plan; an answer that makes no sense becomes NaN, which hands the session over."""
+    nonsense = np.full(len(view.universe), np.nan)
+    try:
+        weights = strategy.weights(view)
+    except Exception:  # whatever a user's strategy raises, the session told in words will say it
+        return nonsense
+    sensible = weights is None or (getattr(weights, "shape", None) == nonsense.shape and weights.dtype == np.float64)
+    return weights if sensible else nonsense
 
 
 def _signals(
