@@ -36,7 +36,9 @@ from trading_lib.workflows.market import build_market
 
 # Every built-in sleeve that needs no venue.
 CONFIG = DecisionConfig(
-    strategy=StrategySettings(sleeves={"trend": 0.5, "rotation": 0.25, "cross_sectional_momentum": 0.25})
+    strategy=StrategySettings(
+        sleeves={"trend": 0.25, "patient_trend": 0.25, "rotation": 0.25, "cross_sectional_momentum": 0.25}
+    )
 )
 SESSION = date(2021, 3, 31)  # the last of its month, so that every sleeve decides
 

@@ -52,7 +52,7 @@ class Nervous:
         return weights
 
 
-class Faulty:
+class Senseless:
     """Answers with nonsense now and then, of every kind."""
 
     def plan(self, view: MarketView) -> Any:
@@ -70,7 +70,7 @@ class Faulty:
 
 
 register_strategy("halves", Halves)
-register_strategy("faulty", Faulty)
+register_strategy("senseless", Senseless)
 register_strategy("nervous", Nervous)
 
 
@@ -139,7 +139,7 @@ def test_both_ways_are_the_same(more: dict[str, Any], kinds: set[str]) -> None:
         {"cross_sectional_momentum": 0.6},
         {"halves": 1.0},
         {"trend": 0.3, "nervous": 0.3, "rotation": 0.4},
-        {"faulty": 0.5, "trend": 0.5},
+        {"senseless": 0.5, "trend": 0.5},
     ],
 )
 def test_every_kind_of_sleeve_is_the_same(sleeves: dict[str, float]) -> None:
@@ -194,7 +194,7 @@ def test_an_order_the_checks_refuse_is_refused() -> None:
 
 
 def test_a_plan_that_makes_no_sense_is_told() -> None:
-    result = run_backtest(changed(market(), {"faulty": 1.0}), FIRST, LAST)
+    result = run_backtest(changed(market(), {"senseless": 1.0}), FIRST, LAST)
     reasons = {event.reason.split(": ", 1)[1] for event in result.events if event.kind == "sleeve_fault"}
     assert "ZeroDivisionError: nothing to divide" in reasons
     assert len(reasons) == 3

@@ -70,9 +70,32 @@ def test_sweep_writes_a_row_per_point(prices: Path, tmp_path: Path, capsys: pyte
     assert json.loads(capsys.readouterr().out)["points"] == 2
 
 
+def test_sweep_walks_its_points_forward(prices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    points = tmp_path / "points.yaml"
+    points.write_text("- {name: patient, strategy.sleeves: {patient_trend: 0.5, rotation: 0.5}}")
+    out, picture = tmp_path / "points.json", tmp_path / "walk.png"
+    window = ("--from", "2020-01-02", "--to", "2021-06-30", "--data", str(prices), "--processes", "1")
+    arguments = ("sweep", *window, "--grid", str(points), "--out", str(out), "--walk-forward", "1")
+    assert run(*arguments, "--picture", str(picture), "--json") == 0
+    summary = json.loads(capsys.readouterr().out)
+    found = summary["walk_forward"]
+    assert [row.get("name") for row in json.loads(out.read_text())] == ["patient", "as configured"]
+    assert (found["from"], found["to"], found["trials"], summary["trials"]) == ("2020-12-31", "2021-06-30", 2, 2)
+    assert [point["name"] for point in found["points"]] == ["patient", "as configured"]
+    assert found["points"][0]["sharpe"] != found["points"][1]["sharpe"]
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert run(*arguments, "--rolling") == 0
+    words = capsys.readouterr().out
+    assert "Out of sample 2020-12-31 to 2021-06-30, a choice a year after 1 year (rolling), 2 trials" in words
+    assert "patient: return" in words
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        (("--walk-forward", "1"), "leaves nothing out of sample"),
+        (("--picture", "walk.png"), "need --walk-forward"),
+        (("--rolling",), "need --walk-forward"),
         (("--out", "points.doc"), "no known suffix"),
         (("--grid", "none.yaml"), "cannot be read"),
         (("--from", "2001-01-02"), "not covered"),

@@ -56,6 +56,25 @@ def test_the_last_key_changes_fastest() -> None:
     assert [point.number for point in points] == [0, 1, 2, 3]
 
 
+def test_points_can_be_written_out_one_by_one(tmp_path: Path) -> None:
+    path = tmp_path / "points.yaml"
+    path.write_text(
+        "- {name: calm, risk.target_volatility: 0.1}\n- {risk.levels.drawdowns: [0.1, 0.2, 0.3, 0.4]}\n- {}"
+    )
+    points = load_grid(path)
+    assert [point.number for point in points] == [0, 1, 2]
+    assert [point.name for point in points] == ["calm", "", ""]
+    assert [dict(p.values) for p in points] == [
+        {"risk.target_volatility": 0.1},
+        {"risk.levels.drawdowns": [0.1, 0.2, 0.3, 0.4]},
+        {},
+    ]
+    assert PointResult(points[0], OK).row()["name"] == "calm"
+    assert "name" not in PointResult(points[1], OK).row()
+    folder = include_folder() / "config"
+    assert configuration_at(points[2], folder, {}) == load_configuration(folder, {})
+
+
 def test_a_point_is_what_the_files_would_say(tmp_path: Path) -> None:
     folder = include_folder() / "config"
     point = expand_grid({"strategy.signals.momentum_high": [0.123], "strategy.sleeves": [{"trend": 1.0}]})[0]
@@ -111,6 +130,18 @@ def test_a_strategy_that_raises_fails_its_own_point(task: SweepTask) -> None:
     assert good.status == OK
 
 
+def test_sessions_in_which_a_strategy_failed_are_counted(task: SweepTask) -> None:
+    """Its previous target stays then, so that the point looks well without ever having run its strategy."""
+    answers = "tests.strategies.test_registry:Faulty"
+    sleeves = [{"mine": {"strategy": answers, "budget": 1.0}}, {"trend": 1.0}]
+    faulty, good = run_here(task, {"strategy.sleeves": sleeves})
+    assert (faulty.status, good.status) == (OK, OK)
+    assert faulty.metrics["sleeve_faults"] == faulty.metrics["sessions"]
+    assert good.metrics["sleeve_faults"] == 0
+    summary = summarise(SweepResult((faulty, good), "test", FIRST, LAST))
+    assert summary["sleeve_faults"] == {"0": faulty.metrics["sleeve_faults"]}
+
+
 def test_what_a_stopped_sweep_had_finished_stands(
     task: SweepTask, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,6 +154,9 @@ def test_what_a_stopped_sweep_had_finished_stands(
     found = sweep(settings, expand_grid(GRID), FIRST, LAST, processes=1, progress=stop)
     assert [result.status for result in found.results] == [OK, OK, CANCELLED, CANCELLED]
     assert found.cancelled
+    rows = task.market.row(FIRST), task.market.row(LAST)
+    np.testing.assert_array_equal(found.sessions, task.market.panel.sessions[rows[0] : rows[1] + 1])
+    np.testing.assert_array_equal(found.cash_rate, task.market.panel.cash_rate[rows[0] : rows[1] + 1])
     summary = summarise(found)
     assert (summary["ok"], summary["cancelled"]) == (2, 2)
 
@@ -159,6 +193,8 @@ def test_the_summary_deflates_the_best_by_the_number_of_points(task: SweepTask) 
     [
         ("", "holds no grid"),
         ("- 1", "holds no grid"),
+        ("- {momentum_high: 1}", "is no key of"),
+        ("- {name: a}\n- {name: a}", "two points are called 'a'"),
         ("a: [", "no valid YAML"),
         ("momentum_high: [1]", "is no key of"),
         ("universe.instruments: [[1]]", "is no key of"),

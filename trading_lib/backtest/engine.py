@@ -19,6 +19,7 @@ from trading_lib.backtest.session_loop.records import (
     Executions,
     Records,
     count_orders,
+    count_sleeve_faults,
     executions_of,
     records_of,
     trades_of,
@@ -84,6 +85,11 @@ class BacktestResult:
     def events(self) -> tuple[RiskEvent, ...]:
         """What risk control did, and why."""
         return self._records.events
+
+    @cached_property
+    def sleeve_faults(self) -> int:
+        """Times a strategy failed, counted without putting the other events into words."""
+        return count_sleeve_faults(self.run)
 
     @property
     def denied(self) -> tuple[tuple[Order, str], ...]:

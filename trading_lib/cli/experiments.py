@@ -74,31 +74,49 @@ def _stress_lines(report: dict[str, Any]) -> list[str]:
 def sweep(
     first: Annotated[str, typer.Option("--from", help="First session, YYYY-MM-DD.")],
     last: Annotated[str, typer.Option("--to", help="Last session, YYYY-MM-DD.")],
-    grid: Annotated[Path, typer.Option("--grid", help="YAML: dotted configuration keys with lists of values.")],
+    grid: Annotated[
+        Path, typer.Option("--grid", help="YAML: dotted configuration keys with lists of values, or a list of points.")
+    ],
     out: Annotated[Path, typer.Option("--out", help="Write one row per point: .json, .csv or .parquet.")],
     data: Annotated[Path | None, DATA_OPTION] = None,
     processes: Annotated[int | None, typer.Option(min=1, help="How many run at once; default one per core.")] = None,
     track: Annotated[bool, typer.Option(help="Log every point to the running MLflow server.")] = False,
+    years: Annotated[
+        int | None,
+        typer.Option("--walk-forward", min=1, help="Choose each year's point by this many years before it, or more."),
+    ] = None,
+    rolling: Annotated[bool, typer.Option(help="With --walk-forward: by exactly that many years.")] = False,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", help="With --walk-forward: draw its curves to this PNG.")
+    ] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Run a backtest for every combination of configuration values; a point that fails leaves the others standing.
 
-    Ctrl-C keeps what is finished (exit code 1).
+    Ctrl-C keeps what is finished (exit code 1). With --walk-forward the configuration as it stands is one more point,
+    and every point is measured against it out of sample.
 
     Example: trading sweep --from 2015-01-02 --to 2019-12-31 --grid grid.yaml --out points.csv
     """
-    from trading_lib.adapters.output_file import check_writable
+    from trading_lib.adapters.output_file import check_writable, write_whole
     from trading_lib.domain.sessions import parse_session
     from trading_lib.workflows import sweep as workflow
     from trading_lib.workflows.settings import load_settings
     from trading_lib.workflows.sweep_grid import load_grid
     from trading_lib.workflows.sweep_report import check_suffix, summarise, write_points
     from trading_lib.workflows.sweep_tracking import require_tracking, track_points
+    from trading_lib.workflows.sweep_walk_forward import Plan, walk, with_default
 
     settings = load_settings()
     check_writable(out)
     check_suffix(out)
     points = load_grid(grid)
+    plan = Plan(years, rolling, picture) if years else None
+    if plan:
+        plan.check(settings.calendar.between(parse_session(first), parse_session(last)))
+        points = with_default(points)
+    elif rolling or picture:
+        raise typer.BadParameter("--rolling and --picture need --walk-forward YEARS")
     address = require_tracking(settings) if track else None
     with _termination_as_interrupt(), typer.progressbar(length=len(points), label="points", file=_stderr()) as bar:
         found = workflow.sweep(
@@ -108,6 +126,11 @@ def sweep(
     summary = summarise(found)
     if address:
         summary["tracked"] = track_points(found, address)
+    if plan and not found.cancelled:
+        walked = walk(found, settings.configuration, plan)
+        summary["walk_forward"] = walked.report
+        if picture:
+            write_whole(picture, walked.picture())
     show(summary, as_json, _sweep_lines(summary))
     raise typer.Exit(1 if found.cancelled or not summary["ok"] else 0)
 
@@ -136,7 +159,7 @@ def _sweep_lines(summary: dict[str, Any]) -> list[str]:
         f"{summary['ok']} ok, {summary['failed']} failed, {summary['cancelled']} cancelled"
     ]
     for row in summary["best"]:
-        values = ", ".join(f"{name} {readable(value)}" for name, value in row.items() if "." in name)
+        values = row.get("name") or ", ".join(f"{name} {readable(value)}" for name, value in row.items() if "." in name)
         lines.append(
             f"  point {row['point']}: Sharpe {readable(row['sharpe'])}, "
             f"drawdown {percent(row['max_drawdown'])} ({values})"
@@ -145,7 +168,44 @@ def _sweep_lines(summary: dict[str, Any]) -> list[str]:
         f"  best point's deflated Sharpe {readable(summary['best_deflated_sharpe'])} after {summary['trials']} trials; "
         f"probability of overfitting {readable(summary['probability_of_overfitting'])}"
     )
+    lines += [
+        f"  point {number}: its strategy failed in {count} sessions and kept its previous target"
+        for number, count in summary["sleeve_faults"].items()
+    ]
+    if "walk_forward" in summary:
+        lines += _walk_lines(summary["walk_forward"])
     return lines + [f"  point {number} failed: {reason}" for number, reason in list(summary["failures"].items())[:10]]
+
+
+def _walk_lines(found: dict[str, Any]) -> list[str]:
+    years = found["training_years"]
+    training = f"{years} year{'s' * (years != 1)}{' (rolling)' if found['rolling'] else ''}"
+    lines = [
+        f"Out of sample {found['from']} to {found['to']}, a choice a year after {training}, {found['trials']} trials"
+    ]
+    lines += [
+        f"  to {fold['to']}: {fold['name']}, Sharpe {readable(fold['sharpe'])} "
+        f"(in training {readable(fold['training_sharpe'])}; as configured {readable(fold['default_sharpe'])})"
+        for fold in found["folds"]
+    ]
+    rows = [("chosen every year", found["chosen_yearly"]), *((point["name"], point) for point in found["points"])]
+    for name, row in rows:
+        lines.append(
+            f"  {name}: return {percent(row['annual_return'])}, Sharpe {readable(row['sharpe'])}, "
+            f"drawdown {percent(row['max_drawdown'])}{_difference_words(row['difference'], found['confidence'])}"
+        )
+    return lines
+
+
+def _difference_words(difference: dict[str, float] | None, confidence: float) -> str:
+    # Without an interval there is nothing to compare, and the default differs from nothing.
+    if not difference or difference["low"] == difference["high"]:
+        return ""
+    return (
+        f"; Sharpe {difference['value']:+.2f} against as configured, {confidence:.0%} interval "
+        f"{difference['low']:+.2f} to {difference['high']:+.2f}, "
+        f"p {difference['adjusted_p_value']:.2f} after all trials"
+    )
 
 
 @app.command()

@@ -61,8 +61,14 @@ def equity_chart(sessions: DateArray, nav: FloatArray, levels: NDArray[np.int8],
     return _png(figure, footer)
 
 
-def comparison_chart(sessions: DateArray, curves: Mapping[str, FloatArray], title: str, footer: str) -> bytes:
-    """Draw net asset values on one logarithmic axis, the first curve as the main one.
+def comparison_chart(
+    sessions: DateArray,
+    curves: Mapping[str, FloatArray],
+    title: str,
+    footer: str,
+    axis_name: str = "Net asset value ($, log)",
+) -> bytes:
+    """Draw values on one logarithmic axis, the first curve as the main one.
 
     Parameters
     ----------
@@ -76,10 +82,17 @@ def comparison_chart(sessions: DateArray, curves: Mapping[str, FloatArray], titl
         colour, style = CURVE_STYLES[number % len(CURVE_STYLES)]
         axis.plot(days, values, color=colour, linestyle=style, linewidth=1.0 if number else 1.8, label=name)
     axis.set_yscale("log")
-    axis.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axis.yaxis.set_minor_formatter(lambda value, _: f"{value:,.0f}")
+    decimals = 0
+    if max(float(values.max()) for values in curves.values()) < 100:
+        from matplotlib.ticker import LogLocator
+
+        # Values that begin at 1 differ by their decimals, and hardly reach the next power of ten.
+        decimals = 1
+        axis.yaxis.set_minor_locator(LogLocator(subs=(1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 4, 5, 6, 8)))
+    axis.yaxis.set_major_formatter(lambda value, _: f"{value:,.{decimals}f}")
+    axis.yaxis.set_minor_formatter(lambda value, _: f"{value:,.{decimals}f}")
     axis.tick_params(axis="y", which="minor", labelsize=7)
-    axis.set_ylabel("Net asset value ($, log)")
+    axis.set_ylabel(axis_name)
     axis.set_title(title)
     axis.margins(x=0.01)
     axis.grid(alpha=0.25, which="both")

@@ -52,6 +52,18 @@ class TrendConfig(Configuration):
     target_volatility: float = Field(0.15, gt=0, le=1)
 
 
+class PatientTrendConfig(TrendConfig):
+    """The trend sleeve by confirmed signals.
+
+    Attributes
+    ----------
+    sessions
+        How long a signal must have stood: a trading week, the pause the design makes after a stop.
+    """
+
+    sessions: int = Field(5, ge=1)
+
+
 class RiskMeasure(StrEnum):
     """What risk parity equalises the contributions to, by the names riskfolio-lib uses."""
 
@@ -244,6 +256,7 @@ class StrategySettings(Configuration):
         SleeveConfig(name="carry", strategy="carry", budget=0.0),
     )
     trend: TrendConfig = TrendConfig()
+    patient_trend: PatientTrendConfig = PatientTrendConfig()
     rotation: RotationConfig = RotationConfig()
     cross_sectional_momentum: MomentumConfig = MomentumConfig()
     carry: CarryConfig = CarryConfig()

@@ -37,6 +37,14 @@ def _trend(settings: StrategySettings, options: Mapping[str, Any]) -> Strategy:
     return Trend(config, settings.signals.minimum_confidence)
 
 
+def _patient_trend(settings: StrategySettings, options: Mapping[str, Any]) -> Strategy:
+    from trading_lib.strategies.patient_trend import PatientTrend
+
+    config = settings.patient_trend
+    merged = type(config).model_validate({**config.model_dump(), **options})
+    return PatientTrend(merged, settings.signals.minimum_confidence)
+
+
 def _rotation(settings: StrategySettings, options: Mapping[str, Any]) -> Strategy:
     from trading_lib.strategies.rotation import Rotation
 
@@ -60,6 +68,7 @@ _newest_running: list[tuple[StrategySettings, tuple[Sleeve, ...]]] = []
 
 _FACTORIES: dict[str, Factory] = {
     "trend": _trend,
+    "patient_trend": _patient_trend,
     "rotation": _rotation,
     "cross_sectional_momentum": _cross_sectional_momentum,
     "carry": _carry,

@@ -7,12 +7,15 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+import numpy as np
+
 from trading_lib.backtest.trading_session import window_rows
 from trading_lib.domain.errors import InputError
+from trading_lib.domain.prices import DateArray, FloatArray
 from trading_lib.workflows.market import Market, market_from_source
 from trading_lib.workflows.settings import Settings, configuration_folder
 from trading_lib.workflows.source_choice import offline_source, source_kind
@@ -33,12 +36,20 @@ Progress = Callable[[PointResult], None]
 
 @dataclass(frozen=True, slots=True)
 class SweepResult:
-    """All points of a sweep in the grid's order, finished or not."""
+    """All points of a sweep in the grid's order, finished or not.
+
+    Attributes
+    ----------
+    sessions, cash_rate
+        Shape (S,): those of every point's net asset values, and the annual rate known at each, NaN where unknown.
+    """
 
     results: tuple[PointResult, ...]
     data_source: str
     first: date
     last: date
+    sessions: DateArray = field(default_factory=lambda: np.empty(0, "datetime64[D]"))
+    cash_rate: FloatArray = field(default_factory=lambda: np.empty(0))
 
     @property
     def cancelled(self) -> bool:
@@ -83,7 +94,10 @@ def sweep(
         pass
     stopped = "the sweep was stopped before this point finished"
     results = tuple(finished.get(p.number) or PointResult(p, CANCELLED, stopped) for p in points)
-    return SweepResult(results, task.market.panel.source, first, last)
+    panel = task.market.panel
+    rows = window_rows(panel, settings.calendar, first, last)
+    window = slice(rows.start, rows.stop)
+    return SweepResult(results, panel.source, first, last, panel.sessions[window], panel.cash_rate[window])
 
 
 def prepare(settings: Settings, first: date, last: date, data: Path | None) -> SweepTask:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,14 +34,17 @@ class GridPoint:
         Place in the grid, from 0; the last key changes fastest.
     values
         Dotted key -> value.
+    name
+        What a list of points calls it; "" in a grid.
     """
 
     number: int
     values: Mapping[str, Any]
+    name: str = ""
 
 
 def load_grid(path: Path) -> tuple[GridPoint, ...]:
-    """Read a grid file: a mapping of dotted keys to lists of values.
+    """Read a grid file: a mapping of dotted keys to lists of values, or a list of single points.
 
     Raises
     ------
@@ -56,6 +59,8 @@ def load_grid(path: Path) -> tuple[GridPoint, ...]:
         raise ConfigurationError(
             f"{path} is no valid YAML ({' '.join(str(error).split())[:120]})", "correct it"
         ) from None
+    if isinstance(content, list) and content and all(isinstance(point, Mapping) for point in content):
+        return listed_points(content, str(path))
     if not isinstance(content, Mapping) or not content:
         raise ConfigurationError(
             f"{path} holds no grid", "write dotted keys with lists, e.g. strategy.signals.momentum_high: [0.08, 0.10]"
@@ -66,11 +71,7 @@ def load_grid(path: Path) -> tuple[GridPoint, ...]:
 def expand_grid(grid: Mapping[Any, Any], name: str = "the grid") -> tuple[GridPoint, ...]:
     """Every combination of the listed values."""
     for key, values in grid.items():
-        if not isinstance(key, str) or not KEY.fullmatch(key) or key.split(".")[0] not in SWEPT_FILES:
-            raise ConfigurationError(
-                f"{name}: {key!r} is no key of {', '.join(f'{file}.yaml' for file in SWEPT_FILES)}",
-                "write the file's name and the path inside it, e.g. risk.target_volatility",
-            )
+        _check_key(key, name)
         if not isinstance(values, list) or not values:
             raise ConfigurationError(f"{name}: {key} needs a list of values, got {values!r}", "write [0.08, 0.10]")
     keys = list(grid)
@@ -78,6 +79,32 @@ def expand_grid(grid: Mapping[Any, Any], name: str = "the grid") -> tuple[GridPo
         GridPoint(number, dict(zip(keys, values, strict=True)))
         for number, values in enumerate(itertools.product(*grid.values()))
     )
+
+
+def listed_points(points: Sequence[Mapping[Any, Any]], source: str = "the list") -> tuple[GridPoint, ...]:
+    """Points that are written out one by one: dotted keys with one value each, and a ``name`` where one is wanted.
+
+    A point without keys is the configuration as it stands.
+    """
+    listed = []
+    for number, point in enumerate(points):
+        values = {key: value for key, value in point.items() if key != "name"}
+        for key in values:
+            _check_key(key, source)
+        listed.append(GridPoint(number, values, str(point.get("name") or "")))
+    names = [point.name for point in listed if point.name]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigurationError(f"{source}: two points are called {twice[0]!r}", "give each a name of its own")
+    return tuple(listed)
+
+
+def _check_key(key: Any, source: str) -> None:
+    if not isinstance(key, str) or not KEY.fullmatch(key) or key.split(".")[0] not in SWEPT_FILES:
+        raise ConfigurationError(
+            f"{source}: {key!r} is no key of {', '.join(f'{file}.yaml' for file in SWEPT_FILES)}",
+            "write the file's name and the path inside it, e.g. risk.target_volatility",
+        )
 
 
 def configuration_at(point: GridPoint, folder: Path, variables: Mapping[str, str]) -> SystemConfiguration:

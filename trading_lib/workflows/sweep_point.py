@@ -52,7 +52,8 @@ class PointResult:
     status
         ok, failed or cancelled, and ``reason`` says why it isn't ok.
     metrics
-        Of `Metrics`, with max_risk_level and orders; empty unless ok.
+        Of `Metrics`, with max_risk_level, orders, and sleeve_faults: sessions in which a strategy failed and its
+        previous target stayed; empty unless ok.
     nav
         Net asset value of every session, None unless ok.
     """
@@ -69,6 +70,7 @@ class PointResult:
         """One flat row: the point's values by their keys, then what came of it."""
         return {
             "point": self.point.number,
+            **({"name": self.point.name} if self.point.name else {}),
             **self.point.values,
             "status": self.status,
             "reason": self.reason,
@@ -127,7 +129,11 @@ class PointRunner:
         if not (result.nav > 0).all():
             raise DataQualityError("net asset value fell to zero or below", "check the point's values")
         metrics = asdict(measure(result.nav, result.trades, self._cash_rate))
-        metrics |= {"max_risk_level": int(result.levels.max()), "orders": result.order_count}
+        metrics |= {
+            "max_risk_level": int(result.levels.max()),
+            "orders": result.order_count,
+            "sleeve_faults": result.sleeve_faults,
+        }
         return metrics, result.nav
 
 

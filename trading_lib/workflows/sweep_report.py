@@ -79,6 +79,7 @@ def summarise(sweep: SweepResult, best: int = 5) -> dict[str, Any]:
         "best": [result.row() for result in ranked[:best]],
         "best_deflated_sharpe": evidence.deflated if evidence else None,
         "probability_of_overfitting": _overfitting(done),
+        "sleeve_faults": {str(r.point.number): int(n) for r in done if (n := r.metrics["sleeve_faults"])},
         "failures": {str(r.point.number): r.reason for r in sweep.results if r.status == FAILED},
     }
 
