@@ -136,6 +136,7 @@ def test_both_ways_are_the_same(more: dict[str, Any], kinds: set[str]) -> None:
     [
         {"trend": 1.0},
         {"rotation": 1.0},
+        {"patient_trend": 0.5, "rotation": 0.5},
         {"cross_sectional_momentum": 0.6},
         {"halves": 1.0},
         {"trend": 0.3, "nervous": 0.3, "rotation": 0.4},

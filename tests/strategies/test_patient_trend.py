@@ -6,7 +6,7 @@ from datetime import date
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.market_builders import (
@@ -24,10 +24,11 @@ from tests.market_builders import (
 from trading_lib.backtest.engine import run_backtest
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.errors import ConfigurationError
+from trading_lib.domain.kernels import python_version
 from trading_lib.domain.signals import SignalPanel, SignalType
 from trading_lib.domain.sleeves import SleeveTarget, SleeveView
 from trading_lib.strategies.config import PatientTrendConfig, StrategySettings, TrendConfig
-from trading_lib.strategies.patient_trend import PatientTrend
+from trading_lib.strategies.patient_trend import PatientTrend, confirmed_codes
 from trading_lib.strategies.registry import check_sleeves, running_sleeves
 from trading_lib.strategies.trend import Trend
 
@@ -164,3 +165,22 @@ def test_in_the_engine_it_trades_less_and_with_one_session_it_is_the_trend_sleev
     np.testing.assert_array_equal(same, trend)
     _, fewer = navs(strategy="patient_trend")
     assert 0 < fewer < 0.8 * trades
+
+
+@settings(deadline=None)
+@given(
+    codes=st.lists(st.integers(-2, 2), min_size=5, max_size=5),
+    complete=st.lists(st.booleans(), min_size=5, max_size=5),
+    runs=st.lists(st.integers(-4, 4), min_size=5, max_size=5),
+    sessions=st.integers(1, 4),
+)
+def test_compiled_and_plain_agree(codes: list[int], complete: list[bool], runs: list[int], sessions: int) -> None:
+    known = np.clip(np.array(runs, np.float64), -sessions, sessions)
+    arguments = (np.array(codes, np.int8), np.array(complete), known, sessions)
+    found = confirmed_codes(*arguments)
+    for one, other in zip(found, python_version(confirmed_codes)(*arguments), strict=True):
+        np.testing.assert_array_equal(one, other)
+    confirmed, after = found
+    np.testing.assert_array_equal(after[~np.array(complete)], known[~np.array(complete)])
+    assert ((confirmed == codes) | (confirmed == 0)).all()
+    assert (np.abs(after[confirmed != 0]) == sessions).all()

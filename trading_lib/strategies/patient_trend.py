@@ -12,8 +12,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
+from trading_lib.domain.kernels import compiled
 from trading_lib.domain.market_view import MarketView
+from trading_lib.domain.prices import BoolArray, FloatArray
 from trading_lib.domain.signals import SignalPanel, SignalType
 from trading_lib.domain.sleeves import SleeveTarget, SleeveView, Words
 from trading_lib.strategies.config import PatientTrendConfig
@@ -28,35 +31,20 @@ class PatientTrend:
     """
 
     def __init__(self, config: PatientTrendConfig, minimum_confidence: float) -> None:
-        self._sessions = config.sessions
+        self.config = config
+        self.minimum_confidence = minimum_confidence
         self._trend = Trend(config, minimum_confidence)
 
     def target(self, view: MarketView, sleeve: SleeveView) -> SleeveTarget:
         """Weights of `Trend` where the signals are confirmed."""
-        symbols = view.universe.symbols
-        runs = {s: self._run(sleeve, s, i) for i, s in enumerate(symbols)}
-        confirmed = self._confirmed(sleeve.signals, runs, symbols)
+        symbols, signals = view.universe.symbols, sleeve.signals
+        before = np.array([float(sleeve.memory.get(symbol, 0.0)) for symbol in symbols])
+        codes, after = confirmed_codes(signals.codes, signals.complete, before, self.config.sessions)
+        runs, confirmed = dict(zip(symbols, after.tolist(), strict=True)), replace(signals, codes=codes)
         answer = self._trend.target(view, replace(sleeve, signals=confirmed))
         return replace(
-            answer,
-            words=lambda: self._words(answer.words(), sleeve.signals, confirmed, runs, symbols),
-            memory=runs,
+            answer, words=lambda: self._words(answer.words(), signals, confirmed, runs, symbols), memory=runs
         )
-
-    def _run(self, sleeve: SleeveView, symbol: str, column: int) -> float:
-        """Sessions in a row with a sell (negative) or without one, no more of them than count."""
-        before = float(sleeve.memory.get(symbol, 0.0))
-        if not sleeve.signals.complete[column]:
-            return before
-        if sleeve.signals.codes[column] < 0:
-            return max(min(before, 0.0) - 1.0, -float(self._sessions))
-        return min(max(before, 0.0) + 1.0, float(self._sessions))
-
-    def _confirmed(self, signals: SignalPanel, runs: Mapping[str, float], symbols: tuple[str, ...]) -> SignalPanel:
-        run = np.array([runs[symbol] for symbol in symbols])
-        waiting = ((signals.codes < 0) & (run > -self._sessions)) | ((signals.codes > 0) & (run < self._sessions))
-        hold = np.int8(SignalType.HOLD)
-        return replace(signals, codes=np.where(waiting, hold, signals.codes).astype(np.int8))
 
     def _words(
         self,
@@ -69,6 +57,32 @@ class PatientTrend:
         told = dict(words)
         for i in np.flatnonzero(signals.codes != confirmed.codes):
             symbol, signal = symbols[i], SignalType(int(signals.codes[i]))
-            waits = f"{signal.name} waits, session {abs(runs[symbol]):.0f} of {self._sessions}"
+            waits = f"{signal.name} waits, session {abs(runs[symbol]):.0f} of {self.config.sessions}"
             told[symbol] = f"{waits}; {told[symbol]}" if symbol in told else waits
         return told
+
+
+@compiled
+def confirmed_codes(
+    codes: NDArray[np.int8], complete: BoolArray, runs: FloatArray, sessions: int
+) -> tuple[NDArray[np.int8], FloatArray]:
+    """Signals of which those that have not stood long enough say HOLD, and the runs after this session; shapes (n,).
+
+    Parameters
+    ----------
+    complete
+        Whether there is a signal at all; a session without one counts for neither.
+    runs
+        Sessions in a row with a sell (negative) or without one, no more of them than count.
+    sessions
+        How many of them confirm a signal.
+    """
+    confirmed, after = codes.copy(), runs.copy()
+    for i in range(codes.shape[0]):
+        if complete[i] and codes[i] < 0:
+            after[i] = max(min(runs[i], 0.0) - 1.0, -float(sessions))
+        elif complete[i]:
+            after[i] = min(max(runs[i], 0.0) + 1.0, float(sessions))
+        if (codes[i] < 0 and after[i] > -sessions) or (codes[i] > 0 and after[i] < sessions):
+            confirmed[i] = 0
+    return confirmed, after

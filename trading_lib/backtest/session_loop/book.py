@@ -40,7 +40,7 @@ class Book(NamedTuple):
     owned, targets
         Shape (s, n): `SleeveRecord.held` and the sleeve's target.
     memory
-        Shape (s, 2): in defence, leaving defence.
+        Shape (s, max(n, 2)): of a monthly sleeve, in defence and leaving defence; of a patient one, its runs.
     working
         Shape (n, 3): orders that wait for their opening, in the order they were sent.
     """
@@ -74,7 +74,7 @@ def empty_book(assets: int, sleeves: int, *evenings: int) -> Book:
         ceilings=np.empty((*evenings, assets), np.int64),
         owned=np.empty((*evenings, sleeves, assets)),
         targets=np.empty((*evenings, sleeves, assets)),
-        memory=np.empty((*evenings, sleeves, 2)),
+        memory=np.empty((*evenings, sleeves, max(assets, 2))),
         working=np.empty((*evenings, assets, 3), np.int64),
     )
 

@@ -26,7 +26,7 @@ from trading_lib.backtest.session_loop.book import (
     WORKING,
     Book,
 )
-from trading_lib.backtest.session_loop.inputs import MONTHLY, kind_of
+from trading_lib.backtest.session_loop.inputs import MONTHLY, PATIENT, kind_of
 from trading_lib.backtest.trading_session import Evening
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.money import from_cents, from_micros, to_cents, to_micros
@@ -84,7 +84,8 @@ def load(evening: Evening, book: Book, universe: Universe, sleeves: tuple[Sleeve
     for k, sleeve in enumerate(sleeves):
         record = evening.sleeves[sleeve.name]
         book.owned[k], book.targets[k] = record.held, record.target.weights
-        book.memory[k] = [record.target.memory.get(name, 0.0) for name in (IN_DEFENCE, LEAVING_DEFENCE)]
+        names = _remembered(sleeve, universe)
+        book.memory[k, : len(names)] = [record.target.memory.get(name, 0.0) for name in names]
 
 
 def unload(book: Book, day: date, name: str, universe: Universe, sleeves: tuple[Sleeve, ...]) -> Evening:
@@ -121,7 +122,7 @@ def unload(book: Book, day: date, name: str, universe: Universe, sleeves: tuple[
         regime="" if counters[REGIME] == UNREAD else LABELS[counters[REGIME]],
     )
     working = tuple(_order(one, symbols, day, name) for one in book.working[: counters[WORKING]].tolist())
-    records = {sleeve.name: _record(book, k, sleeve) for k, sleeve in enumerate(sleeves)}
+    records = {sleeve.name: _record(book, k, sleeve, universe) for k, sleeve in enumerate(sleeves)}
     return Evening(portfolio, risk, working, records)
 
 
@@ -132,7 +133,16 @@ def _order(working: list[int], symbols: tuple[str, ...], day: date, book: str) -
     return Order(identity, book, day, symbol, side, quantity, nothing, nothing, 0.0, OrderPurpose.REBALANCE, "")
 
 
-def _record(book: Book, k: int, sleeve: Sleeve) -> SleeveRecord:
-    memory = dict(zip((IN_DEFENCE, LEAVING_DEFENCE), book.memory[k].tolist(), strict=True))
-    target = SleeveTarget(book.targets[k].copy(), memory=memory if kind_of(sleeve) == MONTHLY else {})
+def _remembered(sleeve: Sleeve, universe: Universe) -> tuple[str, ...]:
+    """Names of the numbers a sleeve remembers."""
+    kind = kind_of(sleeve)
+    if kind == PATIENT:
+        return universe.symbols
+    return (IN_DEFENCE, LEAVING_DEFENCE) if kind == MONTHLY else ()
+
+
+def _record(book: Book, k: int, sleeve: Sleeve, universe: Universe) -> SleeveRecord:
+    names = _remembered(sleeve, universe)
+    memory = dict(zip(names, book.memory[k, : len(names)].tolist(), strict=True))
+    target = SleeveTarget(book.targets[k].copy(), memory=memory)
     return SleeveRecord(target, book.owned[k].copy(), sleeve.budget)

@@ -18,6 +18,7 @@ from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
 from trading_lib.execution.config import PaperConfig
 from trading_lib.strategies.config import StrategySettings
 from trading_lib.strategies.monthly_allocation import plan_month
+from trading_lib.strategies.patient_trend import PatientTrend
 from trading_lib.strategies.planned import Planned
 from trading_lib.strategies.regime import regime_code
 from trading_lib.strategies.registry import Sleeve
@@ -26,7 +27,7 @@ from trading_lib.strategies.signals import after_regime, signal_rules
 from trading_lib.strategies.trend import Trend
 
 # Kinds of sleeves the loop can trade.
-TREND, MONTHLY, PLANNED = range(3)
+TREND, PATIENT, MONTHLY, PLANNED = range(4)
 
 
 class Assets(NamedTuple):
@@ -61,8 +62,8 @@ class Outlook(NamedTuple):
 
     Attributes
     ----------
-    codes, confidence
-        Shape (c, n): signals.
+    codes, confidence, complete
+        Shape (c, n): signals, and whether there is one.
     regimes
         Shape (c,): twice the regime's code, plus 1 where ^VIX had to be assumed.
     correlations, summaries
@@ -78,6 +79,7 @@ class Outlook(NamedTuple):
     first: int
     codes: NDArray[np.int8]
     confidence: FloatArray
+    complete: BoolArray
     regimes: NDArray[np.int8]
     correlations: FloatArray
     summaries: FloatArray
@@ -177,32 +179,34 @@ def rules_of(config: DecisionConfig, paper: PaperConfig, sleeves: tuple[Sleeve, 
 
 def kind_of(sleeve: Sleeve) -> int | None:
     """How the loop trades a sleeve; None when it cannot."""
-    for kind, strategy in ((TREND, Trend), (MONTHLY, MonthlyMomentum), (PLANNED, Planned)):
+    for kind, strategy in ((TREND, Trend), (PATIENT, PatientTrend), (MONTHLY, MonthlyMomentum), (PLANNED, Planned)):
         if isinstance(sleeve.strategy, strategy):
             return kind
     return None
 
 
-def _numbers(sleeve: Sleeve) -> tuple[float, float]:
+def _numbers(sleeve: Sleeve) -> tuple[float, float, float]:
     strategy = sleeve.strategy
     if isinstance(strategy, Trend):
-        return strategy.minimum_confidence, strategy.config.target_volatility
+        return strategy.minimum_confidence, strategy.config.target_volatility, 1.0
+    if isinstance(strategy, PatientTrend):
+        return strategy.minimum_confidence, strategy.config.target_volatility, float(strategy.config.sessions)
     if isinstance(strategy, MonthlyMomentum):
-        return strategy.config.monthly_turnover, strategy.config.monthly_cost
-    return 0.0, 0.0
+        return strategy.config.monthly_turnover, strategy.config.monthly_cost, 0.0
+    return 0.0, 0.0, 0.0
 
 
 def outlook_of(
     data: BacktestInput, views: SessionViews, rows: Rows, sleeves: tuple[Sleeve, ...], first: int, stop: int
 ) -> Outlook:
     """Compute what rows [first, stop) say without the book; runs that share the views share what it costs."""
-    regimes, codes, confidence = _signals(data, rows, first, stop)
+    regimes, codes, confidence, complete = _signals(data, rows, first, stop)
     correlations, summaries = _correlations(data, views, first, stop)
     count, assets, many = stop - first, len(data.universe), len(sleeves)
     flags = [np.zeros((many, count), np.bool_) for _ in range(4)]
     masks = [np.zeros((many, count, assets), np.bool_) for _ in range(2)]
     outlook = Outlook(
-        first, codes, confidence, regimes, correlations, summaries,
+        first, codes, confidence, complete, regimes, correlations, summaries,
         flags[0], np.zeros((many, count, assets)), masks[0], masks[1], flags[1], flags[2], flags[3],
     )  # fmt: skip
     month_ends = np.flatnonzero(data.panel.month_end[first:stop]).tolist()
@@ -259,7 +263,7 @@ def _planned(strategy: Planned, view: MarketView) -> FloatArray | None:
 
 def _signals(
     data: BacktestInput, rows: Rows, first: int, stop: int
-) -> tuple[NDArray[np.int8], NDArray[np.int8], FloatArray]:
+) -> tuple[NDArray[np.int8], NDArray[np.int8], FloatArray, BoolArray]:
     settings: StrategySettings = data.config.strategy
     panel, factors = data.panel, data.factors
     window = slice(first, stop)
@@ -292,17 +296,18 @@ def signals_of_rows(
     periods_per_year: FloatArray,
     regime_bounds: tuple[int, float, float, float],
     momentum_bounds: tuple[float, float, float, float],
-) -> tuple[NDArray[np.int8], NDArray[np.int8], FloatArray]:
-    """Regimes, signal codes and confidence of many sessions at once, by the rules of one."""
+) -> tuple[NDArray[np.int8], NDArray[np.int8], FloatArray, BoolArray]:
+    """Regimes, signal codes, confidence and completeness of many sessions at once, by the rules of one."""
     count, assets = close.shape
     regimes = np.zeros(count, np.int8)
     codes, confidence = np.zeros((count, assets), np.int8), np.zeros((count, assets))
+    complete = np.zeros((count, assets), np.bool_)
     max_age, elevated, high, extreme = regime_bounds
     strong, weak, negative, negative_strong = momentum_bounds
     for t in range(count):
         regime, missing = regime_code(volatility_index[t], age[t], max_age, elevated, high, extreme)
         regimes[t] = 2 * regime + (1 if missing else 0)
-        found, trust, _ = signal_rules(
+        found, trust, complete[t] = signal_rules(
             close[t],
             momentum[t],
             volatility[t],
@@ -317,7 +322,7 @@ def signals_of_rows(
             negative_strong,
         )
         codes[t], confidence[t] = after_regime(found, trust, regime)
-    return regimes, codes, confidence
+    return regimes, codes, confidence, complete
 
 
 def _correlations(data: BacktestInput, views: SessionViews, first: int, stop: int) -> tuple[FloatArray, FloatArray]:

@@ -32,7 +32,7 @@ from trading_lib.backtest.session_loop.book import (
     copy_book,
     keep_book,
 )
-from trading_lib.backtest.session_loop.inputs import MONTHLY, TREND, Assets, Outlook, Rows, Rules
+from trading_lib.backtest.session_loop.inputs import MONTHLY, PATIENT, TREND, Assets, Outlook, Rows, Rules
 from trading_lib.domain.kernels import compiled, inlined
 from trading_lib.domain.money import MICRO
 from trading_lib.domain.money_arithmetic import share_in_cents, share_rounded_down, value_in_cents, value_of_holdings
@@ -47,6 +47,7 @@ from trading_lib.risk.ceiling_rules import level_ceilings, stop_ceiling
 from trading_lib.risk.level_rules import NO_STOP, REDUCE, UNCHANGED, floor_of, loss_from_cost, next_level, stop_of
 from trading_lib.risk.limits import allowed_weights, forbidden
 from trading_lib.strategies.monthly_allocation import month_weights, still_leaving
+from trading_lib.strategies.patient_trend import confirmed_codes
 from trading_lib.strategies.trend import sized_weights
 
 # Places in a fill of the log; a price of 0 says that the order found no opening and was cancelled.
@@ -243,9 +244,14 @@ def _decide_sleeves(
     )
     book.owned[:] = owned
     for k in range(rules.budgets.shape[0]):
-        if rules.kinds[k] == TREND:
+        if rules.kinds[k] == TREND or rules.kinds[k] == PATIENT:
+            codes = outlook.codes[step]
+            if rules.kinds[k] == PATIENT:
+                runs = book.memory[k, : held.shape[0]]
+                sessions = int(rules.sleeve_numbers[k, 2])
+                codes, runs[:] = confirmed_codes(codes, outlook.complete[step], runs, sessions)
             book.targets[k] = sized_weights(
-                outlook.codes[step],
+                codes,
                 outlook.confidence[step],
                 rows.volatility[row],
                 owned[k],
