@@ -24,7 +24,7 @@ from trading_lib.backtest.lookahead import (
 )
 from trading_lib.backtest.raw_history import BARS, FUNDING, MACRO, OPENED, RawHistory
 from trading_lib.backtest.session_loop import run
-from trading_lib.backtest.session_loop.inputs import Outlook
+from trading_lib.backtest.session_loop.outlook import Outlook
 from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.market_view import MarketView

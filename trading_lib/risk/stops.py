@@ -42,12 +42,13 @@ def check_stops(
     reasons: dict[str, str] = {}
     events: list[RiskEvent] = []
     level = state.effective_level
+    losing = [s for s, position in portfolio.positions.items() if portfolio.marks[s] < position.average_cost]
     # In universe order, whatever order a portfolio was stored in.
-    for symbol in sorted(portfolio.positions, key=universe.positions.__getitem__):
+    for symbol in sorted(losing, key=universe.positions.__getitem__):
         position = portfolio.positions[symbol]
         hedged = portfolio.hedged if portfolio.perpetuals and _is_hedged(symbol, universe) else Decimal(0)
         loss = loss_from_cost(to_micros(portfolio.marks[symbol]), float(position.average_cost))
-        if loss <= 0.0 or position.quantity <= hedged:
+        if position.quantity <= hedged:
             continue
         instrument, (reduce_at, exit_at) = universe[symbol], universe.stops[universe.positions[symbol]].tolist()
         stop = stop_of(loss, reduce_at, exit_at, symbol in halved)

@@ -10,7 +10,7 @@ import numpy as np
 
 from trading_lib.backtest.session_loop.book import ASSET, BUYING, QUANTITY, evening_of
 from trading_lib.backtest.session_loop.evenings import unload
-from trading_lib.backtest.session_loop.loop import (
+from trading_lib.backtest.session_loop.log import (
     COMMISSION,
     FILL_ASSET,
     FILL_BUYING,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date
 
-import numpy as np
-
 from trading_lib.backtest.session_loop.book import Book, empty_book
 from trading_lib.backtest.session_loop.evenings import fits, load, unload
-from trading_lib.backtest.session_loop.inputs import Outlook, assets_of, kind_of, outlook_of, rows_of, rules_of
-from trading_lib.backtest.session_loop.loop import FILLS, ORDERS, Log, trade_rows
+from trading_lib.backtest.session_loop.inputs import assets_of, kind_of, rows_of, rules_of
+from trading_lib.backtest.session_loop.log import FILLS, ORDERS, Log, empty_log
+from trading_lib.backtest.session_loop.loop import trade_rows
+from trading_lib.backtest.session_loop.outlook import Outlook, outlook_of
 from trading_lib.backtest.trading_session import BacktestInput, Evening, SessionOutcome, trade_session
 from trading_lib.domain.market_view import SessionViews
 from trading_lib.strategies.registry import running_sleeves
@@ -104,7 +104,7 @@ class _Loop:
         """Trade rows [first, stop)."""
         data, many, assets = self._data, len(self._sleeves), len(self._data.universe)
         outlook = outlook_of(data, self._views, self._rows, self._sleeves, first, stop)
-        log, evenings = _empty_log(stop - first, assets, many), empty_book(assets, many, stop - first)
+        log, evenings = empty_log(stop - first, assets, many), empty_book(assets, many, stop - first)
         book, saved = empty_book(assets, many), empty_book(assets, many)
         parts: list[Part] = []
         row = first
@@ -126,20 +126,3 @@ class _Loop:
                 parts.append(LongWay(row, outcome))
                 evening, row = outcome.evening, row + 1
         return parts, evening
-
-
-def _empty_log(sessions: int, assets: int, sleeves: int) -> Log:
-    return Log(
-        nav=np.empty(sessions, np.int64),
-        cash=np.empty(sessions, np.int64),
-        levels=np.empty(sessions, np.int8),
-        notable=np.zeros(sessions, np.bool_),
-        quantity=np.empty((sessions, assets), np.int64),
-        held=np.empty((sessions, assets)),
-        approved=np.empty((sessions, assets)),
-        owned=np.empty((sessions, sleeves, assets)),
-        targets=np.empty((sessions, sleeves, assets)),
-        counts=np.zeros(2, np.int64),
-        fills=np.empty(((sessions + 1) * assets, 7), np.int64),
-        orders=np.empty((sessions * assets, 4), np.int64),
-    )

@@ -1,0 +1,212 @@
+"""What sessions say without the book: signals, correlations, plans. Runs over one market share what it costs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trading_lib.backtest.session_loop.inputs import Rows, factor_rows
+from trading_lib.backtest.trading_session import BacktestInput
+from trading_lib.domain.correlation import pair_correlations, summarise_correlations
+from trading_lib.domain.kernels import compiled
+from trading_lib.domain.market_view import MarketView, SessionViews
+from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
+from trading_lib.strategies.config import StrategySettings
+from trading_lib.strategies.monthly_allocation import plan_month
+from trading_lib.strategies.planned import Planned
+from trading_lib.strategies.regime import regime_code
+from trading_lib.strategies.registry import Sleeve
+from trading_lib.strategies.rotation import MonthlyMomentum
+from trading_lib.strategies.signals import after_regime, signal_rules
+
+
+class Outlook(NamedTuple):
+    """What c consecutive sessions say without the book, from row ``first`` on; s sleeves.
+
+    Attributes
+    ----------
+    codes, confidence, complete
+        Shape (c, n): signals, and whether there is one.
+    regimes
+        Shape (c,): twice the regime's code, plus 1 where ^VIX had to be assumed.
+    correlations, summaries
+        Shapes (c, n, n) and (c, 3).
+    due
+        Shape (s, c): whether a sleeve decides anew.
+    shares, kept, defence
+        Shape (s, c, n): a planned sleeve's weights, and a monthly one's `MonthPlan`.
+    stays, defensive, notable
+        Shape (s, c): of the `MonthPlan`; notable is one that a person should see.
+    """
+
+    first: int
+    codes: NDArray[np.int8]
+    confidence: FloatArray
+    complete: BoolArray
+    regimes: NDArray[np.int8]
+    correlations: FloatArray
+    summaries: FloatArray
+    due: BoolArray
+    shares: FloatArray
+    kept: BoolArray
+    defence: BoolArray
+    stays: BoolArray
+    defensive: BoolArray
+    notable: BoolArray
+
+
+def outlook_of(
+    data: BacktestInput, views: SessionViews, rows: Rows, sleeves: tuple[Sleeve, ...], first: int, stop: int
+) -> Outlook:
+    """Compute what rows [first, stop) say without the book; runs that share the views share what it costs."""
+    regimes, codes, confidence, complete = _signals(data, rows, first, stop)
+    correlations, summaries = _correlations(data, views, first, stop)
+    count, assets, many = stop - first, len(data.universe), len(sleeves)
+    flags = [np.zeros((many, count), np.bool_) for _ in range(4)]
+    masks = [np.zeros((many, count, assets), np.bool_) for _ in range(2)]
+    outlook = Outlook(
+        first, codes, confidence, complete, regimes, correlations, summaries,
+        flags[0], np.zeros((many, count, assets)), masks[0], masks[1], flags[1], flags[2], flags[3],
+    )  # fmt: skip
+    month_ends = np.flatnonzero(data.panel.month_end[first:stop]).tolist()
+    for number, sleeve in enumerate(sleeves):
+        if isinstance(sleeve.strategy, MonthlyMomentum):
+            _plan_months(outlook, number, sleeve.strategy, views, month_ends)
+        elif isinstance(sleeve.strategy, Planned):
+            _plan_weights(outlook, number, sleeve.strategy, views, month_ends, count)
+    return outlook
+
+
+def _plan_months(
+    outlook: Outlook, sleeve: int, strategy: MonthlyMomentum, views: SessionViews, month_ends: list[int]
+) -> None:
+    for step in month_ends:
+        plan = plan_month(views[outlook.first + step], strategy.config, strategy.weighing)
+        outlook.due[sleeve, step] = True
+        outlook.shares[sleeve, step] = plan.dense_shares
+        outlook.kept[sleeve, step] = plan.groups.kept
+        outlook.defence[sleeve, step] = plan.defence
+        outlook.stays[sleeve, step] = plan.stays
+        outlook.defensive[sleeve, step] = plan.groups.defensive
+        outlook.notable[sleeve, step] = bool(plan.shares.failure) or (
+            bool(plan.shares.left_out) and not len(plan.shares.columns)
+        )
+
+
+def _plan_weights(
+    outlook: Outlook, sleeve: int, strategy: Planned, views: SessionViews, month_ends: list[int], count: int
+) -> None:
+    # Only the newest plan of each sleeve is kept: a sweep makes a thousand.
+    key, stretch = ("plan", sleeve), (strategy, outlook.first, count)
+    known = views.remembered.get(key)
+    if known is None or known[0] != stretch:
+        for step in month_ends if strategy.monthly else range(count):
+            weights = _planned(strategy, views[outlook.first + step])
+            if weights is not None:
+                outlook.due[sleeve, step] = True
+                outlook.shares[sleeve, step] = weights
+        known = views.remembered[key] = (stretch, outlook.due[sleeve], outlook.shares[sleeve])
+    outlook.due[sleeve], outlook.shares[sleeve] = known[1:]
+
+
+def _planned(strategy: Planned, view: MarketView) -> FloatArray | None:
+    """Ask for the plan; an answer that makes no sense becomes NaN, which hands the session over."""
+    nonsense = np.full(len(view.universe), np.nan)
+    try:
+        weights = strategy.weights(view)
+    except Exception:  # whatever a user's strategy raises, the session told in words will say it
+        return nonsense
+    sensible = weights is None or (getattr(weights, "shape", None) == nonsense.shape and weights.dtype == np.float64)
+    return weights if sensible else nonsense
+
+
+def _signals(
+    data: BacktestInput, rows: Rows, first: int, stop: int
+) -> tuple[NDArray[np.int8], NDArray[np.int8], FloatArray, BoolArray]:
+    settings: StrategySettings = data.config.strategy
+    panel, factors = data.panel, data.factors
+    window = slice(first, stop)
+    regime, signals = settings.regime, settings.signals
+    return signals_of_rows(
+        factors.total_return_close[window],
+        factor_rows(factors, "Momentum_60")[window],
+        factor_rows(factors, "Volatility_60")[window],
+        factor_rows(factors, "SMA_20")[window],
+        factor_rows(factors, "SMA_50")[window],
+        factor_rows(factors, "SMA_200")[window],
+        panel.volatility_index[window],
+        panel.volatility_index_age[window],
+        data.universe.periods_per_year,
+        (regime.max_age_sessions, regime.elevated, regime.high, regime.extreme),
+        (signals.momentum_high, signals.momentum_low, signals.momentum_negative, signals.momentum_negative_high),
+    )
+
+
+@compiled
+def signals_of_rows(
+    close: FloatArray,
+    momentum: FloatArray,
+    volatility: FloatArray,
+    sma_20: FloatArray,
+    sma_50: FloatArray,
+    sma_200: FloatArray,
+    volatility_index: FloatArray,
+    age: IntegerArray,
+    periods_per_year: FloatArray,
+    regime_bounds: tuple[int, float, float, float],
+    momentum_bounds: tuple[float, float, float, float],
+) -> tuple[NDArray[np.int8], NDArray[np.int8], FloatArray, BoolArray]:
+    """Regimes, signal codes, confidence and completeness of many sessions at once, by the rules of one."""
+    count, assets = close.shape
+    regimes = np.zeros(count, np.int8)
+    codes, confidence = np.zeros((count, assets), np.int8), np.zeros((count, assets))
+    complete = np.zeros((count, assets), np.bool_)
+    max_age, elevated, high, extreme = regime_bounds
+    strong, weak, negative, negative_strong = momentum_bounds
+    for t in range(count):
+        regime, missing = regime_code(volatility_index[t], age[t], max_age, elevated, high, extreme)
+        regimes[t] = 2 * regime + (1 if missing else 0)
+        found, trust, complete[t] = signal_rules(
+            close[t],
+            momentum[t],
+            volatility[t],
+            sma_20[t],
+            sma_50[t],
+            sma_200[t],
+            periods_per_year,
+            regime < 2,
+            strong,
+            weak,
+            negative,
+            negative_strong,
+        )
+        codes[t], confidence[t] = after_regime(found, trust, regime)
+    return regimes, codes, confidence, complete
+
+
+def _correlations(data: BacktestInput, views: SessionViews, first: int, stop: int) -> tuple[FloatArray, FloatArray]:
+    window = data.config.constraints.correlation_window
+    panel = data.panel
+
+    key = ("correlations", window, first, stop)
+    known: tuple[FloatArray, FloatArray] | None = views.remembered.get(key)
+    if known is None:
+        known = correlations_of_rows(panel.common_return, panel.common_lag, window, first, stop)
+        views.remembered[key] = known
+    return known
+
+
+@compiled
+def correlations_of_rows(
+    returns: FloatArray, lag: IntegerArray, window: int, first: int, stop: int
+) -> tuple[FloatArray, FloatArray]:
+    """Pair correlations of rows [first, stop) and their average, largest and smallest; (c, n, n) and (c, 3)."""
+    assets = returns.shape[1]
+    correlations, summaries = np.empty((stop - first, assets, assets)), np.empty((stop - first, 3))
+    for row in range(first, stop):
+        found = pair_correlations(returns[: row + 1], lag, window)
+        correlations[row - first] = found
+        summaries[row - first] = summarise_correlations(found)
+    return correlations, summaries
