@@ -6,11 +6,11 @@ from typing import Any
 
 from airflow.sdk.bases.operatorlink import BaseOperatorLink
 
-URL_KEY = "tear_sheet_url"
+URL_KEY = "report_url"
 
 
 class TearSheetLink(BaseOperatorLink):
-    """Leads to the address that the task pushed as XCom `tear_sheet_url`."""
+    """Leads to the address that the task pushed as XCom `report_url`."""
 
     name = "Tear sheet"
 
@@ -22,3 +22,14 @@ class TearSheetLink(BaseOperatorLink):
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """Return the address, "" when nothing was logged."""
         return ti_key.xcom_pull(task_ids=operator.task_id, key=URL_KEY) or ""
+
+
+class StressReportLink(TearSheetLink):
+    """The same to the page of a stress test."""
+
+    name = "Stress report"
+
+    @property
+    def xcom_key(self) -> str:
+        """Where Airflow keeps the link."""
+        return "stress_report_link"

@@ -1,8 +1,9 @@
 """stress_test: the strategy in crises, one task per scenario; monthly, or by hand.
 
-scenarios -> run (one task per scenario) -> verdict
+scenarios -> run (one task per scenario) -> report -> verdict
 
-A criterion that fails makes the verdict fail, and the failure mail says which.
+The report's button leads to its page in MLflow. A criterion that fails makes the verdict fail, and the failure mail
+says which.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from airflow.sdk import Param, dag, task
+from airflow.sdk import Param, chain, dag, task
 from airflow.sdk.exceptions import AirflowFailException
 from failure_mail import notify_failure
 from research_timetable import NextIntervalTimetable
+from run_links import URL_KEY, StressReportLink
 
 from trading_lib.domain.errors import DataQualityError
 
@@ -47,6 +49,14 @@ def stress_test() -> None:
         return workflow.run(plan)
 
     @task(multiple_outputs=False)
+    def report(params: dict[str, Any], ti: Any = None) -> Plan:
+        from trading_lib.workflows import stress_runs as workflow
+
+        written = workflow.report(params)
+        ti.xcom_push(key=URL_KEY, value=written["url"])
+        return written
+
+    @task(multiple_outputs=False)
     def verdict(found: Any) -> Plan:
         from trading_lib.workflows import stress_runs as workflow
 
@@ -56,7 +66,9 @@ def stress_test() -> None:
             raise AirflowFailException(str(error)) from error
 
     planned: Any = scenarios()
-    verdict(run.expand(plan=planned))
+    found, written = run.expand(plan=planned), report()
+    written.operator.operator_extra_links = (StressReportLink(),)
+    chain(found, written, verdict(found))
 
 
 stress_test()

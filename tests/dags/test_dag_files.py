@@ -41,7 +41,7 @@ GRAPHS: dict[str, dict[str, list[str]]] = {
         "tear_sheet": ["mlflow_run"],
         "mlflow_run": [],
     },
-    "stress_test": {"scenarios": ["run"], "run": ["verdict"], "verdict": []},
+    "stress_test": {"scenarios": ["run"], "run": ["report", "verdict"], "report": ["verdict"], "verdict": []},
     "parameter_sweep": {"chunks": ["run"], "run": ["collect"], "collect": []},
     "risk_approval": {
         "question": ["approval", "record"],

@@ -57,6 +57,13 @@ def test_timetable_and_link_survive_serialization(dags: dict[str, Any]) -> None:
     assert [link.name for link in restored.get_task("mlflow_run").operator_extra_links] == ["Tear sheet"]
 
 
+def test_the_stress_report_has_its_own_button(dags: dict[str, Any]) -> None:
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    restored = DagSerialization.from_dict(DagSerialization.to_dict(dags["stress_test"]))
+    assert [link.name for link in restored.get_task("report").operator_extra_links] == ["Stress report"]
+
+
 def test_work_is_mapped_where_it_spreads(dags: dict[str, Any]) -> None:
     assert dags["stress_test"].get_task("run").is_mapped
     assert dags["parameter_sweep"].get_task("run").is_mapped
@@ -70,7 +77,7 @@ def test_the_link_is_the_address_that_was_logged(dags: dict[str, Any]) -> None:
             self.value = value
 
         def xcom_pull(self, task_ids: str, key: str) -> str | None:
-            return self.value if (task_ids, key) == ("mlflow_run", "tear_sheet_url") else "something else"
+            return self.value if (task_ids, key) == ("mlflow_run", "report_url") else "something else"
 
     task = dags["backtest"].get_task("mlflow_run")
     assert link.get_link(task, ti_key=Instance("http://host/#/runs/1")) == "http://host/#/runs/1"

@@ -12,6 +12,7 @@ import pytest
 from tests.price_folder import write_price_folder
 from tests.workflows.workflow_settings import make_settings
 from trading_lib.adapters.include_folder import include_folder
+from trading_lib.adapters.models.mlflow_tracking import BACKTEST_EXPERIMENT, TrackedRun
 from trading_lib.backtest.scenarios import StressConfig
 from trading_lib.domain.errors import ConfigurationError, InputError
 from trading_lib.workflows import stress_runs
@@ -140,6 +141,43 @@ def test_a_wrong_key_names_file_and_key(tmp_path: Path) -> None:
     (tmp_path / "stress.yaml").write_text(text.replace("lead_sessions", "leed_sessions"))
     with pytest.raises(ConfigurationError, match=r"stress\.yaml: unknown key leed_sessions"):
         load_stress(tmp_path)
+
+
+def test_the_report_is_written_without_a_server(
+    settings: Settings, prices: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stress_runs, "load_stress", lambda: CONFIG)
+    monkeypatch.setattr(stress_runs, "tracking_uri", lambda settings: None)
+    written = stress_runs.report({"scenarios": ["covered"], "data": str(prices)}, settings)
+    assert (written["run_id"], written["url"]) == (None, None)
+    page = Path(written["page"])
+    assert "covered" in page.read_text()
+    assert page.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_report_is_logged_with_its_page_and_is_no_trial(
+    settings: Settings, prices: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged: list[tuple[TrackedRun, str]] = []
+
+    class Tracker:
+        def __init__(self, address: str) -> None:
+            self.address = address
+
+        def log(self, run: TrackedRun, experiment: str) -> str:
+            logged.append((run, experiment))
+            return "7"
+
+    monkeypatch.setattr(stress_runs, "load_stress", lambda: CONFIG)
+    monkeypatch.setattr(stress_runs, "tracking_uri", lambda settings: "http://mlflow.local")
+    monkeypatch.setattr(stress_runs, "MlflowTracker", Tracker)
+    written = stress_runs.report({"scenarios": ["covered"], "data": str(prices)}, settings)
+    assert written["url"] == "http://mlflow.local/#/runs/7"
+    ((run, experiment),) = logged
+    assert experiment != BACKTEST_EXPERIMENT
+    assert (run.trials, run.kind) == (0, "stress test")
+    assert set(run.files) == {"stress_test.html", "stress_test.png"}
+    assert run.metrics["drawdown_covered"] == run.metrics["worst_drawdown"]
 
 
 def test_scenario_by_scenario_gives_the_same(settings: Settings, prices: Path, monkeypatch: pytest.MonkeyPatch) -> None:

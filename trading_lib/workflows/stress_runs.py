@@ -1,4 +1,4 @@
-"""What the DAG stress_test does: one task per scenario, then the verdict over all. No book is opened."""
+"""What the DAG stress_test does: one task per scenario, a report page, the verdict over all. No book is opened."""
 
 from __future__ import annotations
 
@@ -7,12 +7,28 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from trading_lib.adapters.models.mlflow_tracking import MlflowTracker, TrackedRun
+from trading_lib.adapters.output_file import write_whole
 from trading_lib.backtest.stress import ScenarioOutcome, judge_scenarios
 from trading_lib.domain.errors import DataQualityError
 from trading_lib.workflows.settings import Settings, load_settings
-from trading_lib.workflows.stress import choose_scenarios, load_market, load_stress, run_scenario, scenario_report
+from trading_lib.workflows.stress import (
+    StressRun,
+    choose_scenarios,
+    load_market,
+    load_stress,
+    run_scenario,
+    scenario_report,
+    stress_test,
+)
+from trading_lib.workflows.tracking import tracking_uri
 
 Plan = dict[str, Any]
+
+STRESS_EXPERIMENT = "stress tests"
+PAGE_FILE, PICTURE_FILE = "stress_test.html", "stress_test.png"
 
 
 def scenarios(params: Mapping[str, Any]) -> list[Plan]:
@@ -27,6 +43,43 @@ def run(plan: Plan, settings: Settings | None = None) -> Plan:
     loaded = load_market(settings, Path(plan["data"]) if plan["data"] else None)
     (scenario,) = choose_scenarios(config, [plan["scenario"]])
     return {"name": scenario.name, **scenario_report(run_scenario(settings, loaded, scenario, config))}
+
+
+def report(params: Mapping[str, Any], settings: Settings | None = None) -> Plan:
+    """Write the report page and the picture into the project's home, and log both to MLflow where a server runs."""
+    settings = settings or load_settings()
+    data = Path(params["data"]) if params.get("data") else None
+    run = stress_test(settings, load_stress(), data, tuple(params.get("scenarios") or ()))
+    folder = settings.folders.home / "stress-tests"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{run.report['data_to']}_{run.report['config_hash']}.html"
+    page, picture = run.page().encode(), run.picture()
+    write_whole(path, page)
+    write_whole(path.with_suffix(".png"), picture)
+    address = tracking_uri(settings)
+    if address is None:
+        return {"page": str(path), "run_id": None, "url": None}
+    run_id = MlflowTracker(address).log(_tracked(run, {PAGE_FILE: page, PICTURE_FILE: picture}), STRESS_EXPERIMENT)
+    return {"page": str(path), "run_id": run_id, "url": f"{address}/#/runs/{run_id}"}
+
+
+def _tracked(run: StressRun, files: Mapping[str, bytes]) -> TrackedRun:
+    """Say what MLflow is told; a stress test chooses nothing, so it is no trial."""
+    parameters = {name: str(run.report[name]) for name in ("data_source", "data_from", "data_to", "config_hash")}
+    metrics = {name: run.report[name] for name in ("worst_drawdown", "average_drawdown", "highest_level")}
+    metrics |= {f"drawdown_{outcome.name}": outcome.max_drawdown for outcome in run.outcomes}
+    no_curve = np.empty(0)
+    return TrackedRun(
+        name=f"stress test on {run.report['data_source']} to {run.report['data_to']}",
+        parameters=parameters,
+        metrics={**metrics, "passed": float(run.report["passed"])},
+        tags={"data_source": str(run.report["data_source"]), "config_hash": str(run.report["config_hash"])},
+        nav_sessions=no_curve.astype("datetime64[D]"),
+        nav=no_curve,
+        files=files,
+        trials=0,
+        kind="stress test",
+    )
 
 
 def verdict(found: Sequence[Plan]) -> Plan:

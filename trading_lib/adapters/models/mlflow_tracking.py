@@ -34,6 +34,8 @@ class TrackedRun:
         another one.
     trials
         How many trials the run stands for: one backtest, or the points of a sweep.
+    kind
+        What the run is, as a tag.
     nav_sessions, nav
         The curve, logged as metric "nav" with the session's date as its time, so that runs compare in the UI.
     files
@@ -49,6 +51,7 @@ class TrackedRun:
     files: Mapping[str, bytes] = field(default_factory=dict)
     context: Mapping[str, float | None] = field(default_factory=dict)
     trials: int = 1
+    kind: str = "backtest"
 
 
 class MlflowTracker:
@@ -106,7 +109,7 @@ class MlflowTracker:
             if value is not None and math.isfinite(value)
         ]
         parameters = [Param(name, value) for name, value in run.parameters.items()]
-        client.log_batch(run_id, metrics=metrics, params=parameters, tags=[RunTag("kind", "backtest")])
+        client.log_batch(run_id, metrics=metrics, params=parameters, tags=[RunTag("kind", run.kind)])
         curve = [
             Metric("nav", float(value), int(day.astype("datetime64[ms]").astype(np.int64)), step)
             for step, (day, value) in enumerate(zip(run.nav_sessions, run.nav, strict=True))
