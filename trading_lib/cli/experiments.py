@@ -79,11 +79,16 @@ def sweep(
     data: Annotated[Path | None, DATA_OPTION] = None,
     processes: Annotated[int | None, typer.Option(min=1, help="How many run at once; default one per core.")] = None,
     track: Annotated[bool, typer.Option(help="Log every point to the running MLflow server.")] = False,
+    screen: Annotated[
+        int | None, typer.Option(min=1, help="Screen all points by vectorbt, and run only so many, the best.")
+    ] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Run a backtest for every combination of configuration values; a point that fails leaves the others standing.
 
     Ctrl-C keeps what is finished (exit code 1).
+
+    With --screen N every point is valued by its target weights alone, and the N best by Sharpe ratio are run.
 
     Example: trading sweep --from 2015-01-02 --to 2019-12-31 --grid grid.yaml --out points.csv
     """
@@ -100,10 +105,15 @@ def sweep(
     check_suffix(out)
     points = load_grid(grid)
     address = require_tracking(settings) if track else None
-    with _termination_as_interrupt(), typer.progressbar(length=len(points), label="points", file=_stderr()) as bar:
-        found = workflow.sweep(
-            settings, points, parse_session(first), parse_session(last), data, processes, lambda _: bar.update(1)
-        )
+    window = parse_session(first), parse_session(last)
+    if screen:
+        from trading_lib.workflows.sweep_screening import screened_sweep
+
+        with _termination_as_interrupt():
+            found = screened_sweep(settings, points, *window, screen, data, processes, _say)
+    else:
+        with _termination_as_interrupt(), typer.progressbar(length=len(points), label="points", file=_stderr()) as bar:
+            found = workflow.sweep(settings, points, *window, data, processes, lambda _: bar.update(1))
     write_points(out, found)
     summary = summarise(found)
     if address:
@@ -114,6 +124,10 @@ def sweep(
 
 def _stderr() -> Any:
     return typer.get_text_stream("stderr")
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
 
 
 @contextmanager
@@ -145,6 +159,11 @@ def _sweep_lines(summary: dict[str, Any]) -> list[str]:
         f"  best point's deflated Sharpe {readable(summary['best_deflated_sharpe'])} after {summary['trials']} trials; "
         f"probability of overfitting {readable(summary['probability_of_overfitting'])}"
     )
+    if "screened" in summary:
+        lines.append(
+            f"  screened only: {summary['screened']}; rank correlation of screened and full Sharpe ratios "
+            f"{readable(summary['rank_correlation'])} (Spearman)"
+        )
     return lines + [f"  point {number} failed: {reason}" for number, reason in list(summary["failures"].items())[:10]]
 
 

@@ -72,6 +72,13 @@ def sweep(
         Called with every finished point, in the order they finish.
     """
     task = prepare(settings, first, last, data)
+    return SweepResult(run_points(task, points, processes, progress), task.market.panel.source, first, last)
+
+
+def run_points(
+    task: SweepTask, points: Sequence[GridPoint], processes: int | None = None, progress: Progress | None = None
+) -> tuple[PointResult, ...]:
+    """Run points on a market that is loaded; see `sweep`."""
     count = min(processes or os.cpu_count() or 1, len(points))
     finished: dict[int, PointResult] = {}
     try:
@@ -82,8 +89,7 @@ def sweep(
     except KeyboardInterrupt:
         pass
     stopped = "the sweep was stopped before this point finished"
-    results = tuple(finished.get(p.number) or PointResult(p, CANCELLED, stopped) for p in points)
-    return SweepResult(results, task.market.panel.source, first, last)
+    return tuple(finished.get(p.number) or PointResult(p, CANCELLED, stopped) for p in points)
 
 
 def prepare(settings: Settings, first: date, last: date, data: Path | None) -> SweepTask:
