@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -88,6 +89,22 @@ def test_sweep_walks_its_points_forward(prices: Path, tmp_path: Path, capsys: py
     words = capsys.readouterr().out
     assert "Out of sample 2020-12-31 to 2021-06-30, a choice a year after 1 year (rolling), 2 trials" in words
     assert "patient: return" in words
+
+
+def test_screened_sweep_runs_only_the_best(prices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("vectorbt", reason="vectorbt is not installed")
+    grid = write_grid(tmp_path, {"strategy.signals.momentum_high": [0.06, 0.10], "risk.target_volatility": [0.1]})
+    out = tmp_path / "points.csv"
+    files = ("--data", str(prices), "--grid", str(grid), "--out", str(out))
+    assert run("sweep", *WINDOW, *files, "--processes", "1", "--screen", "1") == 0
+    shown = capsys.readouterr()
+    rows = pd.read_csv(out)
+    assert sorted(rows["status"]) == ["ok", "screened"]
+    assert rows["screened_sharpe"].notna().all()
+    assert rows.loc[rows["status"] == "ok", "screened_sharpe"].item() == rows["screened_sharpe"].max()
+    assert "after 2 trials" in shown.out
+    assert "screened only: 1" in shown.out
+    assert "screened 2 of 2 points" in shown.err
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,9 @@ def sweep(
     data: Annotated[Path | None, DATA_OPTION] = None,
     processes: Annotated[int | None, typer.Option(min=1, help="How many run at once; default one per core.")] = None,
     track: Annotated[bool, typer.Option(help="Log every point to the running MLflow server.")] = False,
+    screen: Annotated[
+        int | None, typer.Option(min=1, help="Screen all points by vectorbt, and run only so many, the best.")
+    ] = None,
     years: Annotated[
         int | None,
         typer.Option("--walk-forward", min=1, help="Choose each year's point by this many years before it, or more."),
@@ -95,6 +98,8 @@ def sweep(
 
     Ctrl-C keeps what is finished (exit code 1). With --walk-forward the configuration as it stands is one more point,
     and every point is measured against it out of sample.
+
+    With --screen N every point is valued by its target weights alone, and the N best by Sharpe ratio are run.
 
     Example: trading sweep --from 2015-01-02 --to 2019-12-31 --grid grid.yaml --out points.csv
     """
@@ -112,16 +117,23 @@ def sweep(
     check_suffix(out)
     points = load_grid(grid)
     plan = Plan(years, rolling, picture) if years else None
+    if plan and screen:
+        raise typer.BadParameter("--walk-forward measures every point, so leave out --screen")
     if plan:
         plan.check(settings.calendar.between(parse_session(first), parse_session(last)))
         points = with_default(points)
     elif rolling or picture:
         raise typer.BadParameter("--rolling and --picture need --walk-forward YEARS")
     address = require_tracking(settings) if track else None
-    with _termination_as_interrupt(), typer.progressbar(length=len(points), label="points", file=_stderr()) as bar:
-        found = workflow.sweep(
-            settings, points, parse_session(first), parse_session(last), data, processes, lambda _: bar.update(1)
-        )
+    window = parse_session(first), parse_session(last)
+    if screen:
+        from trading_lib.workflows.sweep_screening import screened_sweep
+
+        with _termination_as_interrupt():
+            found = screened_sweep(settings, points, *window, screen, data, processes, _say)
+    else:
+        with _termination_as_interrupt(), typer.progressbar(length=len(points), label="points", file=_stderr()) as bar:
+            found = workflow.sweep(settings, points, *window, data, processes, lambda _: bar.update(1))
     write_points(out, found)
     summary = summarise(found)
     if address:
@@ -137,6 +149,10 @@ def sweep(
 
 def _stderr() -> Any:
     return typer.get_text_stream("stderr")
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
 
 
 @contextmanager
@@ -168,6 +184,11 @@ def _sweep_lines(summary: dict[str, Any]) -> list[str]:
         f"  best point's deflated Sharpe {readable(summary['best_deflated_sharpe'])} after {summary['trials']} trials; "
         f"probability of overfitting {readable(summary['probability_of_overfitting'])}"
     )
+    if "screened" in summary:
+        lines.append(
+            f"  screened only: {summary['screened']}; rank correlation of screened and full Sharpe ratios "
+            f"{readable(summary['rank_correlation'])} (Spearman)"
+        )
     lines += [
         f"  point {number}: its strategy failed in {count} sessions and kept its previous target"
         for number, count in summary["sleeve_faults"].items()

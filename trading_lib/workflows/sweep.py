@@ -16,6 +16,7 @@ import numpy as np
 from trading_lib.backtest.trading_session import window_rows
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.prices import DateArray, FloatArray
+from trading_lib.domain.sessions import exchange_sessions
 from trading_lib.workflows.market import Market, market_from_source
 from trading_lib.workflows.settings import Settings, configuration_folder
 from trading_lib.workflows.source_choice import offline_source, source_kind
@@ -83,6 +84,21 @@ def sweep(
         Called with every finished point, in the order they finish.
     """
     task = prepare(settings, first, last, data)
+    return collected(task, run_points(task, points, processes, progress))
+
+
+def collected(task: SweepTask, results: tuple[PointResult, ...]) -> SweepResult:
+    """Put the results of a sweep beside the sessions and cash rates of its window."""
+    panel = task.market.panel
+    rows = window_rows(panel, exchange_sessions(), task.first, task.last)
+    window = slice(rows.start, rows.stop)
+    return SweepResult(results, panel.source, task.first, task.last, panel.sessions[window], panel.cash_rate[window])
+
+
+def run_points(
+    task: SweepTask, points: Sequence[GridPoint], processes: int | None = None, progress: Progress | None = None
+) -> tuple[PointResult, ...]:
+    """Run points on a market that is loaded; see `sweep`."""
     count = min(processes or os.cpu_count() or 1, len(points))
     finished: dict[int, PointResult] = {}
     try:
@@ -93,11 +109,7 @@ def sweep(
     except KeyboardInterrupt:
         pass
     stopped = "the sweep was stopped before this point finished"
-    results = tuple(finished.get(p.number) or PointResult(p, CANCELLED, stopped) for p in points)
-    panel = task.market.panel
-    rows = window_rows(panel, settings.calendar, first, last)
-    window = slice(rows.start, rows.stop)
-    return SweepResult(results, panel.source, first, last, panel.sessions[window], panel.cash_rate[window])
+    return tuple(finished.get(p.number) or PointResult(p, CANCELLED, stopped) for p in points)
 
 
 def prepare(settings: Settings, first: date, last: date, data: Path | None) -> SweepTask:

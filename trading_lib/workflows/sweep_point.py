@@ -23,6 +23,8 @@ from trading_lib.workflows.market import Market
 from trading_lib.workflows.sweep_grid import GridPoint, configuration_at
 
 OK, FAILED, CANCELLED = "ok", "failed", "cancelled"
+# Screened, and not among the best that were run.
+SCREENED = "screened"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +52,14 @@ class PointResult:
     Attributes
     ----------
     status
-        ok, failed or cancelled, and ``reason`` says why it isn't ok.
+        ok, failed, cancelled or screened, and ``reason`` says why it isn't ok.
     metrics
         Of `Metrics`, with max_risk_level, orders, and sleeve_faults: sessions in which a strategy failed and its
         previous target stayed; empty unless ok.
     nav
         Net asset value of every session, None unless ok.
+    screened
+        What a screening found, by column; empty without one.
     """
 
     point: GridPoint
@@ -65,6 +69,7 @@ class PointResult:
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     nav: FloatArray | None = None
     seconds: float = 0.0
+    screened: Mapping[str, float | None] = field(default_factory=dict)
 
     def row(self) -> dict[str, Any]:
         """One flat row: the point's values by their keys, then what came of it."""
@@ -74,6 +79,7 @@ class PointResult:
             **self.point.values,
             "status": self.status,
             "reason": self.reason,
+            **self.screened,
             **self.metrics,
             "config_hash": self.config_hash,
             "elapsed_seconds": self.seconds,
@@ -109,10 +115,9 @@ class PointRunner:
             round(time.perf_counter() - started, 4),
         )
 
-    def _result(
-        self, point: GridPoint, configuration: SystemConfiguration
-    ) -> tuple[dict[str, float | None], FloatArray]:
-        data = BacktestInput(
+    def input_of(self, configuration: SystemConfiguration) -> BacktestInput:
+        """Collect what a run of ``configuration`` on the sweep's market depends on."""
+        return BacktestInput(
             # The base's universe: the grid does not change it, and its arrays are there already.
             universe=self._task.base.universe,
             calendar=self._calendar,
@@ -125,7 +130,11 @@ class PointRunner:
             views=self._views,
             funding=self._task.market.funding,
         )
-        result = run_backtest(data, self._task.first, self._task.last)
+
+    def _result(
+        self, point: GridPoint, configuration: SystemConfiguration
+    ) -> tuple[dict[str, float | None], FloatArray]:
+        result = run_backtest(self.input_of(configuration), self._task.first, self._task.last)
         if not (result.nav > 0).all():
             raise DataQualityError("net asset value fell to zero or below", "check the point's values")
         metrics = asdict(measure(result.nav, result.trades, self._cash_rate))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from trading_lib.performance.deflated_sharpe import judge_sharpe
 from trading_lib.performance.metrics import SESSIONS_PER_YEAR
 from trading_lib.performance.overfitting import probability_of_overfitting
 from trading_lib.workflows.sweep import SweepResult
-from trading_lib.workflows.sweep_point import CANCELLED, FAILED, OK, PointResult
+from trading_lib.workflows.sweep_point import CANCELLED, FAILED, OK, SCREENED, PointResult
 
 SUFFIXES = (".json", ".csv", ".parquet")
 # Fewer sessions do not fill the blocks that the probability of overfitting cuts the window into.
@@ -61,12 +62,17 @@ def _cell(value: Any) -> Any:
 def summarise(sweep: SweepResult, best: int = 5) -> dict[str, Any]:
     """Count the points, name the best by Sharpe ratio, and say how likely their choice is overfitted.
 
-    The best point's Sharpe ratio is deflated by the number of points that were tried.
+    The best point's Sharpe ratio is deflated by the number of points that were tried; one that was only screened was
+    tried, too.
     """
+    screened = [result for result in sweep.results if result.screened]
+    # Of those that were screened only the best are run: what they say of one another is no sample of all.
+    tried = {r.point.number: r.screened["screened_sharpe"] for r in screened}
     done = [result for result in sweep.results if result.status == OK]
     ranked = sorted(done, key=lambda r: (-_number(r.metrics["sharpe"]), r.point.number))
-    sharpes = [s / math.sqrt(SESSIONS_PER_YEAR) for r in done if (s := r.metrics["sharpe"]) is not None]
-    evidence = judge_sharpe(_returns(ranked[0]), max(len(done), 1), sharpes) if ranked else None
+    tried |= {r.point.number: r.metrics["sharpe"] for r in done}
+    sharpes = [sharpe / math.sqrt(SESSIONS_PER_YEAR) for sharpe in tried.values() if sharpe is not None]
+    evidence = judge_sharpe(_returns(ranked[0]), max(len(tried), 1), sharpes) if ranked else None
     return {
         "data_source": sweep.data_source,
         "from": str(sweep.first),
@@ -75,13 +81,24 @@ def summarise(sweep: SweepResult, best: int = 5) -> dict[str, Any]:
         "ok": len(done),
         "failed": sweep.count(FAILED),
         "cancelled": sweep.count(CANCELLED),
-        "trials": len(done),
+        "trials": len(tried),
         "best": [result.row() for result in ranked[:best]],
         "best_deflated_sharpe": evidence.deflated if evidence else None,
-        "probability_of_overfitting": _overfitting(done),
+        "probability_of_overfitting": None if screened else _overfitting(done),
         "sleeve_faults": {str(r.point.number): int(n) for r in done if (n := r.metrics["sleeve_faults"])},
         "failures": {str(r.point.number): r.reason for r in sweep.results if r.status == FAILED},
+        **({"screened": sweep.count(SCREENED), "rank_correlation": rank_correlation(done)} if screened else {}),
     }
+
+
+def rank_correlation(done: Sequence[PointResult]) -> float | None:
+    """Spearman's correlation between screened and full Sharpe ratio; None with fewer than three, or all alike."""
+    pairs = [(r.screened.get("screened_sharpe"), r.metrics["sharpe"]) for r in done]
+    known = [pair for pair in pairs if None not in pair]
+    ranks = pd.DataFrame(known, columns=["screened", "full"], dtype=float).rank()
+    if len(ranks) < 3 or (ranks.nunique() < 2).any():
+        return None
+    return float(np.corrcoef(ranks["screened"], ranks["full"])[0, 1])
 
 
 def _number(value: float | None) -> float:

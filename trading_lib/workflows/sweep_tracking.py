@@ -11,7 +11,7 @@ from trading_lib.domain.errors import InputError
 from trading_lib.workflows.backtesting import code_version
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.sweep import SweepResult
-from trading_lib.workflows.sweep_point import OK
+from trading_lib.workflows.sweep_point import OK, SCREENED
 from trading_lib.workflows.tracking import tracking_uri
 
 
@@ -24,10 +24,13 @@ def require_tracking(settings: Settings) -> str:
 
 
 def track_points(sweep: SweepResult, address: str) -> int:
-    """Log the finished points and return their number; a point that was logged before is not logged again."""
+    """Log the finished points and return their number; a point that was logged before is not logged again.
+
+    A point that was only screened was tried, too; its run has the screened metrics alone.
+    """
     tracker, version = MlflowTracker(address), code_version()
     no_curve = np.empty(0)
-    done = [result for result in sweep.results if result.status == OK]
+    done = [result for result in sweep.results if result.status in (OK, SCREENED)]
     for result in done:
         values = {name: json.dumps(value) for name, value in result.point.values.items()}
         tracker.log(
@@ -41,7 +44,7 @@ def track_points(sweep: SweepResult, address: str) -> int:
                     "code_version": version,
                     **values,
                 },
-                metrics=dict(result.metrics),
+                metrics=dict(result.metrics or result.screened),
                 tags={"data_source": sweep.data_source, "config_hash": result.config_hash, "sweep": "yes"},
                 nav_sessions=no_curve.astype("datetime64[D]"),
                 nav=no_curve,
