@@ -21,6 +21,10 @@ DEMO_OPTIONS := $(if $(DATA),--data "$(DATA)") $(if $(SESSION),--session "$(SESS
 # Further options for pytest, e.g. PYTEST="-k timetable -x".
 PYTEST ?=
 
+# One file of tests at a time to each of several processes; `make test WORKERS=0` runs them in one.
+WORKERS ?= logical
+PARALLEL := -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 .PHONY: help demo up down status doctor test test-fast lint format bench venv venv-dev lock clean
 
 help: ## Show this list
@@ -45,10 +49,10 @@ doctor: $(STAMP) ## Check interpreter, packages, ports, database, services and d
 	@$(BIN)/trading doctor
 
 test: $(STAMP_DEV) ## Run every test, the end-to-end run included, and measure coverage
-	@$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST)
+	@$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term $(PYTEST)
 
 test-fast: $(STAMP_DEV) ## Run the tests that start no stack
-	@$(BIN)/python -m pytest -m "not e2e" $(PYTEST)
+	@$(BIN)/python -m pytest $(PARALLEL) -m "not e2e" $(PYTEST)
 
 lint: $(STAMP_DEV) ## Check style, formatting, types and import direction
 	@$(BIN)/ruff check .

@@ -11,11 +11,21 @@ from hypothesis import strategies as st
 
 from trading_lib.domain import money_arithmetic as arithmetic
 from trading_lib.domain.kernels import python_version
-from trading_lib.domain.money import exact_price, from_cents, from_micros, price_micros, to_cents, to_micros
+from trading_lib.domain.money import (
+    HIGHEST_PRICE,
+    LARGEST_BOOK,
+    MICRO,
+    exact_price,
+    from_cents,
+    from_micros,
+    price_micros,
+    to_cents,
+    to_micros,
+)
 
 CENT = Decimal("0.01")
-QUANTITIES = st.integers(0, 10**13)
-PRICES = st.integers(0, 10**12)
+QUANTITIES = st.integers(0, 10**16)
+PRICES = st.integers(0, int(HIGHEST_PRICE) * MICRO)
 
 
 def exact_value(quantity: int, price: int) -> Decimal:
@@ -38,6 +48,8 @@ def test_half_even_is_that_of_decimals(numerator: int, denominator: int) -> None
 @example(1_000_000, 5_000)
 @example(1_000_000, 15_000)
 @example(123_400, 333_955_300)
+@example(9_564_553_390_052, 964_337_930_240)
+@example(10**16, int(HIGHEST_PRICE) * MICRO)
 def test_values_are_those_of_decimals(quantity: int, price: int) -> None:
     exact = exact_value(quantity, price)
     for kernel in (arithmetic.value_in_cents, python_version(arithmetic.value_in_cents)):
@@ -46,7 +58,7 @@ def test_values_are_those_of_decimals(quantity: int, price: int) -> None:
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(QUANTITIES, st.integers(0, 10**11)), max_size=6))
+@given(st.lists(st.tuples(st.integers(0, 10**15), PRICES), max_size=6))
 def test_holdings_are_rounded_once(holdings: list[tuple[int, int]]) -> None:
     quantities, prices = np.array(holdings, np.int64).reshape(len(holdings), 2).T
     exact = sum((exact_value(*one) for one in holdings), Decimal(0))
@@ -55,11 +67,15 @@ def test_holdings_are_rounded_once(holdings: list[tuple[int, int]]) -> None:
 
 
 @settings(deadline=None)
-@given(st.integers(0, 10**12), st.integers(0, 10**6))
+@given(st.integers(-(10**15), 100 * LARGEST_BOOK * 100), st.integers(0, 10**6))
+@example(1_500_000, 1)
+@example(-1_500_000, 1)
+@example(100 * LARGEST_BOOK * 100, 10**6)
 def test_shares_are_those_of_decimals(cents: int, rate: int) -> None:
     exact = Decimal(cents) * rate / 10**6
-    assert arithmetic.share_in_cents(cents, rate) == int(exact.to_integral_value(ROUND_HALF_EVEN))
-    assert arithmetic.share_rounded_down(cents, rate) == int(exact.to_integral_value(ROUND_FLOOR))
+    for version in (lambda kernel: kernel, python_version):
+        assert version(arithmetic.share_in_cents)(cents, rate) == int(exact.to_integral_value(ROUND_HALF_EVEN))
+        assert version(arithmetic.share_rounded_down)(cents, rate) == int(exact.to_integral_value(ROUND_FLOOR))
 
 
 @given(st.integers(-(10**13), 10**13))

@@ -53,6 +53,7 @@ def test_no_bars_have_no_findings() -> None:
         ({"open": 101.5}, "open_outside_range", Severity.WARNING, 101.5),
         ({"low": 0.0}, "non_positive_price", Severity.ERROR, 0.0),
         ({"low": -1.0}, "non_positive_price", Severity.ERROR, -1.0),
+        ({"high": 4e6 + 1.0}, "price_too_high", Severity.ERROR, 4e6 + 1.0),
         ({"volume": -5.0}, "negative_volume", Severity.ERROR, -5.0),
     ],
 )

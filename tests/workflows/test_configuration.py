@@ -92,6 +92,11 @@ MISTAKES: list[tuple[str, Edit, str]] = [
     ("execution.yaml", replace_text("initial_cash: 100000", ""), "execution.yaml: initial_cash: Field required"),
     ("execution.yaml", replace_text("initial_cash: 100000", "initial_cash: -1"), "execution.yaml: initial_cash: "),
     (
+        "execution.yaml",
+        replace_text("initial_cash: 100000", "initial_cash: 1e15"),
+        "execution.yaml: initial_cash: Input should be less than",
+    ),
+    (
         "universe.yaml",
         replace_text("stop_reduce: 0.12", "stop_reduce: 0.18"),
         "universe.yaml: instruments.0: GLD has stop_reduce 0.18 not below stop_exit 0.18",

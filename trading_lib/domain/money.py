@@ -14,6 +14,9 @@ from functools import lru_cache
 MICRO = 1_000_000
 # A cent in millionths of a dollar.
 CENT = 10_000
+# What the whole numbers hold, in dollars: the price of a unit, and what a book starts with.
+HIGHEST_PRICE = 4_000_000.0
+LARGEST_BOOK = 1_000_000_000_000
 
 
 @lru_cache(maxsize=1 << 17)

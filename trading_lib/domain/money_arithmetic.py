@@ -6,6 +6,9 @@ from trading_lib.domain.kernels import compiled
 from trading_lib.domain.money import CENT, MICRO
 from trading_lib.domain.prices import IntegerArray
 
+# A millionth of a unit at a millionth of a dollar is this part of a cent.
+PARTS = CENT * MICRO
+
 
 @compiled
 def half_even(numerator: int, denominator: int) -> int:
@@ -19,54 +22,58 @@ def half_even(numerator: int, denominator: int) -> int:
 
 @compiled
 def _value(quantity: int, price: int) -> tuple[int, int]:
-    """Millionths of a dollar, and the rest in millionths of those."""
-    # A millionth of a unit times a millionth of a dollar would not fit into 64 bits: whole units go first.
+    """Cents, and the rest in `PARTS` of one; neither number is negative."""
+    # The product itself would not fit into 64 bits: whole units times whole cents go first.
+    whole = (quantity // MICRO) * (price % CENT)
     part = (quantity % MICRO) * price
-    return (quantity // MICRO) * price + part // MICRO, part % MICRO
+    rest = whole % CENT * MICRO + part % PARTS
+    return (quantity // MICRO) * (price // CENT) + whole // CENT + part // PARTS + rest // PARTS, rest % PARTS
 
 
 @compiled
-def _to_cent(micros: int, rest: int) -> int:
-    cents = micros // CENT
-    over = (micros % CENT) * MICRO + rest
-    if 2 * over > CENT * MICRO or (2 * over == CENT * MICRO and cents % 2 != 0):
+def _to_cent(cents: int, rest: int) -> int:
+    if 2 * rest > PARTS or (2 * rest == PARTS and cents % 2 != 0):
         cents += 1
     return cents
 
 
 @compiled
 def value_in_cents(quantity: int, price: int) -> int:
-    """Quantity times price to the cent, half to even; neither is negative, and the value is below $9 trillion."""
-    micros, rest = _value(quantity, price)
-    return _to_cent(micros, rest)
+    """Quantity times price to the cent, half to even; exact up to `HIGHEST_PRICE` and ten billion units."""
+    cents, rest = _value(quantity, price)
+    return _to_cent(cents, rest)
 
 
 @compiled
 def value_rounded_up(quantity: int, price: int) -> int:
     """Quantity times price in cents, never less: what counts against a limit."""
-    micros, rest = _value(quantity, price)
-    return micros // CENT + (1 if micros % CENT > 0 or rest > 0 else 0)
+    cents, rest = _value(quantity, price)
+    return cents + (1 if rest > 0 else 0)
 
 
 @compiled
 def value_of_holdings(quantities: IntegerArray, prices: IntegerArray) -> int:
     """Sum of quantities times prices, shapes (n,), in cents; only the sum is rounded."""
-    micros, rest = 0, 0
+    cents, rest = 0, 0
     for i in range(quantities.shape[0]):
         if quantities[i] > 0:
             whole, part = _value(quantities[i], prices[i])
-            micros += whole
+            cents += whole
             rest += part
-    return _to_cent(micros + rest // MICRO, rest % MICRO)
+    return _to_cent(cents + rest // PARTS, rest % PARTS)
 
 
 @compiled
 def share_rounded_down(cents: int, rate: int) -> int:
     """Return a rate in millionths of an amount of cents, never more: what a limit is."""
-    return cents * rate // MICRO
+    return (cents // MICRO) * rate + (cents % MICRO) * rate // MICRO
 
 
 @compiled
 def share_in_cents(cents: int, rate: int) -> int:
     """Return a rate in millionths of an amount of cents, half to even."""
-    return half_even(cents * rate, MICRO)
+    share = share_rounded_down(cents, rate)
+    twice = 2 * ((cents % MICRO) * rate % MICRO)
+    if twice > MICRO or (twice == MICRO and share % 2 != 0):
+        share += 1
+    return share

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from trading_lib.domain.instruments import TradingCalendar, Universe
+from trading_lib.domain.money import HIGHEST_PRICE
 from trading_lib.domain.prices import VOLATILITY_INDEX, Bars, BoolArray, FloatArray
 from trading_lib.domain.sessions import exchange_sessions, require_aware
 from trading_lib.validation.report import Finding, Severity, ValidationReport
@@ -107,11 +108,13 @@ def _price_breaches(frame: pd.DataFrame, limits: StructuralRules) -> list[_Breac
     missing = np.full(len(frame), np.nan)
     close_outside = (close > high + slack) | (close < low - slack)
     open_outside = (opening > high + slack) | (opening < low - slack)
-    lowest = np.fmin.reduce(prices, axis=1)
+    lowest, highest = np.fmin.reduce(prices, axis=1), np.fmax.reduce(prices, axis=1)
+    beyond = f"has the price {{value:g}}, above the {HIGHEST_PRICE:,.0f} that books can hold"
     error, warning = Severity.ERROR, Severity.WARNING
     return [
         _Breach("not_finite_price", error, ~finite.all(axis=1), missing, "has a price that is missing or infinite"),
         _Breach("non_positive_price", error, lowest <= 0, lowest, "has the price {value:g}, which is not positive"),
+        _Breach("price_too_high", error, highest > HIGHEST_PRICE, highest, beyond),
         _Breach("high_below_low", error, high < low - slack, high, "has its high {value:g} below its low"),
         _Breach("close_outside_range", error, close_outside, close, "has its close {value:g} outside its low and high"),
         _Breach(

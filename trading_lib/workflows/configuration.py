@@ -22,6 +22,7 @@ from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.configuration import Configuration
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.domain.instruments import AssetClass, Instrument, TradingCalendar, Universe
+from trading_lib.domain.money import LARGEST_BOOK
 from trading_lib.execution.config import PaperConfig
 from trading_lib.market_data.config import SourcesConfig
 from trading_lib.orders.config import OrderConfig, PreTradeConfig
@@ -76,7 +77,7 @@ class StrategyFile(StrategySettings):
 class ExecutionFile(Configuration):
     """execution.yaml."""
 
-    initial_cash: Decimal = Field(gt=0)
+    initial_cash: Decimal = Field(gt=0, le=LARGEST_BOOK)
     orders: OrderConfig
     pre_trade: PreTradeConfig
     paper: PaperConfig

@@ -24,6 +24,7 @@ DEFECTS = [
     ({"close": 102.0}, "close_outside_range"),
     ({"open": 101.5}, "open_outside_range"),
     ({"low": 0.0}, "non_positive_price"),
+    ({"high": 4e6 + 1.0}, "price_too_high"),
     ({"volume": -5.0}, "negative_volume"),
 ]
 
