@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from trading_lib.adapters.stores.embedded_postgres import EmbeddedPostgres
 from trading_lib.adapters.stores.migrations import upgrade
 
 TEMPLATE = "migrated_template"
+# What the databases of all tests take, with room to spare, in bytes.
+ROOM = 8 * 1024**3
 
 MakeDatabase = Callable[..., str]
 
@@ -34,6 +37,13 @@ def processes_in(folder: Path) -> list[psutil.Process]:
     return found
 
 
+def memory_folder() -> Path | None:
+    """A folder in memory with room for the databases of a test session; None where there is no such thing."""
+    folder = Path("/dev/shm")
+    roomy = folder.is_dir() and os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > ROOM
+    return folder if roomy else None
+
+
 @pytest.fixture
 def short_folder() -> Iterator[Path]:
     """A folder with a short path, for a server of the test's own; nothing may run in it afterwards."""
@@ -48,7 +58,7 @@ def short_folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[EmbeddedPostgres]:
     """The running server of this test session."""
-    folder = Path(tempfile.mkdtemp(prefix="itspg")).resolve()
+    folder = Path(tempfile.mkdtemp(prefix="itspg", dir=memory_folder())).resolve()
     server = EmbeddedPostgres(folder / "data")
     server.start()
     assert processes_in(server.folder)

@@ -19,6 +19,9 @@ from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.prices import VOLATILITY_INDEX, Bars, MacroSeries
 from trading_lib.workflows.market import Market
 
+# The engine over and over: other tests measure its coverage, tracing would only take time.
+pytestmark = pytest.mark.no_cover
+
 Build = Callable[[Bars, MacroSeries, date], Market]
 Record = dict[date, tuple[object, ...]]
 

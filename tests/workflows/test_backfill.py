@@ -20,7 +20,8 @@ from trading_lib.workflows.market import market_from_store
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.sources import market_store
 
-pytestmark = pytest.mark.postgres
+# Long runs of code whose coverage other tests measure: tracing them would only take time.
+pytestmark = [pytest.mark.postgres, pytest.mark.no_cover]
 
 FIRST, LAST = date(2020, 1, 2), date(2021, 1, 5)
 SESSIONS = 250

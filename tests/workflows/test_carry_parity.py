@@ -19,7 +19,8 @@ from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.configuration import load_configuration
 from trading_lib.workflows.trading import reconcile
 
-pytestmark = pytest.mark.postgres
+# Long runs of code whose coverage other tests measure: tracing them would only take time.
+pytestmark = [pytest.mark.postgres, pytest.mark.no_cover]
 # Binance's rate rises above its entry on 7 February and falls below its exit on 12 March 2020.
 LAST = date(2020, 4, 9)
 

@@ -21,7 +21,8 @@ from trading_lib.workflows import backtesting, history, market_data
 from trading_lib.workflows.daily import run_daily
 from trading_lib.workflows.settings import Settings
 
-pytestmark = pytest.mark.postgres
+# Long runs of code whose coverage other tests measure: tracing them would only take time.
+pytestmark = [pytest.mark.postgres, pytest.mark.no_cover]
 BOOK = "demo-parity"
 
 
