@@ -81,6 +81,7 @@ clean: ## Remove caches (not .venv, not .local)
 	@rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov build *.egg-info
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
+# Python compiles what is imported, when it is: all of the packages would take pip as long as fetching them.
 $(STAMP): requirements.txt pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then \
 		echo "no Python 3.11, 3.12 or 3.13 with venv was found: install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python" >&2; \
@@ -90,11 +91,11 @@ $(STAMP): requirements.txt pyproject.toml
 	@if [ ! -x $(BIN)/python ] || ! $(BIN)/python -c '' 2>/dev/null; then \
 		echo "creating $(VENV) with $$("$(PYTHON)" --version)" >&2; "$(PYTHON)" -m venv --clear $(VENV); fi
 	@echo "installing $$(grep -c == requirements.txt) pinned packages into $(VENV) (about a minute and a half)" >&2
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check -r requirements.txt
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 $(STAMP_DEV): $(STAMP) requirements-dev.txt
 	@echo "installing the tools for tests and lint" >&2
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
