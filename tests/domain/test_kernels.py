@@ -8,9 +8,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from numba.core import event
 
 from trading_lib.backtest.session_loop import loop
-from trading_lib.domain.kernels import called_sources, inlined, python_version
+from trading_lib.domain.kernels import FirstCompilation, called_sources, inlined, python_version
 
 CALLED = """
 from trading_lib.domain.kernels import compiled
@@ -55,6 +56,30 @@ def test_a_change_of_a_called_kernel_is_noticed(tmp_path: Path, monkeypatch: pyt
     changed = load(tmp_path, "calling_kernel", CALLER, monkeypatch).twice
     assert changed() == 10
     assert list(changed.stats.cache_misses.values()) == [1]
+
+
+def test_only_compiling_is_told_and_only_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "trading_lib.domain.kernels")
+    # The one that listens all the time stays silent.
+    monkeypatch.setattr(FirstCompilation, "said", True)
+    listener = FirstCompilation()
+    listener.said = False
+    event.register("numba:compile", listener)  # type: ignore[no-untyped-call]
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    try:
+        load(tmp_path, "foreign", CALLED.format(rate=1), monkeypatch).rate()
+        assert not listener.said
+        for name in ("trading_lib.first", "trading_lib.second"):
+            load(tmp_path, name, CALLED.format(rate=1), monkeypatch).rate()
+        assert listener.said
+        assert [record.message.partition(",")[0] for record in caplog.records] == ["compiling the rules"]
+        listener.said = False
+        load(tmp_path, "trading_lib.first", CALLED.format(rate=1), monkeypatch).rate()
+        assert not listener.said, "it was read from disk"
+    finally:
+        event.unregister("numba:compile", listener)  # type: ignore[no-untyped-call]
 
 
 def test_the_loop_depends_on_the_files_of_all_its_rules() -> None:

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 ran and found a problem, 2 bad usage or input.
 from __future__ import annotations
 
 import json
+import logging
 import sys
 
 import typer
@@ -48,6 +49,7 @@ app.add_typer(database_app, name="db")
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; an error of ours is one line on standard error and its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
+    _say_when_compiling()
     try:
         app(given)
     except TradingError as error:
@@ -55,3 +57,13 @@ def main(arguments: list[str] | None = None) -> None:
             typer.echo(json.dumps({"error": str(error), "kind": type(error).__name__}))
         typer.echo(f"error: {' '.join(str(error).split())}", err=True)
         raise SystemExit(error.exit_code) from None
+
+
+def _say_when_compiling() -> None:
+    """Let `domain.kernels`, which takes long to import, explain the one long wait on standard error."""
+    log = logging.getLogger("trading_lib.domain.kernels")
+    if not log.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        log.addHandler(handler)
+    log.setLevel(logging.INFO)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 from numba import njit
-from numba.core import caching, config
+from numba.core import caching, config, event
+
+logger = logging.getLogger(__name__)
+
+PACKAGE = "trading_lib."
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -43,6 +48,24 @@ class OfUser(_WithCalledSources, caching.UserWideCacheLocator):
 if not config.CACHE_LOCATOR_CLASSES:  # type: ignore[attr-defined]
     names = [f"{__name__}.{cls.__name__}" for cls in (ChosenFolder, BesideSource, OfUser)]
     config.CACHE_LOCATOR_CLASSES = ",".join([*names, "IPythonCacheLocator", "ZipCacheLocator"])  # type: ignore[attr-defined]
+
+
+class FirstCompilation(event.Listener):
+    """Says once a process that kernels are being compiled: a run of a second then takes up to a minute."""
+
+    said = False
+
+    def on_start(self, event: event.Event) -> None:
+        """Listen before a kernel is compiled; machine code read from disk is no event."""
+        if not self.said and event.data["dispatcher"].py_func.__module__.startswith(PACKAGE):
+            self.said = True
+            logger.info("compiling the rules, once after an installation or a change of theirs: up to a minute")
+
+    def on_end(self, event: event.Event) -> None:
+        """Stay silent: a kernel's end is followed by the next one's start."""
+
+
+event.register("numba:compile", FirstCompilation())  # type: ignore[no-untyped-call]
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
