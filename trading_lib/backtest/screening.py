@@ -15,7 +15,7 @@ from trading_lib.backtest.screening_plan import ScreeningPlan
 from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.domain.errors import DataQualityError
 from trading_lib.domain.prices import FloatArray
-from trading_lib.performance.metrics import SESSIONS_PER_MONTH, SESSIONS_PER_YEAR, max_drawdown, sharpe_ratio
+from trading_lib.performance.metrics import annual_return, max_drawdown, monthly_turnover, sharpe_ratio
 
 # Memory for a batch, and the arrays of sessions by assets that vectorbt and its inputs hold of each plan.
 BATCH_BYTES = 256 * 2**20
@@ -131,11 +131,10 @@ def _value(
 
 def _figures(nav: FloatArray, traded: float, cash_rate: FloatArray) -> ScreenedFigures:
     returns = nav[1:] / nav[:-1] - 1.0
-    years, months = len(returns) / SESSIONS_PER_YEAR, len(returns) / SESSIONS_PER_MONTH
     return ScreenedFigures(
         sharpe=sharpe_ratio(returns, cash_rate[:-1]),
-        annual_return=float((nav[-1] / nav[0]) ** (1.0 / years) - 1.0) if years > 0 else None,
+        annual_return=annual_return(nav),
         max_drawdown=max_drawdown(nav),
-        monthly_turnover=traded / 2.0 / float(nav.mean()) / months if months > 0 else None,
+        monthly_turnover=monthly_turnover(traded, float(nav.mean()), len(returns)),
         nav=nav,
     )

@@ -14,7 +14,7 @@ from trading_lib.backtest.session_loop.book import ABSENT, Book, empty_book
 from trading_lib.backtest.session_loop.deciding import blend_targets, decide_sleeves
 from trading_lib.backtest.session_loop.inputs import Assets, Rows, Rules, assets_of, kind_of, rows_of, rules_of
 from trading_lib.backtest.session_loop.outlook import Outlook, outlook_of
-from trading_lib.backtest.session_loop.run import STRETCH_BYTES
+from trading_lib.backtest.session_loop.run import longest_stretch
 from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.domain.errors import DataQualityError, InputError
 from trading_lib.domain.kernels import compiled
@@ -61,7 +61,7 @@ def plan_window(data: BacktestInput, rows: range) -> ScreeningPlan:
         array[...] = 0
     book.cooling[:] = ABSENT
     plan = ScreeningPlan(np.empty((len(rows), count)), np.full((len(rows), count), np.nan))
-    longest = max(STRETCH_BYTES // (8 * count * (count + 20 + 10 * many)), 1)
+    longest = longest_stretch(count, many)
     for first in range(rows.start, rows.stop, longest):
         stop = min(first + longest, rows.stop)
         outlook = outlook_of(data, views, prices, sleeves, first, stop)

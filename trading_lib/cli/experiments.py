@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from trading_lib.cli.output import JSON_OPTION, percent, readable, show
+from trading_lib.cli.output import JSON_OPTION, percent, progress, readable, show
 from trading_lib.cli.research import DATA_OPTION
 
 app = typer.Typer()
@@ -130,7 +130,7 @@ def sweep(
         from trading_lib.workflows.sweep_screening import screened_sweep
 
         with _termination_as_interrupt():
-            found = screened_sweep(settings, points, *window, screen, data, processes, _say)
+            found = screened_sweep(settings, points, *window, screen, data, processes, progress)
     else:
         with _termination_as_interrupt(), typer.progressbar(length=len(points), label="points", file=_stderr()) as bar:
             found = workflow.sweep(settings, points, *window, data, processes, lambda _: bar.update(1))
@@ -149,10 +149,6 @@ def sweep(
 
 def _stderr() -> Any:
     return typer.get_text_stream("stderr")
-
-
-def _say(line: str) -> None:
-    typer.echo(line, err=True)
 
 
 @contextmanager

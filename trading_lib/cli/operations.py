@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from trading_lib.cli.output import progress
 
 if TYPE_CHECKING:
     from trading_lib.adapters.services.stack import Stack
@@ -38,7 +39,7 @@ def demo(
     from trading_lib.adapters.services.folders import StackFolders
     from trading_lib.workflows.demo import run_demo
 
-    result = run_demo(StackFolders.locate(os.environ), data, session, _progress, os.environ)
+    result = run_demo(StackFolders.locate(os.environ), data, session, progress, os.environ)
     typer.echo(json.dumps(result.as_dict(), indent=2, default=str) if as_json else result.render())
 
 
@@ -50,7 +51,7 @@ def stack_up(as_json: JsonOption = False) -> None:
     """
     stack = _stack()
     if not stack.up():
-        _progress("the stack was running already; nothing was started")
+        progress("the stack was running already; nothing was started")
     _show(stack, as_json)
 
 
@@ -101,7 +102,7 @@ def _stack() -> Stack:
     from trading_lib.adapters.services.folders import StackFolders
     from trading_lib.adapters.services.stack import Stack
 
-    return Stack(StackFolders.locate(os.environ), os.environ, _progress)
+    return Stack(StackFolders.locate(os.environ), os.environ, progress)
 
 
 def _show(stack: Stack, as_json: bool) -> bool:
@@ -118,7 +119,3 @@ def _show(stack: Stack, as_json: bool) -> bool:
         user, _ = stack.login()
         typer.echo(f"Airflow login: {user}, password in {stack.folders.credentials}")
     return status.running
-
-
-def _progress(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

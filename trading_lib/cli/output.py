@@ -20,6 +20,11 @@ def show(result: Mapping[str, Any], as_json: bool, lines: list[str] | None = Non
         typer.echo(line)
 
 
+def progress(line: str) -> None:
+    """Tell on standard error how far a command has come, so that what it prints stays clean."""
+    typer.echo(line, err=True)
+
+
 def aligned(result: Mapping[str, Any]) -> list[str]:
     """One line per item, names padded to the same width."""
     width = max((len(name) for name in result), default=0)

@@ -11,13 +11,17 @@ PARTS = CENT * MICRO
 
 
 @compiled
+def _rounded(whole: int, rest: int, unit: int) -> int:
+    """Round a whole number and ``rest`` parts of the next one, ``unit`` of which make it up, half to even."""
+    if 2 * rest > unit or (2 * rest == unit and whole % 2 != 0):
+        whole += 1
+    return whole
+
+
+@compiled
 def half_even(numerator: int, denominator: int) -> int:
     """Quotient of whole numbers, the second positive, rounded half to even."""
-    quotient = numerator // denominator
-    twice = 2 * (numerator - quotient * denominator)
-    if twice > denominator or (twice == denominator and quotient % 2 != 0):
-        quotient += 1
-    return quotient
+    return _rounded(numerator // denominator, numerator % denominator, denominator)
 
 
 @compiled
@@ -31,17 +35,10 @@ def _value(quantity: int, price: int) -> tuple[int, int]:
 
 
 @compiled
-def _to_cent(cents: int, rest: int) -> int:
-    if 2 * rest > PARTS or (2 * rest == PARTS and cents % 2 != 0):
-        cents += 1
-    return cents
-
-
-@compiled
 def value_in_cents(quantity: int, price: int) -> int:
     """Quantity times price to the cent, half to even; exact up to `HIGHEST_PRICE` and ten billion units."""
     cents, rest = _value(quantity, price)
-    return _to_cent(cents, rest)
+    return _rounded(cents, rest, PARTS)
 
 
 @compiled
@@ -60,7 +57,7 @@ def value_of_holdings(quantities: IntegerArray, prices: IntegerArray) -> int:
             whole, part = _value(quantities[i], prices[i])
             cents += whole
             rest += part
-    return _to_cent(cents + rest // PARTS, rest % PARTS)
+    return _rounded(cents + rest // PARTS, rest % PARTS, PARTS)
 
 
 @compiled
@@ -72,8 +69,4 @@ def share_rounded_down(cents: int, rate: int) -> int:
 @compiled
 def share_in_cents(cents: int, rate: int) -> int:
     """Return a rate in millionths of an amount of cents, half to even."""
-    share = share_rounded_down(cents, rate)
-    twice = 2 * ((cents % MICRO) * rate % MICRO)
-    if twice > MICRO or (twice == MICRO and share % 2 != 0):
-        share += 1
-    return share
+    return _rounded(share_rounded_down(cents, rate), (cents % MICRO) * rate % MICRO, MICRO)

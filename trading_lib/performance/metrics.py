@@ -77,7 +77,7 @@ def measure(nav: FloatArray, fills: Sequence[Fill] | TradeArrays, cash_rate: Flo
     returns = nav[1:] / nav[:-1] - 1.0
     rate = np.nan_to_num(cash_rate, nan=0.0)
     years = len(returns) / SESSIONS_PER_YEAR
-    annual = float((nav[-1] / nav[0]) ** (1.0 / years) - 1.0) if years > 0 else None
+    annual = annual_return(nav)
     drawdown = max_drawdown(nav)
     trades = _in_arrays(fills)
     profits = round_trip_profits(trades)
@@ -95,10 +95,21 @@ def measure(nav: FloatArray, fills: Sequence[Fill] | TradeArrays, cash_rate: Flo
         win_rate=sum(p > 0 for p in profits) / len(profits) if profits else None,
         profit_factor=_profit_factor(profits),
         round_trips=len(profits),
-        monthly_turnover=traded / 100.0 / 2.0 / average / (len(returns) / SESSIONS_PER_MONTH) if years > 0 else None,
+        monthly_turnover=monthly_turnover(traded / 100.0, average, len(returns)),
         annual_cost_drag=costs / 100.0 / average / years if years > 0 else None,
         trades=len(trades.asset),
     )
+
+
+def annual_return(nav: FloatArray) -> float | None:
+    """Compound annual growth of a curve of decisions, shape (S,), positive; None with fewer than two."""
+    years = (len(nav) - 1) / SESSIONS_PER_YEAR
+    return float((nav[-1] / nav[0]) ** (1.0 / years) - 1.0) if years > 0 else None
+
+
+def monthly_turnover(traded: float, average: float, returns: int) -> float | None:
+    """Half the notional traded in so many sessions, as a fraction of the average value and per month of sessions."""
+    return traded / 2.0 / average / (returns / SESSIONS_PER_MONTH) if returns > 0 else None
 
 
 def max_drawdown(nav: FloatArray) -> float:

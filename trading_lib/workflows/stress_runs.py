@@ -7,8 +7,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from trading_lib.adapters.models.mlflow_tracking import MlflowTracker, TrackedRun
 from trading_lib.adapters.output_file import write_whole
 from trading_lib.backtest.stress import ScenarioOutcome, judge_scenarios
@@ -23,7 +21,7 @@ from trading_lib.workflows.stress import (
     scenario_report,
     stress_test,
 )
-from trading_lib.workflows.tracking import tracking_uri
+from trading_lib.workflows.tracking import run_address, tracking_uri
 
 Plan = dict[str, Any]
 
@@ -60,7 +58,7 @@ def report(params: Mapping[str, Any], settings: Settings | None = None) -> Plan:
     if address is None:
         return {"page": str(path), "run_id": None, "url": None}
     run_id = MlflowTracker(address).log(_tracked(run, {PAGE_FILE: page, PICTURE_FILE: picture}), STRESS_EXPERIMENT)
-    return {"page": str(path), "run_id": run_id, "url": f"{address}/#/runs/{run_id}"}
+    return {"page": str(path), "run_id": run_id, "url": run_address(address, run_id)}
 
 
 def _tracked(run: StressRun, files: Mapping[str, bytes]) -> TrackedRun:
@@ -68,14 +66,11 @@ def _tracked(run: StressRun, files: Mapping[str, bytes]) -> TrackedRun:
     parameters = {name: str(run.report[name]) for name in ("data_source", "data_from", "data_to", "config_hash")}
     metrics = {name: run.report[name] for name in ("worst_drawdown", "average_drawdown", "highest_level")}
     metrics |= {f"drawdown_{outcome.name}": outcome.max_drawdown for outcome in run.outcomes}
-    no_curve = np.empty(0)
     return TrackedRun(
         name=f"stress test on {run.report['data_source']} to {run.report['data_to']}",
         parameters=parameters,
         metrics={**metrics, "passed": float(run.report["passed"])},
         tags={"data_source": str(run.report["data_source"]), "config_hash": str(run.report["config_hash"])},
-        nav_sessions=no_curve.astype("datetime64[D]"),
-        nav=no_curve,
         files=files,
         trials=0,
         kind="stress test",

@@ -86,6 +86,11 @@ class PointResult:
         }
 
 
+def failed(point: GridPoint, error: Exception, seconds: float = 0.0) -> PointResult:
+    """Say in one line what a point raised."""
+    return PointResult(point, FAILED, f"{type(error).__name__}: {' '.join(str(error).split())}", seconds=seconds)
+
+
 class PointRunner:
     """Runs points over one market, whose views they share."""
 
@@ -103,8 +108,7 @@ class PointRunner:
             configuration = configuration_at(point, self._task.folder, self._task.variables)
             result = self._result(point, configuration)
         except Exception as error:  # also what a user's own strategy raises
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            return PointResult(point, FAILED, reason, seconds=round(time.perf_counter() - started, 4))
+            return failed(point, error, round(time.perf_counter() - started, 4))
         return PointResult(
             point,
             OK,

@@ -16,7 +16,7 @@ from trading_lib.domain.sessions import exchange_sessions
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.sweep import SweepResult, collected, prepare, run_points
 from trading_lib.workflows.sweep_grid import GridPoint, configuration_at
-from trading_lib.workflows.sweep_point import CANCELLED, FAILED, SCREENED, PointResult, PointRunner, SweepTask
+from trading_lib.workflows.sweep_point import CANCELLED, SCREENED, PointResult, PointRunner, SweepTask, failed
 
 Say = Callable[[str], None]
 
@@ -109,7 +109,7 @@ def _screen_batch(
             data = runner.input_of(configuration)
             planned.append(_Planned(point, configuration.config_hash, data, plan_window(data, rows)))
         except Exception as error:  # also what a user's own strategy raises
-            yield PointResult(point, FAILED, f"{type(error).__name__}: {' '.join(str(error).split())}")
+            yield failed(point, error)
     if not planned:
         return
     # Prices and costs are the market's and the universe's, which all points share.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
-
 from trading_lib.adapters.models.mlflow_tracking import MlflowTracker, TrackedRun
 from trading_lib.domain.errors import InputError
 from trading_lib.workflows.backtesting import code_version
@@ -29,7 +27,6 @@ def track_points(sweep: SweepResult, address: str) -> int:
     A point that was only screened was tried, too; its run has the screened metrics alone.
     """
     tracker, version = MlflowTracker(address), code_version()
-    no_curve = np.empty(0)
     done = [result for result in sweep.results if result.status in (OK, SCREENED)]
     for result in done:
         values = {name: json.dumps(value) for name, value in result.point.values.items()}
@@ -46,8 +43,6 @@ def track_points(sweep: SweepResult, address: str) -> int:
                 },
                 metrics=dict(result.metrics or result.screened),
                 tags={"data_source": sweep.data_source, "config_hash": result.config_hash, "sweep": "yes"},
-                nav_sessions=no_curve.astype("datetime64[D]"),
-                nav=no_curve,
             )
         )
     return len(done)

@@ -21,3 +21,8 @@ def tracking_uri(settings: Settings) -> str | None:
         return None
     address = state.get("mlflow_address")
     return str(address) if address else None
+
+
+def run_address(server: str, run_id: str) -> str:
+    """Address of a run's page at an MLflow server."""
+    return f"{server}/#/runs/{run_id}"

@@ -37,7 +37,8 @@ class TrackedRun:
     kind
         What the run is, as a tag.
     nav_sessions, nav
-        The curve, logged as metric "nav" with the session's date as its time, so that runs compare in the UI.
+        The curve, logged as metric "nav" with the session's date as its time, so that runs compare in the UI; empty
+        where a run has none.
     files
         Artifact name -> content.
     """
@@ -46,8 +47,8 @@ class TrackedRun:
     parameters: Mapping[str, str]
     metrics: Mapping[str, float | None]
     tags: Mapping[str, str]
-    nav_sessions: DateArray
-    nav: FloatArray
+    nav_sessions: DateArray = field(default_factory=lambda: np.empty(0, "datetime64[D]"))
+    nav: FloatArray = field(default_factory=lambda: np.empty(0))
     files: Mapping[str, bytes] = field(default_factory=dict)
     context: Mapping[str, float | None] = field(default_factory=dict)
     trials: int = 1

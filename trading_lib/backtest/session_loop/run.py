@@ -88,6 +88,11 @@ def run_sessions(data: BacktestInput, rows: range) -> Run:
     return Run(data, tuple(parts), evening)
 
 
+def longest_stretch(assets: int, sleeves: int) -> int:
+    """How many sessions are looked at in one piece, so that what they need fits into `STRETCH_BYTES`."""
+    return max(STRETCH_BYTES // (8 * assets * (assets + 20 + 10 * sleeves)), 1)
+
+
 class _Loop:
     """The loop's inputs, prepared once per run."""
 
@@ -97,8 +102,7 @@ class _Loop:
         self._assets, self._rows = assets_of(data.universe), rows_of(data)
         self._rules = rules_of(data.config, data.paper, self._sleeves)
         self._days: list[date] = data.panel.sessions.astype(object).tolist()
-        each = 8 * len(data.universe) * (len(data.universe) + 20 + 10 * len(self._sleeves))
-        self.longest = max(STRETCH_BYTES // each, 1)
+        self.longest = longest_stretch(len(data.universe), len(self._sleeves))
 
     def trade(self, first: int, stop: int, evening: Evening, sleeves: object) -> tuple[list[Part], Evening]:
         """Trade rows [first, stop)."""
