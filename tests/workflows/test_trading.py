@@ -18,9 +18,11 @@ from tests.workflows.workflow_settings import make_settings
 from trading_lib.adapters.stores.order_store import OrderStore
 from trading_lib.adapters.stores.schema import metadata
 from trading_lib.adapters.stores.state_store import StateStore
+from trading_lib.backtest.trading_session import execute
 from trading_lib.domain.errors import (
     DataQualityError,
     InputError,
+    OvertakenSessionError,
     SessionError,
     SimulatedDataError,
     TradingError,
@@ -28,8 +30,10 @@ from trading_lib.domain.errors import (
 from trading_lib.domain.orders import OrderEvent, OrderStatus
 from trading_lib.workflows import fetching, history, market_data, trading
 from trading_lib.workflows.book_run import BookRun
+from trading_lib.workflows.book_turns import book_turn
 from trading_lib.workflows.daily import run_daily, trade_session
 from trading_lib.workflows.settings import Settings
+from trading_lib.workflows.settlement import settle_book
 from trading_lib.workflows.summary import render, session_summary
 
 pytestmark = pytest.mark.postgres
@@ -110,7 +114,7 @@ def test_interrupted_settlement_books_a_fill_once(loaded: Settings, prices: Path
     following = loaded.calendar.next(ordering_session)
     run = BookRun.open(plan_for(loaded, prices, following), loaded)
     order = run.orders.orders(BOOK, session=ordering_session, statuses=[OrderStatus.WORKING])[0][0]
-    filled, _ = trading.execute(run.input, [order], run.market.row(following), following)
+    filled, _ = execute(run.input, [order], run.market.row(following), following)
     # The run dies after the fill is stored and before the order's status and the portfolio are.
     run.orders.save_fills(filled, BOOK)
     trade(loaded, prices, following)
@@ -128,7 +132,8 @@ def test_settlement_interrupted_after_the_statuses_still_books_the_fills(
     before = run.state.latest_portfolio(BOOK)
     assert before is not None
     # Everything of the settlement happened but the last write.
-    expected = trading._roll(run, before)
+    with book_turn(run) as turn:
+        expected = settle_book(turn, before)
     trade(loaded, prices, following)
     assert run.state.portfolio(BOOK, following) == expected
     assert trading.reconcile(run.plan, run)["differences"] == 0
@@ -173,7 +178,7 @@ def test_a_task_without_its_predecessor_says_which_one_is_missing(loaded: Settin
 
 def test_a_book_does_not_go_back_in_time(loaded: Settings, prices: Path) -> None:
     trade(loaded, prices, date(2021, 1, 5))
-    with pytest.raises(SessionError, match="book demo-test is already at 2021-01-05; session 2021-01-04"):
+    with pytest.raises(OvertakenSessionError, match=r"session 2021-01-04 of book demo-test is over: .* 2021-01-05"):
         trade(loaded, prices, date(2021, 1, 4))
 
 

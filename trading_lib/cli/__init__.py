@@ -13,6 +13,7 @@ import typer
 
 from trading_lib.cli.approvals import app as approvals_app
 from trading_lib.cli.audit import app as audit_app
+from trading_lib.cli.books import app as books_app
 from trading_lib.cli.data import app as data_app
 from trading_lib.cli.database import app as database_app
 from trading_lib.cli.experiments import app as experiments_app
@@ -34,6 +35,7 @@ for group in (
     research_app,
     experiments_app,
     trade_app,
+    books_app,
     approvals_app,
     data_app,
     quality_app,

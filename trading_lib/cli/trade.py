@@ -80,7 +80,12 @@ def run_daily(
 
     settings = load_settings()
     plan = market_data.plan(session, source, str(data) if data else None, book, settings)
-    run(plan, settings, None if as_json else lambda line: typer.echo(f"  {line}", err=True))
+    results = run(plan, settings, None if as_json else lambda line: typer.echo(f"  {line}", err=True))
+    closed = results["settle"].get("closed_by_repair") or results["orders"].get("closed_by_repair")
+    if closed is not None:
+        line = f"session {plan['session']} of book {plan['book']} was closed by repair {closed}: nothing was traded"
+        show({"book": plan["book"], "session": plan["session"], "closed_by_repair": closed}, as_json, [line])
+        return
     summary = session_summary(plan["book"], plan["session"], settings)
     show(summary, as_json, render(summary).splitlines())
 

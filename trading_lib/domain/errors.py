@@ -44,6 +44,10 @@ class SessionError(InputError):
     """A date is no trading session, or lies in the future."""
 
 
+class OvertakenSessionError(SessionError):
+    """A newer session of the book has begun, so an older one may not decide, store intents or place any more."""
+
+
 class StorageUnavailableError(InputError):
     """The database cannot be reached or is not at the expected schema revision."""
 

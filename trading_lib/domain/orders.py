@@ -40,7 +40,7 @@ class OrderStatus(StrEnum):
 
 
 class OrderEvent(StrEnum):
-    """What can happen to an order."""
+    """What can happen to an order. VOID changes no status: a repair strikes a simulated fill of a finished order."""
 
     DENY = "DENY"
     SUBMIT = "SUBMIT"
@@ -49,6 +49,7 @@ class OrderEvent(StrEnum):
     PARTIAL_FILL = "PARTIAL_FILL"
     FILL = "FILL"
     CANCEL = "CANCEL"
+    VOID = "VOID"
 
 
 # SUBMIT moves to UNKNOWN: between sending and the answer nothing is known, and a crash leaves exactly that.
@@ -69,6 +70,7 @@ TRANSITIONS: Mapping[tuple[OrderStatus, OrderEvent], OrderStatus] = {
     (OrderStatus.PARTIALLY_FILLED, OrderEvent.CANCEL): OrderStatus.CANCELLED,
 }
 
+OPEN_STATUSES = (OrderStatus.UNKNOWN, OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED)
 TERMINAL_STATUSES = frozenset({OrderStatus.DENIED, OrderStatus.FILLED, OrderStatus.REJECTED, OrderStatus.CANCELLED})
 
 

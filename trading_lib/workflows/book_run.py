@@ -36,6 +36,8 @@ class BookRun:
     ----------
     market
         As known at the session's decision time, or a longer one: a view never looks past its session.
+    market_was_given
+        Whether it is a longer one that replayed sessions share.
     """
 
     settings: Settings
@@ -44,6 +46,7 @@ class BookRun:
     book: Book
     market: Market
     engine: Engine
+    market_was_given: bool = False
 
     @classmethod
     def open(
@@ -62,7 +65,7 @@ class BookRun:
         loaded = market or market_from_store(
             market_store(active, connection), source, active.configuration.universe, active.calendar, session
         )
-        return cls(active, plan, session, book, loaded, connection)
+        return cls(active, plan, session, book, loaded, connection, market is not None)
 
     @property
     def state(self) -> StateStore:

@@ -6,6 +6,7 @@ same inputs changes nothing; a decision once stored stands.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -14,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from trading_lib.accounting.reconcile import unexplained_differences
-from trading_lib.backtest.trading_session import execute, settle_row
 from trading_lib.decision import (
     FIRST_SESSION,
     SleeveHistory,
@@ -25,9 +25,9 @@ from trading_lib.decision import (
     signal_stage,
     target_stage,
 )
-from trading_lib.domain.errors import SessionError, TradingError
+from trading_lib.domain.errors import TradingError
 from trading_lib.domain.funding import Settlement
-from trading_lib.domain.orders import Fill, Order, OrderEvent, OrderStatus
+from trading_lib.domain.orders import OPEN_STATUSES, Order, OrderEvent, OrderStatus
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.prices import VOLATILITY_INDEX
 from trading_lib.domain.records import DecisionRecord
@@ -39,7 +39,9 @@ from trading_lib.strategies.signals import describe_signals
 from trading_lib.workflows import approvals, fetching, market_data
 from trading_lib.workflows.backtesting import code_version
 from trading_lib.workflows.book_run import BookRun
+from trading_lib.workflows.book_turns import BookTurn, closed_session, take_turn
 from trading_lib.workflows.settings import Settings, load_settings
+from trading_lib.workflows.settlement import settle_book
 from trading_lib.workflows.sources import market_store
 from trading_lib.workflows.stage_records import (
     assessment_record,
@@ -52,7 +54,6 @@ from trading_lib.workflows.stage_records import (
 
 Plan = dict[str, Any]
 Result = dict[str, Any]
-OPEN_STATUSES = (OrderStatus.UNKNOWN, OrderStatus.WORKING, OrderStatus.PARTIALLY_FILLED)
 
 
 def decision_time(plan: Plan, settings: Settings | None = None) -> str:
@@ -65,21 +66,24 @@ def settle(plan: Plan, run: BookRun | None = None) -> Result:
     """Bring the book from its last session to this one: corporate actions, fills at the opening, marking."""
     if run is None:
         fetch_late_volatility_index(plan)
-    active = run or BookRun.open(plan)
+    return take_turn(run or BookRun.open(plan), _settle, _is_settled)
+
+
+def _settle(turn: BookTurn) -> Result:
+    active = turn.run
     name, session = active.book.name, active.session
-    known = active.state.portfolio(name, session)
-    if known is not None:
-        return _settled(active, known)
-    last = active.state.latest_portfolio(name)
-    if last is not None and last.session > session:
-        raise SessionError(
-            f"book {name} is already at {last.session}; session {session} would go back in time",
-            "name another book with --book",
-        )
-    with active.orders.book_lock(name):
-        portfolio = Portfolio.opened(session, active.book.initial_cash) if last is None else _roll(active, last)
+    portfolio = active.state.portfolio(name, session)
+    if portfolio is None:
+        last = active.state.latest_portfolio(name)
+        portfolio = Portfolio.opened(session, active.book.initial_cash) if last is None else settle_book(turn, last)
+        turn.lock.ensure_held()
         active.state.save_portfolio(name, portfolio)
-    return _settled(active, portfolio)
+    fills = active.orders.fills(name, session)
+    return {"session": session.isoformat(), "nav": str(portfolio.nav), "fills": len(fills)}
+
+
+def _is_settled(run: BookRun) -> bool:
+    return run.state.portfolio(run.book.name, run.session) is not None
 
 
 def fetch_late_volatility_index(plan: Plan) -> None:
@@ -93,46 +97,13 @@ def fetch_late_volatility_index(plan: Plan) -> None:
         fetching.ingest_range(plan, ["volatility_index"], first, session, settings)
 
 
-def _roll(run: BookRun, portfolio: Portfolio) -> Portfolio:
-    """Settle every session after the portfolio's, up to the run's."""
-    data = run.input
-    working = [order for order, _ in run.orders.orders(run.book.name, statuses=OPEN_STATUSES)]
-    traded = [*portfolio.positions, *portfolio.perpetuals, *(order.symbol for order in working)]
-    data.universe.require_known(traded, f"book {run.book.name}")
-    known_fills = run.orders.fills(run.book.name)
-    for row in range(run.market.row(portfolio.session) + 1, run.market.row(run.session) + 1):
-        day: date = run.market.panel.sessions[row].item()
-        filled, cancelled = execute(data, working, row, day)
-        _record_executions(run, filled, cancelled)
-        earlier = [fill for fill in known_fills if fill.session == day]
-        portfolio = settle_row(data, portfolio, row, day, _in_order([*earlier, *filled]))
-        working = []
-    return portfolio
-
-
-def _in_order(fills: list[Fill]) -> list[Fill]:
-    """Each fill once, whether it was stored by an interrupted run or has just been made."""
-    return list({fill.trade_id: fill for fill in fills}.values())
-
-
-def _record_executions(run: BookRun, filled: list[Fill], cancelled: list[str]) -> None:
-    for fill in filled:
-        # The fill is stored before the status, so an interrupted run finds it again.
-        run.orders.save_fills([fill], run.book.name)
-        run.orders.record(fill.client_order_id, OrderEvent.FILL, fill.filled_at, broker=SIMULATED_BROKER)
-    for order_id in cancelled:
-        now = run.settings.clock()
-        run.orders.record(order_id, OrderEvent.CANCEL, now, detail="no opening price: the day order expired")
-
-
-def _settled(run: BookRun, portfolio: Portfolio) -> Result:
-    fills = run.orders.fills(run.book.name, run.session)
-    return {"session": run.session.isoformat(), "nav": str(portfolio.nav), "fills": len(fills)}
-
-
 def signals(plan: Plan, run: BookRun | None = None) -> Result:
     """Read the regime and generate the signals."""
-    active = run or BookRun.open(plan)
+    return take_turn(run or BookRun.open(plan), _signals, _has_stage("signals"))
+
+
+def _signals(turn: BookTurn) -> Result:
+    active = turn.run
     active.portfolio()
     regime, panel = signal_stage(active.view, active.decision_config)
     active.state.save_stage(active.book.name, active.session, "signals", signals_record(regime, panel))
@@ -141,7 +112,11 @@ def signals(plan: Plan, run: BookRun | None = None) -> Result:
 
 def targets(plan: Plan, run: BookRun | None = None) -> Result:
     """Blend the sleeves, apply the constraints, and log every signal with its reason."""
-    active = run or BookRun.open(plan)
+    return take_turn(run or BookRun.open(plan), _targets, _has_stage("targets"))
+
+
+def _targets(turn: BookTurn) -> Result:
+    active = turn.run
     view, config, portfolio = active.view, active.decision_config, active.portfolio()
     regime, panel = signals_from(active.stage("signals"))
     held = held_weights(view.universe, portfolio)
@@ -167,7 +142,11 @@ def _sleeve_history(run: BookRun) -> SleeveHistory:
 
 def risk(plan: Plan, run: BookRun | None = None) -> Result:
     """Apply risk control and store the next risk state with its events."""
-    active = run or BookRun.open(plan)
+    return take_turn(run or BookRun.open(plan), _risk, _has_stage("risk"))
+
+
+def _risk(turn: BookTurn) -> Result:
+    active = turn.run
     name, portfolio, view = active.book.name, active.portfolio(), active.view
     regime, panel = signals_from(active.stage("signals"))
     weights = targets_from(active.stage("targets"))
@@ -187,8 +166,12 @@ def _risk_state_before(run: BookRun, portfolio: Portfolio) -> RiskState:
 
 
 def orders(plan: Plan, run: BookRun | None = None) -> Result:
-    """Generate the orders, store their intents, deny those the pre-trade checks refuse, store the decision."""
-    active = run or BookRun.open(plan)
+    """Generate the orders, store their intents and the decision."""
+    return take_turn(run or BookRun.open(plan), _orders, _is_decided)
+
+
+def _orders(turn: BookTurn) -> Result:
+    active = turn.run
     name, session, view, portfolio = active.book.name, active.session, active.view, active.portfolio()
     signal_record = active.stage("signals")
     _, panel = signals_from(signal_record)
@@ -196,6 +179,7 @@ def orders(plan: Plan, run: BookRun | None = None) -> Result:
     held = held_weights(view.universe, portfolio)
     wanted = targets_from(active.stage("targets"))
     batch = order_stage(view, panel, wanted, assessment, held, portfolio, name, active.decision_config)
+    turn.lock.ensure_held()
     stored = active.orders.store_intents(batch.orders, active.settings.clock())
     record = {"client_order_ids": [order.client_order_id for order in batch.orders], "skipped": batch.skipped}
     active.state.save_stage(name, session, "orders", record)
@@ -219,39 +203,59 @@ def orders(plan: Plan, run: BookRun | None = None) -> Result:
 
 
 def place(plan: Plan, run: BookRun | None = None) -> Result:
-    """Send what is intended, each order once, under the book's lock.
+    """Send what is intended, each order once.
 
     The paper broker accepts an order for the next opening. An order found in status UNKNOWN was sent by a run that
     died before the answer: the paper broker is asked by id, and knows it.
     """
-    active = run or BookRun.open(plan)
-    name, session = active.book.name, active.session
+    return take_turn(run or BookRun.open(plan), _place, _is_placed)
+
+
+def _place(turn: BookTurn) -> Result:
+    active = turn.run
     denied = sent = 0
-    with active.orders.book_lock(name):
-        found = active.orders.orders(name, session=session)
-        context = _pre_trade_context(active, tuple(order for order, _ in found)) if found else None
-        for order, status in found:
-            if context and status is OrderStatus.INTENDED:
-                # The switch is read for every order: it may be thrown while earlier ones are on their way.
-                reason = deny_reason(order, replace(context, kill_switch=active.kill_switch.is_on()))
-                if reason:
-                    active.orders.record(order.client_order_id, OrderEvent.DENY, active.settings.clock(), reason)
-                    denied += 1
-                    continue
-                active.orders.record(
-                    order.client_order_id, OrderEvent.SUBMIT, active.settings.clock(), broker=SIMULATED_BROKER
-                )
-                status = OrderStatus.UNKNOWN
-            if status is OrderStatus.UNKNOWN:
-                active.orders.record(
-                    order.client_order_id,
-                    OrderEvent.ACCEPT,
-                    active.settings.clock(),
-                    broker=SIMULATED_BROKER,
-                    broker_order_id=order.client_order_id,
-                )
-                sent += 1
+    found = active.orders.orders(active.book.name, session=active.session)
+    context = _pre_trade_context(active, tuple(order for order, _ in found)) if found else None
+    for order, status in found:
+        if context and status is OrderStatus.INTENDED:
+            # The switch is read for every order: it may be thrown while earlier ones are on their way.
+            reason = deny_reason(order, replace(context, kill_switch=active.kill_switch.is_on()))
+            turn.lock.ensure_held()
+            if reason:
+                active.orders.record(order.client_order_id, OrderEvent.DENY, active.settings.clock(), reason)
+                denied += 1
+                continue
+            active.orders.record(
+                order.client_order_id, OrderEvent.SUBMIT, active.settings.clock(), broker=SIMULATED_BROKER
+            )
+            status = OrderStatus.UNKNOWN
+        if status is OrderStatus.UNKNOWN:
+            active.orders.record(
+                order.client_order_id,
+                OrderEvent.ACCEPT,
+                active.settings.clock(),
+                broker=SIMULATED_BROKER,
+                broker_order_id=order.client_order_id,
+            )
+            sent += 1
     return {"sent": sent, "denied": denied, "broker": SIMULATED_BROKER}
+
+
+def _has_stage(name: str) -> Callable[[BookRun], bool]:
+    def is_stored(run: BookRun) -> bool:
+        return run.state.stage(run.book.name, run.session, name) is not None
+
+    return is_stored
+
+
+def _is_decided(run: BookRun) -> bool:
+    return run.state.decision(run.book.name, run.session) is not None
+
+
+def _is_placed(run: BookRun) -> bool:
+    name, session = run.book.name, run.session
+    unknown = run.orders.orders(name, session=session, statuses=[OrderStatus.UNKNOWN])
+    return _is_decided(run) and not unknown and not run.orders.never_sent(name, session)
 
 
 def _pre_trade_context(run: BookRun, orders: tuple[Order, ...]) -> PreTradeContext:
@@ -262,6 +266,8 @@ def _pre_trade_context(run: BookRun, orders: tuple[Order, ...]) -> PreTradeConte
 def fills(plan: Plan, run: BookRun | None = None) -> Result:
     """Report the session's executions and what still works; orders placed today fill at the next opening."""
     active = run or BookRun.open(plan)
+    if closed := closed_session(active):
+        return closed
     name, session = active.book.name, active.session
     booked = active.orders.fills(name, session)
     working = active.orders.orders(name, statuses=OPEN_STATUSES)
@@ -272,6 +278,8 @@ def fills(plan: Plan, run: BookRun | None = None) -> Result:
 def reconcile(plan: Plan, run: BookRun | None = None) -> Result:
     """Rebuild positions and cash from the fills and compare them with the stored portfolio."""
     active = run or BookRun.open(plan)
+    if closed := closed_session(active):
+        return closed
     portfolio, name = active.portfolio(), active.book.name
     executed = [fill for fill in active.orders.fills(name) if fill.session <= active.session]
     differences = unexplained_differences(
@@ -311,6 +319,8 @@ def _splits(run: BookRun) -> list[tuple[date, str, Decimal]]:
 def report(plan: Plan, run: BookRun | None = None) -> Result:
     """Say in a few figures what the session came to."""
     active = run or BookRun.open(plan)
+    if closed := closed_session(active):
+        return closed
     portfolio, name = active.portfolio(), active.book.name
     sessions_and_nav = active.state.nav_history(name)
     peak = max(float(nav) for _, nav in sessions_and_nav)

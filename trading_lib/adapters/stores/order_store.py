@@ -11,14 +11,14 @@ from typing import Any
 from sqlalchemy import Connection, Engine, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from trading_lib.adapters.stores.book_lock import book_lock
+from trading_lib.adapters.stores.book_lock import WAIT_SECONDS, BookLock, book_lock
 from trading_lib.adapters.stores.order_rows import fill_from, fill_row, intent_row, order_from
 from trading_lib.adapters.stores.schema import fills as fills_table
 from trading_lib.adapters.stores.schema import order_events, order_intents
 from trading_lib.adapters.stores.schema import orders as orders_table
 from trading_lib.adapters.stores.write_once import insert_once, writing
 from trading_lib.domain.errors import InputError
-from trading_lib.domain.orders import Fill, Order, OrderEvent, OrderStatus, next_status
+from trading_lib.domain.orders import TERMINAL_STATUSES, Fill, Order, OrderEvent, OrderStatus, next_status
 from trading_lib.domain.sessions import require_aware
 
 
@@ -73,19 +73,7 @@ class OrderStore:
         with self._engine.begin() as connection:
             row = _locked(connection, client_order_id)
             status = next_status(OrderStatus(row.status), event)
-            known = select(func.coalesce(func.max(order_events.c.sequence), 0) + 1).where(
-                order_events.c.client_order_id == client_order_id
-            )
-            connection.execute(
-                insert(order_events).values(
-                    client_order_id=client_order_id,
-                    sequence=known.scalar_subquery(),
-                    event=str(event),
-                    status=str(status),
-                    at=moment,
-                    detail=detail,
-                )
-            )
+            _append_event(connection, client_order_id, event, status, moment, detail)
             changes: dict[str, Any] = {"status": str(status), "detail": detail, "updated_at": moment}
             changes |= {"broker": broker} if broker is not None else {}
             changes |= {"broker_order_id": broker_order_id} if broker_order_id is not None else {}
@@ -95,7 +83,11 @@ class OrderStore:
         return status
 
     def orders(
-        self, book: str, session: date | None = None, statuses: Collection[OrderStatus] | None = None
+        self,
+        book: str,
+        session: date | None = None,
+        statuses: Collection[OrderStatus] | None = None,
+        identities: Collection[str] | None = None,
     ) -> list[tuple[Order, OrderStatus]]:
         """Return the orders of a book with their status, by session and id."""
         query = select(order_intents, orders_table.c.status).join(orders_table).where(order_intents.c.book == book)
@@ -103,10 +95,23 @@ class OrderStore:
             query = query.where(order_intents.c.session == session)
         if statuses is not None:
             query = query.where(orders_table.c.status.in_([str(status) for status in statuses]))
+        if identities is not None:
+            query = query.where(order_intents.c.client_order_id.in_(identities))
         query = query.order_by(order_intents.c.session, order_intents.c.client_order_id)
         with self._engine.connect() as connection:
             rows = connection.execute(query).mappings().all()
         return [(order_from(row), OrderStatus(row["status"])) for row in rows]
+
+    def never_sent(self, book: str, session: date | None = None) -> list[Order]:
+        """Return orders that were decided, but neither denied nor sent: still intended, or cancelled as too late."""
+        table = orders_table
+        unsent = table.c.status.in_([str(OrderStatus.INTENDED), str(OrderStatus.CANCELLED)]) & table.c.broker.is_(None)
+        query = select(order_intents).join(table).where(order_intents.c.book == book, unsent)
+        if session is not None:
+            query = query.where(order_intents.c.session == session)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(order_intents.c.session, order_intents.c.client_order_id))
+            return [order_from(row) for row in rows.mappings()]
 
     def events(self, client_order_id: str) -> list[tuple[OrderEvent, OrderStatus, datetime, str]]:
         """Return the life of an order: event, status after it, time, detail, in the order they happened."""
@@ -153,26 +158,60 @@ class OrderStore:
             if new:
                 total = (
                     select(func.coalesce(func.sum(fills_table.c.quantity), 0))
-                    .where(fills_table.c.client_order_id == orders_table.c.client_order_id)
+                    .where(
+                        fills_table.c.client_order_id == orders_table.c.client_order_id,
+                        fills_table.c.voided_by.is_(None),
+                    )
                     .scalar_subquery()
                 )
                 touched = orders_table.c.client_order_id.in_({fill.client_order_id for fill in fills})
                 connection.execute(update(orders_table).where(touched).values(filled_quantity=total))
         return new
 
+    def void_fill(self, fill: Fill, repair: int, at: datetime, detail: str) -> None:
+        """Strike a fill that a repair found impossible: it stays stored, names the repair, and no read returns it.
+
+        A finished order stays what it is and tells of it in its events; an open one is cancelled. Only `book repair`
+        calls this, for simulated fills that no portfolio has booked.
+        """
+        moment, identity = require_aware(at, "at"), fill.client_order_id
+        with self._engine.begin() as connection:
+            status = OrderStatus(_locked(connection, identity).status)
+            open_still = status not in TERMINAL_STATUSES
+            event = OrderEvent.CANCEL if open_still else OrderEvent.VOID
+            after = next_status(status, event) if open_still else status
+            _append_event(connection, identity, event, after, moment, detail)
+            same = (fills_table.c.broker == fill.broker) & (fills_table.c.trade_id == fill.trade_id)
+            connection.execute(update(fills_table).where(same).values(voided_by=repair))
+            changes = {"status": str(after), "detail": detail, "updated_at": moment, "filled_quantity": Decimal(0)}
+            connection.execute(update(orders_table).where(orders_table.c.client_order_id == identity).values(changes))
+
     def fills(self, book: str, session: date | None = None) -> list[Fill]:
-        """Return the fills of a book, by time, broker and trade id."""
+        """Return the fills of a book that stand, by time, broker and trade id."""
         table = fills_table
-        query = select(table).where(table.c.book == book)
+        query = select(table).where(table.c.book == book, table.c.voided_by.is_(None))
         if session is not None:
             query = query.where(table.c.session == session)
         with self._engine.connect() as connection:
             rows = connection.execute(query.order_by(table.c.filled_at, table.c.broker, table.c.trade_id)).mappings()
             return [fill_from(row) for row in rows]
 
-    def book_lock(self, book: str, wait_seconds: float = 30.0) -> AbstractContextManager[None]:
-        """Lock a book while placing its orders; see `trading_lib.adapters.stores.book_lock.book_lock`."""
+    def book_lock(self, book: str, wait_seconds: float = WAIT_SECONDS) -> AbstractContextManager[BookLock]:
+        """Lock a book while working on it; see `trading_lib.adapters.stores.book_lock.book_lock`."""
         return book_lock(self._engine, book, wait_seconds)
+
+
+def _append_event(
+    connection: Connection, client_order_id: str, event: OrderEvent, status: OrderStatus, moment: datetime, detail: str
+) -> None:
+    following = select(func.coalesce(func.max(order_events.c.sequence), 0) + 1).where(
+        order_events.c.client_order_id == client_order_id
+    )
+    values = {"event": str(event), "status": str(status), "at": moment, "detail": detail}
+    statement = insert(order_events).values(
+        client_order_id=client_order_id, sequence=following.scalar_subquery(), **values
+    )
+    connection.execute(statement)
 
 
 def _intended(row: dict[str, Any], moment: datetime) -> dict[str, Any]:

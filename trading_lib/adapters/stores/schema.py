@@ -281,11 +281,28 @@ fills = Table(
     _required("reference_price", Numeric),
     _required("commission", Numeric),
     _instant("filled_at"),
+    Column("voided_by", Integer, ForeignKey("book_repairs.number")),
     _one_of("side", Side),
     _positive("quantity"),
     _positive("price"),
     Index(None, "book", "session"),
     Index(None, "client_order_id"),
+)
+
+# What `book repair` did to a book that could not go on by itself; rows are only ever added.
+book_repairs = Table(
+    "book_repairs",
+    metadata,
+    Column("number", Integer, primary_key=True, nullable=False, autoincrement=False),
+    _book(),
+    _required("session", Date),
+    _required("action", Text),
+    _required("subject", Text),
+    _required("detail", Text),
+    _required("note", Text),
+    _required("repaired_by", Text),
+    _instant("repaired_at"),
+    Index(None, "book", "session"),
 )
 
 portfolio_state = Table(

@@ -7,12 +7,13 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Engine, Table, func, select
+from sqlalchemy import Engine, Table, func, select, union_all
 
 from trading_lib.adapters.stores.payloads import content_hash, decode, encode
 from trading_lib.adapters.stores.schema import (
     decision_stages,
     decisions,
+    order_intents,
     portfolio_state,
     risk_events,
     risk_state,
@@ -130,6 +131,19 @@ class StateStore:
         with self._engine.connect() as connection:
             newest: date | None = connection.execute(query).scalar_one()
         return newest
+
+    def decided_sessions(self, book: str) -> set[date]:
+        """Sessions with a stored decision."""
+        with self._engine.connect() as connection:
+            return set(connection.execute(select(decisions.c.session).where(decisions.c.book == book)).scalars())
+
+    def newest_session(self, book: str) -> date | None:
+        """Newest session of which a book has a portfolio, stage, risk state, decision or order; None for a new book."""
+        tables = (portfolio_state, decision_stages, risk_state, decisions, order_intents)
+        newest = [select(func.max(table.c.session).label("session")).where(table.c.book == book) for table in tables]
+        with self._engine.connect() as connection:
+            found: date | None = connection.execute(select(func.max(union_all(*newest).subquery().c.session))).scalar()
+        return found
 
     def save_signals(self, book: str, signals: Sequence[TradeSignal], actual_weights: Mapping[str, float]) -> bool:
         """Store the signals of one session; a symbol absent from ``actual_weights`` has weight 0."""

@@ -1,0 +1,109 @@
+"""Bringing a book from its last session to a newer one: corporate actions, fills at the openings, marking.
+
+Every session in between is settled from what was known at its own decision time, so it does not matter whether it was
+settled then or is caught up with later, after a vendor corrected a price.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from trading_lib.backtest.trading_session import BacktestInput, execute, settle_row
+from trading_lib.domain.orders import OPEN_STATUSES, Fill, Order, OrderEvent, OrderStatus
+from trading_lib.domain.portfolio import Portfolio
+from trading_lib.execution.simulated import SIMULATED_BROKER
+from trading_lib.workflows.backtesting import backtest_input
+from trading_lib.workflows.book_run import BookRun
+from trading_lib.workflows.book_turns import BookTurn
+from trading_lib.workflows.market import Market, market_from_store
+from trading_lib.workflows.sources import market_store
+
+Working = list[tuple[Order, OrderStatus]]
+
+
+def settle_book(turn: BookTurn, portfolio: Portfolio) -> Portfolio:
+    """Settle every session after the portfolio's, up to the run's, and store what filled on the way."""
+    run = turn.run
+    cancel_unsent(run)
+    booked = [fill for fill in run.orders.fills(run.book.name) if fill.session > portfolio.session]
+    working = _working(run, booked)
+    traded = [*portfolio.positions, *portfolio.perpetuals, *(order.symbol for order, _ in working)]
+    run.settings.configuration.universe.require_known(traded, f"book {run.book.name}")
+    for day in _sessions_after(run, portfolio.session):
+        portfolio = _settle_session(turn, portfolio, day, working, [fill for fill in booked if fill.session == day])
+        working = []
+    return portfolio
+
+
+def cancel_unsent(run: BookRun) -> int:
+    """Cancel what earlier sessions decided and never sent: its opening has passed."""
+    unsent = run.orders.orders(run.book.name, statuses=[OrderStatus.INTENDED])
+    missed = [order for order, _ in unsent if order.session < run.session]
+    for order in missed:
+        detail = f"never sent: session {run.session} began before it was"
+        run.orders.record(order.client_order_id, OrderEvent.CANCEL, run.settings.clock(), detail)
+    return len(missed)
+
+
+def _working(run: BookRun, booked: list[Fill]) -> Working:
+    """Orders that wait for their opening, and those an interrupted settlement has filled, as the decision listed them.
+
+    With all of them the executions come out as they would have without the interruption.
+    """
+    name = run.book.name
+    found = run.orders.orders(name, statuses=OPEN_STATUSES)
+    again = {fill.client_order_id for fill in booked} - {order.client_order_id for order, _ in found}
+    found += run.orders.orders(name, identities=again) if again else []
+    places: dict[str, int] = {}
+    for session in sorted({order.session for order, _ in found}):
+        record = run.state.stage(name, session, "orders") or {"client_order_ids": []}
+        places |= {identity: len(places) + at for at, identity in enumerate(record["client_order_ids"])}
+    return sorted(found, key=lambda entry: (places.get(entry[0].client_order_id, len(places)), entry[0].session))
+
+
+def _sessions_after(run: BookRun, session: date) -> list[date]:
+    first, last = run.market.row(session) + 1, run.market.row(run.session) + 1
+    days: list[date] = run.market.panel.sessions[first:last].astype(object).tolist()
+    return days
+
+
+def _settle_session(turn: BookTurn, portfolio: Portfolio, day: date, working: Working, booked: list[Fill]) -> Portfolio:
+    run = turn.run
+    data, row = _input_at(run, day)
+    filled, cancelled = execute(data, [order for order, _ in working], row, day)
+    known = {fill.trade_id: fill for fill in booked}
+    # What is stored has happened, whatever the prices say now.
+    filled = [known.get(fill.trade_id, fill) for fill in filled]
+    made = {fill.trade_id for fill in filled}
+    done = {fill.client_order_id for fill in booked}
+    # Booked before anything is stored: an execution the book cannot bear leaves no trace.
+    settled = settle_row(data, portfolio, row, day, [*(f for f in booked if f.trade_id not in made), *filled])
+    turn.lock.ensure_held()
+    statuses = {order.client_order_id: status for order, status in working}
+    for fill in filled:
+        _record_fill(run, fill, statuses[fill.client_order_id])
+    for identity in cancelled:
+        if identity not in done and statuses[identity] in OPEN_STATUSES:
+            detail = "no opening price: the day order expired"
+            run.orders.record(identity, OrderEvent.CANCEL, run.settings.clock(), detail)
+    return settled
+
+
+def _record_fill(run: BookRun, fill: Fill, status: OrderStatus) -> None:
+    # The fill is stored before the status, so an interrupted run finds it again.
+    run.orders.save_fills([fill], run.book.name)
+    if status in OPEN_STATUSES:
+        run.orders.record(fill.client_order_id, OrderEvent.FILL, fill.filled_at, broker=SIMULATED_BROKER)
+
+
+def _input_at(run: BookRun, day: date) -> tuple[BacktestInput, int]:
+    """Return what was known at the decision time of ``day``, and its row."""
+    market = run.market if day == run.session or run.market_was_given else _market_at(run, day)
+    return backtest_input(run.settings, market, run.book.name), market.row(day)
+
+
+def _market_at(run: BookRun, day: date) -> Market:
+    settings = run.settings
+    store = market_store(settings, run.engine)
+    source, universe = run.plan["source_name"], settings.configuration.universe
+    return market_from_store(store, source, universe, settings.calendar, day)
