@@ -17,6 +17,7 @@ app.add_typer(book_app, name="book")
 @book_app.command("repair")
 def repair(
     book: Annotated[str, typer.Option("--book", help="Book to repair.", show_default=False)],
+    session: Annotated[str | None, typer.Option("--session", help="A refused session, to close in any case.")] = None,
     note: Annotated[str, typer.Option("--note", help="Why, for the record.")] = "",
     by: Annotated[str | None, typer.Option("--by", help="Who repairs it, default the user of this computer.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
@@ -28,9 +29,11 @@ def repair(
 
     Example: trading book repair --book paper --note "two schedulers ran on Monday"
     """
+    from trading_lib.domain.sessions import parse_session
     from trading_lib.workflows.book_repair import repair_book
 
-    result: dict[str, Any] = repair_book(book, by or getpass.getuser(), note, dry_run)
+    refused = parse_session(session) if session else None
+    result: dict[str, Any] = repair_book(book, by or getpass.getuser(), note, refused, dry_run)
     verb = "would be done" if dry_run else "done"
     lines = [f"{step['action']:<15} {step['session']}  {step['subject']}: {step['detail']}" for step in result["steps"]]
     lines.append(f"book {book} is at session {result['book_is_at']}; {len(lines)} steps {verb}")

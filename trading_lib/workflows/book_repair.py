@@ -53,7 +53,14 @@ class _Book:
         self.unfinished = self.orders.orders(name, statuses=UNFINISHED)
 
 
-def repair_book(book: str, by: str, note: str = "", dry_run: bool = False, settings: Settings | None = None) -> Result:
+def repair_book(
+    book: str,
+    by: str,
+    note: str = "",
+    session: date | None = None,
+    dry_run: bool = False,
+    settings: Settings | None = None,
+) -> Result:
     """Bring a book into a state from which its next session can go on.
 
     Cancels what overtaken sessions left unsent or working, completes orders whose fill was booked, strikes simulated
@@ -64,13 +71,15 @@ def repair_book(book: str, by: str, note: str = "", dry_run: bool = False, setti
     ----------
     by
         Who repairs, for the record.
+    session
+        A session that was refused, to close in any case: one from before the book's first is not looked for otherwise.
     dry_run
         Only say what would be done.
 
     Raises
     ------
     InputError
-        When there is no such book.
+        When there is no such book, or the book has not gone on from ``session``.
     """
     active = settings or load_settings()
     engine = active.engine()
@@ -79,7 +88,11 @@ def repair_book(book: str, by: str, note: str = "", dry_run: bool = False, setti
         raise InputError("a repair needs the name of who does it", "give --by NAME")
     with OrderStore(engine).book_lock(book) as lock:
         found = _Book(book, active, engine)
-        steps = [*_unsent(found), *_impossible_sales(found), *_left_behind(found), *_sessions_to_close(found)]
+        if session is not None and session >= found.newest:
+            raise InputError(
+                f"book {book} is at session {found.newest} and has not gone on from {session}", "run that session"
+            )
+        steps = [*_unsent(found), *_impossible_sales(found), *_left_behind(found), *_sessions_to_close(found, session)]
         done: list[Result] = []
         for step in steps:
             entry = {"action": str(step.action), "session": step.session.isoformat(), "subject": step.subject}
@@ -192,13 +205,13 @@ def _left_behind(book: _Book) -> list[_Step]:
     return steps
 
 
-def _sessions_to_close(book: _Book) -> list[_Step]:
+def _sessions_to_close(book: _Book, refused: date | None) -> list[_Step]:
     """Sessions before the newest that were never finished: not decided, or with orders that were never sent."""
     unsent = {order.session for order in book.orders.never_sent(book.name)}
     decisions, closed = book.state.decided_sessions(book.name), book.repairs.closed_sessions(book.name)
     steps = []
-    for moment in book.settings.calendar.between(book.opened, book.newest)[:-1]:
-        session: date = moment.item()
+    sessions: set[date] = set(book.settings.calendar.between(book.opened, book.newest)[:-1].astype(object).tolist())
+    for session in sorted(sessions | ({refused} if refused else set())):
         decided = session in decisions
         if (decided and session not in unsent) or session in closed:
             continue

@@ -44,7 +44,7 @@ class BookTurn:
         raise OvertakenSessionError(
             f"session {session} of book {book} is over: the book has gone on to session {self.newer}, so nothing of"
             f" {session} is decided or sent any more",
-            f"`trading book repair --book {book}` records what was missed; its tasks then end without an error",
+            f"`trading book repair --book {book} --session {session}` records what was missed; then its tasks end well",
         )
 
 

@@ -36,7 +36,7 @@ def trade_session(
     engine: Engine | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Run the trading tasks of one session on stored data.
+    """Run the trading tasks of one session on stored data; another session of the book waits until they are done.
 
     Parameters
     ----------
@@ -45,8 +45,9 @@ def trade_session(
     """
     run = BookRun.open(plan, settings, market, engine)
     results: dict[str, Any] = {}
-    for task in trading.TRADE_TASKS:
-        results[task.__name__] = task(plan, run)
-        if progress:
-            progress(f"{task.__name__}: {results[task.__name__]}")
+    with run.orders.session_lock(run.book.name):
+        for task in trading.TRADE_TASKS:
+            results[task.__name__] = task(plan, run)
+            if progress:
+                progress(f"{task.__name__}: {results[task.__name__]}")
     return results

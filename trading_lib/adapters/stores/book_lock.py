@@ -14,8 +14,10 @@ from trading_lib.adapters.stores.revisions import lock_key
 from trading_lib.domain.errors import TradingError
 
 BOOK_LOCK = "book"
+SESSION_LOCK = "book-session"
 # A task takes about a second; catching up a quarter of a year of missed sessions takes half a minute.
 WAIT_SECONDS = 60.0
+SESSION_WAIT_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +46,25 @@ class BookLock:
 
 
 @contextmanager
-def book_lock(engine: Engine, book: str, wait_seconds: float = WAIT_SECONDS) -> Iterator[BookLock]:
-    """Hold the book's advisory lock; the database frees it when this process or its connection dies.
+def book_lock(
+    engine: Engine, book: str, wait_seconds: float = WAIT_SECONDS, name: str = BOOK_LOCK
+) -> Iterator[BookLock]:
+    """Hold an advisory lock of the book; the database frees it when this process or its connection dies.
 
     It is not re-entrant: asking again inside the block waits for itself and fails.
+
+    Parameters
+    ----------
+    name
+        `BOOK_LOCK` for a task; `SESSION_LOCK`, taken before it, for a process that runs all tasks of a session, so that
+        two sessions started together run one after the other.
 
     Raises
     ------
     TradingError
         When another process holds it for longer than ``wait_seconds``.
     """
-    key = {"key": lock_key(BOOK_LOCK, book)}
+    key = {"key": lock_key(name, book)}
     with engine.connect() as connection:
         lock = _acquire(connection, book, key, wait_seconds)
         try:

@@ -118,5 +118,8 @@ def _raise_unavailable(context: ExceptionContext) -> None:
     """SQLAlchemy's error hook: replace failed and lost connections, leave errors of statements alone."""
     if context.is_pre_ping or context.engine is None:
         return
+    # SQLAlchemy counts an interruption (Ctrl-C, an exit) as a lost connection; it is none of the database's making.
+    if not isinstance(context.original_exception, Exception):
+        return
     if context.connection is None or context.is_disconnect:
         raise unavailable(context.engine.url, context.original_exception) from context.original_exception

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from trading_lib.adapters.stores.book_lock import WAIT_SECONDS, BookLock, book_lock
+from trading_lib.adapters.stores.book_lock import SESSION_LOCK, SESSION_WAIT_SECONDS, WAIT_SECONDS, BookLock, book_lock
 from trading_lib.adapters.stores.order_rows import fill_from, fill_row, intent_row, order_from
 from trading_lib.adapters.stores.schema import fills as fills_table
 from trading_lib.adapters.stores.schema import order_events, order_intents
@@ -199,6 +199,10 @@ class OrderStore:
     def book_lock(self, book: str, wait_seconds: float = WAIT_SECONDS) -> AbstractContextManager[BookLock]:
         """Lock a book while working on it; see `trading_lib.adapters.stores.book_lock.book_lock`."""
         return book_lock(self._engine, book, wait_seconds)
+
+    def session_lock(self, book: str, wait_seconds: float = SESSION_WAIT_SECONDS) -> AbstractContextManager[BookLock]:
+        """Lock a book for all tasks of a session that one process runs."""
+        return book_lock(self._engine, book, wait_seconds, SESSION_LOCK)
 
 
 def _append_event(

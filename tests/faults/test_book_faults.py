@@ -1,0 +1,29 @@
+"""Random histories of a paper book with faults; the long campaign is `make faults`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.interleavings import Campaign
+from tests.faults.market import FaultMarket, make_market
+
+pytestmark = [pytest.mark.postgres, pytest.mark.no_cover]
+
+SEEDS = range(40)
+
+
+@pytest.fixture(scope="module")
+def fault_market(make_database: object, tmp_path_factory: pytest.TempPathFactory) -> FaultMarket:
+    return make_market(make_database(), Path(tmp_path_factory.mktemp("faults")))  # type: ignore[operator]
+
+
+def test_histories_with_faults_end_like_the_straight_run(fault_market: FaultMarket) -> None:
+    campaign = Campaign(fault_market)
+    outcomes = [campaign.check(seed) for seed in SEEDS]
+    print(f"seeds {SEEDS.start} to {SEEDS.stop - 1}")
+    without_refusal = sum(outcome.refusals == 0 for outcome in outcomes)
+    assert without_refusal >= 0.6 * len(outcomes)
+    assert sum(outcome.orders for outcome in outcomes) > 100
+    assert all(outcome.repaired for outcome in outcomes if outcome.refusals)
