@@ -7,7 +7,9 @@ must be the same.
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -47,6 +49,7 @@ class Outcome:
 
     seed: int
     faults: Counter[str] = field(default_factory=Counter)
+    kills: int = 0
     refusals: int = 0
     repaired: bool = False
     unsent: int = 0
@@ -72,14 +75,15 @@ def failing_at(engine: Engine, number: int, fail: Callable[[], None]) -> Iterato
 
 
 class History:
-    """One random history of one book."""
+    """One random history of one book; with ``sigkill`` a kill is a real one of a real process."""
 
-    def __init__(self, market: FaultMarket, seed: int) -> None:
+    def __init__(self, market: FaultMarket, seed: int, sigkill: bool = False) -> None:
         self.random = random.Random(seed)
-        self.book = f"demo-history-{seed}"
+        self.sigkill = sigkill
+        self.book = f"demo-{'sigkill' if sigkill else 'history'}-{seed}"
         self.outcome = Outcome(seed)
         revises = self.random.random() < 0.25
-        self.market = market.copy(f"files:revised-{seed}") if revises else market
+        self.market = market.copy(f"files:revised-{self.book}") if revises else market
         self.left: list[date] = []
 
     def play(self) -> Outcome:
@@ -117,26 +121,63 @@ class History:
         return begun
 
     def _killed(self, session: date) -> None:
-        def die() -> None:
-            raise Killed
-
-        reached = -1
-        try:
-            with failing_at(self.market.engine, self.random.randrange(1, STATEMENTS), die):
-                for at, task in enumerate(trading.TRADE_TASKS):
-                    reached = at - 1
-                    self._task(task, session)
+        statement = self.random.randrange(1, STATEMENTS)
+        reached = self._sigkilled(session, statement) if self.sigkill else self._stopped(session, statement)
+        if reached is None:
             return
-        except Killed:
-            pass
+        self.outcome.kills += 1
         choice = self.random.random()
         if choice < 0.55:
             self._tasks(session)
         elif choice < 0.8:
             # Airflow clears the failed task and those after it.
-            self._tasks(session, first=reached + 1)
+            self._tasks(session, first=reached)
         else:
             self.left.append(session)
+
+    def _stopped(self, session: date, statement: int) -> int | None:
+        """Stop the session's process before a statement; return the task it was in, None when it came to the end."""
+
+        def die() -> None:
+            raise Killed
+
+        reached = 0
+        try:
+            with failing_at(self.market.engine, statement, die):
+                for reached, task in enumerate(trading.TRADE_TASKS):  # noqa: B007 - read after the exception
+                    self._task(task, session)
+        except Killed:
+            return reached
+        return None
+
+    def _sigkilled(self, session: date, statement: int) -> int | None:
+        """Run the session in a process of its own that SIGKILL ends before a statement; like `_stopped`."""
+        self.market.run(session, self.book)
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:  # pragma: no cover - the child never reports
+            try:
+                signal.alarm(120)
+                self._die_trading(session, statement, writing)
+            finally:
+                os._exit(0)
+        os.close(writing)
+        with os.fdopen(reading, "rb") as begun:
+            reached = len(begun.read()) - 1
+        _, status = os.waitpid(child, 0)
+        if not os.WIFSIGNALED(status):
+            assert os.waitstatus_to_exitcode(status) == 0
+            return None
+        assert os.WTERMSIG(status) == signal.SIGKILL
+        return reached
+
+    def _die_trading(self, session: date, statement: int, writing: int) -> None:
+        # The parent's connections are not this process's to use or to close.
+        self.market.engine.dispose(close=False)
+        with failing_at(self.market.engine, statement, lambda: os.kill(os.getpid(), signal.SIGKILL)):
+            for task in trading.TRADE_TASKS:
+                os.write(writing, b".")
+                self._task(task, session)
 
     def _without_database(self, session: date) -> None:
         administration = self.market.engine.url.set(database="postgres").render_as_string(hide_password=False)
@@ -315,14 +356,14 @@ class Campaign:
         self.market = market
         self._straight: dict[tuple[Omissions, ...], dict[str, Any]] = {}
 
-    def check(self, seed: int) -> Outcome:
+    def check(self, seed: int, sigkill: bool = False) -> Outcome:
         """Play the history of a seed; an `AssertionError` names what differs."""
-        history = History(self.market, seed)
+        history = History(self.market, seed, sigkill)
         try:
             outcome = history.play()
             done = omissions(history.market, history.book)
             found = contents(history.market, history.book)
-            wanted = self._wanted(history.market, done, seed)
+            wanted = self._wanted(history, done)
             for name, values in wanted.items():
                 assert found[name] == values, f"seed {seed}: {name} differ from the straight run's"
             open_still = OrderStore(self.market.engine).orders(history.book, statuses=[OrderStatus.INTENDED])
@@ -334,10 +375,11 @@ class Campaign:
         outcome.unsent = sum(len(part.unsent) for part in done)
         return outcome
 
-    def _wanted(self, market: FaultMarket, done: tuple[Omissions, ...], seed: int) -> dict[str, Any]:
+    def _wanted(self, history: History, done: tuple[Omissions, ...]) -> dict[str, Any]:
+        market = history.market
         known = None if market.revised else self._straight.get(done)
         if known is None:
-            book = f"demo-straight-{seed}"
+            book = f"{history.book}-straight"
             straight_run(market, book, done)
             known = contents(market, book)
             if not market.revised:

@@ -12,6 +12,7 @@ from tests.faults.market import FaultMarket, make_market
 pytestmark = [pytest.mark.postgres, pytest.mark.no_cover]
 
 SEEDS = range(40)
+SIGKILLS = 10
 
 
 @pytest.fixture(scope="module")
@@ -27,3 +28,13 @@ def test_histories_with_faults_end_like_the_straight_run(fault_market: FaultMark
     assert without_refusal >= 0.6 * len(outcomes)
     assert sum(outcome.orders for outcome in outcomes) > 100
     assert all(outcome.repaired for outcome in outcomes if outcome.refusals)
+
+
+def test_ten_sigkills_of_real_processes_leave_a_book_that_ends_like_the_straight_run(fault_market: FaultMarket) -> None:
+    campaign = Campaign(fault_market)
+    kills = 0
+    seed = 0
+    while kills < SIGKILLS:
+        kills += campaign.check(seed, sigkill=True).kills
+        seed += 1
+    print(f"seeds 0 to {seed - 1}, {kills} kills")

@@ -12,6 +12,7 @@ import numpy as np
 
 from trading_lib.accounting.perpetuals import split_perpetuals
 from trading_lib.accounting.trades import CASH, COSTS, DIVIDENDS, REALISED, Account, book_trade, credit_dividend
+from trading_lib.domain.errors import OversoldError
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.lots import whole_lots
 from trading_lib.domain.money import exact_price, from_cents, from_micros, price_micros, to_cents, to_micros
@@ -61,7 +62,7 @@ def apply_actions(
 
 
 def apply_fills(portfolio: Portfolio, fills: Sequence[Fill]) -> Portfolio:
-    """Book executions at average cost; selling more than is held is a ValueError."""
+    """Book executions at average cost; selling more than is held is an `OversoldError`."""
     if not fills:
         return portfolio
     account = account_of(portfolio)
@@ -69,7 +70,7 @@ def apply_fills(portfolio: Portfolio, fills: Sequence[Fill]) -> Portfolio:
     for fill in fills:
         held = positions.get(fill.symbol, NO_POSITION)
         if fill.side is Side.SELL and fill.quantity > held.quantity:
-            raise ValueError(f"fill {fill.trade_id} sells {fill.quantity} {fill.symbol}, only {held.quantity} held")
+            raise OversoldError(f"fill {fill.trade_id} sells {fill.quantity} {fill.symbol}, only {held.quantity} held")
         quantity, cost = book_trade(
             account,
             to_micros(held.quantity),

@@ -128,6 +128,10 @@ class OrderTransitionError(TradingError):
     """An order event is not allowed in the order's present status."""
 
 
+class OversoldError(TradingError, ValueError):
+    """A fill sells more than is held."""
+
+
 class BreakerTransitionError(TradingError):
     """An event is not allowed in a circuit breaker's present status."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import date
 
 from trading_lib.backtest.trading_session import BacktestInput, execute, settle_row
+from trading_lib.domain.errors import OversoldError
 from trading_lib.domain.orders import OPEN_STATUSES, Fill, Order, OrderEvent, OrderStatus
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.execution.simulated import SIMULATED_BROKER
@@ -77,7 +78,14 @@ def _settle_session(turn: BookTurn, portfolio: Portfolio, day: date, working: Wo
     made = {fill.trade_id for fill in filled}
     done = {fill.client_order_id for fill in booked}
     # Booked before anything is stored: an execution the book cannot bear leaves no trace.
-    settled = settle_row(data, portfolio, row, day, [*(f for f in booked if f.trade_id not in made), *filled])
+    try:
+        settled = settle_row(data, portfolio, row, day, [*(f for f in booked if f.trade_id not in made), *filled])
+    except OversoldError as error:
+        book = run.book.name
+        raise OversoldError(
+            f"session {day} of book {book} cannot be settled: {error.problem}",
+            f"`trading book repair --book {book}` strikes what cannot have been; then run the session again",
+        ) from error
     turn.lock.ensure_held()
     statuses = {order.client_order_id: status for order, status in working}
     for fill in filled:
