@@ -39,12 +39,8 @@ def main() -> None:
         for played, failed in pool.map(_play, pieces):
             outcomes += played
             failures += failed
-            minutes = (time.monotonic() - started) / 60
-            print(
-                f"{len(outcomes)} of {len(seeds)} histories, {len(failures)} failed, {minutes:.1f} min", file=sys.stderr
-            )
-            if number == len(pieces):
-                break
+            minutes, done = (time.monotonic() - started) / 60, len(outcomes) + len(failures)
+            print(f"{done} of {len(seeds)} histories, {len(failures)} failed, {minutes:.1f} min", file=sys.stderr)
     result = _summary(outcomes, failures) | {"first_seed": seeds.start, "histories": len(seeds)}
     if not failures:
         write_evidence("book_faults", result, COVERED["book_faults"])

@@ -1,0 +1,190 @@
+"""Planted faults of the money path: each must be found by one of the named tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TURNS = "tests/workflows/test_book_turns.py"
+TRADING = "tests/workflows/test_trading.py"
+ORDERS = "tests/adapters/stores/test_order_store.py"
+SETTLE = "tests/accounting"
+
+WORKFLOWS, STORES = "trading_lib/workflows", "trading_lib/adapters/stores"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One wrong line.
+
+    Attributes
+    ----------
+    old, new
+        ``old`` occurs exactly once in the file.
+    tests
+        Arguments for pytest: where the fault has to be found.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+MUTANTS = (
+    Mutant(
+        "settle without the book's lock",
+        f"{WORKFLOWS}/trading.py",
+        "return take_turn(run or BookRun.open(plan), _settle, _is_settled)",
+        "return _settle(_unlocked(run or BookRun.open(plan)))",
+        (TURNS, "-k", "waits_for_the_book and settle"),
+    ),
+    Mutant(
+        "place without the book's lock",
+        f"{WORKFLOWS}/trading.py",
+        "return take_turn(run or BookRun.open(plan), _place, _is_placed)",
+        "return _place(_unlocked(run or BookRun.open(plan)))",
+        (TURNS, "-k", "waits_for_the_book and place"),
+    ),
+    Mutant(
+        "orders decided without the book's lock",
+        f"{WORKFLOWS}/trading.py",
+        "return take_turn(run or BookRun.open(plan), _orders, _is_decided)",
+        "return _orders(_unlocked(run or BookRun.open(plan)))",
+        (TURNS, "-k", "waits_for_the_book and orders"),
+    ),
+    Mutant(
+        "UNKNOWN left out of the open statuses",
+        "trading_lib/domain/orders.py",
+        "OPEN_STATUSES = (OrderStatus.UNKNOWN, OrderStatus.WORKING,",
+        "OPEN_STATUSES = (OrderStatus.WORKING,",
+        (TURNS, "-k", "unknown_order_is_filled"),
+    ),
+    Mutant(
+        "status recorded before the fill",
+        f"{WORKFLOWS}/settlement.py",
+        "    run.orders.save_fills([fill], run.book.name)\n",
+        "    run.orders.record(fill.client_order_id, OrderEvent.FILL, fill.filled_at, broker=SIMULATED_BROKER)\n"
+        "    run.orders.save_fills([fill], run.book.name)\n    return\n",
+        (TURNS, "-k", "stored_before_its_order_says_so"),
+    ),
+    Mutant(
+        "an overtaken session is not refused",
+        f"{WORKFLOWS}/book_turns.py",
+        "            turn.refuse_overtaken()\n",
+        "            return work(turn)\n",
+        (TURNS, "-k", "overtaken_session_decides"),
+    ),
+    Mutant(
+        "a session of the same day counts as newer",
+        f"{WORKFLOWS}/book_turns.py",
+        "newest > run.session",
+        "newest >= run.session",
+        (TURNS, "-k", "healthy or only_its_own"),
+    ),
+    Mutant(
+        "only portfolios count as newer",
+        f"{STORES}/state_store.py",
+        "tables = (portfolio_state, decision_stages, risk_state, decisions, order_intents)",
+        "tables = (portfolio_state,)",
+        (TURNS, "-k", "whatever_a_newer_session"),
+    ),
+    Mutant(
+        "orders of a newer session are not looked at",
+        f"{STORES}/state_store.py",
+        "risk_state, decisions, order_intents)",
+        "risk_state, decisions)",
+        (TURNS, "-k", "whatever_a_newer_session"),
+    ),
+    Mutant(
+        "unsent orders of an earlier session stay intended",
+        f"{WORKFLOWS}/settlement.py",
+        "    cancel_unsent(run)\n",
+        "",
+        (TURNS, "-k", "decided_before_it_was_overtaken"),
+    ),
+    Mutant(
+        "a session with orders that were never sent counts as placed",
+        f"{WORKFLOWS}/trading.py",
+        " and not run.orders.never_sent(name, session)",
+        "",
+        (TURNS, "-k", "decided_before_it_was_overtaken"),
+    ),
+    Mutant(
+        "a stored fill is made again from today's prices",
+        f"{WORKFLOWS}/settlement.py",
+        "filled = [known.get(fill.trade_id, fill) for fill in filled]",
+        "filled = list(filled)",
+        (TURNS, "-k", "stored_fill_stands"),
+    ),
+    Mutant(
+        "missed sessions are settled from what is known today",
+        f"{WORKFLOWS}/settlement.py",
+        "market = run.market if day == run.session or run.market_was_given else _market_at(run, day)",
+        "market = run.market",
+        (TURNS, "-k", "catching_up or corrects_its_opening"),
+    ),
+    Mutant(
+        "a lost lock goes unnoticed",
+        f"{STORES}/book_lock.py",
+        "if owner != self.server_process:",
+        "if False:",
+        (TURNS, "-k", "lock_was_lost"),
+    ),
+    Mutant(
+        "commands for one book run at the same time",
+        f"{WORKFLOWS}/daily.py",
+        "with run.orders.session_lock(run.book.name):",
+        "if True:",
+        (TURNS, "-k", "one_after_the_other"),
+    ),
+    Mutant(
+        "an order that was denied is sent all the same",
+        f"{WORKFLOWS}/trading.py",
+        "                denied += 1\n                continue\n",
+        "                denied += 1\n",
+        (TRADING, "-k", "kill_switch"),
+    ),
+    Mutant(
+        "an UNKNOWN order is sent a second time",
+        f"{WORKFLOWS}/trading.py",
+        "if context and status is OrderStatus.INTENDED:",
+        "if context and status in (OrderStatus.INTENDED, OrderStatus.UNKNOWN):",
+        (TRADING, "-k", "unknown"),
+    ),
+    Mutant(
+        "a fill counts again when it is stored again",
+        f"{STORES}/order_store.py",
+        "new += insert_once(connection, fills_table, row)",
+        "new += bool(connection.execute(insert(fills_table).values(row | {'trade_id': row['trade_id'] + '+'})))",
+        (TRADING, ORDERS, "-x", "-k", "once or again or twice"),
+    ),
+    Mutant(
+        "a struck fill is still read",
+        f"{STORES}/order_store.py",
+        "query = select(table).where(table.c.book == book, table.c.voided_by.is_(None))",
+        "query = select(table).where(table.c.book == book)",
+        (TURNS, "-k", "struck"),
+    ),
+    Mutant(
+        "a sale of more than is held is booked",
+        "trading_lib/accounting/settle.py",
+        "if fill.side is Side.SELL and fill.quantity > held.quantity:",
+        "if False:",
+        (SETTLE, TURNS, "-x", "-k", "held or sales"),
+    ),
+    Mutant(
+        "a repair strikes the newest session's order",
+        f"{WORKFLOWS}/book_repair.py",
+        "key=lambda claim: claim.order.session, reverse=True",
+        "key=lambda claim: claim.order.session",
+        (TURNS, "-k", "two_sales"),
+    ),
+    Mutant(
+        "a trial repair changes the book",
+        f"{WORKFLOWS}/book_repair.py",
+        "            if not dry_run:\n",
+        "            if True:\n",
+        (TURNS, "-k", "two_sales"),
+    ),
+)
