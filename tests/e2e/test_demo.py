@@ -270,6 +270,31 @@ def test_level_4_waits_for_a_person_in_airflow_and_goes_on_after_the_answer(
     assert (state.level, state.approved, state.awaiting_approval) == (4, True, False)
 
 
+def test_a_session_that_comes_late_is_refused_until_the_book_is_repaired(
+    stack: RunningStack, demo: dict[str, Any], tmp_path: Path
+) -> None:
+    """The book of the test before is at a newer session."""
+    late = exchange_sessions().previous(BEFORE[0])
+    prices = write_crash_folder(tmp_path / "crash")
+    conf = {"session": late.isoformat(), "source": "files", "data": str(prices), "book": BOOK}
+    before = row_counts(stack)
+    body = {"dag_run_id": "late", "logical_date": None, "conf": conf}
+    stack.airflow("POST", "/dags/trade_daily/dagRuns", json=body)
+    assert finished(stack, "trade_daily", "late") == "failed"
+    states = stack.task_states("trade_daily", "late")
+    assert (states["settle"], states["place"]) == ("failed", "upstream_failed")
+    assert row_counts(stack) == before
+    mails = "\n".join(path.read_text() for path in (stack.home / "mail").glob("*.txt"))
+    assert f"session {late} of book {BOOK} is over: the book has gone on to session {AFTER}" in mails
+
+    repaired = stack.trading_json("book", "repair", "--book", BOOK, "--session", late.isoformat(), "--by", "test")
+    assert [step["action"] for step in repaired["steps"]] == ["CLOSE_SESSION"]
+    clear = {"dry_run": False, "dag_run_id": "late", "only_failed": False, "reset_dag_runs": True}
+    stack.airflow("POST", "/dags/trade_daily/clearTaskInstances", json=clear)
+    assert finished(stack, "trade_daily", "late") == "success"
+    assert row_counts(stack) == before | {"book_repairs": before["book_repairs"] + 1}
+
+
 def test_a_person_sees_the_runs_in_a_browser(stack: RunningStack, demo: dict[str, Any], tmp_path: Path) -> None:
     from tests.e2e.browser import missing_program, take_pictures
 
