@@ -27,7 +27,7 @@ from trading_lib.backtest.session_loop.records import (
 from trading_lib.backtest.session_loop.run import LongWay, Part, Run, Stretch, can_loop, run_sessions
 from trading_lib.backtest.trading_session import BacktestInput, trade_sessions, window_rows
 from trading_lib.decision import Decision
-from trading_lib.domain.orders import Fill, Order
+from trading_lib.domain.orders import Cancellation, Fill, Order
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.prices import DateArray, FloatArray
 from trading_lib.domain.risk import RiskEvent, RiskState
@@ -107,8 +107,8 @@ class BacktestResult:
         return trades_of(self.run)
 
     @property
-    def cancelled(self) -> tuple[str, ...]:
-        """Ids of day orders that found no opening price."""
+    def cancelled(self) -> tuple[Cancellation, ...]:
+        """Orders, and parts of orders, that their opening did not fill, with the reason."""
         return self._executions.cancelled
 
 

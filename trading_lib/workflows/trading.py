@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from trading_lib.accounting.reconcile import unexplained_differences
-from trading_lib.backtest.trading_session import execute, settle_row
+from trading_lib.backtest.executing import execute
+from trading_lib.backtest.trading_session import settle_row
 from trading_lib.decision import (
     FIRST_SESSION,
     SleeveHistory,
@@ -27,7 +28,7 @@ from trading_lib.decision import (
 )
 from trading_lib.domain.errors import SessionError, TradingError
 from trading_lib.domain.funding import Settlement
-from trading_lib.domain.orders import Fill, Order, OrderEvent, OrderStatus
+from trading_lib.domain.orders import Cancellation, Fill, Order, OrderEvent, OrderStatus
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.prices import VOLATILITY_INDEX
 from trading_lib.domain.records import DecisionRecord
@@ -96,15 +97,15 @@ def fetch_late_volatility_index(plan: Plan) -> None:
 def _roll(run: BookRun, portfolio: Portfolio) -> Portfolio:
     """Settle every session after the portfolio's, up to the run's."""
     data = run.input
-    working = [order for order, _ in run.orders.orders(run.book.name, statuses=OPEN_STATUSES)]
+    working = _as_decided(run, [order for order, _ in run.orders.orders(run.book.name, statuses=OPEN_STATUSES)])
     traded = [*portfolio.positions, *portfolio.perpetuals, *(order.symbol for order in working)]
     data.universe.require_known(traded, f"book {run.book.name}")
     known_fills = run.orders.fills(run.book.name)
     for row in range(run.market.row(portfolio.session) + 1, run.market.row(run.session) + 1):
         day: date = run.market.panel.sessions[row].item()
-        filled, cancelled = execute(data, working, row, day)
-        _record_executions(run, filled, cancelled)
         earlier = [fill for fill in known_fills if fill.session == day]
+        filled, cancelled = execute(data, portfolio, working, row, day, earlier)
+        _record_executions(run, filled, cancelled)
         portfolio = settle_row(data, portfolio, row, day, _in_order([*earlier, *filled]))
         working = []
     return portfolio
@@ -115,14 +116,23 @@ def _in_order(fills: list[Fill]) -> list[Fill]:
     return list({fill.trade_id: fill for fill in fills}.values())
 
 
-def _record_executions(run: BookRun, filled: list[Fill], cancelled: list[str]) -> None:
+def _as_decided(run: BookRun, orders: list[Order]) -> list[Order]:
+    """Orders in the order in which their decisions list them, in which cash is spent; the store sorts them by id."""
+    records = [run.state.stage(run.book.name, day, "orders") for day in {order.session for order in orders}]
+    listed = [identity for record in records if record for identity in record["client_order_ids"]]
+    places = {identity: place for place, identity in enumerate(listed)}
+    return sorted(orders, key=lambda o: (o.session, places.get(o.client_order_id, len(places)), o.client_order_id))
+
+
+def _record_executions(run: BookRun, filled: list[Fill], cancelled: list[Cancellation]) -> None:
+    cut = {one.client_order_id for one in cancelled}
     for fill in filled:
         # The fill is stored before the status, so an interrupted run finds it again.
         run.orders.save_fills([fill], run.book.name)
-        run.orders.record(fill.client_order_id, OrderEvent.FILL, fill.filled_at, broker=SIMULATED_BROKER)
-    for order_id in cancelled:
-        now = run.settings.clock()
-        run.orders.record(order_id, OrderEvent.CANCEL, now, detail="no opening price: the day order expired")
+        event = OrderEvent.PARTIAL_FILL if fill.client_order_id in cut else OrderEvent.FILL
+        run.orders.record(fill.client_order_id, event, fill.filled_at, broker=SIMULATED_BROKER)
+    for one in cancelled:
+        run.orders.record(one.client_order_id, OrderEvent.CANCEL, run.settings.clock(), detail=one.reason)
 
 
 def _settled(run: BookRun, portfolio: Portfolio) -> Result:
