@@ -8,16 +8,9 @@ from trading_lib.domain.configuration import Configuration
 
 
 class PaperConfig(Configuration):
-    """How the paper broker prices its fills.
-
-    Attributes
-    ----------
-    volume_share
-        A fill of more than this share of its bar's volume is warned of in the report.
-    """
+    """How the paper broker prices its fills."""
 
     price_decimals: int = Field(4, ge=2, le=6)
-    volume_share: float = Field(0.01, gt=0, le=1)
 
     @property
     def price_unit(self) -> int:

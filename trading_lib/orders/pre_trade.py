@@ -67,6 +67,11 @@ def deny_reason(order: Order, context: PreTradeContext) -> str | None:
     return problem
 
 
+def refusal_kind(reason: str) -> str:
+    """Kind of a reason that `deny_reason` gave, without the numbers and names of the single order."""
+    return next((kind for words, kind in _KINDS if words in reason), "other")
+
+
 def _own_problem(order: Order, context: PreTradeContext) -> str | None:
     if is_perpetual(order.symbol):
         unknown = unknown_problem(order, context.universe)
@@ -117,3 +122,22 @@ def _rule_problem(order: Order, context: PreTradeContext) -> str | None:
     if not context.assessment.may_increase[context.universe.positions[order.symbol]]:
         return f"buying {order.symbol} is not allowed at risk level {level}"
     return None
+
+
+# Words of a reason -> its kind. A leg denied for the other's sake is of the other's kind.
+_KINDS = (
+    ("the kill switch is on", "kill switch"),
+    ("is above the limit of", "order value above max_order_notional"),
+    ("away from the last good price", "price beyond the collar around the last good price"),
+    ("no good price of", "no good price known"),
+    ("is not positive", "quantity or price not positive"),
+    ("is not a multiple of the lot size", "quantity not in whole lots"),
+    ("is not in the universe", "not in the universe"),
+    ("is not a configured perpetual", "not a configured perpetual"),
+    ("would go short", "would sell more than is held"),
+    ("would go long", "would buy back more than is sold short"),
+    ("is not among the allowed venues", "venue not allowed"),
+    ("short would be more than", "short larger than its spot leg"),
+    ("may not be bought", "buying not allowed"),
+    ("is not allowed at risk level", "buying not allowed"),
+)
