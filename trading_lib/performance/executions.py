@@ -41,12 +41,15 @@ class ThinFill:
     @property
     def text(self) -> str:
         """The fill against its volume, in one line."""
-        against = f"{float(self.quantity) / self.volume:.1%} of the bar's volume" if self.volume else "a bar's volume"
-        return f"{self.symbol} {self.day}: {self.side} {self.quantity.normalize():f} against {against} of {self.volume:,.10g}"
+        share = f", {float(self.quantity) / self.volume:.1%} of it" if self.volume else ""
+        return (
+            f"{self.symbol} {self.day}: {self.side} {self.quantity.normalize():f} against a volume of "
+            f"{self.volume:,.10g}{share}"
+        )
 
 
 def thin_fills(record: RunRecord, share: float) -> tuple[ThinFill, ...]:
-    """Fills of more than ``share`` of their bar's volume; a volume that is not known (NaN) is not judged."""
+    """Find the fills of more than ``share`` of their bar's volume; a volume that is not known (NaN) is not judged."""
     if record.fill_volume is None:
         return ()
     rows = {day: row for row, day in enumerate(record.sessions.astype(object).tolist())}

@@ -206,7 +206,7 @@ def event_table(analysis: Analysis) -> Html:
 
 
 def execution_tables(analysis: Analysis) -> list[Html]:
-    """What was cancelled, refused, or filled in a thin market; no table where there is nothing of it."""
+    """Show what was cancelled, refused, or filled in a thin market; no table where there is nothing of it."""
     record, found = analysis.record, []
     if record.cancelled:
         rows = [(c.session.isoformat(), c.symbol, c.side.value, f"{c.quantity.normalize():,f}", c.reason)
