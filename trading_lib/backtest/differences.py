@@ -13,6 +13,7 @@ import numpy as np
 from trading_lib.backtest.trading_session import BacktestInput, SessionOutcome
 from trading_lib.domain.orders import Fill, Order
 from trading_lib.domain.portfolio import Position
+from trading_lib.domain.prices import FloatArray, IntegerArray
 
 ABSENT = "-"
 
@@ -97,11 +98,18 @@ def data_differences(full: BacktestInput, known: BacktestInput, row: int) -> Ite
     for layer, name, ours, theirs in pairs:
         ours, theirs = ours[: row + 1], theirs[: row + 1]
         if name in OF_FILL_BAR:
-            ours = np.where(np.isnan(theirs), np.nan, ours)
+            ours, theirs = (_without_unfinished(values, full.panel.common_lag) for values in (ours, theirs))
         at = _first_unequal(ours, theirs)
         if at is not None:
             symbol = symbols[at[1]] if len(at) > 1 and len(symbols) == ours.shape[1] else ""
             yield Difference(layer, name, sessions[at[0]].item(), symbol, _text(ours[at]), _text(theirs[at]))
+
+
+def _without_unfinished(values: FloatArray, lags: IntegerArray) -> FloatArray:
+    """Leave out the newest bar of 24/7 instruments, which is not complete at the decision."""
+    known: FloatArray = values.copy()
+    known[-1, lags > 0] = np.nan
+    return known
 
 
 def _settlement_differences(full: BacktestInput, known: BacktestInput, row: int) -> Iterator[Difference]:
