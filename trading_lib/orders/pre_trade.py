@@ -89,17 +89,24 @@ def _size_problem(order: Order, context: PreTradeContext) -> str | None:
     if order.quantity % lot != 0:
         return f"quantity {order.quantity} is not a multiple of the lot size {lot}"
     # Limits of convenience never hold back an order that only reduces risk.
-    reduces = Side.BUY if is_perpetual(order.symbol) else Side.SELL
-    if order.purpose is OrderPurpose.RISK and order.side is reduces:
+    if order.purpose is OrderPurpose.RISK and _reduces(order):
         return None
     if order.expected_notional > context.config.max_order_notional:
         return f"value {order.expected_notional:.2f} is above the limit of {context.config.max_order_notional}"
     return None
 
 
+def _reduces(order: Order) -> bool:
+    """Whether the order closes a holding or a short; `_rule_problem` sees to it that it does not turn it around."""
+    return order.side is (Side.BUY if is_perpetual(order.symbol) else Side.SELL)
+
+
 def _price_problem(order: Order, context: PreTradeContext) -> str | None:
     if not order.expected_price.is_finite() or order.expected_price <= 0:
         return f"price {order.expected_price} is not positive"
+    # After a gap the last good price is the wrong one, and what reduces risk has to get out.
+    if _reduces(order):
+        return None
     last = context.last_prices.get(order.symbol)
     if last is None or not last > 0:
         return f"no good price of {order.symbol} is known"

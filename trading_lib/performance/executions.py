@@ -94,17 +94,22 @@ def report_executions(record: RunRecord, share: float) -> dict[str, Any]:
     }
 
 
+def counted(number: int, name: str) -> str:
+    """Return a number with what it counts: "1 order", "1,022 orders"."""
+    return f"{number:,} {name}{'s' * (number != 1)}"
+
+
 def execution_lines(report: dict[str, Any]) -> Iterator[str]:
     """Put what `report_executions` found into lines for a terminal; none where every order was simply filled."""
     cancelled, refused, thin = report["cancelled"], report["refused"], report["thin_volume"]
     if cancelled:
-        yield f"{len(cancelled):,} order{'s' * (len(cancelled) != 1)} cancelled, whole or in part"
+        yield f"{counted(len(cancelled), 'order')} cancelled, whole or in part"
         yield from _examples([one["reason"] for one in cancelled])
     if refused["count"]:
-        yield f"{refused['count']:,} order{'s' * (refused['count'] != 1)} refused by the pre-trade checks"
+        yield f"{counted(refused['count'], 'order')} refused by the pre-trade checks"
         yield from _examples([f"{count:,}: {kind}" for kind, count in refused["by_reason"].items()])
     if thin["count"]:
-        fills = f"{thin['count']:,} fill{'s' * (thin['count'] != 1)}"
+        fills = counted(thin["count"], "fill")
         yield f"WARNING: {fills} beyond {thin['share']:.2%} of the bar's volume, which no market need have given"
         yield from _examples([one["text"] for one in thin["fills"]])
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from trading_lib.performance.analysis import Analysis
 from trading_lib.performance.benchmarks import BENCHMARKS
-from trading_lib.performance.executions import thin_fills
+from trading_lib.performance.executions import counted, thin_fills
 from trading_lib.performance.tear_sheet import figures, tables
 from trading_lib.performance.tear_sheet.markup import Html, dollars, element, join, number, percent
 from trading_lib.performance.tear_sheet.style import SCRIPT, STYLE
@@ -110,8 +110,9 @@ def _facts(analysis: Analysis, provenance: Provenance) -> Html:
 def _orders(analysis: Analysis) -> str:
     record = analysis.record
     thin, refused = len(thin_fills(record, analysis.config.volume_share)), sum(record.refused.values())
+    fills = counted(len(record.fills), "fill")
     return (
-        f"{len(record.fills):,} fills; {len(record.cancelled):,} cancelled, whole or in part; {refused:,} refused; "
+        f"{fills}; {len(record.cancelled):,} cancelled, whole or in part; {refused:,} refused; "
         f"{thin:,} filled beyond {percent(analysis.config.volume_share)} of the bar's volume"
     )
 
