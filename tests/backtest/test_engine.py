@@ -13,14 +13,16 @@ import pytest
 from tests.builders import bars_of, instant, price_rows
 from tests.market_builders import CALENDAR, backtest_input, make_portfolio, market_of, random_bars
 from trading_lib.backtest.engine import run_backtest
-from trading_lib.backtest.trading_session import BacktestInput, execute, settle_row, window_rows
+from trading_lib.backtest.executing import execute
+from trading_lib.backtest.trading_session import BacktestInput, settle_row, window_rows
 from trading_lib.domain.errors import SessionError
-from trading_lib.domain.orders import Order, OrderPurpose, Side
+from trading_lib.domain.orders import Cancellation, Order, OrderPurpose, Side
 from trading_lib.orders.config import PreTradeConfig
 
 FIRST, LAST = date(2023, 1, 3), date(2023, 3, 31)
 # Friday, Monday; the decision of Friday fills on Saturday (Bitcoin) and on Monday (exchange).
 FRIDAY, SATURDAY, MONDAY = date(2023, 2, 10), date(2023, 2, 11), date(2023, 2, 13)
+RICH = make_portfolio(100_000)
 
 
 def small_market(**spy: Any) -> BacktestInput:
@@ -70,7 +72,7 @@ def test_a_window_need_not_begin_or_end_on_a_session() -> None:
 def test_an_exchange_order_fills_at_the_next_sessions_open_and_a_coin_at_the_next_midnight() -> None:
     data = small_market()
     working = [order("SPY", Side.BUY, "10"), order("BTC-USD", Side.BUY, "0.5")]
-    filled, cancelled = execute(data, working, row_of(data, MONDAY), MONDAY)
+    filled, cancelled = execute(data, RICH, working, row_of(data, MONDAY), MONDAY)
     assert cancelled == []
     spy, btc = filled
     assert spy.reference_price == 144  # Monday is day 44
@@ -84,19 +86,21 @@ def test_an_exchange_order_fills_at_the_next_sessions_open_and_a_coin_at_the_nex
 def test_a_day_order_without_an_opening_price_is_cancelled(price: float) -> None:
     data = small_market()
     data.panel.fill_open[row_of(data, MONDAY), :2] = price
-    filled, cancelled = execute(data, [order("SPY", Side.BUY, "10")], row_of(data, MONDAY), MONDAY)
+    filled, cancelled = execute(data, RICH, [order("SPY", Side.BUY, "10")], row_of(data, MONDAY), MONDAY)
     assert filled == []
-    assert cancelled == ["SPY-BUY"]
+    reason = "SPY 2023-02-13: no opening price: the day order expired"
+    assert cancelled == [Cancellation("SPY-BUY", "SPY", Side.BUY, Decimal(10), MONDAY, reason)]
 
 
 def test_a_missing_bar_cancels_the_order_in_a_whole_run() -> None:
     bars = random_bars(date(2021, 1, 4), date(2022, 6, 30), seed=3, missing=0.10)
     result = run_backtest(backtest_input(market_of(bars)), date(2021, 11, 1), date(2022, 6, 30))
     filled = {fill.client_order_id for fill in result.fills}
-    assert result.cancelled
-    assert filled.isdisjoint(result.cancelled)
+    cancelled = {one.client_order_id for one in result.cancelled}
+    assert cancelled
+    assert filled.isdisjoint(cancelled)
     placed = {one.client_order_id for one in result.orders if one.session < date(2022, 6, 30)}
-    assert filled | set(result.cancelled) == placed
+    assert filled | cancelled == placed
 
 
 @pytest.mark.parametrize(("split", "sold"), [(2.0, "200"), (0.1, "10"), (1.5, "150")])
@@ -106,7 +110,7 @@ def test_an_order_to_sell_everything_still_does_on_the_day_of_a_split(split: flo
     data = small_market(split=ratio)
     row = row_of(data, MONDAY)
     portfolio = make_portfolio(0, SPY=(100, 100, 100))
-    filled, cancelled = execute(data, [order("SPY", Side.SELL, "100")], row, MONDAY)
+    filled, cancelled = execute(data, portfolio, [order("SPY", Side.SELL, "100")], row, MONDAY)
     assert cancelled == []
     assert filled[0].quantity == Decimal(sold)
     settled = settle_row(data, portfolio, row, MONDAY, filled)
@@ -116,16 +120,20 @@ def test_an_order_to_sell_everything_still_does_on_the_day_of_a_split(split: flo
 def test_an_order_for_less_than_a_share_after_a_reverse_split_is_cancelled() -> None:
     ratio = np.where(CALENDAR.between(FIRST, LAST) == np.datetime64(MONDAY), 0.1, 1.0)
     data = small_market(split=ratio)
-    filled, cancelled = execute(data, [order("SPY", Side.BUY, "5")], row_of(data, MONDAY), MONDAY)
-    assert (filled, cancelled) == ([], ["SPY-BUY"])
+    filled, cancelled = execute(data, RICH, [order("SPY", Side.BUY, "5")], row_of(data, MONDAY), MONDAY)
+    assert filled == []
+    assert [one.reason for one in cancelled] == [
+        "SPY 2023-02-13: less than one lot is left of the order after the split of 0.1"
+    ]
 
 
 def test_settling_pays_dividends_on_the_evenings_holdings_and_marks_at_the_close() -> None:
     dividend = np.where(CALENDAR.between(FIRST, LAST) == np.datetime64(MONDAY), 0.75, 0.0)
     data = small_market(dividend=dividend)
     row = row_of(data, MONDAY)
-    filled, _ = execute(data, [order("SPY", Side.BUY, "10")], row, MONDAY)
-    settled = settle_row(data, make_portfolio(10_000, SPY=(40, 100, 140)), row, MONDAY, filled)
+    portfolio = make_portfolio(10_000, SPY=(40, 100, 140))
+    filled, _ = execute(data, portfolio, [order("SPY", Side.BUY, "10")], row, MONDAY)
+    settled = settle_row(data, portfolio, row, MONDAY, filled)
     assert settled.dividends == Decimal("30.00")  # 40 shares, not 50
     assert settled.marks == {"SPY": Decimal("144.5")}
     assert settled.session == MONDAY

@@ -28,7 +28,8 @@ from trading_lib.backtest.session_loop.outlook import Outlook
 from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.market_view import MarketView
-from trading_lib.domain.orders import Fill, Order
+from trading_lib.domain.orders import Cancellation, Fill, Order
+from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.positioning import FundingRates
 from trading_lib.domain.prices import Bars, FloatArray, MacroSeries
 from trading_lib.domain.sleeves import SleeveTarget, SleeveView
@@ -198,8 +199,10 @@ def test_a_broker_that_fills_on_the_bar_of_the_decision_is_found(
 ) -> None:
     ordinary = trading_session.execute
 
-    def same_bar(data: BacktestInput, working: Sequence[Order], row: int, day: date) -> tuple[list[Fill], list[str]]:
-        filled, cancelled = ordinary(data, working, row, day)
+    def same_bar(
+        data: BacktestInput, portfolio: Portfolio, working: Sequence[Order], row: int, day: date
+    ) -> tuple[list[Fill], list[Cancellation]]:
+        filled, cancelled = ordinary(data, portfolio, working, row, day)
         expected = {order.client_order_id: order for order in working}
         return [
             replace(

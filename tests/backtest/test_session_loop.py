@@ -177,6 +177,66 @@ def test_any_market_and_limits_are_the_same(
     assert_same(run_backtest(data, FIRST, last), the_long_way(data, last=last))
 
 
+def with_openings(data: BacktestInput, wrong: float, gap: float, seed: int) -> BacktestInput:
+    """The market with a share of its openings off by a factor, and the others above the close before, range and all."""
+    generator = np.random.default_rng(seed)
+    shape = data.panel.fill_open.shape
+    factor = np.where(generator.random(shape) < wrong, generator.choice([0.01, 0.1, 0.9, 1.1, 10.0], shape), 1.0)
+    higher = 1.0 + gap * generator.random(shape)
+    panel = replace(
+        data.panel,
+        fill_open=(data.panel.fill_open * higher * factor).round(4),
+        fill_low=(data.panel.fill_low * higher).round(4),
+        fill_high=(data.panel.fill_high * higher).round(4),
+    )
+    return replace(data, panel=panel)
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    wrong=st.sampled_from([0.0, 0.05, 0.5]),
+    gap=st.sampled_from([0.0, 0.1, 0.5]),
+    buffer=st.sampled_from([0.0, 0.05]),
+    turnover=st.sampled_from([0.3, 2.0]),
+)
+def test_any_openings_are_met_alike_and_never_badly(
+    seed: int, wrong: float, gap: float, buffer: float, turnover: float
+) -> None:
+    plain = changed(
+        market(seed, daily_volatility=0.02),
+        constraints={"cash_buffer": buffer},
+        orders={"cash_buffer": buffer, "max_daily_turnover": turnover, "max_daily_trades": 15},
+    )
+    data, last = with_openings(plain, wrong, gap, seed), date(2022, 4, 29)
+    cash: list[Decimal] = []
+    loop = run_backtest(data, FIRST, last)
+    other = run_backtest(data, FIRST, last, lambda day, decision, portfolio: cash.append(portfolio.cash))
+    assert_same(loop, other)
+    # Sales are filled before purchases, so that nowhere in a session there is less cash than at its end.
+    assert min(cash) >= 0
+    rows = {day: row for row, day in enumerate(data.panel.sessions.astype(object).tolist())}
+    for fill in loop.fills:
+        at = rows[fill.session], data.universe.positions[fill.symbol]
+        assert data.panel.fill_low[at] - 1.01e-4 < float(fill.reference_price) < data.panel.fill_high[at] + 1.01e-4
+    assert all(one.symbol in one.reason for one in loop.cancelled)
+
+
+def test_the_loop_itself_cuts_and_cancels() -> None:
+    data = with_openings(
+        changed(market(), constraints={"cash_buffer": 0.0}, orders={"cash_buffer": 0.0, "max_daily_turnover": 2.0}),
+        wrong=0.1, gap=0.2, seed=3,
+    )  # fmt: skip
+    loop, other = run_backtest(data, FIRST, LAST), the_long_way(data)
+    assert_same(loop, other)
+    assert sessions_in_loop(loop) > 0.8 * len(loop.nav)
+    reasons = [one.reason for one in loop.cancelled]
+    assert any("is outside the bar's own low" in reason for reason in reasons)
+    assert any("pays for none of" in reason for reason in reasons)
+    partly = {one.client_order_id for one in loop.cancelled} & {fill.client_order_id for fill in loop.fills}
+    assert partly
+
+
 def test_a_liquidation_and_the_way_back_are_the_same() -> None:
     data = market(crashes={date(2022, 1, 20): 0.55})
     loop = run_backtest(data, FIRST, LAST)

@@ -58,6 +58,29 @@ def test_a_change_of_a_called_kernel_is_noticed(tmp_path: Path, monkeypatch: pyt
     assert list(changed.stats.cache_misses.values()) == [1]
 
 
+CALLER_ABOVE = """
+from called_kernel import rate
+from trading_lib.domain.kernels import compiled
+
+@compiled
+def twice():
+    return 2 * _own_rate()
+
+@compiled
+def _own_rate():
+    return rate()
+"""
+
+
+def test_a_change_is_noticed_through_a_kernel_that_is_defined_further_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    for rate in (1, 5):
+        load(tmp_path, "called_kernel", CALLED.format(rate=rate), monkeypatch)
+        assert load(tmp_path, "calling_kernel", CALLER_ABOVE, monkeypatch).twice() == 2 * rate
+
+
 def test_only_compiling_is_told_and_only_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

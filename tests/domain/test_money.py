@@ -78,6 +78,31 @@ def test_shares_are_those_of_decimals(cents: int, rate: int) -> None:
         assert version(arithmetic.share_rounded_down)(cents, rate) == int(exact.to_integral_value(ROUND_FLOOR))
 
 
+@settings(deadline=None)
+@given(
+    st.integers(1, 10**6),
+    st.integers(1, 10**12),
+    st.sampled_from([100, 10_000, 1_000_000]),
+    st.sampled_from([0, 500, 1_000, 20_000]),
+    st.integers(-(10**6), 10**12),
+)
+@example(10, 5_000, 1_000_000, 0, 4)  # half a cent each: ten of them for four cents are eight
+def test_what_is_payable_is_all_or_as_many_lots_as_cash_pays_for(
+    lots: int, price: int, lot: int, commission: int, cash: int
+) -> None:
+    def cost(quantity: int) -> int:
+        value = exact_value(quantity, price).quantize(CENT, ROUND_HALF_EVEN)
+        return to_cents(value + (value * commission / MICRO).quantize(CENT, ROUND_HALF_EVEN))
+
+    quantity = lots * lot
+    found = arithmetic.payable(quantity, price, lot, commission, cash)
+    assert found == python_version(arithmetic.payable)(quantity, price, lot, commission, cash)
+    assert found % lot == 0
+    assert 0 <= found <= quantity
+    assert cost(found) <= cash or found == 0
+    assert found == quantity or cost(found + lot) > cash
+
+
 @given(st.integers(-(10**13), 10**13))
 def test_conversions_there_and_back_change_nothing(number: int) -> None:
     assert to_micros(from_micros(number)) == number

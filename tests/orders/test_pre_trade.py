@@ -12,7 +12,7 @@ import pytest
 from tests.market_builders import ASSETS, SESSION, UNIVERSE, make_assessment, make_portfolio, vector
 from trading_lib.domain.orders import Order, OrderPurpose, Side
 from trading_lib.orders.config import PreTradeConfig
-from trading_lib.orders.pre_trade import PreTradeContext, deny_reason
+from trading_lib.orders.pre_trade import PreTradeContext, deny_reason, refusal_kind
 
 ORDER = Order(
     client_order_id="20240103-SPY-B0-0123456789",
@@ -106,11 +106,44 @@ def test_the_size_limit_does_not_hold_back_a_reduction_of_risk() -> None:
     large = replace(SALE, quantity=Decimal(5_000))
     assert "is above the limit of 1000000" in (deny_reason(large, wide) or "")
     assert deny_reason(replace(large, purpose=OrderPurpose.RISK), wide) is None
-    # Lot size and price collar still apply to it.
+    # The lot size still applies to it.
     odd = replace(large, quantity=Decimal("0.5"), purpose=OrderPurpose.RISK)
     assert "lot size" in (deny_reason(odd, wide) or "")
-    off = replace(large, expected_price=Decimal(200), purpose=OrderPurpose.RISK)
-    assert "away from the last good price" in (deny_reason(off, wide) or "")
+
+
+@pytest.mark.parametrize("purpose", list(OrderPurpose))
+@pytest.mark.parametrize("last", [4.0, 4_000.0, float("nan")])
+def test_no_check_against_the_last_good_price_holds_back_a_sale_of_what_is_held(
+    purpose: OrderPurpose, last: float
+) -> None:
+    sale = replace(SALE, purpose=purpose)
+    assert deny_reason(sale, context(last_prices={"SPY": last})) is None
+    assert "price" in (deny_reason(ORDER, context(last_prices={"SPY": last})) or "")
+
+
+@pytest.mark.parametrize(
+    ("change", "fields", "kind"),
+    [
+        ({}, {"kill_switch": True}, "kill switch"),
+        ({"symbol": "TSLA"}, {}, "not in the universe"),
+        ({"symbol": "BINANCE:BTC-USDT"}, {}, "not a configured perpetual"),
+        ({"quantity": Decimal(0)}, {}, "quantity or price not positive"),
+        ({"expected_price": Decimal(0)}, {}, "quantity or price not positive"),
+        ({"quantity": Decimal("1.5")}, {}, "quantity not in whole lots"),
+        ({"quantity": Decimal(2501)}, {}, "order value above max_order_notional"),
+        ({"expected_price": Decimal(481)}, {}, "price beyond the collar around the last good price"),
+        ({}, {"last_prices": {}}, "no good price known"),
+        ({"side": Side.SELL, "quantity": Decimal(101)}, {}, "would sell more than is held"),
+    ],
+)
+def test_every_denial_has_a_kind(change: dict[str, Any], fields: dict[str, Any], kind: str) -> None:
+    assert refusal_kind(deny_reason(replace(ORDER, **change), context(**fields)) or "") == kind
+
+
+def test_a_leg_that_is_denied_for_the_other_is_of_its_kind() -> None:
+    reason = "its other leg BUY BTC-USD is denied: value 10000.00 is above the limit of 5000"
+    assert refusal_kind(reason) == "order value above max_order_notional"
+    assert refusal_kind("a reason that nobody has thought of") == "other"
 
 
 def test_an_order_that_calls_itself_a_risk_order_but_buys_is_limited() -> None:

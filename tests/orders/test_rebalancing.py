@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.interpreted import interpreted
-from trading_lib.domain.money_arithmetic import value_rounded_up
+from trading_lib.domain import money_arithmetic
+from trading_lib.domain.money_arithmetic import affordable, value_rounded_up
 from trading_lib.orders import rebalancing
 from trading_lib.orders.rebalancing import (
     CASH_BUFFER,
@@ -16,7 +17,6 @@ from trading_lib.orders.rebalancing import (
     TRADE_COUNT,
     TURNOVER,
     UNCUT,
-    affordable,
     excess_of,
     rebalancing_trades,
 )
@@ -87,10 +87,10 @@ def test_what_is_affordable_fits_and_one_lot_more_does_not(cents: int, price: in
     assert quantity % lot == 0
     assert quantity >= 0
     if quantity:
-        assert rebalancing._spent(quantity, price, costs) <= cents
+        assert money_arithmetic._spent(quantity, price, costs) <= cents
     # Lots worth less than a cent cannot be told apart by cents.
     if cents >= 0 and price * lot >= 10_000 * UNIT:
-        assert rebalancing._spent(quantity + lot, price, costs) > cents
+        assert money_arithmetic._spent(quantity + lot, price, costs) > cents
 
 
 @settings(deadline=None)

@@ -86,7 +86,7 @@ def test_each_level_allows_what_it_allows(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_purchase_is_not_taken_back_by_an_old_ceiling(seed: int) -> None:
     """A risk order has a cause of its session: a level entered, liquidation, a stop, or an order that did not fill."""
-    cancelled = set(run(seed).result.cancelled)
+    cancelled = {one.client_order_id for one in run(seed).result.cancelled}
     sold_before: set[str] = set()
     for _, decision, _ in run(seed).decisions:
         causes = {"reduction", "stop_reduce", "stop_exit", "cash"}

@@ -21,9 +21,10 @@ from trading_lib.adapters.stores.order_store import OrderStore
 from trading_lib.adapters.stores.repair_store import RepairStore
 from trading_lib.adapters.stores.schema import metadata
 from trading_lib.adapters.stores.state_store import StateStore
-from trading_lib.backtest.trading_session import execute
+from trading_lib.backtest.executing import execute
 from trading_lib.domain.errors import InputError, OversoldError, OvertakenSessionError, TradingError
 from trading_lib.domain.orders import Fill, Order, OrderEvent, OrderPurpose, OrderStatus, Side, client_order_id
+from trading_lib.domain.portfolio import Portfolio
 from trading_lib.workflows import book_repair, trading
 from trading_lib.workflows.book_repair import repair_book, repairs_of
 from trading_lib.workflows.book_run import BookRun
@@ -60,6 +61,12 @@ def do(market: FaultMarket, session: date, *tasks: Task) -> BookRun:
 
 def everything(market: FaultMarket) -> dict[str, list[str]]:
     return table_contents(market.engine, *metadata.tables)
+
+
+def portfolio_before(market: FaultMarket, session: date) -> Portfolio:
+    portfolio = StateStore(market.engine).latest_portfolio(BOOK, session)
+    assert portfolio is not None
+    return portfolio
 
 
 def statuses(market: FaultMarket, session: date) -> set[OrderStatus]:
@@ -235,7 +242,7 @@ def test_a_fill_that_was_stored_stands_when_the_vendor_corrects_its_opening(
     do(revised, first, *trading.TRADE_TASKS)
     run = do(revised, second)
     order = run.orders.orders(BOOK, session=first, statuses=[OrderStatus.WORKING])[0][0]
-    filled = execute(run.input, [order], run.market.row(second), second)[0]
+    filled = execute(run.input, portfolio_before(market, second), [order], run.market.row(second), second)[0]
     run.orders.save_fills(filled, BOOK)
     revised.revise(second, 1.004)
     do(revised, third, *trading.TRADE_TASKS)
@@ -256,7 +263,9 @@ def test_a_stored_fill_stands_even_where_the_prices_say_something_else(market: F
     do(market, first, *trading.TRADE_TASKS)
     run = do(market, second)
     order = run.orders.orders(BOOK, session=first, statuses=[OrderStatus.WORKING])[0][0]
-    other = replace(execute(run.input, [order], run.market.row(second), second)[0][0], price=Decimal("77.7777"))
+    row, before = run.market.row(second), portfolio_before(market, second)
+    other = replace(execute(run.input, before, [order], row, second)[0][0], price=Decimal("77.7777"))
+    )
     run.orders.save_fills([other], BOOK)
     do(market, second, trading.settle, trading.reconcile)
     stored = {fill.client_order_id: fill for fill in run.orders.fills(BOOK)}
@@ -316,7 +325,8 @@ def test_a_second_sale_that_was_filled_already_is_struck_and_stays_on_record(mar
     late, right = stuck_book(market)
     fourth = market.sessions[3]
     run = do(market, fourth)
-    both: list[Fill] = execute(run.input, [late, right], run.market.row(fourth), fourth)[0]
+    before = portfolio_before(market, fourth)
+    both: list[Fill] = execute(run.input, before, [late, right], run.market.row(fourth), fourth)[0]
     for fill in both:
         run.orders.save_fills([fill], BOOK)
         run.orders.record(fill.client_order_id, OrderEvent.FILL, fill.filled_at)

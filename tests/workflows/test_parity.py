@@ -15,7 +15,7 @@ from tests.price_folder import write_price_folder
 from tests.workflows.workflow_settings import make_settings
 from trading_lib.adapters.stores.order_store import OrderStore
 from trading_lib.adapters.stores.state_store import StateStore
-from trading_lib.domain.orders import Fill, Order
+from trading_lib.domain.orders import Fill, Order, OrderEvent, OrderStatus, Side
 from trading_lib.domain.sessions import exchange_sessions
 from trading_lib.workflows import backtesting, history, market_data
 from trading_lib.workflows.daily import run_daily
@@ -105,6 +105,59 @@ def test_bad_bars_are_kept_out_of_both_alike(database_url: str, tmp_path: Path) 
         kept_out = connection.execute(text("SELECT symbol, session FROM quarantine ORDER BY session")).all()
     unit, broken, _, doubtful = sessions
     assert [tuple(row) for row in kept_out] == [("GLD", unit), ("SPY", broken), ("TLT", doubtful)]
+
+
+def spending_all(settings: Settings) -> Settings:
+    """The same without a cash buffer, so that an opening above the close leaves too little cash."""
+    decision = settings.configuration.decision
+    changes = {
+        "constraints": decision.constraints.model_copy(update={"cash_buffer": 0.0, "max_leverage": 1.0}),
+        "orders": decision.orders.model_copy(update={"cash_buffer": 0.0, "max_daily_turnover": 2.0}),
+    }
+    configuration = replace(settings.configuration, decision=decision.model_copy(update=changes))
+    return replace(settings, configuration=configuration)
+
+
+def spoil_openings(data: Path, fills: tuple[Fill, ...]) -> None:
+    """Put the openings of some of the fills off by ten, and let others gap up with their bar."""
+    prices = pd.read_parquet(data / "prices.parquet")
+    chosen: dict[tuple[bool, Side], int] = {}
+    for number, fill in enumerate(fills):
+        row = (prices["symbol"] == fill.symbol) & (prices["date"] == pd.Timestamp(fill.filled_at.date()))
+        kind = (fill.symbol == "BTC-USD", fill.side)
+        chosen[kind] = chosen.get(kind, 0) + 1
+        if chosen[kind] % (2 if kind[0] else 4) == 1:
+            prices.loc[row, "open"] = (prices.loc[row, "open"] * (10.0 if number % 2 else 0.1)).round(4)
+        elif fill.side is Side.BUY:
+            higher = (prices.loc[row, "high"] * 1.3).round(4)
+            prices.loc[row, "open"] = prices.loc[row, "high"] = higher
+    prices.to_parquet(data / "prices.parquet", index=False)
+
+
+def test_wrong_openings_and_missing_cash_are_met_alike(database_url: str, tmp_path: Path) -> None:
+    data, last = write_price_folder(tmp_path / "prices", date(2020, 1, 2), date(2021, 6, 30), seed=2), date(2021, 3, 15)
+    settings = spending_all(make_settings(database_url, tmp_path))
+    begin = exchange_sessions().offset(last, -60)
+    for _ in range(2):
+        # What is decided after a cancelled order differs, so that the second time other openings are met.
+        spoil_openings(data, backtesting.backtest(settings, begin, last, data).result.fills)
+    pipeline(settings, data, last)
+    assert assert_same_as_backtest(settings, data, last) > 10
+    assert StateStore(settings.engine()).nav_history(BOOK)[0][0] == begin
+    store, result = OrderStore(settings.engine()), backtesting.backtest(settings, begin, last, data).result
+    partly = {fill.symbol + str(fill.session) for fill in result.fills}
+    seen = set()
+    statuses = {(o.session, o.symbol, o.side): (o.client_order_id, status) for o, status in store.orders(BOOK)}
+    decided = {o.client_order_id: (o.session, o.symbol, o.side) for o in result.orders}
+    for one in result.cancelled:
+        identity, status = statuses[decided[one.client_order_id]]
+        *_, before, end = store.events(identity)
+        assert (status, end[0], end[3]) == (OrderStatus.CANCELLED, OrderEvent.CANCEL, one.reason)
+        cut = one.symbol + str(one.session) in partly
+        assert before[0] is (OrderEvent.PARTIAL_FILL if cut else OrderEvent.ACCEPT)
+        seen.add((one.symbol == "BTC-USD", "cash" if "cash of" in one.reason else "range", cut))
+    # A coin's bar is not complete at the decision that finds its order filled or cancelled.
+    assert {(True, "range", False), (False, "range", False), (False, "cash", True), (False, "cash", False)} <= seen
 
 
 @pytest.mark.parametrize("last", [date(2020, 4, 9), date(2022, 6, 15)])

@@ -18,7 +18,7 @@ from tests.workflows.workflow_settings import make_settings
 from trading_lib.adapters.stores.order_store import OrderStore
 from trading_lib.adapters.stores.schema import metadata
 from trading_lib.adapters.stores.state_store import StateStore
-from trading_lib.backtest.trading_session import execute
+from trading_lib.backtest.executing import execute
 from trading_lib.domain.errors import (
     DataQualityError,
     InputError,
@@ -114,7 +114,9 @@ def test_interrupted_settlement_books_a_fill_once(loaded: Settings, prices: Path
     following = loaded.calendar.next(ordering_session)
     run = BookRun.open(plan_for(loaded, prices, following), loaded)
     order = run.orders.orders(BOOK, session=ordering_session, statuses=[OrderStatus.WORKING])[0][0]
-    filled, _ = execute(run.input, [order], run.market.row(following), following)
+    before = run.state.latest_portfolio(BOOK)
+    assert before is not None
+    filled, _ = execute(run.input, before, [order], run.market.row(following), following)
     # The run dies after the fill is stored and before the order's status and the portfolio are.
     run.orders.save_fills(filled, BOOK)
     trade(loaded, prices, following)
@@ -122,6 +124,61 @@ def test_interrupted_settlement_books_a_fill_once(loaded: Settings, prices: Path
     assert len(stored) == 1
     assert run.orders.filled_quantity(order.client_order_id) == order.quantity
     assert trading.reconcile(run.plan, run)["differences"] == 0
+
+
+def gapping_up(run: BookRun, session: date, factor: float) -> None:
+    """Let every bar of the session open far above the close before, so that cash does not pay for what was ordered."""
+    panel, row = run.market.panel, run.market.row(session)
+    panel.fill_open[row] = (panel.fill_open[row] * factor).round(4)
+    panel.fill_high[row] = panel.fill_open[row]
+
+
+def test_an_order_that_cash_cuts_is_filled_in_part_and_its_rest_cancelled(
+    loaded: Settings, prices: Path, ordering_session: date, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    following = loaded.calendar.next(ordering_session)
+    run = BookRun.open(plan_for(loaded, prices, following), loaded)
+    gapping_up(run, following, 12.0)
+    ordinary = OrderStore.record
+
+    def killed(self: OrderStore, client_order_id: str, event: OrderEvent, *more: object, **named: object) -> object:
+        if event is OrderEvent.CANCEL:
+            raise KeyboardInterrupt
+        return ordinary(self, client_order_id, event, *more, **named)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(OrderStore, "record", killed)
+        with pytest.raises(KeyboardInterrupt):
+            trading.settle(run.plan, run)
+    half = run.orders.orders(BOOK, statuses=[OrderStatus.PARTIALLY_FILLED])
+    assert half
+    trading.settle(run.plan, run)
+    for order, _ in half:
+        events = run.orders.events(order.client_order_id)
+        assert [event for event, *_ in events][-3:] == [
+            OrderEvent.ACCEPT,
+            OrderEvent.PARTIAL_FILL,
+            OrderEvent.CANCEL,
+        ]
+        left = order.quantity - run.orders.filled_quantity(order.client_order_id)
+        assert 0 < left < order.quantity
+        assert f"{order.symbol} {following}: cash of $" in events[-1][3]
+        assert f"pays for {order.quantity - left} of {order.quantity}" in events[-1][3]
+    assert run.orders.orders(BOOK, statuses=trading.OPEN_STATUSES) == []
+    assert run.portfolio().cash >= 0
+    assert trading.reconcile(run.plan, run)["differences"] == 0
+
+
+def test_cash_is_spent_in_the_order_of_the_decision(loaded: Settings, prices: Path, ordering_session: date) -> None:
+    following = loaded.calendar.next(ordering_session)
+    run = BookRun.open(plan_for(loaded, prices, following), loaded)
+    waiting = [order for order, _ in run.orders.orders(BOOK, statuses=[OrderStatus.WORKING])]
+    decision = run.state.stage(BOOK, ordering_session, "orders")
+    assert decision is not None
+    listed = [order.client_order_id for order in trading._as_decided(run, waiting)]
+    assert listed == decision["client_order_ids"]
+    # The store knows no such order: a list that is sorted by id as well would prove nothing.
+    assert sorted(listed) != listed
 
 
 def test_settlement_interrupted_after_the_statuses_still_books_the_fills(

@@ -13,6 +13,7 @@ import numpy as np
 from trading_lib.backtest.trading_session import BacktestInput, SessionOutcome
 from trading_lib.domain.orders import Fill, Order
 from trading_lib.domain.portfolio import Position
+from trading_lib.domain.prices import FloatArray, IntegerArray
 
 ABSENT = "-"
 
@@ -34,8 +35,10 @@ class Layer(StrEnum):
 
 
 SETTLEMENTS = "funding settlements"
+# Of the bar that orders fill at: a 24/7 one may be complete only after the decision of its session.
+OF_FILL_BAR = ("fill_low", "fill_high", "fill_volume")
 # What of the data a decision cannot see: these reach the account only.
-NOT_IN_VIEW = frozenset({"fill_open", "dividend", "split", "cash_rate", SETTLEMENTS})
+NOT_IN_VIEW = frozenset({"fill_open", *OF_FILL_BAR, "dividend", "split", "cash_rate", SETTLEMENTS})
 _OF_DECISION = (Layer.ACCOUNT, Layer.REGIME, Layer.SIGNAL)
 RESTS_ON: Mapping[Layer, tuple[Layer, ...]] = {
     Layer.DATA: (),
@@ -93,10 +96,20 @@ def data_differences(full: BacktestInput, known: BacktestInput, row: int) -> Ite
     pairs += [(Layer.FACTOR, name, values[k], others[k]) for k, name in enumerate(full.factors.names)]
     yield from _settlement_differences(full, known, row)
     for layer, name, ours, theirs in pairs:
-        at = _first_unequal(ours[: row + 1], theirs[: row + 1])
+        ours, theirs = ours[: row + 1], theirs[: row + 1]
+        if name in OF_FILL_BAR:
+            ours, theirs = (_without_unfinished(values, full.panel.common_lag) for values in (ours, theirs))
+        at = _first_unequal(ours, theirs)
         if at is not None:
             symbol = symbols[at[1]] if len(at) > 1 and len(symbols) == ours.shape[1] else ""
             yield Difference(layer, name, sessions[at[0]].item(), symbol, _text(ours[at]), _text(theirs[at]))
+
+
+def _without_unfinished(values: FloatArray, lags: IntegerArray) -> FloatArray:
+    """Leave out the newest bar of 24/7 instruments, which is not complete at the decision."""
+    known: FloatArray = values.copy()
+    known[-1, lags > 0] = np.nan
+    return known
 
 
 def _settlement_differences(full: BacktestInput, known: BacktestInput, row: int) -> Iterator[Difference]:

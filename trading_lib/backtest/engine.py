@@ -27,7 +27,9 @@ from trading_lib.backtest.session_loop.records import (
 from trading_lib.backtest.session_loop.run import LongWay, Part, Run, Stretch, can_loop, run_sessions
 from trading_lib.backtest.trading_session import BacktestInput, trade_sessions, window_rows
 from trading_lib.decision import Decision
-from trading_lib.domain.orders import Fill, Order
+from trading_lib.domain.errors import DataQualityError
+from trading_lib.domain.instruments import Universe
+from trading_lib.domain.orders import Cancellation, Fill, Order
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.prices import DateArray, FloatArray
 from trading_lib.domain.risk import RiskEvent, RiskState
@@ -107,8 +109,8 @@ class BacktestResult:
         return trades_of(self.run)
 
     @property
-    def cancelled(self) -> tuple[str, ...]:
-        """Ids of day orders that found no opening price."""
+    def cancelled(self) -> tuple[Cancellation, ...]:
+        """Orders, and parts of orders, that their opening did not fill, with the reason."""
         return self._executions.cancelled
 
 
@@ -148,6 +150,27 @@ def run_backtest(
         portfolio=run.evening.portfolio,
         risk=run.evening.risk,
         run=run,
+    )
+
+
+def require_value(result: BacktestResult, universe: Universe, remedy: str) -> None:
+    """Refuse a run whose net asset value is not positive throughout.
+
+    Raises
+    ------
+    DataQualityError
+        Naming the first such session and what was held at it or the session before.
+    """
+    if (result.nav > 0).all():
+        return
+    row = int(np.argmin(result.nav > 0))
+    session, value = result.sessions[row], result.nav[row]
+    held = np.flatnonzero((result.quantity[max(row - 1, 0) : row + 1] != 0).any(axis=0))
+    traded = {fill.symbol for fill in result.fills if fill.session == session.item()}
+    symbols = sorted({universe.symbols[i] for i in held} | traded)
+    raise DataQualityError(
+        f"net asset value fell to zero or below on {session} (${value:,.2f}, with {', '.join(symbols) or 'nothing'})",
+        remedy,
     )
 
 

@@ -217,7 +217,10 @@ class _Audit:
         """Compare what the session's orders fill at with what they fill at under other prices."""
         step = row - self.rows.start
         recorded = self.recorded[0][step]
-        other = trade_session(scrambled, row + 1, recorded.evening)
+        # A fill at another price than the opening's would be cancelled by the garbage's range, and not be seen.
+        unknown = np.full_like(scrambled.panel.fill_open, np.nan)
+        panel = replace(scrambled.panel, fill_low=unknown, fill_high=unknown)
+        other = trade_session(replace(scrambled, panel=panel), row + 1, recorded.evening)
         prices = {fill.client_order_id: fill.price for fill in other.fills}
         decided = self.full.calendar.decision_time(recorded.session)
         for fill in self.recorded[0][step + 1].fills:

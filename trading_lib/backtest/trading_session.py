@@ -7,22 +7,22 @@ calls, so both give the same orders, fills and net asset value.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
 import numpy as np
 
 from trading_lib.accounting.perpetuals import settle_perpetuals
-from trading_lib.accounting.settle import apply_actions, apply_fills, mark
+from trading_lib.accounting.settle import apply_fills, mark
+from trading_lib.backtest.executing import corporate_actions, execute
 from trading_lib.decision import Decision, decide
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.errors import SessionError
 from trading_lib.domain.funding import FundingPanel
-from trading_lib.domain.instruments import Instrument, Universe
-from trading_lib.domain.lots import whole_lots
+from trading_lib.domain.instruments import Universe
 from trading_lib.domain.market_view import FactorPanel, MarketView, SessionViews, view_at
-from trading_lib.domain.orders import Fill, Order
+from trading_lib.domain.orders import Cancellation, Fill, Order
 from trading_lib.domain.perpetuals import is_perpetual
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.prices import PricePanel
@@ -30,8 +30,6 @@ from trading_lib.domain.risk import RiskState
 from trading_lib.domain.sessions import SessionCalendar
 from trading_lib.domain.sleeves import SleeveRecord
 from trading_lib.execution.config import PaperConfig
-from trading_lib.execution.openings import next_opening
-from trading_lib.execution.simulated import fill_at_open
 from trading_lib.orders.config import PreTradeConfig
 from trading_lib.orders.pre_trade import deny_reason, pre_trade_context
 
@@ -88,7 +86,7 @@ class SessionOutcome:
 
     session: date
     fills: tuple[Fill, ...]
-    cancelled: tuple[str, ...]
+    cancelled: tuple[Cancellation, ...]
     decision: Decision
     denied: tuple[tuple[Order, str], ...]
     evening: Evening
@@ -113,12 +111,12 @@ def trade_session(data: BacktestInput, row: int, before: Evening | None) -> Sess
     """
     day: date = data.panel.sessions[row].item()
     filled: list[Fill] = []
-    cancelled: list[str] = []
+    cancelled: list[Cancellation] = []
     if before is None:
         portfolio = Portfolio.opened(day, data.initial_cash)
         before = Evening(portfolio, RiskState.opened(day, float(data.initial_cash)))
     else:
-        filled, cancelled = execute(data, before.working, row, day)
+        filled, cancelled = execute(data, before.portfolio, before.working, row, day)
         portfolio = settle_row(data, before.portfolio, row, day, filled)
     view = data.views[row] if data.views else view_at(data.universe, data.panel, data.factors, row, day, data.funding)
     decision = decide(view, portfolio, before.risk, data.config, data.book, before.sleeves)
@@ -146,13 +144,8 @@ def window_rows(panel: PricePanel, calendar: SessionCalendar, first: date, last:
 
 def settle_row(data: BacktestInput, portfolio: Portfolio, row: int, day: date, fills: Sequence[Fill]) -> Portfolio:
     """Corporate actions on the evening's holdings, then the opening's fills and funding, then marking at the close."""
-    panel, at = data.panel, data.universe.positions
-    held = [(symbol, at[symbol]) for symbol in portfolio.positions]
-    paid, ratios, closes = panel.dividend[row].tolist(), panel.split[row].tolist(), panel.close[row].tolist()
-    dividends = {s: paid[i] for s, i in held if paid[i] > 0}
-    splits = {s: ratios[i] for s, i in held if ratios[i] != 1.0}
-    if dividends or splits:
-        portfolio = apply_actions(portfolio, dividends, splits, data.universe)
+    at, closes = data.universe.positions, data.panel.close[row].tolist()
+    portfolio = corporate_actions(data, portfolio, row)
     if data.universe.perpetuals is None:
         portfolio = apply_fills(portfolio, fills)
         return mark(portfolio, {s: closes[at[s]] for s in portfolio.positions}, day)
@@ -163,28 +156,6 @@ def settle_row(data: BacktestInput, portfolio: Portfolio, row: int, day: date, f
     prices = {s: closes[at[s]] for s in portfolio.positions}
     prices |= {s: closes[data.universe.traded(s)[1]] for s in portfolio.perpetuals}
     return mark(portfolio, prices, day)
-
-
-def execute(data: BacktestInput, working: Sequence[Order], row: int, day: date) -> tuple[list[Fill], list[str]]:
-    """Fill the orders of the previous decision at their opening; without an opening price they are cancelled.
-
-    On the ex-date of a split an order is for as many new shares as its old shares became.
-    """
-    filled, cancelled = [], []
-    for working_order in working:
-        instrument, column = data.universe.traded(working_order.symbol)
-        price, split = float(data.panel.fill_open[row, column]), float(data.panel.split[row, column])
-        order = working_order if split == 1.0 else _after_split(working_order, split, instrument)
-        if np.isfinite(price) and price > 0 and order.quantity > 0:
-            at = next_opening(instrument, order.session, data.calendar)
-            filled.append(fill_at_open(order, price, instrument, at, day, data.paper))
-        else:
-            cancelled.append(order.client_order_id)
-    return filled, cancelled
-
-
-def _after_split(order: Order, split: float, instrument: Instrument) -> Order:
-    return replace(order, quantity=whole_lots(order.quantity * Decimal(repr(split)), instrument.lot_size))
 
 
 def gate(

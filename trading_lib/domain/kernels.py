@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import logging
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -20,6 +21,31 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class _Stamp:
+    """What a kernel's machine code was made of; known once its module is imported, so not before somebody asks.
+
+    Numba asks for it where the kernel is defined, which may be above the kernels that it calls.
+    """
+
+    def __init__(self, function: Callable[..., Any], own: Any) -> None:
+        self._function, self._own = function, own
+
+    @cached_property
+    def value(self) -> tuple[Any, tuple[str, ...]]:
+        """The kernel's own file and those of the kernels it calls."""
+        called = called_sources(self._function)
+        return self._own, tuple(hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in called)
+
+    def __eq__(self, other: object) -> bool:
+        return self.value == other
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+    def __reduce__(self) -> Any:
+        return tuple, (self.value,)
+
+
 class _WithCalledSources:
     """Numba looks only at a kernel's own file, while its machine code holds that of the kernels it calls as well."""
 
@@ -28,9 +54,7 @@ class _WithCalledSources:
         self._function = function
 
     def get_source_stamp(self) -> Any:
-        own = super().get_source_stamp()  # type: ignore[misc]
-        called = called_sources(self._function)
-        return (own, tuple(hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in called)) if called else own
+        return _Stamp(self._function, super().get_source_stamp())  # type: ignore[misc]
 
 
 class ChosenFolder(_WithCalledSources, caching.UserProvidedCacheLocator):

@@ -70,3 +70,58 @@ def share_rounded_down(cents: int, rate: int) -> int:
 def share_in_cents(cents: int, rate: int) -> int:
     """Return a rate in millionths of an amount of cents, half to even."""
     return _rounded(share_rounded_down(cents, rate), (cents % MICRO) * rate % MICRO, MICRO)
+
+
+@compiled
+def affordable(cents: int, price: int, lot: int, costs: int) -> int:
+    """Largest quantity in whole lots whose value and costs (a rate in millionths) are no more than ``cents``."""
+    if cents <= 0 or price <= 0:
+        return 0
+    each = price / MICRO * (lot / MICRO) * (1.0 + costs / MICRO)
+    count = int(cents / 100.0 / each)
+    # The quotient of floats may miss by one, and rounding to cents by more where a lot is worth less than one.
+    excess = _spent(count * lot, price, costs) - cents
+    while count > 0 and excess > 0:
+        count = max(count - 1 - int(excess / 100.0 / each), 0)
+        excess = _spent(count * lot, price, costs) - cents
+    if _spent((count + 1) * lot, price, costs) <= cents:
+        count += 1
+    return count * lot
+
+
+@compiled
+def _spent(quantity: int, price: int, costs: int) -> int:
+    value = value_rounded_up(quantity, price)
+    return value + share_in_cents(value, costs)
+
+
+@compiled
+def payable(quantity: int, price: int, lot: int, commission: int, cash: int) -> int:
+    """Part of ``quantity`` that ``cash`` cents pay for, commission included: all of it, or as many whole lots as fit.
+
+    Value and commission are rounded as they are booked, so what is answered never takes cash below zero, and one lot
+    more would.
+
+    Parameters
+    ----------
+    quantity, lot
+        Millionths of a unit.
+    price
+        Of the execution, in millionths of a dollar.
+    commission
+        Rate in millionths of the traded value.
+    """
+    if paid_for(quantity, price, commission) <= cash:
+        return quantity
+    most = min(affordable(cash, price, lot, commission), quantity // lot * lot)
+    # That bound rounds every value up, where the booking rounds half to even.
+    while most + lot <= quantity and paid_for(most + lot, price, commission) <= cash:
+        most += lot
+    return most
+
+
+@compiled
+def paid_for(quantity: int, price: int, commission: int) -> int:
+    """Cents that a purchase takes: its value and its commission, each rounded as it is booked."""
+    value = value_in_cents(quantity, price)
+    return value + share_in_cents(value, commission)

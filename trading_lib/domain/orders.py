@@ -61,6 +61,7 @@ TRANSITIONS: Mapping[tuple[OrderStatus, OrderEvent], OrderStatus] = {
     (OrderStatus.UNKNOWN, OrderEvent.REJECT): OrderStatus.REJECTED,
     (OrderStatus.UNKNOWN, OrderEvent.PARTIAL_FILL): OrderStatus.PARTIALLY_FILLED,
     (OrderStatus.UNKNOWN, OrderEvent.FILL): OrderStatus.FILLED,
+    (OrderStatus.UNKNOWN, OrderEvent.CANCEL): OrderStatus.CANCELLED,
     (OrderStatus.WORKING, OrderEvent.PARTIAL_FILL): OrderStatus.PARTIALLY_FILLED,
     (OrderStatus.WORKING, OrderEvent.FILL): OrderStatus.FILLED,
     (OrderStatus.WORKING, OrderEvent.REJECT): OrderStatus.REJECTED,
@@ -152,3 +153,25 @@ class Fill:
     commission: Decimal
     filled_at: datetime
     session: date
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """An order that its opening did not fill, or the rest of one that it filled in part.
+
+    Attributes
+    ----------
+    quantity
+        What was left unfilled; 0 where a split left nothing of the order.
+    session
+        The session in whose accounting the opening falls, as of a `Fill`.
+    reason
+        Names the symbol and the day of the opening.
+    """
+
+    client_order_id: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    session: date
+    reason: str

@@ -147,6 +147,12 @@ class PricePanel:
     fill_open
         Shape (T, n): raw opening price at which an order decided at session t - 1 fills (exchange: open of
         session t; 24/7: open of the UTC day after session t - 1). NaN where there is none.
+    fill_low, fill_high
+        Shape (T, n): range of the bar that ``fill_open`` opens, NaN where it is not known. No decision sees them: they
+        tell an opening that was traded from one that was not. The bar of a 24/7 instrument may be complete only
+        after decision t.
+    fill_volume
+        Shape (T, n): volume of that bar, for reports; NaN where it is not known.
     dividend, split
         Shape (T, n): cash per share and new shares per old share with ex-date in (session t - 1, session t].
     volume
@@ -177,6 +183,9 @@ class PricePanel:
     close: FloatArray
     fresh: BoolArray
     fill_open: FloatArray
+    fill_low: FloatArray
+    fill_high: FloatArray
+    fill_volume: FloatArray
     dividend: FloatArray
     split: FloatArray
     volume: FloatArray

@@ -60,6 +60,9 @@ class _AssetColumns:
     close: FloatArray
     fresh: BoolArray
     fill_open: FloatArray
+    fill_low: FloatArray
+    fill_high: FloatArray
+    fill_volume: FloatArray
     dividend: FloatArray
     split: FloatArray
     volume: FloatArray
@@ -73,8 +76,8 @@ def assemble_panel(
 ) -> PricePanel:
     """Build the panel from the first session with a bar to ``last`` (default: the newest session with a bar).
 
-    Rows with an opening price only (a 24/7 bar that has opened but is not complete) contribute to ``fill_open``
-    and nothing else.
+    Rows without a close (a 24/7 bar that has opened but is not complete) contribute to ``fill_open``, and to the range
+    that it is checked against, and nothing else.
 
     Raises
     ------
@@ -101,6 +104,9 @@ def assemble_panel(
         close=_stack([a.close for a in assets]),
         fresh=np.column_stack([a.fresh for a in assets]),
         fill_open=_stack([a.fill_open for a in assets]),
+        fill_low=_stack([a.fill_low for a in assets]),
+        fill_high=_stack([a.fill_high for a in assets]),
+        fill_volume=_stack([a.fill_volume for a in assets]),
         dividend=_stack([a.dividend for a in assets]),
         split=_stack([a.split for a in assets]),
         volume=_stack([a.volume for a in assets]),
@@ -152,10 +158,14 @@ def _asset(instrument: Instrument, rows: _Columns, sessions: DateArray, decision
     newest_expected = sessions - ONE_DAY if always else sessions
     total = _take(native.close, at, has)
     previous = np.r_[np.nan, total[:-1]]
+    fill_open, fill_low, fill_high, fill_volume = _fill_bars(rows, sessions, always)
     return _AssetColumns(
         close=_take(rows.close[complete], at, has),
         fresh=has & (_take_dates(native.dates, at) == newest_expected),
-        fill_open=_fill_open(rows, sessions, always),
+        fill_open=fill_open,
+        fill_low=fill_low,
+        fill_high=fill_high,
+        fill_volume=fill_volume,
         dividend=_by_session(rows.dates, rows.dividend, sessions, empty=0.0),
         split=_by_session(rows.dates, rows.split, sessions, empty=1.0),
         volume=_take(rows.volume[complete], at, has),
@@ -198,12 +208,15 @@ def growth_factor(close: FloatArray, dividend: FloatArray, split: FloatArray) ->
     return np.multiply.accumulate(step)
 
 
-def _fill_open(rows: _Columns, sessions: DateArray, always: bool) -> FloatArray:
+def _fill_bars(rows: _Columns, sessions: DateArray, always: bool) -> list[FloatArray]:
+    """Open, low, high and volume of the bar at whose opening each session's fills are made."""
     days = np.r_[sessions[:1] - ONE_DAY, sessions[:-1]] + ONE_DAY if always else sessions
+    columns = (rows.open, rows.low, rows.high, rows.volume)
     if not len(rows.dates):
-        return np.full(len(sessions), np.nan)
+        return [np.full(len(sessions), np.nan) for _ in columns]
     position = np.searchsorted(rows.dates, days).clip(max=len(rows.dates) - 1)
-    return np.where(rows.dates[position] == days, rows.open[position], np.nan)
+    found = rows.dates[position] == days
+    return [np.where(found, values[position], np.nan) for values in columns]
 
 
 def _by_session(dates: DateArray, values: FloatArray, sessions: DateArray, empty: float) -> FloatArray:

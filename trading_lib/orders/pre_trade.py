@@ -67,6 +67,11 @@ def deny_reason(order: Order, context: PreTradeContext) -> str | None:
     return problem
 
 
+def refusal_kind(reason: str) -> str:
+    """Kind of a reason that `deny_reason` gave, without the numbers and names of the single order."""
+    return next((kind for words, kind in _KINDS if words in reason), "other")
+
+
 def _own_problem(order: Order, context: PreTradeContext) -> str | None:
     if is_perpetual(order.symbol):
         unknown = unknown_problem(order, context.universe)
@@ -84,17 +89,24 @@ def _size_problem(order: Order, context: PreTradeContext) -> str | None:
     if order.quantity % lot != 0:
         return f"quantity {order.quantity} is not a multiple of the lot size {lot}"
     # Limits of convenience never hold back an order that only reduces risk.
-    reduces = Side.BUY if is_perpetual(order.symbol) else Side.SELL
-    if order.purpose is OrderPurpose.RISK and order.side is reduces:
+    if order.purpose is OrderPurpose.RISK and _reduces(order):
         return None
     if order.expected_notional > context.config.max_order_notional:
         return f"value {order.expected_notional:.2f} is above the limit of {context.config.max_order_notional}"
     return None
 
 
+def _reduces(order: Order) -> bool:
+    """Whether the order closes a holding or a short; `_rule_problem` sees to it that it does not turn it around."""
+    return order.side is (Side.BUY if is_perpetual(order.symbol) else Side.SELL)
+
+
 def _price_problem(order: Order, context: PreTradeContext) -> str | None:
     if not order.expected_price.is_finite() or order.expected_price <= 0:
         return f"price {order.expected_price} is not positive"
+    # After a gap the last good price is the wrong one, and what reduces risk has to get out.
+    if _reduces(order):
+        return None
     last = context.last_prices.get(order.symbol)
     if last is None or not last > 0:
         return f"no good price of {order.symbol} is known"
@@ -117,3 +129,22 @@ def _rule_problem(order: Order, context: PreTradeContext) -> str | None:
     if not context.assessment.may_increase[context.universe.positions[order.symbol]]:
         return f"buying {order.symbol} is not allowed at risk level {level}"
     return None
+
+
+# Words of a reason -> its kind. A leg denied for the other's sake is of the other's kind.
+_KINDS = (
+    ("the kill switch is on", "kill switch"),
+    ("is above the limit of", "order value above max_order_notional"),
+    ("away from the last good price", "price beyond the collar around the last good price"),
+    ("no good price of", "no good price known"),
+    ("is not positive", "quantity or price not positive"),
+    ("is not a multiple of the lot size", "quantity not in whole lots"),
+    ("is not in the universe", "not in the universe"),
+    ("is not a configured perpetual", "not a configured perpetual"),
+    ("would go short", "would sell more than is held"),
+    ("would go long", "would buy back more than is sold short"),
+    ("is not among the allowed venues", "venue not allowed"),
+    ("short would be more than", "short larger than its spot leg"),
+    ("may not be bought", "buying not allowed"),
+    ("is not allowed at risk level", "buying not allowed"),
+)

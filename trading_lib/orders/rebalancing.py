@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from trading_lib.domain.kernels import compiled
 from trading_lib.domain.money import MICRO
-from trading_lib.domain.money_arithmetic import share_in_cents, value_in_cents, value_rounded_up
+from trading_lib.domain.money_arithmetic import affordable, share_in_cents, value_in_cents, value_rounded_up
 from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
 from trading_lib.domain.risk import UNLIMITED
 
@@ -142,29 +142,6 @@ def _allowed(wanted: int, buying: bool, price: int, lot: int, costs: int, limits
             cut = TOO_SMALL if wanted > 0 else NO_LOT
         return 0, cut
     return quantity, cut
-
-
-@compiled
-def affordable(cents: int, price: int, lot: int, costs: int) -> int:
-    """Largest quantity in whole lots whose value and costs (a rate in millionths) are no more than ``cents``."""
-    if cents <= 0 or price <= 0:
-        return 0
-    each = price / MICRO * (lot / MICRO) * (1.0 + costs / MICRO)
-    count = int(cents / 100.0 / each)
-    # The quotient of floats may miss by one, and rounding to cents by more where a lot is worth less than one.
-    excess = _spent(count * lot, price, costs) - cents
-    while count > 0 and excess > 0:
-        count = max(count - 1 - int(excess / 100.0 / each), 0)
-        excess = _spent(count * lot, price, costs) - cents
-    if _spent((count + 1) * lot, price, costs) <= cents:
-        count += 1
-    return count * lot
-
-
-@compiled
-def _spent(quantity: int, price: int, costs: int) -> int:
-    value = value_rounded_up(quantity, price)
-    return value + share_in_cents(value, costs)
 
 
 @compiled

@@ -51,8 +51,15 @@ class IntervalConfig(Configuration):
 
 
 class PerformanceConfig(Configuration):
-    """Everything reports are told."""
+    """Everything reports are told.
+
+    Attributes
+    ----------
+    volume_share
+        A fill of more than this share of its bar's volume is warned of.
+    """
 
     targets: TargetConfig = TargetConfig()
     intervals: IntervalConfig = IntervalConfig()
     rolling_sessions: int = Field(126, ge=20)
+    volume_share: float = Field(0.01, gt=0, le=1)

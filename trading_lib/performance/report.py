@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from trading_lib.performance.analysis import Analysis, Comparison
+from trading_lib.performance.executions import report_executions
 
 Report = dict[str, Any]
 
@@ -32,6 +33,7 @@ def report_analysis(analysis: Analysis) -> Report:
             },
         },
         "attribution": {"by_asset": _by_asset(analysis), "by_sleeve": _by_sleeve(analysis)},
+        **report_executions(analysis.record, analysis.config.volume_share),
         **report_sharpe(analysis),
         "confidence_intervals": asdict(analysis.intervals) if analysis.intervals else None,
     }

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trading_lib.domain.instruments import Universe
-from trading_lib.domain.orders import Fill, Order
+from trading_lib.domain.orders import Cancellation, Fill, Order
 from trading_lib.domain.prices import BoolArray, DateArray, FloatArray
 from trading_lib.domain.risk import RiskEvent
 from trading_lib.performance.trades import TradeArrays, tabulate
@@ -38,6 +38,12 @@ class RunRecord:
         Shape (S,), likewise.
     funding
         Shape (S,): dollars received from funding in each session; None where no perpetual was held.
+    cancelled
+        Orders, and parts of orders, that their opening did not fill.
+    refused
+        Kind of reason -> how many orders the pre-trade checks refused for it.
+    fill_volume
+        Shape (S, n), the rows of `PricePanel`; None where no volume is to be judged.
     """
 
     universe: Universe
@@ -58,6 +64,9 @@ class RunRecord:
     cash_rate: FloatArray
     month_end: BoolArray
     funding: FloatArray | None = None
+    cancelled: tuple[Cancellation, ...] = ()
+    refused: Mapping[str, int] = field(default_factory=dict)
+    fill_volume: FloatArray | None = None
 
     @cached_property
     def returns(self) -> FloatArray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -16,10 +17,11 @@ import numpy as np
 import trading_lib
 from trading_lib.adapters.models.mlflow_tracking import MlflowTracker, TrackedRun
 from trading_lib.adapters.models.mlflow_trials import TrackedTrial
-from trading_lib.backtest.engine import BacktestResult, DecisionObserver, run_backtest
+from trading_lib.backtest.engine import BacktestResult, DecisionObserver, require_value, run_backtest
 from trading_lib.backtest.trading_session import BacktestInput
-from trading_lib.domain.errors import DataQualityError, InputError
+from trading_lib.domain.errors import InputError
 from trading_lib.domain.sessions import exchange_sessions
+from trading_lib.orders.pre_trade import refusal_kind
 from trading_lib.performance.analysis import Analysis, analyse
 from trading_lib.performance.report import report_analysis, report_sharpe
 from trading_lib.performance.run_record import RunRecord
@@ -76,8 +78,7 @@ def backtest_market(
     configuration = settings.configuration
     data = backtest_input(settings, market)
     result = run_backtest(data, first, last, observe)
-    if not (result.nav > 0).all():
-        raise DataQualityError("net asset value fell to zero or below", "check the prices of the window")
+    require_value(result, data.universe, "check their prices on that day")
     analysis = analyse(run_record(data, result), configuration.performance)
     report: Report = {
         "data_source": market.panel.source,
@@ -139,6 +140,9 @@ def run_record(data: BacktestInput, result: BacktestResult) -> RunRecord:
         cash_rate=panel.cash_rate[rows],
         month_end=panel.month_end[rows],
         funding=result.funding,
+        cancelled=result.cancelled,
+        refused=Counter(refusal_kind(reason) for _, reason in result.denied),
+        fill_volume=panel.fill_volume[rows],
     )
 
 

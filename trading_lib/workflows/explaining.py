@@ -119,8 +119,8 @@ def recomputed_evidence(settings: Settings, session: date, data: Path | None, fi
     if row + 1 < len(sessions):
         after = trade_session(run, row + 1, outcome.evening)
         fills = after.fills
-        outcomes |= dict.fromkeys(after.cancelled, "CANCELLED: no opening price: the day order expired")
         outcomes |= {fill.client_order_id: "FILLED" for fill in fills}
+        outcomes |= {one.client_order_id: f"CANCELLED: {one.reason}" for one in after.cancelled}
     broken: dict[str, list[str]] = {}
     for finding in loaded.validation.findings:
         if finding.session == session:

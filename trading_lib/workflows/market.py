@@ -119,7 +119,7 @@ def market_from_store(
     """Read what was known at the decision time of ``session`` and build the market up to it."""
     as_of = calendar.decision_time(session)
     always_open = [i.symbol for i in universe if i.calendar is TradingCalendar.ALWAYS]
-    bars = store.read_bars(source, as_of, opened=True, always_open=always_open)
+    bars = store.read_bars(source, as_of, opened=True, always_open=always_open, ranges=True)
     macro = store.read_macro(source, as_of)
     rates = funding_from_store(store, source, universe, as_of)
     return build_market(bars, macro, universe, calendar, session, rates)

@@ -6,11 +6,13 @@ settled then or is caught up with later, after a vendor corrected a price.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
-from trading_lib.backtest.trading_session import BacktestInput, execute, settle_row
+from trading_lib.backtest.executing import execute
+from trading_lib.backtest.trading_session import BacktestInput, settle_row
 from trading_lib.domain.errors import OversoldError
-from trading_lib.domain.orders import OPEN_STATUSES, Fill, Order, OrderEvent, OrderStatus
+from trading_lib.domain.orders import OPEN_STATUSES, Cancellation, Fill, Order, OrderEvent, OrderStatus
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.execution.simulated import SIMULATED_BROKER
 from trading_lib.workflows.backtesting import backtest_input
@@ -27,7 +29,7 @@ def settle_book(turn: BookTurn, portfolio: Portfolio) -> Portfolio:
     run = turn.run
     cancel_unsent(run)
     booked = [fill for fill in run.orders.fills(run.book.name) if fill.session > portfolio.session]
-    working = _working(run, booked)
+    working = _working(run)
     traded = [*portfolio.positions, *portfolio.perpetuals, *(order.symbol for order, _ in working)]
     run.settings.configuration.universe.require_known(traded, f"book {run.book.name}")
     for day in _sessions_after(run, portfolio.session):
@@ -46,20 +48,15 @@ def cancel_unsent(run: BookRun) -> int:
     return len(missed)
 
 
-def _working(run: BookRun, booked: list[Fill]) -> Working:
-    """Orders that wait for their opening, and those an interrupted settlement has filled, as the decision listed them.
-
-    With all of them the executions come out as they would have without the interruption.
-    """
-    name = run.book.name
-    found = run.orders.orders(name, statuses=OPEN_STATUSES)
-    again = {fill.client_order_id for fill in booked} - {order.client_order_id for order, _ in found}
-    found += run.orders.orders(name, identities=again) if again else []
+def _working(run: BookRun) -> Working:
+    """Orders that wait for their opening, as the decision listed them: in that order cash is spent."""
+    found = run.orders.orders(run.book.name, statuses=OPEN_STATUSES)
     places: dict[str, int] = {}
     for session in sorted({order.session for order, _ in found}):
-        record = run.state.stage(name, session, "orders") or {"client_order_ids": []}
-        places |= {identity: len(places) + at for at, identity in enumerate(record["client_order_ids"])}
-    return sorted(found, key=lambda entry: (places.get(entry[0].client_order_id, len(places)), entry[0].session))
+        record = run.state.stage(run.book.name, session, "orders")
+        listed = record["client_order_ids"] if record else ()
+        places |= {identity: len(places) + at for at, identity in enumerate(listed)}
+    return sorted(found, key=lambda entry: places.get(entry[0].client_order_id, len(places)))
 
 
 def _sessions_after(run: BookRun, session: date) -> list[date]:
@@ -71,15 +68,13 @@ def _sessions_after(run: BookRun, session: date) -> list[date]:
 def _settle_session(turn: BookTurn, portfolio: Portfolio, day: date, working: Working, booked: list[Fill]) -> Portfolio:
     run = turn.run
     data, row = _input_at(run, day)
-    filled, cancelled = execute(data, [order for order, _ in working], row, day)
+    filled, cancelled = execute(data, portfolio, [order for order, _ in working], row, day, booked)
+    # What an interrupted settlement has stored has happened, whatever the prices say now.
     known = {fill.trade_id: fill for fill in booked}
-    # What is stored has happened, whatever the prices say now.
     filled = [known.get(fill.trade_id, fill) for fill in filled]
-    made = {fill.trade_id for fill in filled}
-    done = {fill.client_order_id for fill in booked}
-    # Booked before anything is stored: an execution the book cannot bear leaves no trace.
     try:
-        settled = settle_row(data, portfolio, row, day, [*(f for f in booked if f.trade_id not in made), *filled])
+        # Tried before anything is stored: an execution that the book cannot bear leaves no trace.
+        settled = settle_row(data, portfolio, row, day, list({f.trade_id: f for f in [*booked, *filled]}.values()))
     except OversoldError as error:
         book = run.book.name
         raise OversoldError(
@@ -87,21 +82,23 @@ def _settle_session(turn: BookTurn, portfolio: Portfolio, day: date, working: Wo
             f"`trading book repair --book {book}` strikes what cannot have been; then run the session again",
         ) from error
     turn.lock.ensure_held()
-    statuses = {order.client_order_id: status for order, status in working}
-    for fill in filled:
-        _record_fill(run, fill, statuses[fill.client_order_id])
-    for identity in cancelled:
-        if identity not in done and statuses[identity] in OPEN_STATUSES:
-            detail = "no opening price: the day order expired"
-            run.orders.record(identity, OrderEvent.CANCEL, run.settings.clock(), detail)
+    _record(run, working, [*booked, *filled], cancelled)
     return settled
 
 
-def _record_fill(run: BookRun, fill: Fill, status: OrderStatus) -> None:
-    # The fill is stored before the status, so an interrupted run finds it again.
-    run.orders.save_fills([fill], run.book.name)
-    if status in OPEN_STATUSES:
-        run.orders.record(fill.client_order_id, OrderEvent.FILL, fill.filled_at, broker=SIMULATED_BROKER)
+def _record(run: BookRun, working: Working, filled: Sequence[Fill], cancelled: Sequence[Cancellation]) -> None:
+    """Store the fills of the orders that waited, and what became of each order."""
+    statuses = {order.client_order_id: status for order, status in working}
+    reasons = {one.client_order_id: one.reason for one in cancelled}
+    for fill in {fill.trade_id: fill for fill in filled if fill.client_order_id in statuses}.values():
+        identity = fill.client_order_id
+        # The fill is stored before the status, so an interrupted run finds it again.
+        run.orders.save_fills([fill], run.book.name)
+        event = OrderEvent.PARTIAL_FILL if identity in reasons else OrderEvent.FILL
+        if statuses[identity] is not OrderStatus.PARTIALLY_FILLED or event is OrderEvent.FILL:
+            run.orders.record(identity, event, fill.filled_at, broker=SIMULATED_BROKER)
+    for identity, reason in reasons.items():
+        run.orders.record(identity, OrderEvent.CANCEL, run.settings.clock(), reason)
 
 
 def _input_at(run: BookRun, day: date) -> tuple[BacktestInput, int]:

@@ -11,9 +11,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from trading_lib.backtest.engine import run_backtest
+from trading_lib.backtest.engine import require_value, run_backtest
 from trading_lib.backtest.trading_session import BacktestInput, window_rows
-from trading_lib.domain.errors import DataQualityError
 from trading_lib.domain.market_view import SessionViews
 from trading_lib.domain.prices import FloatArray
 from trading_lib.domain.sessions import exchange_sessions
@@ -139,8 +138,7 @@ class PointRunner:
         self, point: GridPoint, configuration: SystemConfiguration
     ) -> tuple[dict[str, float | None], FloatArray]:
         result = run_backtest(self.input_of(configuration), self._task.first, self._task.last)
-        if not (result.nav > 0).all():
-            raise DataQualityError("net asset value fell to zero or below", "check the point's values")
+        require_value(result, configuration.universe, "check the point's values")
         metrics = asdict(measure(result.nav, result.trades, self._cash_rate))
         metrics |= {
             "max_risk_level": int(result.levels.max()),

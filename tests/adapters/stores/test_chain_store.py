@@ -90,7 +90,11 @@ def test_an_open_day_shows_its_opening_price_only(store: ChainStore) -> None:
     frame = store.read_bars("chain", during, opened=True, always_open=["BTC-USD"]).frame
     assert frame["source"].tolist() == ["third"]
     assert frame["open"].tolist() == [100.0]
-    assert frame["close"].isna().all()
+    assert frame[["high", "low", "close"]].isna().all(axis=None)
+    ranged = store.read_bars("chain", during, opened=True, always_open=["BTC-USD"], ranges=True).frame
+    assert ranged["source"].tolist() == ["third"]
+    assert np.isfinite(ranged[["open", "high", "low"]]).all(axis=None)
+    assert ranged[["close", "volume"]].isna().all(axis=None)
     assert closes(store, known_at(DAYS[0]), opened=True, always_open=["BTC-USD"]) == {
         ("BTC-USD", DAYS[0]): ("third", 8.0)
     }

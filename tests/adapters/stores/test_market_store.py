@@ -189,6 +189,11 @@ def test_forming_bar_shows_its_open_and_nothing_else(store: MarketStore) -> None
     assert (forming["dividend"], forming["split"]) == (0.0, 1.0)
     assert forming["available_at"] > as_of
     assert answer.dtypes.to_dict() == store.read_bars(SOURCE, NOW).frame.dtypes.to_dict()
+    # The range judges the opening and is asked for by name; close and volume stay unknown.
+    ranged = store.read_bars(SOURCE, as_of, opened=True, always_open=["BTC-USD"], ranges=True).frame.iloc[1]
+    whole = store.read_bars(SOURCE, NOW, symbols=["BTC-USD"]).frame.iloc[1]
+    assert ranged[["open", "high", "low"]].tolist() == whole[["open", "high", "low"]].tolist()
+    assert ranged[["close", "adj_close", "volume"]].isna().all()
     # Not asked for, and not for exchange assets.
     assert len(store.read_bars(SOURCE, as_of)) == 1
     assert len(store.read_bars(SOURCE, as_of, symbols=["SPY"], opened=True, always_open=["BTC-USD"])) == 0

@@ -24,6 +24,7 @@ KINDS = {
 }
 # Only the opening price of a bar is known while it is still forming.
 UNKNOWN_WHILE_FORMING = ("high", "low", "close", "adj_close", "volume")
+RANGE = ("high", "low")
 SCOPE = """
     FROM bars b JOIN unnest(%(symbols)s::text[]) WITH ORDINALITY AS asset(symbol, position) USING (symbol)
     WHERE b.source = %(source)s AND b.session BETWEEN %(first)s AND %(last)s
@@ -44,16 +45,32 @@ def read_complete(
     return _read(connection, select, source, as_of, symbols, first, last)
 
 
+def forming_columns(ranges: bool, prefix: str = "") -> str:
+    """Columns from ``open`` to ``volume`` of a forming bar, in the order of `BAR_VALUES`."""
+    known = ("open", *RANGE) if ranges else ("open",)
+    return ", ".join(
+        f"COALESCE({prefix}{name}, 'NaN')" if name in known else "'NaN'::float8"
+        for name in ("open", *UNKNOWN_WHILE_FORMING)
+    )
+
+
 def read_forming(
-    connection: Connection, source: str, as_of: datetime, symbols: Sequence[str], first: date, last: date
+    connection: Connection,
+    source: str,
+    as_of: datetime,
+    symbols: Sequence[str],
+    first: date,
+    last: date,
+    ranges: bool = False,
 ) -> Bars:
     """Bars whose UTC day has begun by ``as_of`` and that are not known yet, with their opening price only.
 
-    ``high`` to ``volume`` are NaN, ``dividend`` 0, ``split`` 1; ``available_at`` lies after ``as_of``.
+    ``high`` to ``volume`` are NaN, with ``ranges`` all but ``high`` and ``low``; ``dividend`` is 0, ``split`` 1, and
+    ``available_at`` lies after ``as_of``.
     """
     select = f"""
         SELECT DISTINCT ON (asset.position, b.session) asset.position::integer, b.session,
-            COALESCE(b.open, 'NaN'), {", ".join(["'NaN'::float8"] * len(UNKNOWN_WHILE_FORMING))}, 0::float8, 1::float8,
+            {forming_columns(ranges, "b.")}, 0::float8, 1::float8,
             array_position(%(adjustments)s::text[], b.adjustment), b.available_at
         {SCOPE} AND b.available_at > %(as_of)s AND b.session <= (%(as_of)s AT TIME ZONE 'UTC')::date
             AND NOT EXISTS (

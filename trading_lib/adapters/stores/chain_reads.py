@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection, text
 
-from trading_lib.adapters.stores.bar_reads import UNKNOWN_WHILE_FORMING
+from trading_lib.adapters.stores.bar_reads import forming_columns
 from trading_lib.adapters.stores.bulk_copy import Kind, copy_out
 from trading_lib.adapters.stores.schema import BAR_VALUES
 from trading_lib.domain.prices import Bars
@@ -58,16 +58,18 @@ def read_preferred(connection: Connection, order: Order, as_of: datetime, first:
     return _read(connection, select, order, as_of, first, last)
 
 
-def read_preferred_forming(connection: Connection, order: Order, as_of: datetime, first: date, last: date) -> Bars:
+def read_preferred_forming(
+    connection: Connection, order: Order, as_of: datetime, first: date, last: date, ranges: bool = False
+) -> Bars:
     """Bars whose UTC day has begun by ``as_of`` and that no source had by then, with their opening price only.
 
-    The source that delivered first stands, so that a fill once made at an opening price is found again.
+    With ``ranges`` high and low come along; see `MarketStore.read_bars`. The source that delivered first stands, so
+    that a fill once made at an opening price is found again.
     """
-    unknown = ", ".join(["'NaN'::float8"] * len(UNKNOWN_WHILE_FORMING))
     select = f"""
         {CANDIDATES}
         SELECT DISTINCT ON (position, session) position, session,
-            COALESCE(open, 'NaN'), {unknown}, 0::float8, 1::float8, {LABELS}
+            {forming_columns(ranges)}, 0::float8, 1::float8, {LABELS}
         FROM candidate
         WHERE session <= (%(as_of)s AT TIME ZONE 'UTC')::date
             AND (position, session) NOT IN (SELECT position, session FROM candidate WHERE known_at <= %(as_of)s)

@@ -42,10 +42,11 @@ class ChainStore(MarketStore):
         last: date | None = None,
         opened: bool = False,
         always_open: Sequence[str] = (),
+        ranges: bool = False,
     ) -> Bars:
         """Bars as known at ``as_of``; see `MarketStore.read_bars`. Of the chain: per symbol and date one bar."""
         if source != self._order.name:
-            return super().read_bars(source, as_of, symbols, first, last, opened, always_open)
+            return super().read_bars(source, as_of, symbols, first, last, opened, always_open, ranges)
         moment = require_aware(as_of, "as_of")
         bounds = (first or date.min, last or date.max)
         wanted = {s: order for s, order in self._order.bars.items() if symbols is None or s in symbols}
@@ -54,7 +55,7 @@ class ChainStore(MarketStore):
             # Both queries must see the same rows.
             connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             complete = read_preferred(connection, wanted, moment, *bounds)
-            started = read_preferred_forming(connection, forming, moment, *bounds) if forming else Bars.empty()
+            started = read_preferred_forming(connection, forming, moment, *bounds, ranges) if forming else Bars.empty()
         if not len(started):
             return complete
         return Bars.from_frame(pd.concat([complete.frame, started.frame]))

@@ -99,6 +99,7 @@ class MarketStore:
         last: date | None = None,
         opened: bool = False,
         always_open: Sequence[str] = (),
+        ranges: bool = False,
     ) -> Bars:
         """Bars as known at ``as_of``: per symbol and date the newest revision with ``available_at <= as_of``.
 
@@ -111,6 +112,9 @@ class MarketStore:
         opened
             Also return bars of ``always_open`` symbols whose UTC day has begun but is not complete, with the
             opening price only: ``high`` to ``volume`` are NaN and ``available_at`` lies after ``as_of``.
+        ranges
+            Also return high and low of those, which were not known at ``as_of``: they serve to tell whether the
+            opening is a price of its own bar at all, and nothing that is decided may look at them.
 
         Raises
         ------
@@ -124,7 +128,7 @@ class MarketStore:
             # Both queries must see the same rows.
             connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             complete = read_complete(connection, source, moment, symbols, *bounds)
-            started = read_forming(connection, source, moment, forming, *bounds) if forming else Bars.empty()
+            started = read_forming(connection, source, moment, forming, *bounds, ranges) if forming else Bars.empty()
         if not len(started):
             return complete
         return Bars.from_frame(pd.concat([complete.frame, started.frame]))

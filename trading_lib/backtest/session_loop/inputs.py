@@ -14,6 +14,7 @@ from trading_lib.domain.market_view import FactorPanel
 from trading_lib.domain.money import MICRO, to_cents
 from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
 from trading_lib.execution.config import PaperConfig
+from trading_lib.execution.refusals import contradicted
 from trading_lib.strategies.patient_trend import PatientTrend
 from trading_lib.strategies.planned import Planned
 from trading_lib.strategies.registry import Sleeve
@@ -40,7 +41,10 @@ class Assets(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """The panel, shapes (T, n); prices that are traded at in millionths of a dollar, -1 where there is none."""
+    """The panel, shapes (T, n); prices that are traded at in millionths of a dollar, -1 where there is none.
+
+    An opening that its own bar contradicts is none.
+    """
 
     close: FloatArray
     opening: IntegerArray
@@ -86,9 +90,10 @@ def assets_of(universe: Universe) -> Assets:
 def rows_of(data: BacktestInput) -> Rows:
     """Collect the panel's arrays."""
     panel, factors = data.panel, data.factors
+    wrong = contradicted(panel.fill_open, panel.fill_low, panel.fill_high, data.paper.price_unit)
     return Rows(
         close=np.ascontiguousarray(panel.close),
-        opening=_micros(panel.fill_open),
+        opening=_micros(np.where(wrong, np.nan, panel.fill_open)),
         fresh=np.ascontiguousarray(panel.fresh),
         dividend=_micros(panel.dividend),
         split=np.ascontiguousarray(panel.split),

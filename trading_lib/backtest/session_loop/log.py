@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
 
-# Places in a fill of the log; a price of 0 says that the order found no opening and was cancelled.
-ROW, FILL_ASSET, FILL_BUYING, FILL_QUANTITY, PRICE, REFERENCE_PRICE, COMMISSION = range(7)
+# Places in a fill of the log. A price of 0 says that nothing was filled, a reference price of -1 that no opening was
+# usable; `LEFT` is the quantity that was cancelled, and `CASH_THERE` what there was to pay for it, in cents.
+ROW, FILL_ASSET, FILL_BUYING, FILL_QUANTITY, PRICE, REFERENCE_PRICE, COMMISSION, LEFT, CASH_THERE = range(9)
 # Places among the counts.
 FILLS, ORDERS = range(2)
 
@@ -35,7 +36,7 @@ class Log(NamedTuple):
     counts
         Shape (2,): fills and orders so far.
     fills
-        Shape (c * n, 7); ``orders``, shape (c * n, 4): row, and the places of a working order.
+        Shape (c * n, 9); ``orders``, shape (c * n, 4): row, and the places of a working order.
     """
 
     nav: IntegerArray
@@ -65,6 +66,6 @@ def empty_log(sessions: int, assets: int, sleeves: int) -> Log:
         owned=np.empty((sessions, sleeves, assets)),
         targets=np.empty((sessions, sleeves, assets)),
         counts=np.zeros(2, np.int64),
-        fills=np.empty(((sessions + 1) * assets, 7), np.int64),
+        fills=np.empty(((sessions + 1) * assets, CASH_THERE + 1), np.int64),
         orders=np.empty((sessions * assets, 4), np.int64),
     )

@@ -11,21 +11,24 @@ import numpy as np
 from trading_lib.backtest.session_loop.book import ASSET, BUYING, QUANTITY, evening_of
 from trading_lib.backtest.session_loop.evenings import unload
 from trading_lib.backtest.session_loop.log import (
+    CASH_THERE,
     COMMISSION,
     FILL_ASSET,
     FILL_BUYING,
     FILL_QUANTITY,
+    LEFT,
     PRICE,
     REFERENCE_PRICE,
     ROW,
 )
 from trading_lib.backtest.session_loop.run import LongWay, Run, Stretch
 from trading_lib.backtest.trading_session import BacktestInput, SessionOutcome, trade_session
-from trading_lib.domain.money import from_cents, from_micros, price_micros, to_cents
-from trading_lib.domain.orders import Fill, Order, Side, client_order_id
+from trading_lib.domain.money import from_cents, from_micros, price_micros, to_cents, to_micros
+from trading_lib.domain.orders import Cancellation, Fill, Order, Side, client_order_id
 from trading_lib.domain.risk import RiskEvent
 from trading_lib.execution.openings import next_opening
-from trading_lib.execution.simulated import SIMULATED_BROKER, trade_id
+from trading_lib.execution.refusals import outside_range, without_cash, without_opening
+from trading_lib.execution.simulated import SIMULATED_BROKER, execution_price, trade_id
 from trading_lib.orders.generate import rebalancing_order
 from trading_lib.performance.trade_arrays import TradeArrays, trade_arrays
 from trading_lib.strategies.registry import running_sleeves
@@ -45,13 +48,13 @@ class Executions:
     """See the fields of the same names in `BacktestResult`."""
 
     fills: tuple[Fill, ...]
-    cancelled: tuple[str, ...]
+    cancelled: tuple[Cancellation, ...]
 
 
 def executions_of(run: Run) -> Executions:
     """Collect what filled and what was cancelled."""
     fills: list[Fill] = []
-    cancelled: list[str] = []
+    cancelled: list[Cancellation] = []
     for part in run.parts:
         if isinstance(part, LongWay):
             fills += part.outcome.fills
@@ -60,8 +63,8 @@ def executions_of(run: Run) -> Executions:
         for fill in part.log.fills[part.fills].tolist():
             if fill[PRICE]:
                 fills.append(_fill(run.data, fill))
-            else:
-                cancelled.append(_identity(run.data, fill[ROW] - 1, fill[FILL_ASSET], fill[FILL_BUYING]))
+            if fill[LEFT]:
+                cancelled.append(_cancellation(run.data, fill))
     return Executions(tuple(fills), tuple(cancelled))
 
 
@@ -147,6 +150,26 @@ def _fill(data: BacktestInput, fill: list[int]) -> Fill:
         filled_at=next_opening(instrument, decided, data.calendar),
         session=_day(data, fill[ROW]),
     )
+
+
+def _cancellation(data: BacktestInput, fill: list[int]) -> Cancellation:
+    row, asset, buying = fill[ROW], fill[FILL_ASSET], fill[FILL_BUYING]
+    instrument = data.universe.instruments[asset]
+    symbol, day = instrument.symbol, next_opening(instrument, _day(data, row - 1), data.calendar).date()
+    opening = float(data.panel.fill_open[row, asset])
+    if fill[REFERENCE_PRICE] > 0:
+        price = execution_price(
+            fill[REFERENCE_PRICE], buying != 0, to_micros(instrument.slippage_rate), data.paper.price_unit
+        )
+        bought, wanted = from_micros(fill[FILL_QUANTITY]), from_micros(fill[FILL_QUANTITY] + fill[LEFT])
+        reason = without_cash(symbol, day, fill[CASH_THERE], bought, wanted, price)
+    elif np.isfinite(opening) and opening > 0:
+        low, high = float(data.panel.fill_low[row, asset]), float(data.panel.fill_high[row, asset])
+        reason = outside_range(symbol, day, opening, low, high)
+    else:
+        reason = without_opening(symbol, day)
+    identity, side = _identity(data, row - 1, asset, buying), Side.BUY if buying else Side.SELL
+    return Cancellation(identity, symbol, side, from_micros(fill[LEFT]), _day(data, row), reason)
 
 
 def _orders(data: BacktestInput, part: Stretch, told: Mapping[int, SessionOutcome]) -> Iterator[Order]:

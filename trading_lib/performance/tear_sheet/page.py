@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from trading_lib.performance.analysis import Analysis
 from trading_lib.performance.benchmarks import BENCHMARKS
+from trading_lib.performance.executions import counted, thin_fills
 from trading_lib.performance.tear_sheet import figures, tables
 from trading_lib.performance.tear_sheet.markup import Html, dollars, element, join, number, percent
 from trading_lib.performance.tear_sheet.style import SCRIPT, STYLE
@@ -99,10 +100,21 @@ def _facts(analysis: Analysis, provenance: Provenance) -> Html:
         "Cash rate": f"{percent(analysis.metrics.cash_rate, 2)} on average; cash earns nothing",
         "Trials behind this run": f"{analysis.trials.count:,} ({analysis.trials.source})",
         "Deflated Sharpe ratio": f"{percent(evidence.deflated)} likely above 0" if evidence else "not computable",
+        "Orders": _orders(analysis),
         "Configuration": provenance.config_hash,
         "Code": provenance.code_version,
     }
     return tables.facts(pairs)
+
+
+def _orders(analysis: Analysis) -> str:
+    record = analysis.record
+    thin, refused = len(thin_fills(record, analysis.config.volume_share)), sum(record.refused.values())
+    fills = counted(len(record.fills), "fill")
+    return (
+        f"{fills}; {len(record.cancelled):,} cancelled, whole or in part; {refused:,} refused; "
+        f"{thin:,} filled beyond {percent(analysis.config.volume_share)} of the bar's volume"
+    )
 
 
 def _cards(analysis: Analysis) -> Html:
@@ -220,6 +232,10 @@ def _periods(analysis: Analysis) -> Html:
     return join((tables.year_table(analysis), tables.regime_table(analysis)))
 
 
+def _trades(analysis: Analysis) -> Html:
+    return join((*tables.execution_tables(analysis), tables.trade_table(analysis)))
+
+
 # Key of the link, name, what to show, and whether the table is long enough to scroll in a box of its own.
 SECTIONS: tuple[tuple[str, str, Callable[[Analysis], Html], bool], ...] = (
     ("metrics", "Metrics and targets", _metrics, False),
@@ -232,7 +248,7 @@ SECTIONS: tuple[tuple[str, str, Callable[[Analysis], Html], bool], ...] = (
     ("costs", "Turnover and costs", _costs, False),
     ("attribution", "Attribution", _attribution, False),
     ("events", "Risk events", tables.event_table, True),
-    ("trades", "Trades", tables.trade_table, True),
+    ("trades", "Trades", _trades, True),
 )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from trading_lib.performance.analysis import Analysis
 from trading_lib.performance.charts import MONTHS
 from trading_lib.performance.config import LOWER_IS_BETTER
+from trading_lib.performance.executions import counted, thin_fills
 from trading_lib.performance.intervals import Interval
 from trading_lib.performance.periods import monthly_returns
 from trading_lib.performance.targets import Verdict
@@ -202,6 +203,34 @@ def event_table(analysis: Analysis) -> Html:
     ]
     columns = tuple(Column(name, number=False) for name in ("Session", "Event", "Asset", "Level", "Reason"))
     return table(f"{len(rows):,} risk events", columns, rows)
+
+
+def execution_tables(analysis: Analysis) -> list[Html]:
+    """Show what was cancelled, refused, or filled in a thin market; no table where there is nothing of it."""
+    record, found = analysis.record, []
+    if record.cancelled:
+        rows = [(c.session.isoformat(), c.symbol, c.side.value, f"{c.quantity.normalize():,f}", c.reason)
+                for c in record.cancelled]  # fmt: skip
+        columns = _columns("Session", "Asset", "Side", "Quantity", "Reason")
+        found.append(table(f"{counted(len(rows), 'order')} cancelled, whole or in part", columns, rows))
+    if record.refused:
+        kinds = [(kind, f"{count:,}") for kind, count in record.refused.items()]
+        caption = f"{counted(sum(record.refused.values()), 'order')} refused by the pre-trade checks"
+        found.append(table(caption, _columns("Reason", "Orders"), kinds))
+    thin = thin_fills(record, analysis.config.volume_share)
+    if thin:
+        fills = [(t.day.isoformat(), t.symbol, t.side.value, f"{t.quantity.normalize():,f}", f"{t.volume:,.10g}")
+                 for t in thin]  # fmt: skip
+        caption = (
+            f"Warning: {counted(len(fills), 'fill')} beyond {percent(analysis.config.volume_share)} of the bar's volume"
+        )
+        found.append(table(caption, _columns("Day", "Asset", "Side", "Quantity", "Volume"), fills))
+    return found
+
+
+def _columns(*names: str) -> tuple[Column, ...]:
+    numbers = {"Quantity", "Volume", "Orders"}
+    return tuple(Column(name, number=name in numbers) for name in names)
 
 
 def trade_table(analysis: Analysis) -> Html:
