@@ -265,7 +265,6 @@ def test_a_stored_fill_stands_even_where_the_prices_say_something_else(market: F
     order = run.orders.orders(BOOK, session=first, statuses=[OrderStatus.WORKING])[0][0]
     row, before = run.market.row(second), portfolio_before(market, second)
     other = replace(execute(run.input, before, [order], row, second)[0][0], price=Decimal("77.7777"))
-    )
     run.orders.save_fills([other], BOOK)
     do(market, second, trading.settle, trading.reconcile)
     stored = {fill.client_order_id: fill for fill in run.orders.fills(BOOK)}
