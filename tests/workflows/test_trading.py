@@ -28,7 +28,7 @@ from trading_lib.domain.errors import (
     TradingError,
 )
 from trading_lib.domain.orders import OrderEvent, OrderStatus
-from trading_lib.workflows import fetching, history, market_data, trading
+from trading_lib.workflows import fetching, history, market_data, settlement, trading
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.book_turns import book_turn
 from trading_lib.workflows.daily import run_daily, trade_session
@@ -172,10 +172,9 @@ def test_an_order_that_cash_cuts_is_filled_in_part_and_its_rest_cancelled(
 def test_cash_is_spent_in_the_order_of_the_decision(loaded: Settings, prices: Path, ordering_session: date) -> None:
     following = loaded.calendar.next(ordering_session)
     run = BookRun.open(plan_for(loaded, prices, following), loaded)
-    waiting = [order for order, _ in run.orders.orders(BOOK, statuses=[OrderStatus.WORKING])]
     decision = run.state.stage(BOOK, ordering_session, "orders")
     assert decision is not None
-    listed = [order.client_order_id for order in trading._as_decided(run, waiting)]
+    listed = [order.client_order_id for order, _ in settlement._working(run)]
     assert listed == decision["client_order_ids"]
     # The store knows no such order: a list that is sorted by id as well would prove nothing.
     assert sorted(listed) != listed
