@@ -40,7 +40,7 @@ class BookedSession:
     fills
         In the order they were booked.
     splits
-        Symbol -> new units per old one, of what was held the evening before.
+        Symbol -> new units per old one; those of symbols that were not held the evening before concern nobody.
     closes
         Symbol -> raw close, NaN where there is none; perpetuals have that of their spot asset.
     """
@@ -75,6 +75,10 @@ class ClosedTrade:
         Profit at average cost in whole cents, what `Portfolio.realised_pnl` grew by; without dividends and funding.
     commission
         Of the closing execution, and the closed part's share of the opening ones.
+    holding_sessions
+        From the opening to the closing session, 0 within one.
+    purpose, reason
+        Of the closing order, "" where none is known.
     """
 
     symbol: str
@@ -89,6 +93,9 @@ class ClosedTrade:
     broker: str
     trade_id: str
     client_order_id: str
+    holding_sessions: int = 0
+    purpose: str = ""
+    reason: str = ""
 
     @property
     def realised_pnl(self) -> Decimal:
@@ -159,7 +166,7 @@ class ClosedTradeLedger:
     def _split(self, booked: BookedSession) -> Iterator[ClosedTrade]:
         """Restate what is held; a fraction of a lot of a perpetual is closed at its mark."""
         before, contract = self.portfolio, self._universe.perpetuals
-        splits = {symbol: ratio for symbol, ratio in booked.splits.items() if ratio != 1.0}
+        splits = {s: ratio for s, ratio in booked.splits.items() if ratio != 1.0 and s in before.positions}
         self.portfolio = apply_actions(before, {}, splits, self._universe)
         if contract is not None and contract.spot in splits:
             ratio, lot = Decimal(repr(splits[contract.spot])), self._universe[contract.spot].lot_size
@@ -194,7 +201,7 @@ class ClosedTradeLedger:
         )
 
     def _leave(self, symbol: str, known: OpenTrade, closed: Decimal, held: Decimal) -> Decimal:
-        """Opening commission that the closed part bears; the last part bears all that is left."""
+        """Take the opening commission that the closed part bears; the last part bears all that is left."""
         if closed == held:
             self.open_trades.pop(symbol, None)
             return known.commission

@@ -49,6 +49,7 @@ from trading_lib.workflows.stage_records import (
     targets_from,
     targets_record,
 )
+from trading_lib.workflows.trade_history import store_closed_trades
 
 Plan = dict[str, Any]
 Result = dict[str, Any]
@@ -126,6 +127,7 @@ def _record_executions(run: BookRun, filled: list[Fill], cancelled: list[str]) -
 
 
 def _settled(run: BookRun, portfolio: Portfolio) -> Result:
+    store_closed_trades(run)
     fills = run.orders.fills(run.book.name, run.session)
     return {"session": run.session.isoformat(), "nav": str(portfolio.nav), "fills": len(fills)}
 
