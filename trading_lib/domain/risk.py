@@ -20,12 +20,15 @@ class RiskEvent:
     Attributes
     ----------
     kind
-        level_raised, level_lowered, floor, reduction, stop_reduce, stop_exit, recovery, approval, regime, retired,
-        cash, or the kind of a sleeve's own event.
+        level_raised, level_lowered, floor, pair_correlation, reduction, stop_reduce, stop_exit, recovery, approval,
+        regime, retired, cash, or the kind of a sleeve's own event.
     symbol
         The asset concerned, "" when it is the whole portfolio.
     level_before, level_after
         Drawdown levels around level_raised, level_lowered and approval; effective levels around the others.
+    resolved_session
+        The session that ended what the event told, None while it lasts or where nobody looked; no part of what
+        happened, so events are equal without it.
     """
 
     session: date
@@ -35,6 +38,7 @@ class RiskEvent:
     level_after: int
     reason: str
     actions: tuple[str, ...] = ()
+    resolved_session: date | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,8 @@ class RiskState:
         Correlation floor of the session.
     regime
         Volatility regime of the session in words, "" before the first.
+    correlated
+        Pairs that correlate closely, as "SPY/QQQ"; see `pair_rules`.
     """
 
     session: date
@@ -85,6 +91,7 @@ class RiskState:
     question: date | None = None
     floor: int = 0
     regime: str = ""
+    correlated: frozenset[str] = frozenset()
 
     @classmethod
     def opened(cls, session: date, nav: float) -> RiskState:
