@@ -48,6 +48,9 @@ def assert_same_as_backtest(settings: Settings, data: Path, last: date) -> int:
     assert sorted(map(order_figures, orders)) == sorted(map(order_figures, run.result.orders))
     assert sorted(map(fill_figures, stored.fills(BOOK))) == sorted(map(fill_figures, run.result.fills))
     assert_closed_trades_explain_the_books(settings)
+    events = StateStore(engine).risk_events(BOOK)
+    assert events == list(run.result.events)
+    assert [event.resolved_session for event in events] == [event.resolved_session for event in run.result.events]
     return len(run.result.fills)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from trading_lib.domain.prices import BoolArray, FloatArray
 
@@ -39,6 +40,21 @@ class RiskEvent:
     reason: str
     actions: tuple[str, ...] = ()
     resolved_session: date | None = field(default=None, compare=False)
+
+    def open_at(self, session: date) -> bool:
+        """Whether what the event told lasts after ``session``, as far as it is known."""
+        return self.session <= session and (self.resolved_session is None or self.resolved_session > session)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what happened in values that JSON knows, for reports."""
+        return {
+            "session": self.session.isoformat(),
+            "kind": self.kind,
+            "symbol": self.symbol,
+            "reason": self.reason,
+            "actions": list(self.actions),
+            "resolved_session": self.resolved_session.isoformat() if self.resolved_session else None,
+        }
 
 
 @dataclass(frozen=True, slots=True)
