@@ -58,21 +58,21 @@ def test_a_pair_is_told_when_it_rises_and_when_it_has_fallen_back_and_not_in_bet
     rise = ("WARNING", "REDUCE_COMBINED_CAP SPY/QQQ")
     assert lives(*(correlations(SPY_QQQ=value) for value in path)) == [
         [],
-        [("pair correlation above 0.70: SPY/QQQ 0.71", rise)],
+        [("pair correlation above 0.70: SPY/QQQ 0.710", rise)],
         [],
         [],
         [],
-        [("no longer above 0.65: SPY/QQQ 0.65", ())],
+        [("no longer above 0.65: SPY/QQQ 0.650", ())],
         [],
-        [("pair correlation above 0.70: SPY/QQQ 0.71", rise)],
+        [("pair correlation above 0.70: SPY/QQQ 0.710", rise)],
     ]
 
 
 def test_one_event_names_all_pairs_of_a_session() -> None:
     first, second = lives(correlations(SPY_QQQ=0.8, GLD_SLV=0.9), correlations(SPY_QQQ=0.1, GLD_SLV=0.9, XLK_XLF=0.75))
-    assert [reason for reason, _ in first] == ["pair correlation above 0.70: SPY/QQQ 0.80, GLD/SLV 0.90"]
+    assert [reason for reason, _ in first] == ["pair correlation above 0.70: SPY/QQQ 0.800, GLD/SLV 0.900"]
     assert [reason for reason, _ in second] == [
-        "pair correlation above 0.70: XLK/XLF 0.75; no longer above 0.65: SPY/QQQ 0.10"
+        "pair correlation above 0.70: XLK/XLF 0.750; no longer above 0.65: SPY/QQQ 0.100"
     ]
     assert second[0][1] == ("WARNING", "REDUCE_COMBINED_CAP XLK/XLF")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import lru_cache
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from trading_lib.risk.levels import LEVEL_ACTIONS, recovery_size
 from trading_lib.risk.pair_rules import pair_names, pair_values
 
 Events = tuple[RiskEvent, ...]
+PAIR_KIND = "pair_correlation"
 # What is done about each pair that an event names: the constraints cap its combined weight.
 CAP_PAIR = "REDUCE_COMBINED_CAP "
 
@@ -58,17 +60,22 @@ def pair_events(
         fallen = [k for k in changed if not after[k]]
         parts.append(f"no longer above {config.pair_rearm:.2f}: {_figures(fallen, names, values)}")
     actions = ("WARNING", *(CAP_PAIR + names[k] for k in risen)) if risen else ()
-    return (RiskEvent(session, "pair_correlation", "", effective, effective, "; ".join(parts), actions),)
+    return (RiskEvent(session, PAIR_KIND, "", effective, effective, "; ".join(parts), actions),)
 
 
 def pairs_of(event: RiskEvent) -> frozenset[str]:
     """Return the pairs that rose in an event of `pair_events`."""
-    return frozenset(action.removeprefix(CAP_PAIR) for action in event.actions if action.startswith(CAP_PAIR))
+    return _capped(event.actions)
+
+
+@lru_cache(maxsize=1 << 12)
+def _capped(actions: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(action.removeprefix(CAP_PAIR) for action in actions if action.startswith(CAP_PAIR))
 
 
 def _figures(pairs: list[int], names: tuple[str, ...], values: FloatArray) -> str:
     figures = ((names[k], float(values[k])) for k in pairs)
-    return ", ".join(f"{name} {'unknown' if np.isnan(value) else format(value, '.2f')}" for name, value in figures)
+    return ", ".join(f"{name} {'unknown' if np.isnan(value) else format(value, '.3f')}" for name, value in figures)
 
 
 def recovery_events(

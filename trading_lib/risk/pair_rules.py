@@ -7,8 +7,10 @@ that a correlation that hovers around the warning is told once, not every other 
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import compress
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trading_lib.domain.kernels import compiled
 from trading_lib.domain.prices import BoolArray, FloatArray
@@ -54,18 +56,23 @@ def correlated_pairs(correlations: FloatArray, before: BoolArray, warning: float
     return found
 
 
+@lru_cache(maxsize=64)
+def _places(assets: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    rows, columns = np.tril_indices(assets, -1)
+    return rows, columns
+
+
 def pair_values(correlations: FloatArray) -> FloatArray:
     """Correlations of shape (n, n) in the order of `pair_names`."""
-    values: FloatArray = correlations[np.tril_indices(correlations.shape[0], -1)]
+    values: FloatArray = correlations[_places(correlations.shape[0])]
     return values
 
 
 def pair_flags(names: frozenset[str], symbols: tuple[str, ...]) -> BoolArray:
     """Turn names into an array in the order of `pair_names`; names of other symbols are left out."""
-    return np.array([name in names for name in pair_names(symbols)], np.bool_)
+    return np.fromiter(map(names.__contains__, pair_names(symbols)), np.bool_)
 
 
 def named_pairs(flags: BoolArray, symbols: tuple[str, ...]) -> frozenset[str]:
     """Undo `pair_flags`."""
-    names = pair_names(symbols)
-    return frozenset(names[k] for k in np.flatnonzero(flags).tolist())
+    return frozenset(compress(pair_names(symbols), flags.tolist()))

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from trading_lib.domain.risk import RiskEvent, RiskState
 from trading_lib.domain.signals import MarketRegime
 from trading_lib.domain.sleeves import DEFENCE_ENDS
-from trading_lib.risk.events import pairs_of
+from trading_lib.risk.events import PAIR_KIND, pairs_of
 from trading_lib.risk.levels import LEVEL_ACTIONS
 
 ENDS = frozenset({"level_lowered", "approval", "carry_exit"})
@@ -64,7 +64,7 @@ def is_over(event: RiskEvent, state: RiskState, told: Sequence[RiskEvent]) -> bo
             return _any(later, "regime") or (own and state.regime == MarketRegime.NORMAL)
         case "retired":
             return event.symbol not in state.ceilings
-        case "pair_correlation":
+        case kind if kind == PAIR_KIND:
             return pairs_of(event).isdisjoint(state.correlated)
         case "defence":
             return _tells_the_end(event) or any(e.kind == "defence" and _tells_the_end(e) for e in later)
@@ -80,21 +80,28 @@ def with_resolutions(history: Iterable[ToldSession]) -> tuple[RiskEvent, ...]:
     """Return the events of consecutive sessions, each with the session that ended what it told."""
     events: list[RiskEvent] = []
     pending: list[int] = []
-    state, unchanged = None, False
+    # Dozens of these last for months, and only a change of the pairs can end one.
+    pending_pairs: list[tuple[int, frozenset[str]]] = []
+    state, correlated, unchanged = None, None, False
     for told in history:
         quiet = told.state is None
         if quiet and told.correlated is None and unchanged:
             continue
         state = told.state or _quiet(state, told)
-        pending += range(len(events), len(events) + len(told.events))
-        events += told.events
-        still = []
-        for number in pending:
-            if is_over(events[number], state, told.events):
-                events[number] = replace(events[number], resolved_session=told.session)
+        for event in told.events:
+            if event.kind == PAIR_KIND:
+                pending_pairs.append((len(events), pairs_of(event)))
             else:
-                still.append(number)
-        pending = still
+                pending.append(len(events))
+            events.append(event)
+        over = [number for number in pending if is_over(events[number], state, told.events)]
+        if state.correlated != correlated:
+            correlated = state.correlated
+            over += [number for number, pairs in pending_pairs if pairs.isdisjoint(correlated)]
+            pending_pairs = [entry for entry in pending_pairs if not entry[1].isdisjoint(correlated)]
+        for number in over:
+            events[number] = replace(events[number], resolved_session=told.session)
+        pending = [number for number in pending if events[number].resolved_session is None]
         # Nothing can end in further quiet sessions once one was looked at and no cool-off runs.
         unchanged = quiet and not state.cooling_off
     return tuple(events)
