@@ -35,6 +35,19 @@ def test_the_pools_are_imported_after_the_migration_and_before_anything_of_airfl
         assert services[name]["depends_on"] == {"migrations": {"condition": "service_completed_successfully"}}
 
 
+def test_tasks_and_callbacks_can_ask_airflow_for_an_answer(services: dict[str, Any]) -> None:
+    """record runs in the scheduler's container (LocalExecutor), failure callbacks in the DAG processor's."""
+    from trading_lib.adapters.services.airflow_access import EXECUTION_VARIABLE, PASSWORDS_VARIABLE, USERS_VARIABLE
+
+    for name in ("airflow-scheduler", "airflow-dag-processor"):
+        environment = services[name]["environment"]
+        assert environment[EXECUTION_VARIABLE] == "http://airflow-api-server:8080/execution/"
+        assert environment[USERS_VARIABLE] == "admin:admin"
+        [mounted] = services[name]["configs"]
+        assert environment[PASSWORDS_VARIABLE] == mounted["target"]
+        assert mounted["uid"] == "50000", "the user that the image runs as"
+
+
 def test_the_imported_pools_are_those_the_dags_use_and_airflow_takes_them(
     repository_root: Path, tmp_path: Path
 ) -> None:
