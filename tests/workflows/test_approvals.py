@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 from tests.database_fixtures import table_contents
 from tests.e2e.crash import AFTER, BEFORE, BOOK, CRASH, LAST, write_crash_folder
 from tests.workflows.workflow_settings import make_settings
+from trading_lib.adapters.services.airflow_rest import HumanAnswer
 from trading_lib.adapters.stores.approval_store import ApprovalStore
 from trading_lib.adapters.stores.order_store import OrderStore
 from trading_lib.adapters.stores.schema import metadata
@@ -92,6 +93,33 @@ def test_a_crash_liquidates_at_once_and_asks_a_person(settings: Settings, plan: 
         "run_id": f"{BOOK}__{CRASH}__0",
     }
     assert approvals.asked_by_session(plan(BEFORE[-1]), settings) == {}
+
+
+@pytest.mark.parametrize("option", ["Approve", "Reject"])
+def test_an_answer_read_from_airflow_s_own_record_is_stored_once(
+    settings: Settings, plan: Callable[..., dict[str, Any]], option: str
+) -> None:
+    """The task that waited returned nothing; record runs, is cleared and runs again."""
+    crash(settings, plan)
+    asked = approvals.asked_in_airflow(BOOK, settings)
+    found = HumanAnswer((option,), {"note": "at once"}, ANSWERED_AT, {"id": "1", "name": "alice"})
+    first, again = (approvals.record_response(asked, asdict(found), settings) for _ in range(2))
+    assert (first["stored"], again["stored"]) == (True, False)
+    assert first | {"stored": False} == again
+    assert (first["approved"], first["answered_by"], first["note"]) == (option == "Approve", "alice", "at once")
+    with pytest.raises(DecisionConflictError, match="that answer stands"):
+        approvals.answer(BOOK, CRASH, option != "Approve", "bob", "", settings)
+
+
+@pytest.mark.parametrize("chosen", [[], ["approve"], ["Approve", "Reject"], ["Maybe"]])
+def test_an_answer_that_is_neither_yes_nor_no_is_not_taken_for_a_no(
+    settings: Settings, plan: Callable[..., dict[str, Any]], chosen: list[str]
+) -> None:
+    crash(settings, plan)
+    asked = approvals.asked_in_airflow(BOOK, settings)
+    with pytest.raises(InputError, match="neither Approve nor Reject; nothing was stored"):
+        approvals.record_response(asked, response("Reject") | {"chosen_options": chosen}, settings)
+    assert approvals.open_question(BOOK, settings) is not None
 
 
 def test_an_unanswered_question_stays_open_and_is_asked_anew_after_five_sessions(
