@@ -99,3 +99,14 @@ def test_a_failed_approval_is_mailed_unless_it_was_answered(
     context = {"task_instance": Waiting()}
     dag_file.notify_unless_answered(context)
     assert mailed == [context] * mails
+
+
+def test_a_session_looks_for_late_answers_before_it_asks(dag_file: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from trading_lib.workflows import airflow_answers, approvals
+
+    done: list[str] = []
+    monkeypatch.setattr(airflow_answers, "store_late_answer", lambda plan: done.append(f"look {plan['book']}"))
+    monkeypatch.setattr(approvals, "asked_by_session", lambda plan: done.append(f"ask {plan['book']}"))
+    needed = importlib.import_module("trade_daily").trade_daily().get_task("approval_needed")
+    needed.python_callable({"book": "paper"})
+    assert done == ["look paper", "ask paper"]

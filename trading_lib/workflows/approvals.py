@@ -109,8 +109,13 @@ def asked_by_session(plan: Mapping[str, Any], settings: Settings | None = None) 
     question = open_question(plan["book"], active)
     if question is None or question.newest_session.isoformat() != plan["session"]:
         return {}
-    waited = len(active.calendar.between(question.session, question.newest_session)) - 1
-    return {"book": question.book, "run_id": f"{question.book}__{question.session}__{waited // REMIND_SESSIONS}"}
+    return {"book": question.book, "run_id": run_ids(question, active)[-1]}
+
+
+def run_ids(question: Question, settings: Settings) -> list[str]:
+    """Return the ids of the runs by which a question has been asked up to now, the newest last."""
+    waited = len(settings.calendar.between(question.session, question.newest_session)) - 1
+    return [f"{question.book}__{question.session}__{k}" for k in range(waited // REMIND_SESSIONS + 1)]
 
 
 def asked_in_airflow(book: str, settings: Settings | None = None) -> Result:
