@@ -4,6 +4,9 @@ question -> approval (waits, uses no slot) -> approved (skipped after a rejectio
 
 A DAG of its own, because a waiting run must hold up no other: neither the next session's stops nor another book.
 Without an answer nothing changes, so there is no new risk; trade_daily asks anew after five sessions.
+
+What counts is the answer as Airflow stored it when it was given (hitlDetails). Airflow can mark the approval failed
+while it resumes, and its return value is lost then: record asks Airflow, and an answered question is no failure mail.
 """
 
 from __future__ import annotations
@@ -17,6 +20,19 @@ from airflow.sdk import Param, chain, dag, task
 from failure_mail import notify_failure
 
 Question = dict[str, Any]
+
+
+def notify_unless_answered(context: Any) -> None:
+    """Mail the failure of the approval only when nobody answered, or when that cannot be found out."""
+    from trading_lib.workflows import airflow_answers
+
+    instance = context["task_instance"]
+    try:
+        answered = airflow_answers.was_answered(instance.dag_id, instance.run_id, instance.task_id)
+    except Exception:
+        answered = False
+    if not answered:
+        notify_failure(context)
 
 
 @dag(
@@ -43,15 +59,17 @@ def risk_approval() -> None:
         body="{{ ti.xcom_pull(task_ids='question')['body'] }}",
         params={"note": Param("", type="string", maxLength=500, description="Why, for the record")},
         response_timeout=timedelta(days=7),
+        on_failure_callback=notify_unless_answered,
     )
     # Airflow skips what directly follows a rejection, and a rejection has to be recorded as well.
     approved = EmptyOperator(task_id="approved")
 
     @task(trigger_rule="all_done")
     def record(asked: Question, ti: Any) -> dict[str, Any]:
-        from trading_lib.workflows import approvals
+        from trading_lib.workflows import airflow_answers, approvals
 
-        return approvals.record_response(asked, ti.xcom_pull(task_ids="approval"))
+        returned = ti.xcom_pull(task_ids="approval")
+        return approvals.record_response(asked, airflow_answers.response_to(ti.dag_id, ti.run_id, "approval", returned))
 
     asked: Any = question()
     chain(asked, approval, approved, record(asked))

@@ -69,8 +69,9 @@ def trade_daily() -> None:
 
     @task.short_circuit
     def approval_needed(plan: Plan) -> Plan:
-        from trading_lib.workflows import approvals
+        from trading_lib.workflows import airflow_answers, approvals
 
+        airflow_answers.store_late_answer(plan)
         return approvals.asked_by_session(plan)
 
     ask_for_approval = TriggerDagRunOperator(

@@ -102,6 +102,8 @@ def assert_same(one: BacktestResult, other: BacktestResult) -> None:
     assert one.fills == other.fills
     assert one.cancelled == other.cancelled
     assert one.events == other.events
+    # When what an event told has ended is no part of its equality.
+    assert [event.resolved_session for event in one.events] == [event.resolved_session for event in other.events]
     assert one.denied == other.denied
     assert one.portfolio == other.portfolio
     assert one.risk == other.risk
@@ -111,6 +113,10 @@ def assert_same(one: BacktestResult, other: BacktestResult) -> None:
 
 def sessions_in_loop(result: BacktestResult) -> int:
     return sum(part.stop - part.first for part in result.run.parts if isinstance(part, Stretch))
+
+
+def notable_sessions(result: BacktestResult) -> int:
+    return sum(int(p.log.notable[p.steps].sum()) for p in result.run.parts if isinstance(p, Stretch))
 
 
 @pytest.mark.parametrize(
@@ -161,15 +167,19 @@ def test_every_kind_of_sleeve_is_the_same(sleeves: dict[str, float]) -> None:
     cool_off=st.sampled_from([0, 5]),
     notional=st.sampled_from([5_000, 1_000_000]),
     leverage=st.sampled_from([0.6, 1.5]),
+    pairs=st.sampled_from([(0.70, 0.65), (0.15, 0.15), (0.2, 0.05)]),
 )
 def test_any_market_and_limits_are_the_same(
     seed: int, volatility: float, missing: float, threshold: float, trades: int, cool_off: int, notional: int,
-    leverage: float,
+    leverage: float, pairs: tuple[float, float],
 ) -> None:  # fmt: skip
     data = changed(
         market(seed, daily_volatility=volatility, missing=missing, crashes=CRASHES),
         orders={"rebalance_threshold": threshold, "max_daily_trades": trades},
-        risk={"stops": {"cool_off_sessions": cool_off}},
+        risk={
+            "stops": {"cool_off_sessions": cool_off},
+            "correlation": {"pair_warning": pairs[0], "pair_rearm": pairs[1]},
+        },
         pre_trade={"max_order_notional": Decimal(notional)},
         constraints={"max_leverage": leverage},
     )
@@ -235,6 +245,17 @@ def test_the_loop_itself_cuts_and_cancels() -> None:
     assert any("pays for none of" in reason for reason in reasons)
     partly = {one.client_order_id for one in loop.cancelled} & {fill.client_order_id for fill in loop.fills}
     assert partly
+
+
+def test_pairs_are_told_without_trading_their_sessions_again() -> None:
+    """Most sessions change a pair here; none of them is notable for it, so the loop keeps its speed."""
+    data = changed(market(), risk={"correlation": {"pair_warning": 0.15, "pair_rearm": 0.15}})
+    loop, other = run_backtest(data, FIRST, LAST), the_long_way(data)
+    assert_same(loop, other)
+    told = {event.session for event in loop.events if event.kind == "pair_correlation"}
+    assert len(told) > 0.8 * len(loop.nav)
+    assert notable_sessions(loop) == notable_sessions(run_backtest(market(), FIRST, LAST))
+    assert loop.risk.correlated
 
 
 def test_a_liquidation_and_the_way_back_are_the_same() -> None:

@@ -295,6 +295,43 @@ def test_a_session_that_comes_late_is_refused_until_the_book_is_repaired(
     assert row_counts(stack) == before | {"book_repairs": before["book_repairs"] + 1}
 
 
+def test_an_answer_within_seconds_is_recorded_though_airflow_fails_the_task_that_waited(
+    stack: RunningStack, tmp_path: Path
+) -> None:
+    """The scheduler can mark the approval failed while it resumes; here it is told to, so that it happens always."""
+    assert stack.trading("stack", "up").returncode == 0
+    assert stack.trading("db", "upgrade").returncode == 0
+    book, prices = "paper-quick", write_crash_folder(tmp_path / "crash")
+    settings = make_settings(EmbeddedPostgres(stack.home / "postgres").url("trading"), stack.home)
+    for session in (*BEFORE, CRASH):
+        plan = market_data.plan(session.isoformat(), "files", str(prices), book, settings)
+        if session == BEFORE[0]:
+            fetching.ingest_history(plan, settings, LAST)
+        trade_session(plan, settings)
+    mails = {path: path.read_text() for path in (stack.home / "mail").glob("*.txt")}
+    run_id = f"{book}__{CRASH}__0"
+    run = f"/dags/risk_approval/dagRuns/{run_id}/taskInstances/approval"
+    stack.airflow(
+        "POST", "/dags/risk_approval/dagRuns", json={"dag_run_id": run_id, "logical_date": None, "conf": {"book": book}}
+    )
+    asked = RUN_PATIENCE.wait_for(
+        lambda: stack.task_states("risk_approval", run_id).get("approval") == "awaiting_input" or None
+    )
+    assert asked, stack.task_states("risk_approval", run_id)
+    answer = {"chosen_options": ["Approve"], "params_input": {"note": "at once"}}
+    stack.airflow("PATCH", f"{run}/-1/hitlDetails", json=answer)
+    stack.airflow("PATCH", run, json={"new_state": "failed"})
+    with pytest.raises(AssertionError, match="has already been updated"):
+        stack.airflow("PATCH", f"{run}/-1/hitlDetails", json=answer | {"chosen_options": ["Reject"]})
+    assert finished(stack, "risk_approval", run_id) == "success"
+    states = stack.task_states("risk_approval", run_id)
+    assert (states["approval"], states["record"]) == ("failed", "success")
+    stored = ApprovalStore(settings.engine()).answer(book, CRASH)
+    assert stored is not None
+    assert (stored.level, stored.approved, stored.answered_by, stored.note) == (4, True, "admin", "at once")
+    assert {path: path.read_text() for path in (stack.home / "mail").glob("*.txt")} == mails
+
+
 def test_a_person_sees_the_runs_in_a_browser(stack: RunningStack, demo: dict[str, Any], tmp_path: Path) -> None:
     from tests.e2e.browser import missing_program, take_pictures
 

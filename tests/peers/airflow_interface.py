@@ -25,7 +25,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Stay silent."""
 
     def _answer(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if sent:
+            self.server.bodies.append(json.loads(sent))
         path = self.path.split("?")[0]
         self.server.requests.append(f"{self.command} {path}")
         answers = self.server.answers.get(f"{self.command} {path}", [(404, {"detail": "not here"})])
@@ -38,12 +40,16 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class AirflowPeer(ThreadingHTTPServer):
-    """``answers``: "METHOD /path" -> (status, body) in order; the last one is repeated. ``requests``: what came."""
+    """``answers``: "METHOD /path" -> (status, body) in order; the last one is repeated.
+
+    ``requests``: what came. ``bodies``: the contents of those that had one.
+    """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answers: dict[str, list[tuple[int, Any]]] = {"POST /auth/token": [(201, {"access_token": "t"})]}
         self.requests: list[str] = []
+        self.bodies: list[Any] = []
 
     @property
     def url(self) -> str:

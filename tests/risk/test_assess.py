@@ -268,7 +268,8 @@ def test_a_floor_below_the_level_changes_nothing() -> None:
     portfolio, state = holding(level=3, approved=True)
     found = assess(portfolio, state, correlations=together(0.85))
     assert (found.level, found.floor, found.effective_level) == (3, 2, 3)
-    assert [(e.kind, e.level_before, e.level_after) for e in found.events] == [("floor", 3, 3)]
+    told = [(e.kind, e.level_before, e.level_after) for e in found.events]
+    assert told == [("floor", 3, 3), ("pair_correlation", 3, 3)]
     assert ceilings(found) == {}
     assert assess(portfolio, found.next_state, correlations=together(0.85)).events == ()
 

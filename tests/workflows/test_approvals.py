@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,10 @@ import pytest
 
 from tests.database_fixtures import table_contents
 from tests.e2e.crash import AFTER, BEFORE, BOOK, CRASH, LAST, write_crash_folder
+from tests.peers.airflow_interface import airflow_peer
+from tests.workflows.test_airflow_answers import details as hitl_details
 from tests.workflows.workflow_settings import make_settings
+from trading_lib.adapters.services.airflow_rest import AirflowClient, HumanAnswer
 from trading_lib.adapters.stores.approval_store import ApprovalStore
 from trading_lib.adapters.stores.order_store import OrderStore
 from trading_lib.adapters.stores.schema import metadata
@@ -20,7 +23,7 @@ from trading_lib.adapters.stores.state_store import StateStore
 from trading_lib.domain.approvals import Channel
 from trading_lib.domain.errors import DecisionConflictError, InputError
 from trading_lib.domain.orders import OrderPurpose, Side
-from trading_lib.workflows import approvals, fetching, market_data, trading
+from trading_lib.workflows import airflow_answers, approvals, fetching, market_data, trading
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.daily import trade_session
 from trading_lib.workflows.settings import Settings
@@ -92,6 +95,60 @@ def test_a_crash_liquidates_at_once_and_asks_a_person(settings: Settings, plan: 
         "run_id": f"{BOOK}__{CRASH}__0",
     }
     assert approvals.asked_by_session(plan(BEFORE[-1]), settings) == {}
+
+
+@pytest.mark.parametrize("option", ["Approve", "Reject"])
+def test_an_answer_read_from_airflow_s_own_record_is_stored_once(
+    settings: Settings, plan: Callable[..., dict[str, Any]], option: str
+) -> None:
+    """The task that waited returned nothing; record runs, is cleared and runs again."""
+    crash(settings, plan)
+    asked = approvals.asked_in_airflow(BOOK, settings)
+    found = HumanAnswer((option,), {"note": "at once"}, ANSWERED_AT, {"id": "1", "name": "alice"})
+    first, again = (approvals.record_response(asked, asdict(found), settings) for _ in range(2))
+    assert (first["stored"], again["stored"]) == (True, False)
+    assert first | {"stored": False} == again
+    assert (first["approved"], first["answered_by"], first["note"]) == (option == "Approve", "alice", "at once")
+    with pytest.raises(DecisionConflictError, match="that answer stands"):
+        approvals.answer(BOOK, CRASH, option != "Approve", "bob", "", settings)
+
+
+def test_an_answer_given_after_its_run_had_ended_is_found_by_the_next_session(
+    settings: Settings, plan: Callable[..., dict[str, Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The run of the first question ended unanswered; the second one waits while the first is answered after all."""
+    crash(settings, plan)
+    details = "/api/v2/dags/risk_approval/dagRuns/{}/taskInstances/approval/-1/hitlDetails"
+    first, second = (details.format(f"{BOOK}__{CRASH}__{k}") for k in (0, 1))
+    with airflow_peer() as peer:
+        client = AirflowClient(peer.url, "admin", "hunter2")
+        assert airflow_answers.store_late_answer(plan(CRASH), settings, client) == {}
+        assert peer.requests == [], "what was asked in this very session has no answer yet"
+        later = sessions_after(settings, 5)[-1]
+        for session in sessions_after(settings, 5):
+            trade_session(plan(session), settings)
+        peer.answers[f"GET {first}"] = [(500, "broken"), unanswered := hitl_details(None), hitl_details("Reject")]
+        peer.answers[f"GET {second}"] = [unanswered]
+        assert airflow_answers.store_late_answer(plan(later), settings, client) == {}
+        assert "late answers" in caplog.text
+        assert airflow_answers.store_late_answer(plan(later), settings, client) == {}
+        assert approvals.open_question(BOOK, settings) is not None
+        stored = airflow_answers.store_late_answer(plan(later), settings, client)
+        assert (stored["stored"], stored["approved"], stored["session"]) == (True, False, CRASH.isoformat())
+        asked = len(peer.requests)
+        assert airflow_answers.store_late_answer(plan(later), settings, client) == {}
+        assert len(peer.requests) == asked, "an answered question is looked for no more"
+
+
+@pytest.mark.parametrize("chosen", [[], ["approve"], ["Approve", "Reject"], ["Maybe"]])
+def test_an_answer_that_is_neither_yes_nor_no_is_not_taken_for_a_no(
+    settings: Settings, plan: Callable[..., dict[str, Any]], chosen: list[str]
+) -> None:
+    crash(settings, plan)
+    asked = approvals.asked_in_airflow(BOOK, settings)
+    with pytest.raises(InputError, match="neither Approve nor Reject; nothing was stored"):
+        approvals.record_response(asked, response("Reject") | {"chosen_options": chosen}, settings)
+    assert approvals.open_question(BOOK, settings) is not None
 
 
 def test_an_unanswered_question_stays_open_and_is_asked_anew_after_five_sessions(

@@ -13,11 +13,12 @@ from sqlalchemy import text
 
 from tests.price_folder import write_price_folder
 from tests.workflows.workflow_settings import make_settings
+from trading_lib.accounting.closed_trades import is_closing
 from trading_lib.adapters.stores.order_store import OrderStore
 from trading_lib.adapters.stores.state_store import StateStore
 from trading_lib.domain.orders import Fill, Order, OrderEvent, OrderStatus, Side
 from trading_lib.domain.sessions import exchange_sessions
-from trading_lib.workflows import backtesting, history, market_data
+from trading_lib.workflows import backtesting, history, market_data, trade_history
 from trading_lib.workflows.daily import run_daily
 from trading_lib.workflows.settings import Settings
 
@@ -46,7 +47,24 @@ def assert_same_as_backtest(settings: Settings, data: Path, last: date) -> int:
     orders = [order for order, _ in stored.orders(BOOK)]
     assert sorted(map(order_figures, orders)) == sorted(map(order_figures, run.result.orders))
     assert sorted(map(fill_figures, stored.fills(BOOK))) == sorted(map(fill_figures, run.result.fills))
+    assert_closed_trades_explain_the_books(settings)
+    events = StateStore(engine).risk_events(BOOK)
+    assert events == list(run.result.events)
+    assert [event.resolved_session for event in events] == [event.resolved_session for event in run.result.events]
     return len(run.result.fills)
+
+
+def assert_closed_trades_explain_the_books(settings: Settings) -> None:
+    """Each closing fill is a closed trade, and together they are the realised profit, to the cent."""
+    engine = settings.engine()
+    listed, booked = trade_history.listing(BOOK, settings=settings), StateStore(engine).latest_portfolio(BOOK)
+    assert booked is not None
+    assert listed["totals"]["gross_pnl"] == booked.realised_pnl
+    assert listed["totals"]["not_listed"] == 0
+    closing = [fill for fill in OrderStore(engine).fills(BOOK) if is_closing(fill)]
+    assert closing
+    assert {trade["trade_id"] for trade in listed["trades"]} == {fill.trade_id for fill in closing}
+    assert all(trade["purpose"] and trade["reason"] for trade in listed["trades"])
 
 
 def pipeline(settings: Settings, data: Path, last: date) -> None:

@@ -22,6 +22,7 @@ from trading_lib.cli.operations import app as operations_app
 from trading_lib.cli.quality import app as quality_app
 from trading_lib.cli.research import app as research_app
 from trading_lib.cli.trade import app as trade_app
+from trading_lib.cli.trades import app as trades_app
 from trading_lib.domain.errors import TradingError
 
 app = typer.Typer(
@@ -36,6 +37,7 @@ for group in (
     experiments_app,
     trade_app,
     books_app,
+    trades_app,
     approvals_app,
     data_app,
     quality_app,

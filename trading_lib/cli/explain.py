@@ -103,7 +103,9 @@ def _risk_lines(risk: dict[str, Any]) -> Iterator[str]:
         yield _line("", f"stopped: not bought for {risk['cooling_off_sessions']} more sessions")
     if risk["ceiling"] is not None:
         yield _line("", f"at most {risk['ceiling']:g} may remain: {risk['ceiling_reason']}")
-    yield from (_line("", f"event: {reason}") for reason in risk["events"])
+    for event in risk["event_details"]:
+        ended = f" (over in session {event['resolved_session']})" if event["resolved_session"] else ""
+        yield _line("", f"event: {event['reason']}{ended}")
     yield from _step_lines("Limits", risk["steps"])
 
 

@@ -78,6 +78,19 @@ def stack_status(as_json: JsonOption = False) -> None:
         raise typer.Exit(1)
 
 
+@stack_app.command("pools")
+def stack_pools() -> None:
+    """Print the pools of airflow_settings.yaml in the format that ``airflow pools import`` reads.
+
+    Example: trading stack pools > pools.json && airflow pools import pools.json
+    """
+    from trading_lib.adapters.services.airflow_settings import SETTINGS_FILE, pools_record, read_airflow_settings
+    from trading_lib.adapters.services.folders import StackFolders
+
+    settings = read_airflow_settings(StackFolders.locate(os.environ).project / SETTINGS_FILE)
+    typer.echo(json.dumps(pools_record(settings.pools), indent=2))
+
+
 @app.command()
 def doctor(as_json: JsonOption = False) -> None:
     """Check interpreter, installed packages, ports, database, services and disk; exit code 1 if a check fails.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from trading_lib.domain.prices import BoolArray, FloatArray
 
@@ -20,12 +21,15 @@ class RiskEvent:
     Attributes
     ----------
     kind
-        level_raised, level_lowered, floor, reduction, stop_reduce, stop_exit, recovery, approval, regime, retired,
-        cash, or the kind of a sleeve's own event.
+        level_raised, level_lowered, floor, pair_correlation, reduction, stop_reduce, stop_exit, recovery, approval,
+        regime, retired, cash, or the kind of a sleeve's own event.
     symbol
         The asset concerned, "" when it is the whole portfolio.
     level_before, level_after
         Drawdown levels around level_raised, level_lowered and approval; effective levels around the others.
+    resolved_session
+        The session that ended what the event told, None while it lasts or where nobody looked; no part of what
+        happened, so events are equal without it.
     """
 
     session: date
@@ -35,6 +39,22 @@ class RiskEvent:
     level_after: int
     reason: str
     actions: tuple[str, ...] = ()
+    resolved_session: date | None = field(default=None, compare=False)
+
+    def open_at(self, session: date) -> bool:
+        """Whether what the event told lasts after ``session``, as far as it is known."""
+        return self.session <= session and (self.resolved_session is None or self.resolved_session > session)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what happened in values that JSON knows, for reports."""
+        return {
+            "session": self.session.isoformat(),
+            "kind": self.kind,
+            "symbol": self.symbol,
+            "reason": self.reason,
+            "actions": list(self.actions),
+            "resolved_session": self.resolved_session.isoformat() if self.resolved_session else None,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +88,8 @@ class RiskState:
         Correlation floor of the session.
     regime
         Volatility regime of the session in words, "" before the first.
+    correlated
+        Pairs that correlate closely, as "SPY/QQQ"; see `pair_rules`.
     """
 
     session: date
@@ -85,6 +107,7 @@ class RiskState:
     question: date | None = None
     floor: int = 0
     regime: str = ""
+    correlated: frozenset[str] = frozenset()
 
     @classmethod
     def opened(cls, session: date, nav: float) -> RiskState:

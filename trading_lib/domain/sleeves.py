@@ -10,6 +10,8 @@ from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.prices import FloatArray
 from trading_lib.domain.signals import RegimeReading, SignalPanel
 
+# How a sleeve's event of the kind "defence" begins when it tells that a defence is over.
+DEFENCE_ENDS = "defence ends"
 # Symbol -> why it has its weight; "" speaks about the sleeve as a whole.
 Words = Mapping[str, str]
 

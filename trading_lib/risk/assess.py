@@ -14,16 +14,24 @@ from trading_lib.domain.correlation import summarise_correlations
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.portfolio import Portfolio
-from trading_lib.domain.prices import FloatArray
+from trading_lib.domain.prices import BoolArray, FloatArray
 from trading_lib.domain.risk import RiskAssessment, RiskState
 from trading_lib.domain.signals import RegimeReading, SignalPanel
 from trading_lib.domain.volatility import portfolio_volatility
 from trading_lib.domain.weights import TargetWeights
 from trading_lib.risk.ceilings import find_ceilings
 from trading_lib.risk.config import RiskConfig
-from trading_lib.risk.events import floor_events, recovery_events, regime_events, regime_label, sleeve_events
+from trading_lib.risk.events import (
+    floor_events,
+    pair_events,
+    recovery_events,
+    regime_events,
+    regime_label,
+    sleeve_events,
+)
 from trading_lib.risk.levels import advance_level, advance_recovery, correlation_floor, recovery_size
 from trading_lib.risk.limits import blocked_purchases, limited
+from trading_lib.risk.pair_rules import correlated_pairs, named_pairs, pair_flags
 from trading_lib.risk.stops import check_stops
 
 
@@ -52,6 +60,7 @@ def assess_risk(
     model_volatility = portfolio_volatility(view.mark_returns, exposed, config.volatility_window)
     step = advance_level(state, session, nav, model_volatility, config)
     average, largest, smallest = _correlation_summary(view, targets.correlations)
+    pairs_before, pairs = _follow_pairs(state, _of_living(targets.correlations, universe), universe, config)
     floor, floor_reason = correlation_floor(average, smallest, config)
     effective = max(step.level, floor)
     stops = check_stops(state, portfolio, universe, session, config)
@@ -70,6 +79,9 @@ def assess_risk(
         *sleeve_events(targets.events, effective, session),
         *step.events,
         *floor_events(state, floor, effective, floor_reason, session),
+        *pair_events(
+            pairs_before, pairs, targets.correlations, universe.symbols, effective, session, config.correlation
+        ),
         *left.events,
         *stops.events,
         *recovery_events(state, recovery, effective, session, config),
@@ -105,6 +117,7 @@ def assess_risk(
             recovery_sessions=recovery,
             floor=floor,
             regime=regime_label(regime),
+            correlated=named_pairs(pairs, universe.symbols),
         ),
         events=events,
     )
@@ -128,6 +141,18 @@ def _correlation_summary(view: MarketView, correlations: FloatArray) -> tuple[fl
         view.remembered["correlation_summary"] = known
     summary: tuple[float, float, float] = known[1]
     return summary
+
+
+def _follow_pairs(
+    state: RiskState, correlations: FloatArray, universe: Universe, config: RiskConfig
+) -> tuple[BoolArray, BoolArray]:
+    """Return the closely correlated pairs before and after the session; a retired asset is in none."""
+    before, bounds = pair_flags(state.correlated, universe.symbols), config.correlation
+    after = correlated_pairs(correlations[np.newaxis], before, bounds.pair_warning, bounds.pair_rearm)[1]
+    if universe.any_retired:
+        living = ~universe.retired
+        after &= (living[:, np.newaxis] & living)[np.tril_indices(len(universe), -1)]
+    return before, after
 
 
 def _of_living(correlations: FloatArray, universe: Universe) -> FloatArray:

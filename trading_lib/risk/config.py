@@ -79,10 +79,24 @@ class StopConfig(Configuration):
 
 
 class CorrelationConfig(Configuration):
-    """Correlations that put a floor under the risk level."""
+    """Correlations that put a floor under the risk level, and the one of a pair that is worth a warning.
+
+    Attributes
+    ----------
+    pair_warning, pair_rearm
+        A pair is told when it rises above the first, and again only after it was at or below the second.
+    """
 
     average_floor_1: float = Field(0.50, gt=0, le=1)
     every_pair_floor_2: float = Field(0.80, gt=0, le=1)
+    pair_warning: float = Field(0.70, gt=0, le=1)
+    pair_rearm: float = Field(0.65, gt=-1, le=1)
+
+    @model_validator(mode="after")
+    def _rearms_below_the_warning(self) -> Self:
+        if self.pair_rearm > self.pair_warning:
+            raise ValueError(f"pair_rearm {self.pair_rearm:g} must not lie above pair_warning {self.pair_warning:g}")
+        return self
 
 
 class RiskConfig(Configuration):

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import lru_cache
 
+import numpy as np
+
+from trading_lib.domain.prices import BoolArray, FloatArray
 from trading_lib.domain.risk import RiskEvent, RiskState
 from trading_lib.domain.signals import RegimeReading
 from trading_lib.domain.sleeves import SleeveEvent
-from trading_lib.risk.config import RiskConfig
+from trading_lib.risk.config import CorrelationConfig, RiskConfig
 from trading_lib.risk.levels import LEVEL_ACTIONS, recovery_size
+from trading_lib.risk.pair_rules import pair_names, pair_values
 
 Events = tuple[RiskEvent, ...]
+PAIR_KIND = "pair_correlation"
+# What is done about each pair that an event names: the constraints cap its combined weight.
+CAP_PAIR = "REDUCE_COMBINED_CAP "
 
 
 def floor_events(state: RiskState, floor: int, effective: int, reason: str, session: date) -> Events:
@@ -20,6 +28,54 @@ def floor_events(state: RiskState, floor: int, effective: int, reason: str, sess
     text = reason or "the correlation floor no longer applies"
     actions = LEVEL_ACTIONS[floor] if floor > state.floor else ()
     return (RiskEvent(session, "floor", "", state.effective_level, effective, text, actions),)
+
+
+def pair_events(
+    before: BoolArray,
+    after: BoolArray,
+    correlations: FloatArray,
+    symbols: tuple[str, ...],
+    effective: int,
+    session: date,
+    config: CorrelationConfig,
+) -> Events:
+    """Tell which pairs rose above the warning and which fell back, all in one event.
+
+    Parameters
+    ----------
+    before, after
+        Shape (n (n - 1) / 2,): of the session before and of this one; see `pair_rules.correlated_pairs`.
+    correlations
+        Shape (n, n).
+    """
+    changed = np.flatnonzero(before != after).tolist()
+    if not changed:
+        return ()
+    names, values = pair_names(symbols), pair_values(correlations)
+    risen = [k for k in changed if after[k]]
+    parts = []
+    if risen:
+        parts.append(f"pair correlation above {config.pair_warning:.2f}: {_figures(risen, names, values)}")
+    if len(risen) < len(changed):
+        fallen = [k for k in changed if not after[k]]
+        parts.append(f"no longer above {config.pair_rearm:.2f}: {_figures(fallen, names, values)}")
+    actions = ("WARNING", *(CAP_PAIR + names[k] for k in risen)) if risen else ()
+    return (RiskEvent(session, PAIR_KIND, "", effective, effective, "; ".join(parts), actions),)
+
+
+def pairs_of(event: RiskEvent) -> frozenset[str]:
+    """Return the pairs that rose in an event of `pair_events`."""
+    return _capped(event.actions)
+
+
+@lru_cache(maxsize=1 << 12)
+def _capped(actions: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(action.removeprefix(CAP_PAIR) for action in actions if action.startswith(CAP_PAIR))
+
+
+def _figures(pairs: list[int], names: tuple[str, ...], values: FloatArray) -> str:
+    figures = ((names[k], float(values[k])) for k in pairs)
+    return ", ".join(f"{name} {'unknown' if np.isnan(value) else format(value, '.3f')}" for name, value in figures)
 
 
 def recovery_events(

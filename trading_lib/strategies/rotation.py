@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 
 from trading_lib.domain.market_view import MarketView
-from trading_lib.domain.sleeves import SleeveEvent, SleeveTarget, SleeveView
+from trading_lib.domain.sleeves import DEFENCE_ENDS, SleeveEvent, SleeveTarget, SleeveView
 from trading_lib.strategies.config import MomentumConfig, RotationConfig
 from trading_lib.strategies.monthly_allocation import MonthlyAllocation, allocate_month, still_leaving
 from trading_lib.strategies.rotation_words import describe_month, describe_waiting, name_left_out
@@ -78,7 +78,7 @@ def _events(
             into = " and ".join(view.universe.symbols[i] for i in shares.columns) or "cash"
             reason = f"defence begins: {falling}, more than {config.defence_share:.0%}; into {into}"
         else:
-            reason = f"defence ends: {falling}, no more than {config.defence_share:.0%}"
+            reason = f"{DEFENCE_ENDS}: {falling}, no more than {config.defence_share:.0%}"
         events.append(SleeveEvent("defence", reason))
     if shares.failure:
         events.append(SleeveEvent("solver_fallback", f"{shares.method} instead of risk parity: {shares.failure}"))

@@ -26,7 +26,7 @@ from trading_lib.workflows.settings import Settings, load_settings
 
 Result = dict[str, Any]
 
-APPROVE = "Approve"
+APPROVE, REJECT = "Approve", "Reject"
 STAGE = "approval"
 NOTE_LENGTH = 500
 # A question that nobody answered is put to people anew after so many sessions.
@@ -109,8 +109,13 @@ def asked_by_session(plan: Mapping[str, Any], settings: Settings | None = None) 
     question = open_question(plan["book"], active)
     if question is None or question.newest_session.isoformat() != plan["session"]:
         return {}
-    waited = len(active.calendar.between(question.session, question.newest_session)) - 1
-    return {"book": question.book, "run_id": f"{question.book}__{question.session}__{waited // REMIND_SESSIONS}"}
+    return {"book": question.book, "run_id": run_ids(question, active)[-1]}
+
+
+def run_ids(question: Question, settings: Settings) -> list[str]:
+    """Return the ids of the runs by which a question has been asked up to now, the newest last."""
+    waited = len(settings.calendar.between(question.session, question.newest_session)) - 1
+    return [f"{question.book}__{question.session}__{k}" for k in range(waited // REMIND_SESSIONS + 1)]
 
 
 def asked_in_airflow(book: str, settings: Settings | None = None) -> Result:
@@ -129,10 +134,17 @@ def record_response(
     asked
         What `asked_in_airflow` returned.
     response
-        Return value of the approval task: chosen_options, params_input, responded_at, responded_by_user.
+        chosen_options, params_input, responded_at, responded_by_user; see `airflow_answers.response_to`.
     """
     if response is None:
         return {"stored": False, "detail": "nobody answered; there is no new risk until somebody does"}
+    chosen = list(response["chosen_options"])
+    if chosen not in ([APPROVE], [REJECT]):
+        raise InputError(
+            f"the answer to session {asked['session']} of book {asked['book']} is {chosen}, neither {APPROVE} nor "
+            f"{REJECT}; nothing was stored",
+            "answer by `trading approvals approve|reject`",
+        )
     user = response["responded_by_user"] or {}
     answered_at = response["responded_at"]
     return _store(
@@ -140,7 +152,7 @@ def record_response(
             book=asked["book"],
             session=date.fromisoformat(asked["session"]),
             level=asked["level"],
-            approved=list(response["chosen_options"]) == [APPROVE],
+            approved=chosen == [APPROVE],
             answered_by=str(user.get("name") or user.get("id") or "unknown"),
             answered_at=answered_at if isinstance(answered_at, datetime) else datetime.fromisoformat(str(answered_at)),
             note=_checked_note(str((response["params_input"] or {}).get("note") or "")),

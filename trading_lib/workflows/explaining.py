@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 from trading_lib.adapters.stores.book_store import BookStore
-from trading_lib.backtest.trading_session import trade_session, trade_sessions, window_rows
+from trading_lib.backtest.trading_session import SessionOutcome, trade_session, trade_sessions, window_rows
 from trading_lib.decision import Decision
 from trading_lib.domain.errors import InputError, SessionError
 from trading_lib.domain.orders import Fill, OrderStatus
 from trading_lib.orders.generate import OrderBatch
+from trading_lib.risk.resolution import ToldSession, with_resolutions
 from trading_lib.workflows.backtesting import backtest_input
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.explanation import Evidence, Section, explain_symbol
@@ -132,8 +134,15 @@ def recomputed_evidence(settings: Settings, session: date, data: Path | None, fi
         config=configuration.decision,
         view=market.view(configuration.universe, session),
         portfolio=outcome.evening.portfolio,
-        decision=outcome.decision,
+        decision=_with_what_ended_at_once(outcome),
         quarantine=broken,
         outcomes=outcomes,
         fills=fills,
     )
+
+
+def _with_what_ended_at_once(outcome: SessionOutcome) -> Decision:
+    """Return the decision with its events resolved as far as the session itself says; a book knows what came later."""
+    assessment = outcome.decision.assessment
+    told = ToldSession(outcome.session, assessment.events, outcome.evening.risk)
+    return replace(outcome.decision, assessment=replace(assessment, events=with_resolutions([told])))

@@ -189,6 +189,7 @@ def _risk(evidence: Evidence, held: FloatArray, symbol: str, at: int) -> Section
         "ceiling_reason": assessment.ceiling_reasons.get(symbol, ""),
         "steps": _sections(steps, targets, assessment.weights, at, assessment.clips.get(symbol, ())),
         "events": [event.reason for event in assessment.events if event.symbol in ("", symbol)],
+        "event_details": [event.as_dict() for event in assessment.events if event.symbol in ("", symbol)],
     }
 
 

@@ -72,6 +72,8 @@ def session_summary(book: str, session: str, settings: Settings | None = None) -
         "latest_fills": [_fill(fill) for fill in booked if fill.session == booked[-1].session],
         "fills_in_all": len(booked),
         "risk_events": [event.reason for event in state.risk_events(book, day)],
+        "risk_event_details": [event.as_dict() for event in state.risk_events(book, day)],
+        "open_risk_events": [event.as_dict() for event in state.risk_events(book) if event.open_at(day)],
         "config_hash": decision.config_hash,
         "code_version": decision.code_version,
     }

@@ -51,6 +51,7 @@ from trading_lib.workflows.stage_records import (
     targets_from,
     targets_record,
 )
+from trading_lib.workflows.trade_history import store_closed_trades
 
 Plan = dict[str, Any]
 Result = dict[str, Any]
@@ -78,6 +79,7 @@ def _settle(turn: BookTurn) -> Result:
         portfolio = Portfolio.opened(session, active.book.initial_cash) if last is None else settle_book(turn, last)
         turn.lock.ensure_held()
         active.state.save_portfolio(name, portfolio)
+    store_closed_trades(active)
     fills = active.orders.fills(name, session)
     return {"session": session.isoformat(), "nav": str(portfolio.nav), "fills": len(fills)}
 

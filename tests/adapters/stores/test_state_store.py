@@ -308,3 +308,51 @@ def test_default_clock_is_in_utc(engine: Engine) -> None:
     (row,) = table_contents(engine, "decision_stages")["decision_stages"]
     assert f"{before:%Y-%m-%d}" in row
     assert "+00" in row
+
+
+def test_an_event_is_resolved_with_the_session_that_ended_it_and_once(engine: Engine) -> None:
+    open_books(engine, "paper")
+    store, third = StateStore(engine), date(2024, 3, 6)
+    raised = replace(STATE, level=2, cooling_off={"TLT": 2})
+    assert store.save_risk("paper", raised, EVENTS)
+    assert [event.resolved_session for event in store.risk_events("paper")] == [None, None]
+    lowered = RiskEvent(NEXT, "level_lowered", "", 2, 1, "calm")
+    after = replace(STATE, session=NEXT, level=1, cooling_off={"TLT": 1})
+    assert store.save_risk("paper", after, [lowered])
+    assert [event.resolved_session for event in store.risk_events("paper")] == [NEXT, None, NEXT]
+    assert store.save_risk("paper", replace(after, session=third, level=0, cooling_off={}))
+    stored = store.risk_events("paper")
+    assert [event.resolved_session for event in stored] == [NEXT, third, NEXT]
+    assert stored == [*EVENTS, lowered], "nothing else of an event changes"
+
+
+def test_storing_a_session_again_after_its_events_were_resolved_changes_nothing(engine: Engine) -> None:
+    open_books(engine, "paper")
+    store = StateStore(engine)
+    store.save_risk("paper", STATE, EVENTS)
+    store.save_risk("paper", replace(STATE, session=NEXT, level=0, cooling_off={}))
+    before = table_contents(engine, "risk_events")
+    assert not store.save_risk("paper", STATE, EVENTS)
+    assert not store.save_risk("paper", replace(STATE, session=NEXT, level=0, cooling_off={}))
+    assert table_contents(engine, "risk_events") == before
+    with pytest.raises(DecisionConflictError):
+        store.save_risk("paper", STATE, [replace(EVENTS[0], reason="another"), EVENTS[1]])
+
+
+def test_another_book_resolves_nothing(engine: Engine) -> None:
+    open_books(engine, "paper", "other")
+    store = StateStore(engine)
+    store.save_risk("paper", STATE, EVENTS)
+    store.save_risk("other", replace(STATE, session=NEXT, level=0, cooling_off={}))
+    assert [event.resolved_session for event in store.risk_events("paper")] == [None, None]
+
+
+def test_a_state_that_failed_to_be_stored_resolves_nothing(engine: Engine) -> None:
+    open_books(engine, "paper")
+    store = StateStore(engine)
+    store.save_risk("paper", STATE, EVENTS)
+    twice = [RiskEvent(NEXT, "level_lowered", "", 2, 0, "calm\x00")]
+    with pytest.raises(Exception):  # noqa: B017, PT011
+        store.save_risk("paper", replace(STATE, session=NEXT, level=0, cooling_off={}), twice)
+    assert store.risk_state("paper", NEXT) is None
+    assert [event.resolved_session for event in store.risk_events("paper")] == [None, None]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 import requests
 
@@ -48,6 +50,16 @@ class TaskInstance:
     def label(self) -> str:
         """Task name, with the index of a mapped one."""
         return self.task_id if self.map_index < 0 else f"{self.task_id}[{self.map_index}]"
+
+
+@dataclass(frozen=True, slots=True)
+class HumanAnswer:
+    """What was answered to a task that waits for a human; names are those of Airflow's hitlDetails."""
+
+    chosen_options: tuple[str, ...]
+    params_input: Mapping[str, Any]
+    responded_at: datetime
+    responded_by_user: Mapping[str, Any] | None
 
 
 class AirflowClient:
@@ -125,6 +137,24 @@ class AirflowClient:
         }
         return tuple(runs.values())
 
+    def human_answer(self, dag_id: str, run_id: str, task_id: str) -> HumanAnswer | None:
+        """Return the answer a task waited for, whatever became of the task; None when it was never given.
+
+        Airflow stores answer, time and user before it resumes the task, so they stand also where the task failed
+        afterwards and never returned them.
+        """
+        path = f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances/{task_id}/-1/hitlDetails"
+        detail = self._request("GET", path, missing_ok=True)
+        if detail is None:
+            return None
+        try:
+            return _human_answer(detail)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise AirflowError(
+                f"Airflow's hitlDetails of {dag_id}.{task_id} in run {run_id} cannot be read ({error})",
+                "look at Required Actions, then answer by `trading approvals approve|reject`",
+            ) from None
+
     def error_of(self, run: DagRun, task: TaskInstance, lines: int = 12) -> str:
         """Return the end of the task's log as far as it explains a failure."""
         path = f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task.task_id}/logs/{task.try_number}"
@@ -172,6 +202,20 @@ class AirflowClient:
 
 def _dag_run(entry: Mapping[str, Any]) -> DagRun:
     return DagRun(str(entry["dag_id"]), str(entry["dag_run_id"]), str(entry["state"]))
+
+
+def _human_answer(detail: Any) -> HumanAnswer | None:
+    if detail["responded_at"] is None:
+        return None
+    options, user = detail["chosen_options"], detail["responded_by_user"]
+    if not isinstance(options, list) or not all(isinstance(option, str) for option in options):
+        raise ValueError(f"chosen_options is {options!r}")
+    answered_at = datetime.fromisoformat(detail["responded_at"])
+    if answered_at.tzinfo is None:
+        raise ValueError(f"responded_at {detail['responded_at']!r} has no time zone")
+    return HumanAnswer(
+        tuple(options), dict(detail["params_input"] or {}), answered_at, None if user is None else dict(user)
+    )
 
 
 def _detail(answer: requests.Response) -> str:

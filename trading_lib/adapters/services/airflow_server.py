@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from trading_lib.adapters.services.airflow_rest import AirflowClient
-from trading_lib.adapters.services.airflow_settings import read_airflow_settings
+from trading_lib.adapters.services.airflow_settings import SETTINGS_FILE, read_airflow_settings
 from trading_lib.adapters.services.credentials import ADMINISTRATOR, Credentials, write_private
 from trading_lib.adapters.services.databases import DatabaseUrls
 from trading_lib.adapters.services.folders import StackFolders
@@ -114,7 +114,7 @@ class AirflowServer:
 
     @property
     def _settings_file(self) -> Path:
-        return self._folders.project / "airflow_settings.yaml"
+        return self._folders.project / SETTINGS_FILE
 
     def _core(self, databases: DatabaseUrls) -> dict[str, str]:
         return {

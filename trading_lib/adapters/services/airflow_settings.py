@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trading_lib.domain.errors import ConfigurationError
+
+SETTINGS_FILE = "airflow_settings.yaml"
 
 
 class _Entry(BaseModel):
@@ -105,6 +108,14 @@ def read_airflow_settings(path: Path) -> AirflowSettings:
     for variable in airflow.variables or []:
         environment[f"AIRFLOW_VAR_{variable.variable_name.upper()}"] = str(variable.variable_value)
     return AirflowSettings(environment=environment, pools=tuple(airflow.pools or []))
+
+
+def pools_record(pools: Sequence[Pool]) -> dict[str, dict[str, Any]]:
+    """Pools in the format of ``airflow pools import``, for an Airflow whose REST interface is not up yet."""
+    return {
+        pool.pool_name: {"slots": pool.pool_slot, "description": pool.pool_description, "include_deferred": False}
+        for pool in pools
+    }
 
 
 def _one_line(error: Exception) -> str:

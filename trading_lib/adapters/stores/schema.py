@@ -346,6 +346,35 @@ risk_events = Table(
     _required("level_after", SmallInteger),
     _required("reason", Text),
     _required("actions", ARRAY(Text)),
+    # The session that ended what the event told; the rest of a row never changes.
+    Column("resolved_session", Date),
+)
+
+# What closing executions realised; the profit is gross_pnl - commission.
+trade_history = Table(
+    "trade_history",
+    metadata,
+    _book(key=True),
+    _key("broker", Text),
+    _key("trade_id", Text),
+    _required("client_order_id", Text),
+    _required("symbol", Text),
+    _required("direction", Text),
+    _required("opened_session", Date),
+    _required("closed_session", Date),
+    _required("holding_sessions", Integer),
+    _required("quantity", Numeric),
+    _required("entry_price", Numeric),
+    _required("exit_price", Numeric),
+    _required("gross_pnl", Numeric),
+    _required("commission", Numeric),
+    _required("realised_pnl", Numeric),
+    _required("purpose", Text),
+    _required("reason", Text),
+    CheckConstraint("direction IN ('LONG', 'SHORT')", name="direction"),
+    CheckConstraint("realised_pnl = gross_pnl - commission", name="realised_pnl"),
+    _positive("quantity"),
+    Index(None, "book", "closed_session"),
 )
 
 # A person's (or a simulated book's configuration's) answers; session is the one that asked.

@@ -76,12 +76,13 @@ def risk_row(book: str, state: RiskState) -> dict[str, Any]:
 def risk_from(row: Mapping[Any, Any]) -> RiskState:
     """Undo `risk_row`."""
     rest = decode(row["payload"])
-    rest["halved"] = frozenset(rest["halved"])
+    for name in ("halved", "correlated"):
+        rest[name] = frozenset(rest.get(name, ()))
     return RiskState(session=row["session"], **{name: row[name] for name in RISK_COLUMNS}, **rest)
 
 
 def risk_event_row(book: str, sequence: int, event: RiskEvent) -> dict[str, Any]:
-    """Row of risk_events."""
+    """Row of risk_events, without the session that resolved it: that is known later."""
     return {
         "book": book,
         "session": event.session,
@@ -105,6 +106,7 @@ def risk_event_from(row: Mapping[Any, Any]) -> RiskEvent:
         level_after=row["level_after"],
         reason=row["reason"],
         actions=tuple(row["actions"]),
+        resolved_session=row["resolved_session"],
     )
 
 

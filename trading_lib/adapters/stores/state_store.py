@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Engine, Table, func, select, union_all
+from sqlalchemy import Connection, Engine, Table, func, select, union_all, update
 
 from trading_lib.adapters.stores.payloads import content_hash, decode, encode
 from trading_lib.adapters.stores.schema import (
@@ -36,6 +36,7 @@ from trading_lib.domain.records import DecisionRecord
 from trading_lib.domain.risk import RiskEvent, RiskState
 from trading_lib.domain.sessions import require_aware
 from trading_lib.domain.signals import TradeSignal
+from trading_lib.risk.resolution import is_over
 
 
 def utc_now() -> datetime:
@@ -179,13 +180,17 @@ class StateStore:
         return [(row["session"], row["nav"]) for row in self._all(portfolio_state, "session", book=book)]
 
     def save_risk(self, book: str, state: RiskState, events: Sequence[RiskEvent] = ()) -> bool:
-        """Store the risk state of a session and what happened in it, in one transaction."""
+        """Store the risk state of a session, what happened in it, and which events it ended, in one transaction.
+
+        Of an event that is stored nothing ever changes but the session that ended what it told, and that only once.
+        """
         rows = [risk_event_row(book, sequence, event) for sequence, event in enumerate(events)]
         scope = {"book": book, "session": state.session}
         with writing(self._engine, book) as connection:
             new = insert_once(connection, risk_state, risk_row(book, state))
             if new:
                 insert_group(connection, risk_events, scope, rows)
+                _resolve(connection, book, state, events)
             else:
                 compare_group(connection, risk_events, scope, rows)
             return new
@@ -221,3 +226,13 @@ class StateStore:
             query = query.where(table.c.session < before)
         with self._engine.connect() as connection:
             return connection.execute(query.order_by(table.c.session.desc()).limit(1)).mappings().one_or_none()
+
+
+def _resolve(connection: Connection, book: str, state: RiskState, told: Sequence[RiskEvent]) -> None:
+    """Mark the open events of a book that ended with the session of ``state``."""
+    table = risk_events
+    mine = (table.c.book == book, table.c.session <= state.session, table.c.resolved_session.is_(None))
+    for row in connection.execute(select(table).where(*mine)).mappings().all():
+        if is_over(risk_event_from(row), state, told):
+            this = (table.c.book == book, table.c.session == row["session"], table.c.sequence == row["sequence"])
+            connection.execute(update(table).where(*this).values(resolved_session=state.session))

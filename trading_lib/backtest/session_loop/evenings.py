@@ -32,10 +32,12 @@ from trading_lib.domain.instruments import Universe
 from trading_lib.domain.money import from_cents, from_micros, to_cents, to_micros
 from trading_lib.domain.orders import Order, OrderPurpose, Side, client_order_id
 from trading_lib.domain.portfolio import Portfolio, Position
+from trading_lib.domain.prices import BoolArray
 from trading_lib.domain.risk import UNLIMITED, RiskState
 from trading_lib.domain.signals import MarketRegime, RegimeReading
 from trading_lib.domain.sleeves import SleeveRecord, SleeveTarget
 from trading_lib.risk.events import regime_label
+from trading_lib.risk.pair_rules import named_pairs
 from trading_lib.strategies.registry import Sleeve
 from trading_lib.strategies.rotation import IN_DEFENCE, LEAVING_DEFENCE
 
@@ -88,8 +90,16 @@ def load(evening: Evening, book: Book, universe: Universe, sleeves: tuple[Sleeve
         book.memory[k, : len(names)] = [record.target.memory.get(name, 0.0) for name in names]
 
 
-def unload(book: Book, day: date, name: str, universe: Universe, sleeves: tuple[Sleeve, ...]) -> Evening:
-    """Return the evening of ``day`` that ``book`` holds; its orders know what execution asks them, and no reasons."""
+def unload(
+    book: Book, day: date, name: str, universe: Universe, sleeves: tuple[Sleeve, ...], pairs: BoolArray
+) -> Evening:
+    """Return the evening of ``day`` that ``book`` holds; its orders know what execution asks them, and no reasons.
+
+    Parameters
+    ----------
+    pairs
+        The closely correlated ones of ``day``, see `Stretch.pairs`: they depend on no book, so none holds them.
+    """
     counters, symbols = book.counters.tolist(), universe.symbols
     held = np.flatnonzero(book.quantity).tolist()
     account = [from_cents(cents) for cents in book.account.tolist()]
@@ -120,6 +130,7 @@ def unload(book: Book, day: date, name: str, universe: Universe, sleeves: tuple[
         cooling_off={symbols[i]: int(book.cooling[i]) for i in np.flatnonzero(book.cooling != ABSENT)},
         floor=counters[FLOOR],
         regime="" if counters[REGIME] == UNREAD else LABELS[counters[REGIME]],
+        correlated=named_pairs(pairs, symbols),
     )
     working = tuple(_order(one, symbols, day, name) for one in book.working[: counters[WORKING]].tolist())
     records = {sleeve.name: _record(book, k, sleeve, universe) for k, sleeve in enumerate(sleeves)}

@@ -31,6 +31,9 @@ from trading_lib.execution.refusals import outside_range, without_cash, without_
 from trading_lib.execution.simulated import SIMULATED_BROKER, execution_price, trade_id
 from trading_lib.orders.generate import rebalancing_order
 from trading_lib.performance.trade_arrays import TradeArrays, trade_arrays
+from trading_lib.risk.events import pair_events
+from trading_lib.risk.pair_rules import named_pairs
+from trading_lib.risk.resolution import ToldSession, with_resolutions
 from trading_lib.strategies.registry import running_sleeves
 
 
@@ -88,12 +91,12 @@ def _logged(part: Stretch) -> TradeArrays:
 def records_of(run: Run) -> Records:
     """Collect orders with their reasons, events, and what the pre-trade checks refused."""
     orders: list[Order] = []
-    events: list[RiskEvent] = []
+    history: list[ToldSession] = []
     denied: list[tuple[Order, str]] = []
     for part in run.parts:
         if isinstance(part, LongWay):
             orders += part.outcome.evening.working
-            events += part.outcome.decision.assessment.events
+            history.append(_as_told(part.outcome))
             denied += part.outcome.denied
         else:
             told = _told(run.data, part)
@@ -101,8 +104,31 @@ def records_of(run: Run) -> Records:
             by_session = [(order.session, order) for order in _orders(run.data, part, told)]
             by_session += [(o.session, order) for o in told.values() for order in o.evening.working]
             orders += [order for _, order in sorted(by_session, key=lambda entry: entry[0])]
-            events += [event for outcome in told.values() for event in outcome.decision.assessment.events]
-    return Records(tuple(orders), tuple(events), tuple(denied))
+            history += _history(run.data, part, told)
+    return Records(tuple(orders), with_resolutions(history), tuple(denied))
+
+
+def _as_told(outcome: SessionOutcome) -> ToldSession:
+    return ToldSession(outcome.session, outcome.decision.assessment.events, outcome.evening.risk)
+
+
+def _history(data: BacktestInput, part: Stretch, told: Mapping[int, SessionOutcome]) -> Iterator[ToldSession]:
+    """Every session of a stretch: as told, or what its correlations alone say, which needs no session to be traded."""
+    symbols, config = data.universe.symbols, data.config.risk.correlation
+    pairs = part.pairs[part.first - part.outlook.first : part.stop - part.outlook.first + 1]
+    changed = (pairs[1:] != pairs[:-1]).any(axis=1).tolist()
+    for number, row in enumerate(range(part.first, part.stop)):
+        if row in told:
+            yield _as_told(told[row])
+            continue
+        day, step = _day(data, row), row - part.outlook.first
+        if not changed[number]:
+            yield ToldSession(day, (), None)
+            continue
+        before, after = pairs[number], pairs[number + 1]
+        level, correlations = int(part.log.levels[step]), part.outlook.correlations[step]
+        events = pair_events(before, after, correlations, symbols, level, day, config)
+        yield ToldSession(day, events, None, named_pairs(after, symbols))
 
 
 def count_orders(run: Run) -> int:
@@ -201,7 +227,8 @@ def _told(data: BacktestInput, part: Stretch) -> dict[int, SessionOutcome]:
     told = {}
     for row in (np.flatnonzero(part.log.notable[part.steps]) + part.first).tolist():
         step = row - part.outlook.first
-        before = unload(evening_of(part.evenings, step), _day(data, row - 1), data.book, data.universe, sleeves)
+        book, pairs = evening_of(part.evenings, step), part.pairs[step]
+        before = unload(book, _day(data, row - 1), data.book, data.universe, sleeves, pairs)
         outcome = trade_session(data, row, before)
         if to_cents(outcome.evening.portfolio.nav) != part.log.nav[step]:
             raise RuntimeError(f"session {outcome.session} came to another value when it was told in words")

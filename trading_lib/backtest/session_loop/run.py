@@ -13,6 +13,8 @@ from trading_lib.backtest.session_loop.loop import trade_rows
 from trading_lib.backtest.session_loop.outlook import Outlook, outlook_of
 from trading_lib.backtest.trading_session import BacktestInput, Evening, SessionOutcome, trade_session
 from trading_lib.domain.market_view import SessionViews
+from trading_lib.domain.prices import BoolArray, FloatArray
+from trading_lib.risk.pair_rules import correlated_pairs, pair_flags
 from trading_lib.strategies.registry import running_sleeves
 
 # Memory for what is known without the book and for what is noted, per stretch of sessions.
@@ -27,6 +29,8 @@ class Stretch:
     ----------
     evenings
         The books before notable sessions, by their place in the outlook.
+    pairs
+        Closely correlated pairs before each session of the outlook and after its last; see `correlated_pairs`.
     fills, orders
         Where they begin and end in the log.
     """
@@ -36,6 +40,7 @@ class Stretch:
     log: Log
     outlook: Outlook
     evenings: Book
+    pairs: BoolArray
     fills: slice
     orders: slice
 
@@ -108,6 +113,7 @@ class _Loop:
         """Trade rows [first, stop)."""
         data, many, assets = self._data, len(self._sleeves), len(self._data.universe)
         outlook = outlook_of(data, self._views, self._rows, self._sleeves, first, stop)
+        pairs = self._pairs(outlook, evening)
         log, evenings = empty_log(stop - first, assets, many), empty_book(assets, many, stop - first)
         book, saved = empty_book(assets, many), empty_book(assets, many)
         parts: list[Part] = []
@@ -122,11 +128,24 @@ class _Loop:
                 if reached > row:
                     ends = log.counts.tolist()
                     done = slice(fills, ends[FILLS]), slice(orders, ends[ORDERS])
-                    parts.append(Stretch(row, reached, log, outlook, evenings, *done))
-                    evening = unload(book, self._days[reached - 1], data.book, data.universe, self._sleeves)
+                    parts.append(Stretch(row, reached, log, outlook, evenings, pairs, *done))
+                    day, correlated = self._days[reached - 1], pairs[reached - first]
+                    evening = unload(book, day, data.book, data.universe, self._sleeves, correlated)
                 row = reached
             if row < stop:
                 outcome = trade_session(data, row, evening)
                 parts.append(LongWay(row, outcome))
                 evening, row = outcome.evening, row + 1
         return parts, evening
+
+    def _pairs(self, outlook: Outlook, evening: Evening) -> BoolArray:
+        """Follow the pairs through the outlook's sessions; runs that share the views share what it costs."""
+        bounds, symbols = self._data.config.risk.correlation, self._data.universe.symbols
+        before = pair_flags(evening.risk.correlated, symbols)
+        limits = (bounds.pair_warning, bounds.pair_rearm)
+        key = ("pairs", *limits, self._data.config.constraints.correlation_window, outlook.first, before.tobytes())
+        known: tuple[FloatArray, BoolArray] | None = self._views.remembered.get(key)
+        if known is None or known[0] is not outlook.correlations:
+            known = (outlook.correlations, correlated_pairs(outlook.correlations, before, *limits))
+            self._views.remembered[key] = known
+        return known[1]

@@ -197,11 +197,12 @@ def event_table(analysis: Analysis) -> Html:
             event.kind.replace("_", " "),
             event.symbol or "portfolio",
             f"{event.level_before} → {event.level_after}",
+            event.resolved_session.isoformat() if event.resolved_session else "lasts",
             event.reason,
         )
         for event in analysis.record.events
     ]
-    columns = tuple(Column(name, number=False) for name in ("Session", "Event", "Asset", "Level", "Reason"))
+    columns = tuple(Column(name, number=False) for name in ("Session", "Event", "Asset", "Level", "Over in", "Reason"))
     return table(f"{len(rows):,} risk events", columns, rows)
 
 

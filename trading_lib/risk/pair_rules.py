@@ -1,0 +1,78 @@
+"""Which pairs of assets are closely correlated (technical design 4.3.5), as a kernel over sessions, and their names.
+
+A pair rises into the set above ``warning`` and leaves it at or below ``rearm``: between the two it stays as it was, so
+that a correlation that hovers around the warning is told once, not every other session.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import compress
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trading_lib.domain.kernels import compiled
+from trading_lib.domain.prices import BoolArray, FloatArray
+
+
+@lru_cache(maxsize=64)
+def pair_names(symbols: tuple[str, ...]) -> tuple[str, ...]:
+    """Name of every pair, "SPY/QQQ" in the order of the universe, in the order of the kernel below."""
+    return tuple(f"{symbols[j]}/{symbols[i]}" for i in range(len(symbols)) for j in range(i))
+
+
+@compiled
+def correlated_pairs(correlations: FloatArray, before: BoolArray, warning: float, rearm: float) -> BoolArray:
+    """Follow the closely correlated pairs through sessions.
+
+    Parameters
+    ----------
+    correlations
+        Shape (c, n, n), symmetric; a pair that is unknown (NaN) stays as it was.
+    before
+        Shape (n (n - 1) / 2,): of the session before the first.
+
+    Returns
+    -------
+    ndarray of shape (c + 1, n (n - 1) / 2)
+        ``before``, and the pairs after each session.
+    """
+    sessions, assets = correlations.shape[0], correlations.shape[1]
+    found = np.zeros((sessions + 1, before.shape[0]), np.bool_)
+    found[0] = before
+    for t in range(sessions):
+        k = 0
+        for i in range(assets):
+            for j in range(i):
+                value = correlations[t, i, j]
+                if value > warning:
+                    found[t + 1, k] = True
+                elif value <= rearm:
+                    found[t + 1, k] = False
+                else:
+                    found[t + 1, k] = found[t, k]
+                k += 1
+    return found
+
+
+@lru_cache(maxsize=64)
+def _places(assets: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    rows, columns = np.tril_indices(assets, -1)
+    return rows, columns
+
+
+def pair_values(correlations: FloatArray) -> FloatArray:
+    """Correlations of shape (n, n) in the order of `pair_names`."""
+    values: FloatArray = correlations[_places(correlations.shape[0])]
+    return values
+
+
+def pair_flags(names: frozenset[str], symbols: tuple[str, ...]) -> BoolArray:
+    """Turn names into an array in the order of `pair_names`; names of other symbols are left out."""
+    return np.fromiter(map(names.__contains__, pair_names(symbols)), np.bool_)
+
+
+def named_pairs(flags: BoolArray, symbols: tuple[str, ...]) -> frozenset[str]:
+    """Undo `pair_flags`."""
+    return frozenset(compress(pair_names(symbols), flags.tolist()))
