@@ -21,7 +21,7 @@ class RiskEvent:
     ----------
     kind
         level_raised, level_lowered, floor, reduction, stop_reduce, stop_exit, recovery, approval, regime, retired,
-        cash, or the kind of a sleeve's own event.
+        price_returned, cash, or the kind of a sleeve's own event.
     symbol
         The asset concerned, "" when it is the whole portfolio.
     level_before, level_after
@@ -68,6 +68,8 @@ class RiskState:
         Correlation floor of the session.
     regime
         Volatility regime of the session in words, "" before the first.
+    retired
+        Symbols that have had no price for so long that they are neither bought nor sold.
     """
 
     session: date
@@ -85,6 +87,7 @@ class RiskState:
     question: date | None = None
     floor: int = 0
     regime: str = ""
+    retired: frozenset[str] = frozenset()
 
     @classmethod
     def opened(cls, session: date, nav: float) -> RiskState:

@@ -24,6 +24,7 @@ from trading_lib.risk.config import RiskConfig
 from trading_lib.risk.events import floor_events, recovery_events, regime_events, regime_label, sleeve_events
 from trading_lib.risk.levels import advance_level, advance_recovery, correlation_floor, recovery_size
 from trading_lib.risk.limits import blocked_purchases, limited
+from trading_lib.risk.retirement import retired_symbols, retirement_events
 from trading_lib.risk.stops import check_stops
 
 
@@ -54,13 +55,14 @@ def assess_risk(
     average, largest, smallest = _correlation_summary(view, targets.correlations)
     floor, floor_reason = correlation_floor(average, smallest, config)
     effective = max(step.level, floor)
-    stops = check_stops(state, portfolio, universe, session, config)
+    retired = retired_symbols(view.price_age, universe, config)
+    stops = check_stops(state, portfolio, universe, session, config, retired)
     recovery = advance_recovery(state, step, config)
-    left = find_ceilings(state, stops, effective, portfolio, universe, session, config)
+    left = find_ceilings(state, stops, effective, portfolio, universe, session, config, retired)
     minimum = config.levels.level_1_minimum_confidence if effective >= 1 else 0.0
     limit = config.recovery.max_leverage if recovery is not None else np.inf
     blocks = blocked_purchases(
-        view, signals, effective, step.approved, minimum, stops.cooling_off, negative_cash=portfolio.cash < 0
+        view, signals, effective, step.approved, minimum, stops.cooling_off, portfolio.cash < 0, retired
     )
     limits = limited(
         universe, targets.weights, held_weights, blocks, recovery_size(recovery, config), limit, sum(hedges.values())
@@ -68,6 +70,7 @@ def assess_risk(
     events = (
         *regime_events(state, regime, effective, session),
         *sleeve_events(targets.events, effective, session),
+        *retirement_events(state, retired, view, effective),
         *step.events,
         *floor_events(state, floor, effective, floor_reason, session),
         *left.events,
@@ -105,6 +108,7 @@ def assess_risk(
             recovery_sessions=recovery,
             floor=floor,
             regime=regime_label(regime),
+            retired=retired,
         ),
         events=events,
     )

@@ -88,8 +88,16 @@ def load(evening: Evening, book: Book, universe: Universe, sleeves: tuple[Sleeve
         book.memory[k, : len(names)] = [record.target.memory.get(name, 0.0) for name in names]
 
 
-def unload(book: Book, day: date, name: str, universe: Universe, sleeves: tuple[Sleeve, ...]) -> Evening:
-    """Return the evening of ``day`` that ``book`` holds; its orders know what execution asks them, and no reasons."""
+def unload(
+    book: Book, day: date, name: str, universe: Universe, sleeves: tuple[Sleeve, ...], retired: frozenset[str]
+) -> Evening:
+    """Return the evening of ``day`` that ``book`` holds; its orders know what execution asks them, and no reasons.
+
+    Parameters
+    ----------
+    retired
+        Symbols that are retired in that session, which no book needs to remember.
+    """
     counters, symbols = book.counters.tolist(), universe.symbols
     held = np.flatnonzero(book.quantity).tolist()
     account = [from_cents(cents) for cents in book.account.tolist()]
@@ -120,6 +128,7 @@ def unload(book: Book, day: date, name: str, universe: Universe, sleeves: tuple[
         cooling_off={symbols[i]: int(book.cooling[i]) for i in np.flatnonzero(book.cooling != ABSENT)},
         floor=counters[FLOOR],
         regime="" if counters[REGIME] == UNREAD else LABELS[counters[REGIME]],
+        retired=retired,
     )
     working = tuple(_order(one, symbols, day, name) for one in book.working[: counters[WORKING]].tolist())
     records = {sleeve.name: _record(book, k, sleeve, universe) for k, sleeve in enumerate(sleeves)}

@@ -14,6 +14,7 @@ from trading_lib.domain.market_view import FactorPanel
 from trading_lib.domain.money import MICRO, to_cents
 from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
 from trading_lib.execution.config import PaperConfig
+from trading_lib.risk.retirement import without_price
 from trading_lib.strategies.patient_trend import PatientTrend
 from trading_lib.strategies.planned import Planned
 from trading_lib.strategies.registry import Sleeve
@@ -40,11 +41,21 @@ class Assets(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """The panel, shapes (T, n); prices that are traded at in millionths of a dollar, -1 where there is none."""
+    """The panel, shapes (T, n); prices that are traded at in millionths of a dollar, -1 where there is none.
+
+    Attributes
+    ----------
+    retired
+        Assets that have had no price for too long; see `risk.retirement`.
+    turning
+        Shape (T,): whether the session differs in that from the one before.
+    """
 
     close: FloatArray
     opening: IntegerArray
     fresh: BoolArray
+    retired: BoolArray
+    turning: BoolArray
     dividend: IntegerArray
     split: FloatArray
     mark_return: FloatArray
@@ -86,10 +97,13 @@ def assets_of(universe: Universe) -> Assets:
 def rows_of(data: BacktestInput) -> Rows:
     """Collect the panel's arrays."""
     panel, factors = data.panel, data.factors
+    retired = without_price(panel.price_age, data.config.risk)
     return Rows(
         close=np.ascontiguousarray(panel.close),
         opening=_micros(panel.fill_open),
         fresh=np.ascontiguousarray(panel.fresh),
+        retired=retired,
+        turning=np.r_[True, (retired[1:] != retired[:-1]).any(axis=1)],
         dividend=_micros(panel.dividend),
         split=np.ascontiguousarray(panel.split),
         mark_return=np.ascontiguousarray(panel.mark_return),

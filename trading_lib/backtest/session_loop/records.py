@@ -28,6 +28,7 @@ from trading_lib.execution.openings import next_opening
 from trading_lib.execution.simulated import SIMULATED_BROKER, trade_id
 from trading_lib.orders.generate import rebalancing_order
 from trading_lib.performance.trade_arrays import TradeArrays, trade_arrays
+from trading_lib.risk.retirement import retired_symbols
 from trading_lib.strategies.registry import running_sleeves
 
 
@@ -178,7 +179,9 @@ def _told(data: BacktestInput, part: Stretch) -> dict[int, SessionOutcome]:
     told = {}
     for row in (np.flatnonzero(part.log.notable[part.steps]) + part.first).tolist():
         step = row - part.outlook.first
-        before = unload(evening_of(part.evenings, step), _day(data, row - 1), data.book, data.universe, sleeves)
+        retired = retired_symbols(data.panel.price_age[row - 1], data.universe, data.config.risk)
+        book = evening_of(part.evenings, step)
+        before = unload(book, _day(data, row - 1), data.book, data.universe, sleeves, retired)
         outcome = trade_session(data, row, before)
         if to_cents(outcome.evening.portfolio.nav) != part.log.nav[step]:
             raise RuntimeError(f"session {outcome.session} came to another value when it was told in words")

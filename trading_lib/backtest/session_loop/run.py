@@ -13,6 +13,7 @@ from trading_lib.backtest.session_loop.loop import trade_rows
 from trading_lib.backtest.session_loop.outlook import Outlook, outlook_of
 from trading_lib.backtest.trading_session import BacktestInput, Evening, SessionOutcome, trade_session
 from trading_lib.domain.market_view import SessionViews
+from trading_lib.risk.retirement import retired_symbols
 from trading_lib.strategies.registry import running_sleeves
 
 # Memory for what is known without the book and for what is noted, per stretch of sessions.
@@ -123,7 +124,8 @@ class _Loop:
                     ends = log.counts.tolist()
                     done = slice(fills, ends[FILLS]), slice(orders, ends[ORDERS])
                     parts.append(Stretch(row, reached, log, outlook, evenings, *done))
-                    evening = unload(book, self._days[reached - 1], data.book, data.universe, self._sleeves)
+                    retired = retired_symbols(data.panel.price_age[reached - 1], data.universe, data.config.risk)
+                    evening = unload(book, self._days[reached - 1], data.book, data.universe, self._sleeves, retired)
                 row = reached
             if row < stop:
                 outcome = trade_session(data, row, evening)
