@@ -14,6 +14,7 @@ from decimal import Decimal
 import numpy as np
 
 from trading_lib.accounting.perpetuals import settle_perpetuals
+from trading_lib.accounting.proceeds import closing_fills
 from trading_lib.accounting.settle import apply_actions, apply_fills, mark
 from trading_lib.decision import Decision, decide
 from trading_lib.decision_config import DecisionConfig
@@ -26,6 +27,7 @@ from trading_lib.domain.orders import Fill, Order
 from trading_lib.domain.perpetuals import is_perpetual
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.prices import PricePanel
+from trading_lib.domain.proceeds import Proceeds
 from trading_lib.domain.risk import RiskState
 from trading_lib.domain.sessions import SessionCalendar
 from trading_lib.domain.sleeves import SleeveRecord
@@ -46,6 +48,8 @@ class BacktestInput:
         The panel's views where many runs share them; see `SessionViews`.
     funding
         Rates and settlements at the panel's sessions, for a universe with a perpetual.
+    proceeds
+        What holdings without a price brought; each closes its holding in its session.
     """
 
     universe: Universe
@@ -58,6 +62,7 @@ class BacktestInput:
     book: str = "backtest"
     views: SessionViews | None = None
     funding: FundingPanel | None = None
+    proceeds: tuple[Proceeds, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,7 @@ def trade_session(data: BacktestInput, row: int, before: Evening | None) -> Sess
         before = Evening(portfolio, RiskState.opened(day, float(data.initial_cash)))
     else:
         filled, cancelled = execute(data, before.working, row, day)
+        filled += closings(data, before.portfolio, row, day, filled)
         portfolio = settle_row(data, before.portfolio, row, day, filled)
     view = data.views[row] if data.views else view_at(data.universe, data.panel, data.factors, row, day, data.funding)
     decision = decide(view, portfolio, before.risk, data.config, data.book, before.sleeves)
@@ -181,6 +187,15 @@ def execute(data: BacktestInput, working: Sequence[Order], row: int, day: date) 
         else:
             cancelled.append(order.client_order_id)
     return filled, cancelled
+
+
+def closings(data: BacktestInput, portfolio: Portfolio, row: int, day: date, fills: Sequence[Fill]) -> list[Fill]:
+    """Return the executions that recorded proceeds of the session lead to; see `closing_fills`."""
+    if not any(due.session == day for due in data.proceeds):
+        return []
+    splits = dict(zip(data.universe.symbols, data.panel.split[row].tolist(), strict=True))
+    opening = data.calendar.open(day)
+    return closing_fills(portfolio, fills, splits, data.proceeds, data.universe, day, opening)
 
 
 def _after_split(order: Order, split: float, instrument: Instrument) -> Order:

@@ -50,8 +50,8 @@ def _events(state: RiskState, retired: frozenset[str], view: MarketView, level: 
     for symbol, i in view.universe.positions.items():
         if symbol in retired and symbol not in state.retired:
             reason = (
-                f"{symbol} has had no price since {view.price_day[i]}, for {view.price_age[i]} sessions: it is retired, "
-                "neither bought nor sold until a price returns or its proceeds are recorded"
+                f"{symbol} has had no price since {view.price_day[i]}, for {view.price_age[i]} sessions: it is "
+                "retired, neither bought nor sold until a price returns or its proceeds are recorded"
             )
             yield RiskEvent(view.session, RETIRED, symbol, level, level, reason, ("BLOCK_BUYS", "HOLD_ORDERS"))
         if symbol in state.retired and symbol not in retired:

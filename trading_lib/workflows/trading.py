@@ -36,7 +36,7 @@ from trading_lib.execution.simulated import SIMULATED_BROKER
 from trading_lib.orders.pre_trade import PreTradeContext, deny_reason, pre_trade_context
 from trading_lib.risk.approvals import with_answer
 from trading_lib.strategies.signals import describe_signals
-from trading_lib.workflows import approvals, fetching, market_data
+from trading_lib.workflows import approvals, fetching, market_data, old_prices, proceeds
 from trading_lib.workflows.backtesting import code_version
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.settings import Settings, load_settings
@@ -95,7 +95,7 @@ def fetch_late_volatility_index(plan: Plan) -> None:
 
 def _roll(run: BookRun, portfolio: Portfolio) -> Portfolio:
     """Settle every session after the portfolio's, up to the run's."""
-    data = run.input
+    data = proceeds.with_proceeds(run, portfolio.session)
     working = [order for order, _ in run.orders.orders(run.book.name, statuses=OPEN_STATUSES)]
     traded = [*portfolio.positions, *portfolio.perpetuals, *(order.symbol for order in working)]
     data.universe.require_known(traded, f"book {run.book.name}")
@@ -105,7 +105,9 @@ def _roll(run: BookRun, portfolio: Portfolio) -> Portfolio:
         filled, cancelled = execute(data, working, row, day)
         _record_executions(run, filled, cancelled)
         earlier = [fill for fill in known_fills if fill.session == day]
-        portfolio = settle_row(data, portfolio, row, day, _in_order([*earlier, *filled]))
+        booked = _in_order([*earlier, *filled])
+        closed = proceeds.close_holdings(run, data, portfolio, row, day, booked)
+        portfolio = settle_row(data, portfolio, row, day, [*booked, *closed])
         working = []
     return portfolio
 
@@ -127,7 +129,8 @@ def _record_executions(run: BookRun, filled: list[Fill], cancelled: list[str]) -
 
 def _settled(run: BookRun, portfolio: Portfolio) -> Result:
     fills = run.orders.fills(run.book.name, run.session)
-    return {"session": run.session.isoformat(), "nav": str(portfolio.nav), "fills": len(fills)}
+    found = {"session": run.session.isoformat(), "nav": str(portfolio.nav), "fills": len(fills)}
+    return found | old_prices.stage_result(run, portfolio)
 
 
 def signals(plan: Plan, run: BookRun | None = None) -> Result:
@@ -198,7 +201,7 @@ def orders(plan: Plan, run: BookRun | None = None) -> Result:
     batch = order_stage(view, panel, wanted, assessment, held, portfolio, name, active.decision_config)
     stored = active.orders.store_intents(batch.orders, active.settings.clock())
     record = {"client_order_ids": [order.client_order_id for order in batch.orders], "skipped": batch.skipped}
-    active.state.save_stage(name, session, "orders", record)
+    active.state.save_stage(name, session, "orders", record | old_prices.stage_record(active, portfolio))
     stages = {stage: active.stage(stage) for stage in ("signals", "targets", "risk", "orders")}
     asked = active.state.stage(name, session, approvals.STAGE)
     if asked is not None:
@@ -275,7 +278,12 @@ def reconcile(plan: Plan, run: BookRun | None = None) -> Result:
     portfolio, name = active.portfolio(), active.book.name
     executed = [fill for fill in active.orders.fills(name) if fill.session <= active.session]
     differences = unexplained_differences(
-        portfolio, active.book.initial_cash, executed, _splits(active), _settlements(active)
+        portfolio,
+        active.book.initial_cash,
+        executed,
+        _splits(active),
+        _settlements(active),
+        proceeds.recorded_until(active),
     )
     if differences:
         raise TradingError(
@@ -314,7 +322,7 @@ def report(plan: Plan, run: BookRun | None = None) -> Result:
     portfolio, name = active.portfolio(), active.book.name
     sessions_and_nav = active.state.nav_history(name)
     peak = max(float(nav) for _, nav in sessions_and_nav)
-    return {
+    figures = {
         "session": active.session.isoformat(),
         "book": name,
         "nav": str(portfolio.nav),
@@ -322,6 +330,7 @@ def report(plan: Plan, run: BookRun | None = None) -> Result:
         "drawdown_from_peak": round(1.0 - float(portfolio.nav) / peak, 6),
         "sessions": len(sessions_and_nav),
     }
+    return figures | old_prices.stage_result(active, portfolio)
 
 
 TRADE_TASKS = (settle, signals, targets, risk, orders, place, fills, reconcile, report)

@@ -48,7 +48,7 @@ class Rows(NamedTuple):
     retired
         Assets that have had no price for too long; see `risk.retirement`.
     turning
-        Shape (T,): whether the session differs in that from the one before.
+        Shape (T,): whether the session differs in that from the one before, or books recorded proceeds.
     """
 
     close: FloatArray
@@ -103,12 +103,17 @@ def rows_of(data: BacktestInput) -> Rows:
         opening=_micros(panel.fill_open),
         fresh=np.ascontiguousarray(panel.fresh),
         retired=retired,
-        turning=np.r_[True, (retired[1:] != retired[:-1]).any(axis=1)],
+        turning=np.r_[True, (retired[1:] != retired[:-1]).any(axis=1)] | _closing(data),
         dividend=_micros(panel.dividend),
         split=np.ascontiguousarray(panel.split),
         mark_return=np.ascontiguousarray(panel.mark_return),
         volatility=np.ascontiguousarray(factor_rows(factors, "Volatility_60")),
     )
+
+
+def _closing(data: BacktestInput) -> BoolArray:
+    days = np.array([due.session for due in data.proceeds], dtype="datetime64[D]")
+    return np.isin(data.panel.sessions, days)
 
 
 def _micros(prices: FloatArray) -> IntegerArray:

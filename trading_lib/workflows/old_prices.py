@@ -1,0 +1,58 @@
+"""Holdings at old prices, as stages, summaries and backtest reports name them."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from trading_lib.accounting.old_prices import OldPrice, old_prices
+from trading_lib.backtest.engine import BacktestResult
+from trading_lib.backtest.trading_session import BacktestInput
+from trading_lib.domain.portfolio import Portfolio
+from trading_lib.domain.proceeds import RECORDED
+from trading_lib.risk.retirement import retired_symbols
+from trading_lib.workflows.proceeds import closing_record, closings_of
+
+if TYPE_CHECKING:
+    from trading_lib.workflows.book_run import BookRun
+
+LOG = logging.getLogger(__name__)
+
+
+def of_session(run: BookRun, portfolio: Portfolio) -> tuple[OldPrice, ...]:
+    """Return the holdings of a book that the run's session brought no new price for."""
+    return _at(run.input, portfolio, run.market.row(run.session))
+
+
+def stage_result(run: BookRun, portfolio: Portfolio) -> dict[str, Any]:
+    """Say in a stage's result which holdings are at old prices, and what proceeds closed; logged as warnings."""
+    lines = [one.words() for one in of_session(run, portfolio)]
+    closed = [one["message"] for one in closings_of(run.state, run.book.name, run.session)]
+    for line in lines:
+        LOG.warning(line)
+    return ({"old_prices": lines} if lines else {}) | ({"closings": closed} if closed else {})
+
+
+def stage_record(run: BookRun, portfolio: Portfolio) -> dict[str, Any]:
+    """Return the same for the decision's record; empty where every holding has a new price."""
+    records = [one.as_record() for one in of_session(run, portfolio)]
+    return {"old_prices": records} if records else {}
+
+
+def report_of(data: BacktestInput, result: BacktestResult) -> dict[str, Any]:
+    """Say what a backtest ends with at old prices and what proceeds closed in it: records, and lines as notes."""
+    row = data.panel.sessions.searchsorted(result.sessions[-1])
+    found = _at(data, result.portfolio, int(row))
+    closed = [closing_record(fill) for fill in result.fills if fill.broker == RECORDED]
+    return {
+        "old_prices": [one.as_record() for one in found],
+        "closings": closed,
+        "notes": [*(one.words() for one in found), *(one["message"] for one in closed)],
+    }
+
+
+def _at(data: BacktestInput, portfolio: Portfolio, row: int) -> tuple[OldPrice, ...]:
+    panel = data.panel
+    age = panel.price_age[row]
+    retired = retired_symbols(age, data.universe, data.config.risk)
+    return old_prices(portfolio, data.universe.symbols, panel.price_day[row], age, retired)
