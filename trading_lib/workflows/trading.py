@@ -36,9 +36,10 @@ from trading_lib.execution.simulated import SIMULATED_BROKER
 from trading_lib.orders.pre_trade import PreTradeContext, deny_reason, pre_trade_context
 from trading_lib.risk.approvals import with_answer
 from trading_lib.strategies.signals import describe_signals
-from trading_lib.workflows import approvals, fetching, market_data, old_prices, proceeds
+from trading_lib.workflows import approvals, fetching, old_prices, proceeds
 from trading_lib.workflows.backtesting import code_version
 from trading_lib.workflows.book_run import BookRun
+from trading_lib.workflows.needed_history import LOOKBACK_DAYS
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.sources import market_store
 from trading_lib.workflows.stage_records import (
@@ -89,7 +90,7 @@ def fetch_late_volatility_index(plan: Plan) -> None:
     store = market_store(settings)
     as_of = settings.calendar.decision_time(session)
     if not len(store.read_bars(plan["source_name"], as_of, [VOLATILITY_INDEX], session, session)):
-        first = session - timedelta(days=market_data.LOOKBACK_DAYS)
+        first = session - timedelta(days=LOOKBACK_DAYS)
         fetching.ingest_range(plan, ["volatility_index"], first, session, settings)
 
 
