@@ -81,9 +81,11 @@ def run_daily(
 
     settings = load_settings()
     plan = market_data.plan(session, source, str(data) if data else None, book, settings)
-    run(plan, settings, None if as_json else lambda line: typer.echo(f"  {line}", err=True))
+    stages = run(plan, settings, None if as_json else lambda line: typer.echo(f"  {line}", err=True))
     summary = session_summary(plan["book"], plan["session"], settings)
-    show(summary, as_json, render(summary).splitlines())
+    judged = stages["validate"]
+    data_lines = [f"Data {judged['severity']}: {line}" for line in judged["lines"]]
+    show(summary | {"stages": stages}, as_json, [*render(summary).splitlines(), *data_lines])
 
 
 @app.command("record-proceeds")
