@@ -6,7 +6,7 @@ Each function takes and returns small JSON-able dictionaries; everything large g
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import date, timedelta
 
 from trading_lib.adapters.stores.ingestion_ledger import IngestionLedger
@@ -20,7 +20,13 @@ from trading_lib.validation.report import Finding, Severity
 from trading_lib.workflows import fetching
 from trading_lib.workflows.fetching import ingest_range
 from trading_lib.workflows.further_sources import further_groups
-from trading_lib.workflows.needed_history import LOOKBACK_DAYS, first_to_fetch, lacks_history, short_histories
+from trading_lib.workflows.needed_history import (
+    LOOKBACK_DAYS,
+    ended_series,
+    first_to_fetch,
+    lacks_history,
+    short_histories,
+)
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.source_choice import SIMULATED, source_kind
 from trading_lib.workflows.sources import (
@@ -134,8 +140,10 @@ def validate(plan: Plan, settings: Settings | None = None) -> Result:
     store = market_store(active)
     session = date.fromisoformat(plan["session"])
     source, now = plan["source_name"], active.clock()
-    first_days = {symbol: span[0] for symbol, span in store.coverage(source).items()}
-    present, missing = _arrived(store, source, session, first_days, active)
+    spans = store.coverage(source)
+    first_days = {symbol: span[0] for symbol, span in spans.items()}
+    ended = ended_series(spans, active.configuration.universe, session, active)
+    present, missing = _arrived(store, source, session, first_days, ended, active)
     quarantined = store.quarantined(source, session)
     if not present:
         raise DataQualityError(
@@ -155,7 +163,7 @@ def validate(plan: Plan, settings: Settings | None = None) -> Result:
     store.save_validation(source, findings, Bars.empty(), now)
     alerts = [message for _, rule, message in store.alerts(source, session) if rule != "missing_bar"]
     short = short_histories(first_days, active.configuration.universe, session, active)
-    lines = [*(finding.message for finding in findings), *alerts, *short]
+    lines = [*(finding.message for finding in findings), *ended.values(), *alerts, *short]
     lines += [f"{symbol} is quarantined on {session}: {', '.join(rules)}" for symbol, rules in quarantined.items()]
     for line in lines:
         LOG.warning(line)
@@ -165,18 +173,24 @@ def validate(plan: Plan, settings: Settings | None = None) -> Result:
         "bars": len(present),
         "missing": missing,
         "quarantined": sorted(quarantined),
-        "warnings": len(missing) + len(alerts) + len(short),
+        "ended": sorted(ended),
+        "warnings": len(missing) + len(ended) + len(alerts) + len(short),
         "severity": worst.value if worst else "OK",
         "lines": lines,
     }
 
 
 def _arrived(
-    store: MarketStore, source: str, session: date, first_days: Mapping[str, date], settings: Settings
+    store: MarketStore,
+    source: str,
+    session: date,
+    first_days: Mapping[str, date],
+    ended: Collection[str],
+    settings: Settings,
 ) -> tuple[list[str], list[str]]:
     """Exchange symbols with an accepted bar of the session, and those that should have one.
 
-    A symbol is expected from its inception on, and only once the source has ever delivered it.
+    A symbol is expected from its inception on, only once the source has ever delivered it, and not after it ``ended``.
     """
     universe = settings.configuration.universe
     exchange = [i.symbol for i in universe if i.calendar is TradingCalendar.XNYS]
@@ -187,7 +201,9 @@ def _arrived(
     expected = [
         symbol
         for symbol in exchange
-        if symbol in first_days and max(first_days[symbol], inception_of(symbol, universe) or date.min) <= session
+        if symbol in first_days
+        and symbol not in ended
+        and max(first_days[symbol], inception_of(symbol, universe) or date.min) <= session
     ]
     return sorted(present), [symbol for symbol in expected if symbol not in present]
 

@@ -61,6 +61,25 @@ def short_histories(first_days: Mapping[str, date], universe: Universe, session:
     return lines
 
 
+def ended_series(
+    spans: Mapping[str, tuple[date, date, int]], universe: Universe, session: date, settings: Settings
+) -> dict[str, str]:
+    """Symbol -> one line, of those whose newest stored bar is so old that they are retired.
+
+    Parameters
+    ----------
+    spans
+        `MarketStore.coverage`.
+    """
+    after = settings.configuration.decision.risk.retire_after_sessions
+    oldest = _sessions_before(session, after - 1, settings)
+    return {
+        symbol: f"{symbol} has had no bar since {spans[symbol][1]}: it is retired"
+        for symbol in universe.symbols
+        if symbol in spans and spans[symbol][1] < oldest
+    }
+
+
 def _sessions_before(session: date, count: int, settings: Settings) -> date:
     try:
         return max(settings.calendar.offset(session, -count), FIRST_SESSION)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from trading_lib.accounting.old_prices import OldPrice, old_prices
@@ -43,12 +44,18 @@ def report_of(data: BacktestInput, result: BacktestResult) -> dict[str, Any]:
     """Say what a backtest ends with at old prices and what proceeds closed in it: records, and lines as notes."""
     row = data.panel.sessions.searchsorted(result.sessions[-1])
     found = _at(data, result.portfolio, int(row))
+    lost = set(result.cancelled)
+    counts = Counter(order.symbol for order in result.orders if order.client_order_id in lost) if found else Counter()
     closed = [closing_record(fill) for fill in result.fills if fill.broker == RECORDED]
     return {
-        "old_prices": [one.as_record() for one in found],
+        "old_prices": [one.as_record() | {"cancelled_orders": counts[one.symbol]} for one in found],
         "closings": closed,
-        "notes": [*(one.words() for one in found), *(one["message"] for one in closed)],
+        "notes": [*(one.words() + _cancelled(counts[one.symbol]) for one in found), *(c["message"] for c in closed)],
     }
+
+
+def _cancelled(count: int) -> str:
+    return f"; {count} order{'s' * (count != 1)} of it found no price and expired" if count else ""
 
 
 def _at(data: BacktestInput, portfolio: Portfolio, row: int) -> tuple[OldPrice, ...]:
