@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +16,6 @@ from trading_lib.workflows.proceeds import closing_record, closings_of
 if TYPE_CHECKING:
     from trading_lib.workflows.book_run import BookRun
 
-LOG = logging.getLogger(__name__)
-
 
 def of_session(run: BookRun, portfolio: Portfolio) -> tuple[OldPrice, ...]:
     """Return the holdings of a book that the run's session brought no new price for."""
@@ -26,11 +23,9 @@ def of_session(run: BookRun, portfolio: Portfolio) -> tuple[OldPrice, ...]:
 
 
 def stage_result(run: BookRun, portfolio: Portfolio) -> dict[str, Any]:
-    """Say in a stage's result which holdings are at old prices, and what proceeds closed; logged as warnings."""
+    """Say in a stage's result which holdings are at old prices, and what proceeds closed."""
     lines = [one.words() for one in of_session(run, portfolio)]
     closed = [one["message"] for one in closings_of(run.state, run.book.name, run.session)]
-    for line in lines:
-        LOG.warning(line)
     return ({"old_prices": lines} if lines else {}) | ({"closings": closed} if closed else {})
 
 
