@@ -98,7 +98,7 @@ def groups_to_ingest(plan: Plan, refresh: bool = False, settings: Settings | Non
         group
         for group in plan["groups"]
         if not ledger.covers(plan["source_name"], group, members.get(group, []), session, settled)
-        or lacks_history(plan, group, active)
+        or lacks_history(plan, group, active, ledger)
     ]
 
 

@@ -28,15 +28,18 @@ def first_to_fetch(plan: Mapping[str, Any], group: str, settings: Settings) -> d
     """Return the day from which a run asks for a group: a few days back, or all there is where history is lacking."""
     session = date.fromisoformat(plan["session"])
     usual = session - timedelta(days=LOOKBACK_DAYS)
-    return FIRST_SESSION if lacks_history(plan, group, settings) else usual
+    engine = settings.engine()
+    try:
+        return FIRST_SESSION if lacks_history(plan, group, settings, IngestionLedger(engine)) else usual
+    finally:
+        engine.dispose()
 
 
-def lacks_history(plan: Mapping[str, Any], group: str, settings: Settings) -> bool:
+def lacks_history(plan: Mapping[str, Any], group: str, settings: Settings, ledger: IngestionLedger) -> bool:
     """Whether the source was never asked for what decisions of the plan's session look back on."""
     session = date.fromisoformat(plan["session"])
     first, last = _sessions_before(session, NEEDED_SESSIONS, settings), session - timedelta(days=LOOKBACK_DAYS)
     members = instrument_groups(settings).get(group, [])
-    ledger = IngestionLedger(settings.engine())
     return first <= last and not ledger.reaches(plan["source_name"], group, members, first, last)
 
 
