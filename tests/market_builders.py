@@ -142,6 +142,8 @@ def make_view(factors: Mapping[str, FloatArray] | None = None, **columns: Any) -
         session=SESSION,
         close=np.full(ASSETS, 100.0),
         fresh=np.ones(ASSETS, dtype=np.bool_),
+        price_day=np.full(ASSETS, np.datetime64(SESSION)),
+        price_age=np.zeros(ASSETS, dtype=np.int64),
         volume=np.full(ASSETS, 1e6),
         total_return_close=np.full(ASSETS, 100.0),
         price_factor=np.ones(ASSETS),

@@ -193,6 +193,11 @@ def test_ingest_and_run_daily_on_a_folder(
         summary = json.loads(capsys.readouterr().out)
         assert summary["session"] == "2021-03-01"
         assert len(summary["signals"]) == 15
+        assert summary["stages"]["validate"]["severity"] == "OK"
+        assert summary["stages"]["report"]["nav"] == summary["nav"]
+    closing = ("--book", "demo-cli", "--symbol", "UUP", "--amount-per-share", "1", "--session", "2021-03-02")
+    assert run("record-proceeds", *closing, "--note", "merger") == 2
+    assert "book demo-cli holds no UUP" in capsys.readouterr().err
     assert run("run-daily", "--session", "2021-03-06", "--book", "demo-cli", "--data", str(prices)) == 2
     assert "2021-03-06 (Saturday) is no trading session" in capsys.readouterr().err
 

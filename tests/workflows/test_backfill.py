@@ -98,6 +98,7 @@ def test_a_session_fetched_before_its_day_was_over_is_fetched_again(
     """The day's coin bar and a late ^VIX were still to come then."""
     settings = make_settings(database_url, tmp_path)
     session = date(2020, 5, 20)
+    fetching.ingest_history(plan_of(settings, prices, date(2020, 5, 15)), settings, date(2020, 5, 15))
     for moment, covered in ((settings.calendar.data_time(session), False), (settled_by(session), True)):
         then = replace(settings, clock=lambda moment=moment: moment)
         fetching.ingest_range(plan_of(then, prices, session), ["crypto"], session, session, then)

@@ -103,13 +103,18 @@ def test_the_report_says_which_bar_came_from_where(
     assert dict(zip(frame["symbol"], frame["source"], strict=True)) == {
         symbol: source for symbol, source in expected.items() if symbol != "BTC-USD"
     }
-    assert market_data.validate(market_data.plan(SESSION.isoformat(), "chain", None, "paper", settings), settings) == {
+    quality = market_data.validate(market_data.plan(SESSION.isoformat(), "chain", None, "paper", settings), settings)
+    # The peers know six sessions, which is too little for any signal and therefore a warning of each symbol.
+    short = [line for line in quality.pop("lines") if "sessions of history up to 2024-03-08" in line]
+    assert len(short) == len(etfs) + 1
+    assert quality == {
         "session": "2024-03-08",
         "bars": len(etfs),
         "missing": [],
+        "ended": [],
         "quarantined": [],
-        "severity": "OK",
-        "lines": [],
+        "warnings": len(short),
+        "severity": "WARNING",
     }
 
 
@@ -167,7 +172,8 @@ def test_a_bar_that_nobody_has_is_missing_and_the_run_goes_on(
     plan = market_data.plan(SESSION.isoformat(), "chain", None, "paper", settings)
     quality = market_data.validate(plan, settings)
     assert (quality["missing"], quality["severity"]) == (["SLV"], "WARNING")
-    assert quality["lines"] == ["SLV has no accepted bar on 2024-03-08"]
+    assert quality["lines"][0] == "SLV has no accepted bar on 2024-03-08"
+    assert all("sessions of history" in line for line in quality["lines"][1:])
     market = market_from_store(
         market_store(settings), "chain", settings.configuration.universe, settings.calendar, SESSION
     )
@@ -208,7 +214,12 @@ def test_a_quarantined_bar_is_asked_of_the_next_source(
     frame = market_store(settings).read_bars("chain", NOW, ["SPY"]).frame
     assert frame["source"].tolist() == ["tiingo"] * 5 + ["yfinance"]
     assert frame["close"].iloc[-1] == 208.0
-    assert (judge(settings)["quarantined"], judge(settings)["severity"]) == ([], "OK")
+    judged = judge(settings)
+    assert (judged["quarantined"], judged["severity"]) == ([], "WARNING")
+    # The other source's level is another one, and that jump is an alert.
+    others = [line for line in judged["lines"] if "sessions of history" not in line]
+    assert others
+    assert all(line.startswith("SPY 2024-03-08: ") for line in others)
     again = run(settings, tiingo, yahoo, tmp_path)
     assert (again["inserted"], again["revised"]) == (0, 0)
 

@@ -11,6 +11,7 @@ from trading_lib.domain.funding import Settlement
 from trading_lib.domain.orders import Fill, Side
 from trading_lib.domain.perpetuals import is_perpetual
 from trading_lib.domain.portfolio import Portfolio, to_cent
+from trading_lib.domain.proceeds import Proceeds
 
 Split = tuple[date, str, Decimal]
 
@@ -21,6 +22,7 @@ def unexplained_differences(
     fills: Sequence[Fill],
     splits: Sequence[Split] = (),
     settlements: Sequence[Settlement] = (),
+    proceeds: Sequence[Proceeds] = (),
 ) -> list[str]:
     """Differences between the portfolio and what the fills say, one line each; empty when they agree.
 
@@ -33,8 +35,10 @@ def unexplained_differences(
         out fractions of a lot in cash, which fills cannot show: its symbol and the cash are then not compared.
     settlements
         Funding since the book was opened, of every venue.
+    proceeds
+        Recorded for the book up to the portfolio's session; each closes what the fills before it left.
     """
-    quantities, cash, split_held = _rebuild(fills, splits)
+    quantities, cash, split_held = _rebuild(fills, splits, proceeds)
     # A perpetual moves no money when it is opened: what its fills would have moved is the entry value still open.
     cash += sum((position.entry_value for position in portfolio.perpetuals.values()), Decimal(0))
     cash += initial_cash + portfolio.dividends + portfolio.funding
@@ -54,16 +58,23 @@ def unexplained_differences(
     return found
 
 
-def _rebuild(fills: Sequence[Fill], splits: Sequence[Split]) -> tuple[dict[str, Decimal], Decimal, set[str]]:
+def _rebuild(
+    fills: Sequence[Fill], splits: Sequence[Split], proceeds: Sequence[Proceeds]
+) -> tuple[dict[str, Decimal], Decimal, set[str]]:
     quantities: dict[str, Decimal] = {}
     cash, split_held = Decimal(0), set()
     pending = sorted(splits)
-    for fill in sorted(fills, key=lambda f: f.session):
-        while pending and pending[0][0] <= fill.session:
+    # A session's proceeds are for what its fills have left.
+    events: list[Fill | Proceeds] = [*fills, *proceeds]
+    for event in sorted(events, key=lambda one: (one.session, isinstance(one, Proceeds))):
+        while pending and pending[0][0] <= event.session:
             split_held |= _apply(pending.pop(0), quantities)
-        sign = 1 if fill.side is Side.BUY else -1
-        quantities[fill.symbol] = quantities.get(fill.symbol, Decimal(0)) + sign * fill.quantity
-        cash -= sign * to_cent(fill.quantity * fill.price) + fill.commission
+        if isinstance(event, Proceeds):
+            cash += to_cent(quantities.pop(event.symbol, Decimal(0)) * event.amount_per_share)
+            continue
+        sign = 1 if event.side is Side.BUY else -1
+        quantities[event.symbol] = quantities.get(event.symbol, Decimal(0)) + sign * event.quantity
+        cash -= sign * to_cent(event.quantity * event.price) + event.commission
     for split in pending:
         split_held |= _apply(split, quantities)
     return quantities, cash, split_held

@@ -169,7 +169,7 @@ def _first_unequal(one: np.ndarray, other: np.ndarray) -> tuple[int, ...] | None
     if one.shape != other.shape:
         return (0,) * one.ndim
     unequal = one != other
-    if one.dtype.kind == "f":
+    if one.dtype.kind in "fM":  # a missing number, or a missing day
         unequal &= ~(np.isnan(one) & np.isnan(other))
     if not unequal.any():
         return None

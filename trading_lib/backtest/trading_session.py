@@ -14,6 +14,7 @@ from decimal import Decimal
 import numpy as np
 
 from trading_lib.accounting.perpetuals import settle_perpetuals
+from trading_lib.accounting.proceeds import closing_fills
 from trading_lib.accounting.settle import apply_fills, mark
 from trading_lib.backtest.executing import corporate_actions, execute
 from trading_lib.decision import Decision, decide
@@ -26,6 +27,7 @@ from trading_lib.domain.orders import Cancellation, Fill, Order
 from trading_lib.domain.perpetuals import is_perpetual
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.prices import PricePanel
+from trading_lib.domain.proceeds import Proceeds
 from trading_lib.domain.risk import RiskState
 from trading_lib.domain.sessions import SessionCalendar
 from trading_lib.domain.sleeves import SleeveRecord
@@ -44,6 +46,8 @@ class BacktestInput:
         The panel's views where many runs share them; see `SessionViews`.
     funding
         Rates and settlements at the panel's sessions, for a universe with a perpetual.
+    proceeds
+        What holdings without a price brought; each closes its holding in its session.
     """
 
     universe: Universe
@@ -56,6 +60,7 @@ class BacktestInput:
     book: str = "backtest"
     views: SessionViews | None = None
     funding: FundingPanel | None = None
+    proceeds: tuple[Proceeds, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,7 @@ def trade_session(data: BacktestInput, row: int, before: Evening | None) -> Sess
         before = Evening(portfolio, RiskState.opened(day, float(data.initial_cash)))
     else:
         filled, cancelled = execute(data, before.portfolio, before.working, row, day)
+        filled += closings(data, before.portfolio, row, day, filled)
         portfolio = settle_row(data, before.portfolio, row, day, filled)
     view = data.views[row] if data.views else view_at(data.universe, data.panel, data.factors, row, day, data.funding)
     decision = decide(view, portfolio, before.risk, data.config, data.book, before.sleeves)
@@ -156,6 +162,15 @@ def settle_row(data: BacktestInput, portfolio: Portfolio, row: int, day: date, f
     prices = {s: closes[at[s]] for s in portfolio.positions}
     prices |= {s: closes[data.universe.traded(s)[1]] for s in portfolio.perpetuals}
     return mark(portfolio, prices, day)
+
+
+def closings(data: BacktestInput, portfolio: Portfolio, row: int, day: date, fills: Sequence[Fill]) -> list[Fill]:
+    """Return the executions that recorded proceeds of the session lead to; see `closing_fills`."""
+    if not any(due.session == day for due in data.proceeds):
+        return []
+    splits = dict(zip(data.universe.symbols, data.panel.split[row].tolist(), strict=True))
+    opening = data.calendar.open(day)
+    return closing_fills(portfolio, fills, splits, data.proceeds, data.universe, day, opening)
 
 
 def gate(

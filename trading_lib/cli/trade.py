@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -80,14 +81,42 @@ def run_daily(
 
     settings = load_settings()
     plan = market_data.plan(session, source, str(data) if data else None, book, settings)
-    results = run(plan, settings, None if as_json else lambda line: typer.echo(f"  {line}", err=True))
-    closed = results["settle"].get("closed_by_repair") or results["orders"].get("closed_by_repair")
+    stages = run(plan, settings, None if as_json else lambda line: typer.echo(f"  {line}", err=True))
+    closed = stages["settle"].get("closed_by_repair") or stages["orders"].get("closed_by_repair")
     if closed is not None:
         line = f"session {plan['session']} of book {plan['book']} was closed by repair {closed}: nothing was traded"
         show({"book": plan["book"], "session": plan["session"], "closed_by_repair": closed}, as_json, [line])
         return
     summary = session_summary(plan["book"], plan["session"], settings)
-    show(summary, as_json, render(summary).splitlines())
+    judged = stages["validate"]
+    data_lines = [f"Data {judged['severity']}: {line}" for line in judged["lines"]]
+    show(summary | {"stages": stages}, as_json, [*render(summary).splitlines(), *data_lines])
+
+
+@app.command("record-proceeds")
+def record_proceeds(
+    book: Annotated[str, typer.Option("--book", help="Book that holds the symbol.", show_default=False)],
+    symbol: Annotated[str, typer.Option("--symbol", help="Symbol whose prices have ended.", show_default=False)],
+    amount: Annotated[
+        str, typer.Option("--amount-per-share", help="Dollars a share, 0 if it is worthless.", show_default=False)
+    ],
+    session: Annotated[str, typer.Option("--session", help="Session that books it.", show_default=False)],
+    note: Annotated[str, typer.Option("--note", help="Why, for the record.", show_default=False)],
+    by: Annotated[str | None, typer.Option("--by", help="Who records it, default the user of this computer.")] = None,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Say what a held symbol without a price brought: a merger, a liquidation, nothing. The next settle books it.
+
+    Until then it can be recorded again: the newest record counts, and none is ever removed.
+
+    Example: trading record-proceeds --book paper --symbol XLK --amount-per-share 43.21 --session 2016-07-15
+    --note "merger paid in cash"
+    """
+    from trading_lib.domain.sessions import parse_session
+    from trading_lib.workflows.proceeds import record
+
+    day = parse_session(session)
+    show(record(book, symbol, amount, day, by or getpass.getuser(), note), as_json)
 
 
 @kill_switch_app.command("on")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from trading_lib.domain.funding import FundingPanel, FundingView
 from trading_lib.domain.instruments import Universe
-from trading_lib.domain.prices import BoolArray, DateArray, FloatArray, PricePanel
+from trading_lib.domain.prices import BoolArray, DateArray, FloatArray, IntegerArray, PricePanel
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class MarketView:
     close, fresh, volume
         Shape (n,): newest known raw close, whether it is of this session, its volume. Without a fresh bar (none
         came, or it is quarantined) there is no new risk in the asset.
+    price_day, price_age
+        Shape (n,): day of the newest known bar and its age in sessions; see `PricePanel`.
     total_return_close
         Shape (n,): comparable with the price-like factors.
     price_factor
@@ -75,6 +77,8 @@ class MarketView:
     session: date
     close: FloatArray
     fresh: BoolArray
+    price_day: DateArray
+    price_age: IntegerArray
     volume: FloatArray
     total_return_close: FloatArray
     price_factor: FloatArray
@@ -109,6 +113,8 @@ def view_at(
         session=session or _date(panel.sessions[row]),
         close=panel.close[row],
         fresh=panel.fresh[row],
+        price_day=panel.price_day[row],
+        price_age=panel.price_age[row],
         volume=panel.volume[row],
         total_return_close=factors.total_return_close[row],
         price_factor=factors.price_factor[row],

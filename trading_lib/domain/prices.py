@@ -144,6 +144,9 @@ class PricePanel:
         forward over missing bars; NaN before the first bar.
     fresh
         Shape (T, n): whether the session brought a new bar. Without one there is no new risk in the asset.
+    price_day, price_age
+        Shape (T, n): day of the newest known bar as datetime64[D], NaT before the first, and its age in sessions (0:
+        this session's), -1 before the first.
     fill_open
         Shape (T, n): raw opening price at which an order decided at session t - 1 fills (exchange: open of
         session t; 24/7: open of the UTC day after session t - 1). NaN where there is none.
@@ -182,6 +185,8 @@ class PricePanel:
     sessions: DateArray
     close: FloatArray
     fresh: BoolArray
+    price_day: DateArray
+    price_age: IntegerArray
     fill_open: FloatArray
     fill_low: FloatArray
     fill_high: FloatArray

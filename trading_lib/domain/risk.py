@@ -22,7 +22,7 @@ class RiskEvent:
     ----------
     kind
         level_raised, level_lowered, floor, pair_correlation, reduction, stop_reduce, stop_exit, recovery, approval,
-        regime, retired, cash, or the kind of a sleeve's own event.
+        regime, retired, price_returned, cash, or the kind of a sleeve's own event.
     symbol
         The asset concerned, "" when it is the whole portfolio.
     level_before, level_after
@@ -90,6 +90,8 @@ class RiskState:
         Volatility regime of the session in words, "" before the first.
     correlated
         Pairs that correlate closely, as "SPY/QQQ"; see `pair_rules`.
+    retired
+        Symbols that have had no price for so long that they are neither bought nor sold.
     """
 
     session: date
@@ -108,6 +110,7 @@ class RiskState:
     floor: int = 0
     regime: str = ""
     correlated: frozenset[str] = frozenset()
+    retired: frozenset[str] = frozenset()
 
     @classmethod
     def opened(cls, session: date, nav: float) -> RiskState:

@@ -22,6 +22,7 @@ from trading_lib.domain.prices import (
     BoolArray,
     DateArray,
     FloatArray,
+    IntegerArray,
     MacroSeries,
     NativeSeries,
     PricePanel,
@@ -59,6 +60,8 @@ class _AssetColumns:
 
     close: FloatArray
     fresh: BoolArray
+    price_day: DateArray
+    price_age: IntegerArray
     fill_open: FloatArray
     fill_low: FloatArray
     fill_high: FloatArray
@@ -103,6 +106,8 @@ def assemble_panel(
         sessions=sessions,
         close=_stack([a.close for a in assets]),
         fresh=np.column_stack([a.fresh for a in assets]),
+        price_day=np.column_stack([a.price_day for a in assets]),
+        price_age=np.column_stack([a.price_age for a in assets]),
         fill_open=_stack([a.fill_open for a in assets]),
         fill_low=_stack([a.fill_low for a in assets]),
         fill_high=_stack([a.fill_high for a in assets]),
@@ -155,13 +160,16 @@ def _asset(instrument: Instrument, rows: _Columns, sessions: DateArray, decision
     complete = np.isfinite(rows.close)
     native = _native(rows, complete, always, decisions)
     has, at = native.last_known >= 0, np.maximum(native.last_known, 0)
-    newest_expected = sessions - ONE_DAY if always else sessions
+    price_day = _take_dates(native.dates, at)
+    fresh = has & (price_day == (sessions - ONE_DAY if always else sessions))
     total = _take(native.close, at, has)
     previous = np.r_[np.nan, total[:-1]]
     fill_open, fill_low, fill_high, fill_volume = _fill_bars(rows, sessions, always)
     return _AssetColumns(
         close=_take(rows.close[complete], at, has),
-        fresh=has & (_take_dates(native.dates, at) == newest_expected),
+        fresh=fresh,
+        price_day=np.where(has, price_day, np.datetime64("NaT")),
+        price_age=_age_in_sessions(fresh, has),
         fill_open=fill_open,
         fill_low=fill_low,
         fill_high=fill_high,
@@ -173,6 +181,12 @@ def _asset(instrument: Instrument, rows: _Columns, sessions: DateArray, decision
         common_return=_common_return(native, sessions, always),
         native=native,
     )
+
+
+def _age_in_sessions(fresh: BoolArray, has: BoolArray) -> IntegerArray:
+    rows = np.arange(len(fresh))
+    newest = np.maximum.accumulate(np.where(fresh, rows, -1))
+    return np.where(has, rows - newest, -1)
 
 
 def _native(rows: _Columns, complete: BoolArray, always: bool, decisions: DateArray) -> NativeSeries:

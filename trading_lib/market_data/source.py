@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 from trading_lib.domain.errors import SourceError
 from trading_lib.domain.positioning import CotReports, FundingRates
 from trading_lib.domain.prices import Bars, MacroSeries
+from trading_lib.domain.proceeds import Proceeds
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,15 @@ class CrossCheckedSource(Protocol):
 
     def cross_check(self, symbols: Sequence[str], first: date, last: date, as_of: datetime) -> tuple[SourceAnswer, ...]:
         """Bars to compare with, never traded on: one answer per opinion."""
+
+
+@runtime_checkable
+class ProceedsSource(Protocol):
+    """A source that says what its symbols that ended brought."""
+
+    @property
+    def proceeds(self) -> tuple[Proceeds, ...]:
+        """All it lists, by session and symbol."""
 
 
 @runtime_checkable

@@ -6,7 +6,7 @@ follow, then buys, each by size, until a daily limit or the cash buffer is reach
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -15,7 +15,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from trading_lib.domain.instruments import Instrument
+from trading_lib.domain.instruments import Instrument, Universe
 from trading_lib.domain.kernels import compiled
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.money import from_cents, from_micros, price_micros, to_cents, to_micros
@@ -69,6 +69,7 @@ def generate_orders(
     if assessment.effective_level == 4:
         return OrderBatch(tuple(orders), {})
     reduced = {order.symbol for order in orders}
+    retired = assessment.next_state.retired
     skipped = _left_alone(view, assessment, held_weights, reduced, config)
     limits = day_limits(portfolio, config)
     for order in orders:
@@ -80,7 +81,7 @@ def generate_orders(
         assessment.weights,
         view.close,
         assessment.may_increase,
-        np.array([symbol in reduced for symbol in universe.symbols]) if reduced else universe.nothing,
+        _among(universe, reduced | retired),
         _held_quantities(view, portfolio),
         universe.lots,
         universe.commissions,
@@ -120,6 +121,10 @@ def day_limits(portfolio: Portfolio, config: OrderConfig) -> IntegerArray:
     return np.array([config.max_daily_trades, turnover, cash, to_cents(config.min_trade_value)], np.int64)
 
 
+def _among(universe: Universe, symbols: Collection[str]) -> BoolArray:
+    return np.array([symbol in symbols for symbol in universe.symbols]) if symbols else universe.nothing
+
+
 def _held_quantities(view: MarketView, portfolio: Portfolio) -> IntegerArray:
     held = np.zeros(len(view.universe), np.int64)
     for symbol, position in portfolio.positions.items():
@@ -151,6 +156,10 @@ def _left_alone(
     for symbol in reduced:
         if abs(change[view.universe.positions[symbol]]) > DUST:
             skipped[symbol] = "a risk order of this session comes first"
+    for symbol in assessment.next_state.retired:
+        i = view.universe.positions[symbol]
+        if abs(change[i]) > DUST or np.isfinite(assessment.ceilings[i]):
+            skipped[symbol] = f"retired: no price since {view.price_day[i]}"
     return skipped
 
 
@@ -174,9 +183,11 @@ def _risk_orders(view: MarketView, assessment: RiskAssessment, portfolio: Portfo
     """Sell whatever is held above a ceiling, at the last good price."""
     if not np.isfinite(assessment.ceilings).any():
         return
+    retired = assessment.next_state.retired
     for instrument, ceiling in zip(view.universe, assessment.ceilings, strict=True):
         position = portfolio.positions.get(instrument.symbol)
-        if position is None or not np.isfinite(ceiling):
+        # Without a price an order finds no buyer; the ceiling stands, and sells as soon as a price returns.
+        if position is None or not np.isfinite(ceiling) or instrument.symbol in retired:
             continue
         held, most = to_micros(position.quantity), to_micros(Decimal(repr(float(ceiling))))
         excess = excess_of(held, most, to_micros(instrument.lot_size))

@@ -32,6 +32,7 @@ from trading_lib.risk.events import (
 from trading_lib.risk.levels import advance_level, advance_recovery, correlation_floor, recovery_size
 from trading_lib.risk.limits import blocked_purchases, limited
 from trading_lib.risk.pair_rules import correlated_pairs, named_pairs, pair_flags
+from trading_lib.risk.retirement import retired_symbols, retirement_events
 from trading_lib.risk.stops import check_stops
 
 
@@ -63,13 +64,14 @@ def assess_risk(
     pairs_before, pairs = _follow_pairs(state, _of_living(targets.correlations, universe), universe, config)
     floor, floor_reason = correlation_floor(average, smallest, config)
     effective = max(step.level, floor)
-    stops = check_stops(state, portfolio, universe, session, config)
+    retired = retired_symbols(view.price_age, universe, config)
+    stops = check_stops(state, portfolio, universe, session, config, retired)
     recovery = advance_recovery(state, step, config)
-    left = find_ceilings(state, stops, effective, portfolio, universe, session, config)
+    left = find_ceilings(state, stops, effective, portfolio, universe, session, config, retired)
     minimum = config.levels.level_1_minimum_confidence if effective >= 1 else 0.0
     limit = config.recovery.max_leverage if recovery is not None else np.inf
     blocks = blocked_purchases(
-        view, signals, effective, step.approved, minimum, stops.cooling_off, negative_cash=portfolio.cash < 0
+        view, signals, effective, step.approved, minimum, stops.cooling_off, portfolio.cash < 0, retired
     )
     limits = limited(
         universe, targets.weights, held_weights, blocks, recovery_size(recovery, config), limit, sum(hedges.values())
@@ -77,6 +79,7 @@ def assess_risk(
     events = (
         *regime_events(state, regime, effective, session),
         *sleeve_events(targets.events, effective, session),
+        *retirement_events(state, retired, view, effective),
         *step.events,
         *floor_events(state, floor, effective, floor_reason, session),
         *pair_events(
@@ -118,6 +121,7 @@ def assess_risk(
             floor=floor,
             regime=regime_label(regime),
             correlated=named_pairs(pairs, universe.symbols),
+            retired=retired,
         ),
         events=events,
     )

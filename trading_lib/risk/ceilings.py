@@ -6,6 +6,7 @@ is above it. Ceilings never concern what is not held, so nothing here can lead t
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -46,14 +47,15 @@ def find_ceilings(
     universe: Universe,
     session: date,
     config: RiskConfig,
+    retired: Collection[str] = (),
 ) -> CeilingStep:
-    """Collect the ceilings of a session."""
+    """Collect the ceilings of a session; what is ``retired`` for want of a price can give no cash."""
     step = CeilingStep({}, {}, [])
     _by_level(step, state, stops, effective_level, portfolio, universe, session, config)
     if universe.any_retired:
         _retire(step, state, effective_level, portfolio, universe, session)
     if portfolio.cash < 0:
-        _restore_cash(step, effective_level, portfolio, universe, session)
+        _restore_cash(step, effective_level, portfolio, universe, session, retired)
     for symbol, ceiling in stops.ceilings.items():
         step.lower(symbol, ceiling, stops.reasons[symbol])
     return step
@@ -112,14 +114,22 @@ def _retire(
                 step.events.append(RiskEvent(session, "retired", symbol, level, level, reason, ("EXIT",)))
 
 
-def _restore_cash(step: CeilingStep, level: int, portfolio: Portfolio, universe: Universe, session: date) -> None:
-    """Sell the same share of every position, enough to owe nothing after costs at the last marks."""
+def _restore_cash(
+    step: CeilingStep,
+    level: int,
+    portfolio: Portfolio,
+    universe: Universe,
+    session: date,
+    retired: Collection[str],
+) -> None:
+    """Sell the same share of every position that has a price, enough to owe nothing after costs at the last marks."""
+    sellable = {symbol: position for symbol, position in portfolio.positions.items() if symbol not in retired}
     proceeds = sum(
         (
             position.quantity
             * portfolio.marks[symbol]
             * (1 - universe[symbol].commission_rate - universe[symbol].slippage_rate)
-            for symbol, position in portfolio.positions.items()
+            for symbol, position in sellable.items()
         ),
         Decimal(0),
     )
@@ -127,6 +137,6 @@ def _restore_cash(step: CeilingStep, level: int, portfolio: Portfolio, universe:
         return
     share = min(Decimal(1), -portfolio.cash / proceeds)
     reason = f"cash is negative ({portfolio.cash:.2f}): every position gives {share:.1%} to restore it"
-    for symbol, position in portfolio.positions.items():
+    for symbol, position in sellable.items():
         step.lower(symbol, whole_lots(position.quantity * (1 - share), universe[symbol].lot_size), reason)
     step.events.append(RiskEvent(session, "cash", "", level, level, reason, ("REDUCE",)))

@@ -100,7 +100,14 @@ class CorrelationConfig(Configuration):
 
 
 class RiskConfig(Configuration):
-    """Everything the risk manager is told."""
+    """Everything the risk manager is told.
+
+    Attributes
+    ----------
+    retire_after_sessions
+        Sessions without a new price after which an asset is retired: neither bought nor sold until a price returns or
+        its proceeds are recorded.
+    """
 
     levels: LevelConfig = LevelConfig()
     target_volatility: float = Field(0.15, gt=0)
@@ -109,4 +116,5 @@ class RiskConfig(Configuration):
     recovery: RecoveryConfig = RecoveryConfig()
     stops: StopConfig = StopConfig()
     correlation: CorrelationConfig = CorrelationConfig()
+    retire_after_sessions: int = Field(20, ge=1)
     simulated_approval: bool = True

@@ -62,4 +62,5 @@ def blocks_of(view: MarketView, signals: SignalPanel, portfolio: Portfolio, asse
         assessment.minimum_confidence,
         state.cooling_off,
         negative_cash=portfolio.cash < 0,
+        retired=state.retired,
     )

@@ -16,6 +16,7 @@ from trading_lib.domain.kernels import compiled
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.prices import BoolArray, FloatArray
 from trading_lib.domain.signals import SignalPanel
+from trading_lib.risk.retirement import among
 
 LIQUIDATION = "liquidation"
 SELL_ONLY = "sell_only"
@@ -78,8 +79,15 @@ def blocked_purchases(
     minimum_confidence: float,
     cooling_off: Collection[str],
     negative_cash: bool,
+    retired: Collection[str] = (),
 ) -> Blocks:
-    """Rules of the session that forbid buying, one bit each, shape (n,); see `RULES`."""
+    """Rules of the session that forbid buying, one bit each, shape (n,); see `RULES`.
+
+    Parameters
+    ----------
+    retired
+        Symbols without a price for too long, beside those the universe has retired.
+    """
     universe = view.universe
     return forbidden(
         effective_level,
@@ -89,8 +97,8 @@ def blocked_purchases(
         signals.confidence,
         universe.crypto,
         universe.safe_havens,
-        _among(universe, cooling_off) if cooling_off else universe.nothing,
-        universe.retired,
+        among(universe, cooling_off),
+        universe.retired | among(universe, retired) if retired else universe.retired,
         view.fresh,
     )
 
@@ -204,10 +212,3 @@ def allowed_weights(
         if blocks[i] & LIQUIDATION_BIT:
             weights[i] = 0.0
     return weights, ladder, scaled
-
-
-def _among(universe: Universe, symbols: Collection[str]) -> BoolArray:
-    mask = np.zeros(len(universe), dtype=np.bool_)
-    for symbol in symbols:
-        mask[universe.positions[symbol]] = True
-    return mask

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -27,13 +28,23 @@ class StopStep:
 
 
 def check_stops(
-    state: RiskState, portfolio: Portfolio, universe: Universe, session: date, config: RiskConfig
+    state: RiskState,
+    portfolio: Portfolio,
+    universe: Universe,
+    session: date,
+    config: RiskConfig,
+    retired: Collection[str] = (),
 ) -> StopStep:
     """Find positions whose loss from average cost exceeds a stop.
 
     A loss above ``stop_reduce`` halves the position once while it is held; above ``stop_exit`` it closes. Either
     way the asset is not bought again for the cool-off. What a perpetual hedges has no price to lose: the stops look at
     the average cost of the whole holding and close only the rest of it.
+
+    Parameters
+    ----------
+    retired
+        Symbols whose mark is too old to judge; their stops are checked again when a price returns.
     """
     # An asset may have left the universe since its stop.
     cooling = {s: left - 1 for s, left in state.cooling_off.items() if left > 1 and s in universe.positions}
@@ -42,7 +53,8 @@ def check_stops(
     reasons: dict[str, str] = {}
     events: list[RiskEvent] = []
     level = state.effective_level
-    losing = [s for s, position in portfolio.positions.items() if portfolio.marks[s] < position.average_cost]
+    judged = {symbol: one for symbol, one in portfolio.positions.items() if symbol not in retired}
+    losing = [symbol for symbol, position in judged.items() if portfolio.marks[symbol] < position.average_cost]
     # In universe order, whatever order a portfolio was stored in.
     for symbol in sorted(losing, key=universe.positions.__getitem__):
         position = portfolio.positions[symbol]

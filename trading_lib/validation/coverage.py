@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 
@@ -60,21 +59,20 @@ def coverage_findings(history: PriceHistory, calendar: TradingCalendar, rules: Q
 def stale_findings(
     histories: Mapping[str, PriceHistory], calendars: Mapping[str, TradingCalendar | None], rules: QualityRules
 ) -> list[Finding]:
-    """Symbols that end before most symbols of their calendar do: the source delivered an old bar as the newest."""
+    """Symbols that end before at least half of the exchange's do: their newest bar is an old one.
+
+    A symbol that trades always may end a day earlier, for its last day may not be complete yet.
+    """
+    ends = {symbol: history.days[-1].item() for symbol, history in histories.items() if len(history)}
+    exchange = sorted(ends[symbol] for symbol in ends if calendars[symbol] is TradingCalendar.XNYS)
+    if len(exchange) < 2:
+        return []
+    usual = exchange[len(exchange) // 2]
     found = []
-    exchange = {
-        symbol: history.days[-1].item()
-        for symbol, history in histories.items()
-        if len(history) and calendars[symbol] is TradingCalendar.XNYS
-    }
-    if len(exchange) < 3:
-        return []
-    usual, votes = Counter(exchange.values()).most_common(1)[0]
-    if votes * 2 <= len(exchange):
-        return []
-    for symbol, last in exchange.items():
-        late = len(exchange_sessions().between(last, usual)) - 1
-        if last < usual and late > 0:
+    for symbol, last in ends.items():
+        calendar = calendars[symbol]
+        late = len(exchange_sessions().between(last + timedelta(days=1), usual))
+        if calendar is not None and late > (calendar is TradingCalendar.ALWAYS):
             found.append(stale_finding(symbol, last, usual, late, rules))
     return found
 

@@ -61,12 +61,16 @@ class PriceDataset:
         optionally capital_gain.
     own_level
         Whether plain closes are known to be free of dividend adjustment.
+    traded
+        Whether it is one of several data sets that are traded on together, such as a folder's files: where each
+        symbol ends is then judged over all of them.
     """
 
     name: str
     bars: Bars
     stated: pd.DataFrame
     own_level: bool = False
+    traded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,7 @@ def assess_prices(
     for index, item in enumerate(judged):
         found = _history_findings(item, index, universe, limits, confirmed)
         findings += [replace(finding, dataset=item.dataset.name) for finding in found]
+    findings += _stale_in_all([item for item in judged if item.dataset.traded], universe, limits)
     for testimonies in sources.values():
         findings += compare_sources([testimony for _, testimony in testimonies], limits)
     return DataQualityReport(_symbols(judged, findings, universe, limits), ordered(findings))
@@ -196,9 +201,22 @@ def _history_findings(
         found += dividend_findings(history, rules) + splits
         found += unit_findings(history, rules, explained)
         found += tick_findings(history, rules, explained | market[symbol])
-    found += stale_findings(item.histories, calendars, rules)
+    if not item.dataset.traded:
+        found += stale_findings(item.histories, calendars, rules)
     jumps = [f for f in item.report.findings if f.rule != "price_jump" or f.session not in event_days.get(f.symbol, ())]
     return jumps + found
+
+
+def _stale_in_all(traded: Sequence[_Judged], universe: Universe, rules: QualityRules) -> list[Finding]:
+    """Compare where the symbols of all data sets that are traded on end; of a symbol in several the newest counts."""
+    newest: dict[str, tuple[PriceHistory, str]] = {}
+    for item in traded:
+        for symbol, history in item.histories.items():
+            if symbol not in newest or newest[symbol][0].days[-1] < history.days[-1]:
+                newest[symbol] = history, item.dataset.name
+    calendars = {symbol: calendar_of(symbol, universe, foreign=True) for symbol in newest}
+    found = stale_findings({symbol: history for symbol, (history, _) in newest.items()}, calendars, rules)
+    return [replace(finding, dataset=newest[finding.symbol][1]) for finding in found]
 
 
 def _market_moves(histories: Mapping[str, PriceHistory], rules: QualityRules) -> Masks:

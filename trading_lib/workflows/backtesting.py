@@ -26,6 +26,7 @@ from trading_lib.performance.analysis import Analysis, analyse
 from trading_lib.performance.report import report_analysis, report_sharpe
 from trading_lib.performance.run_record import RunRecord
 from trading_lib.workflows.market import Market, market_from_source
+from trading_lib.workflows.old_prices import report_of
 from trading_lib.workflows.pictures import SHEET_FILE, pictures, sheet
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.source_choice import offline_source, source_kind
@@ -64,7 +65,7 @@ def backtest(
     source = offline_source(source_kind(None, data), data, settings)
     loaded = market_from_source(source, settings.configuration.universe, settings.calendar, last, settings.clock())
     run = backtest_market(settings, loaded.market, first, last, observe)
-    run.report["notes"] = list(loaded.answer.notes)
+    run.report["notes"] += list(loaded.answer.notes)
     run.report["quarantined_bars"] = len(loaded.validation.quarantined)
     run.report["elapsed_seconds"] = round(time.perf_counter() - started, 4)
     return run
@@ -95,6 +96,7 @@ def backtest_market(
         "config_hash": configuration.config_hash,
         "code_version": code_version(),
         **report_analysis(analysis),
+        **report_of(data, result),
         "elapsed_seconds": round(time.perf_counter() - started, 4),
     }
     return BacktestRun(result, analysis, report)
@@ -113,6 +115,7 @@ def backtest_input(settings: Settings, market: Market, book: str = "backtest") -
         initial_cash=Decimal(configuration.initial_cash),
         book=book,
         funding=market.funding,
+        proceeds=market.proceeds,
     )
 
 

@@ -20,7 +20,7 @@ def run_daily(plan: market_data.Plan, settings: Settings, progress: Progress | N
     say = progress or (lambda line: None)
     results: dict[str, Any] = {}
     for group in plan["groups"]:
-        results[f"ingest {group}"] = market_data.ingest(plan, group, settings)
+        results[f"ingest {group}"] = market_data.ingest(plan, group, settings, say)
         say(f"ingest {group}: {results[f'ingest {group}']}")
     for task in (market_data.validate, market_data.factors):
         results[task.__name__] = task(plan, settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,13 @@ from trading_lib.domain.instruments import TradingCalendar, Universe
 from trading_lib.domain.market_view import FactorPanel, MarketView, view_at
 from trading_lib.domain.positioning import FundingRates
 from trading_lib.domain.prices import VOLATILITY_INDEX, Bars, MacroSeries, PricePanel
+from trading_lib.domain.proceeds import Proceeds
 from trading_lib.domain.sessions import FIRST_SESSION, SessionCalendar
 from trading_lib.factors.calculator import calculate_factors
 from trading_lib.market_data.chain import CHAIN
 from trading_lib.market_data.funding import assemble_funding
 from trading_lib.market_data.panel import assemble_panel
-from trading_lib.market_data.source import FundingSource, MarketDataSource, SourceAnswer
+from trading_lib.market_data.source import FundingSource, MarketDataSource, ProceedsSource, SourceAnswer
 from trading_lib.validation.arrivals import judge_arrivals
 from trading_lib.validation.report import ValidationReport
 from trading_lib.workflows.cross_checks import cross_checks
@@ -32,11 +33,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """A panel, its factors, and funding where the universe's perpetual has allowed venues."""
+    """A panel, its factors, funding where the universe's perpetual has allowed venues, and proceeds a source lists."""
 
     panel: PricePanel
     factors: FactorPanel
     funding: FundingPanel | None = None
+    proceeds: tuple[Proceeds, ...] = ()
 
     def row(self, session: date) -> int:
         """Row of ``session``; `SessionError` when the data does not reach it."""
@@ -110,6 +112,8 @@ def market_from_source(
     newest = _newest_session(validation.accepted, universe, calendar)
     rates = funding_from_source(source, universe, last, as_of)
     market = build_market(validation.accepted, macro, universe, calendar, newest, rates)
+    if isinstance(source, ProceedsSource):
+        market = replace(market, proceeds=source.proceeds)
     return LoadedSource(market, answer, validation, macro)
 
 

@@ -6,6 +6,7 @@ Each function takes and returns small JSON-able dictionaries; everything large g
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Collection, Mapping
 from datetime import date, timedelta
 
 from trading_lib.adapters.stores.ingestion_ledger import IngestionLedger
@@ -19,6 +20,13 @@ from trading_lib.validation.report import Finding, Severity
 from trading_lib.workflows import fetching
 from trading_lib.workflows.fetching import ingest_range
 from trading_lib.workflows.further_sources import further_groups
+from trading_lib.workflows.needed_history import (
+    LOOKBACK_DAYS,
+    ended_series,
+    first_to_fetch,
+    lacks_history,
+    short_histories,
+)
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.source_choice import SIMULATED, source_kind
 from trading_lib.workflows.sources import (
@@ -31,10 +39,6 @@ from trading_lib.workflows.sources import (
 LOG = logging.getLogger(__name__)
 Plan = fetching.Plan
 Result = fetching.Result
-
-# Each run re-reads this many days, so that a bar that came late the day before is picked up; the same bar again
-# changes nothing.
-LOOKBACK_DAYS = 10
 
 
 def plan(
@@ -94,14 +98,16 @@ def groups_to_ingest(plan: Plan, refresh: bool = False, settings: Settings | Non
         group
         for group in plan["groups"]
         if not ledger.covers(plan["source_name"], group, members.get(group, []), session, settled)
+        or lacks_history(plan, group, active, ledger)
     ]
 
 
-def ingest(plan: Plan, group: str, settings: Settings | None = None) -> Result:
+def ingest(plan: Plan, group: str, settings: Settings | None = None, say: Callable[[str], None] = LOG.info) -> Result:
     """Fetch, check and store the newest bars (or macro values) of one group.
 
     A run for a past session fetches the weeks after it as well, for the runs that follow it in a backfill. Reads are
-    as of an instant, so what is stored early is not seen early.
+    as of an instant, so what is stored early is not seen early. Where the source was never asked for the history that
+    decisions look back on, all it has up to the session is fetched first, and the result says from which day.
     """
     active = settings or load_settings()
     session = date.fromisoformat(plan["session"])
@@ -109,7 +115,11 @@ def ingest(plan: Plan, group: str, settings: Settings | None = None) -> Result:
     if _is_past(session, active):
         ahead = session + timedelta(days=active.configuration.sources.ingest.fetch_ahead_days)
         last = max(session, min(ahead, active.calendar.latest_with_data(active.clock())))
-    return ingest_range(plan, [group], session - timedelta(days=LOOKBACK_DAYS), last, active)
+    first = first_to_fetch(plan, group, active)
+    if session - first <= timedelta(days=LOOKBACK_DAYS):
+        return ingest_range(plan, [group], first, last, active)
+    say(f"{group}: too little history before {session} is stored, loading all that {plan['source_name']} has")
+    return ingest_range(plan, [group], first, last, active) | {"history_from": first.isoformat()}
 
 
 def _is_past(session: date, settings: Settings) -> bool:
@@ -123,13 +133,17 @@ def validate(plan: Plan, settings: Settings | None = None) -> Result:
 
     Too few exchange bars fail the run (`DataQualityError`): with none, or with more symbols missing than
     ``ingest.most_missing`` allows, a decision would rest on the day before. A single missing or quarantined symbol is
-    a warning: it is listed, takes no new risk this session, and the run goes on.
+    a warning: it is listed, takes no new risk this session, and the run goes on. What else ingestion warned of about
+    the session's bars, and symbols whose history is too short for their signals, are warnings as well.
     """
     active = settings or load_settings()
     store = market_store(active)
     session = date.fromisoformat(plan["session"])
     source, now = plan["source_name"], active.clock()
-    present, missing = _arrived(store, source, session, active)
+    spans = store.coverage(source)
+    first_days = {symbol: span[0] for symbol, span in spans.items()}
+    ended = ended_series(spans, active.configuration.universe, session, active)
+    present, missing = _arrived(store, source, session, first_days, ended, active)
     quarantined = store.quarantined(source, session)
     if not present:
         raise DataQualityError(
@@ -147,25 +161,36 @@ def validate(plan: Plan, settings: Settings | None = None) -> Result:
         for s in missing
     ]
     store.save_validation(source, findings, Bars.empty(), now)
-    lines = [finding.message for finding in findings]
+    alerts = [message for _, rule, message in store.alerts(source, session) if rule != "missing_bar"]
+    short = short_histories(first_days, active.configuration.universe, session, active)
+    lines = [*(finding.message for finding in findings), *ended.values(), *alerts, *short]
     lines += [f"{symbol} is quarantined on {session}: {', '.join(rules)}" for symbol, rules in quarantined.items()]
     for line in lines:
         LOG.warning(line)
-    worst = Severity.ERROR if quarantined else Severity.WARNING if missing else None
+    worst = Severity.ERROR if quarantined else Severity.WARNING if lines else None
     return {
         "session": plan["session"],
         "bars": len(present),
         "missing": missing,
         "quarantined": sorted(quarantined),
+        "ended": sorted(ended),
+        "warnings": len(missing) + len(ended) + len(alerts) + len(short),
         "severity": worst.value if worst else "OK",
         "lines": lines,
     }
 
 
-def _arrived(store: MarketStore, source: str, session: date, settings: Settings) -> tuple[list[str], list[str]]:
+def _arrived(
+    store: MarketStore,
+    source: str,
+    session: date,
+    first_days: Mapping[str, date],
+    ended: Collection[str],
+    settings: Settings,
+) -> tuple[list[str], list[str]]:
     """Exchange symbols with an accepted bar of the session, and those that should have one.
 
-    A symbol is expected from its inception on, and only once the source has ever delivered it.
+    A symbol is expected from its inception on, only once the source has ever delivered it, and not after it ``ended``.
     """
     universe = settings.configuration.universe
     exchange = [i.symbol for i in universe if i.calendar is TradingCalendar.XNYS]
@@ -173,11 +198,12 @@ def _arrived(store: MarketStore, source: str, session: date, settings: Settings)
         source, settings.calendar.decision_time(session), symbols=exchange, first=session, last=session
     )
     present = set(bars.symbols)
-    first_seen = {symbol: span[0] for symbol, span in store.coverage(source).items()}
     expected = [
         symbol
         for symbol in exchange
-        if symbol in first_seen and max(first_seen[symbol], inception_of(symbol, universe) or date.min) <= session
+        if symbol in first_days
+        and symbol not in ended
+        and max(first_days[symbol], inception_of(symbol, universe) or date.min) <= session
     ]
     return sorted(present), [symbol for symbol in expected if symbol not in present]
 

@@ -7,18 +7,21 @@ settled then or is caught up with later, after a vendor corrected a price.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 from trading_lib.backtest.executing import execute
-from trading_lib.backtest.trading_session import BacktestInput, settle_row
+from trading_lib.backtest.trading_session import BacktestInput, closings, settle_row
 from trading_lib.domain.errors import OversoldError
 from trading_lib.domain.orders import OPEN_STATUSES, Cancellation, Fill, Order, OrderEvent, OrderStatus
 from trading_lib.domain.portfolio import Portfolio
+from trading_lib.domain.proceeds import Proceeds
 from trading_lib.execution.simulated import SIMULATED_BROKER
 from trading_lib.workflows.backtesting import backtest_input
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.book_turns import BookTurn
 from trading_lib.workflows.market import Market, market_from_store
+from trading_lib.workflows.proceeds import proceeds_due, save_closings
 from trading_lib.workflows.sources import market_store
 
 Working = list[tuple[Order, OrderStatus]]
@@ -32,8 +35,10 @@ def settle_book(turn: BookTurn, portfolio: Portfolio) -> Portfolio:
     working = _working(run)
     traded = [*portfolio.positions, *portfolio.perpetuals, *(order.symbol for order, _ in working)]
     run.settings.configuration.universe.require_known(traded, f"book {run.book.name}")
+    due = proceeds_due(run, portfolio.session)
     for day in _sessions_after(run, portfolio.session):
-        portfolio = _settle_session(turn, portfolio, day, working, [fill for fill in booked if fill.session == day])
+        known = [fill for fill in booked if fill.session == day]
+        portfolio = _settle_session(turn, portfolio, day, working, known, due)
         working = []
     return portfolio
 
@@ -65,16 +70,20 @@ def _sessions_after(run: BookRun, session: date) -> list[date]:
     return days
 
 
-def _settle_session(turn: BookTurn, portfolio: Portfolio, day: date, working: Working, booked: list[Fill]) -> Portfolio:
+def _settle_session(
+    turn: BookTurn, portfolio: Portfolio, day: date, working: Working, booked: list[Fill], due: tuple[Proceeds, ...]
+) -> Portfolio:
     run = turn.run
-    data, row = _input_at(run, day)
+    data, row = _input_at(run, day, due)
     filled, cancelled = execute(data, portfolio, [order for order, _ in working], row, day, booked)
     # What an interrupted settlement has stored has happened, whatever the prices say now.
     known = {fill.trade_id: fill for fill in booked}
     filled = [known.get(fill.trade_id, fill) for fill in filled]
+    fills = list({fill.trade_id: fill for fill in [*booked, *filled]}.values())
+    closed = closings(data, portfolio, row, day, fills)
     try:
         # Tried before anything is stored: an execution that the book cannot bear leaves no trace.
-        settled = settle_row(data, portfolio, row, day, list({f.trade_id: f for f in [*booked, *filled]}.values()))
+        settled = settle_row(data, portfolio, row, day, [*fills, *closed])
     except OversoldError as error:
         book = run.book.name
         raise OversoldError(
@@ -82,7 +91,8 @@ def _settle_session(turn: BookTurn, portfolio: Portfolio, day: date, working: Wo
             f"`trading book repair --book {book}` strikes what cannot have been; then run the session again",
         ) from error
     turn.lock.ensure_held()
-    _record(run, working, [*booked, *filled], cancelled)
+    _record(run, working, fills, cancelled)
+    save_closings(run, day, closed)
     return settled
 
 
@@ -90,7 +100,9 @@ def _record(run: BookRun, working: Working, filled: Sequence[Fill], cancelled: S
     """Store the fills of the orders that waited, and what became of each order."""
     statuses = {order.client_order_id: status for order, status in working}
     reasons = {one.client_order_id: one.reason for one in cancelled}
-    for fill in {fill.trade_id: fill for fill in filled if fill.client_order_id in statuses}.values():
+    for fill in filled:
+        if fill.client_order_id not in statuses:
+            continue
         identity = fill.client_order_id
         # The fill is stored before the status, so an interrupted run finds it again.
         run.orders.save_fills([fill], run.book.name)
@@ -101,10 +113,10 @@ def _record(run: BookRun, working: Working, filled: Sequence[Fill], cancelled: S
         run.orders.record(identity, OrderEvent.CANCEL, run.settings.clock(), reason)
 
 
-def _input_at(run: BookRun, day: date) -> tuple[BacktestInput, int]:
+def _input_at(run: BookRun, day: date, due: tuple[Proceeds, ...]) -> tuple[BacktestInput, int]:
     """Return what was known at the decision time of ``day``, and its row."""
     market = run.market if day == run.session or run.market_was_given else _market_at(run, day)
-    return backtest_input(run.settings, market, run.book.name), market.row(day)
+    return replace(backtest_input(run.settings, market, run.book.name), proceeds=due), market.row(day)
 
 
 def _market_at(run: BookRun, day: date) -> Market:

@@ -13,6 +13,7 @@ from trading_lib.adapters.stores.state_store import StateStore
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.orders import Fill, Order, OrderStatus
 from trading_lib.domain.portfolio import Portfolio
+from trading_lib.workflows.proceeds import closings_of
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.source_choice import SIMULATED
 from trading_lib.workflows.stage_records import sleeves_from
@@ -65,6 +66,8 @@ def session_summary(book: str, session: str, settings: Settings | None = None) -
             for signal, actual in state.signals(book, day)
         ],
         "positions": _positions(portfolio),
+        "old_prices": decision.payload["orders"].get("old_prices", []),
+        "closings": closings_of(state, book, day),
         "orders": [_order(order, status) for order, status in orders.orders(book, session=day)],
         "skipped": decision.payload["orders"]["skipped"],
         "latest_orders": _latest_orders(orders, book, day),
@@ -159,6 +162,8 @@ def render(summary: Summary) -> str:
         "",
         "Positions: " + (", ".join(f"{p['symbol']} {p['weight']:.1%}" for p in summary["positions"]) or "none"),
     ]
+    lines += [f"Old price: {held['message']}" for held in summary["old_prices"]]
+    lines += [f"Closed: {closing['message']}" for closing in summary["closings"]]
     lines += [f"Risk: {reason}" for reason in summary["risk_events"]]
     return "\n".join(lines) + "\n"
 

@@ -36,10 +36,11 @@ from trading_lib.execution.simulated import SIMULATED_BROKER
 from trading_lib.orders.pre_trade import PreTradeContext, deny_reason, pre_trade_context
 from trading_lib.risk.approvals import with_answer
 from trading_lib.strategies.signals import describe_signals
-from trading_lib.workflows import approvals, fetching, market_data
+from trading_lib.workflows import approvals, fetching, old_prices, proceeds
 from trading_lib.workflows.backtesting import code_version
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.book_turns import BookTurn, closed_session, take_turn
+from trading_lib.workflows.needed_history import LOOKBACK_DAYS
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.settlement import settle_book
 from trading_lib.workflows.sources import market_store
@@ -81,7 +82,8 @@ def _settle(turn: BookTurn) -> Result:
         active.state.save_portfolio(name, portfolio)
     store_closed_trades(active)
     fills = active.orders.fills(name, session)
-    return {"session": session.isoformat(), "nav": str(portfolio.nav), "fills": len(fills)}
+    found = {"session": session.isoformat(), "nav": str(portfolio.nav), "fills": len(fills)}
+    return found | old_prices.stage_result(active, portfolio)
 
 
 def _is_settled(run: BookRun) -> bool:
@@ -95,7 +97,7 @@ def fetch_late_volatility_index(plan: Plan) -> None:
     store = market_store(settings)
     as_of = settings.calendar.decision_time(session)
     if not len(store.read_bars(plan["source_name"], as_of, [VOLATILITY_INDEX], session, session)):
-        first = session - timedelta(days=market_data.LOOKBACK_DAYS)
+        first = session - timedelta(days=LOOKBACK_DAYS)
         fetching.ingest_range(plan, ["volatility_index"], first, session, settings)
 
 
@@ -184,7 +186,7 @@ def _orders(turn: BookTurn) -> Result:
     turn.lock.ensure_held()
     stored = active.orders.store_intents(batch.orders, active.settings.clock())
     record = {"client_order_ids": [order.client_order_id for order in batch.orders], "skipped": batch.skipped}
-    active.state.save_stage(name, session, "orders", record)
+    active.state.save_stage(name, session, "orders", record | old_prices.stage_record(active, portfolio))
     stages = {stage: active.stage(stage) for stage in ("signals", "targets", "risk", "orders")}
     asked = active.state.stage(name, session, approvals.STAGE)
     if asked is not None:
@@ -285,7 +287,12 @@ def reconcile(plan: Plan, run: BookRun | None = None) -> Result:
     portfolio, name = active.portfolio(), active.book.name
     executed = [fill for fill in active.orders.fills(name) if fill.session <= active.session]
     differences = unexplained_differences(
-        portfolio, active.book.initial_cash, executed, _splits(active), _settlements(active)
+        portfolio,
+        active.book.initial_cash,
+        executed,
+        _splits(active),
+        _settlements(active),
+        proceeds.recorded_until(active),
     )
     if differences:
         raise TradingError(
@@ -326,7 +333,7 @@ def report(plan: Plan, run: BookRun | None = None) -> Result:
     portfolio, name = active.portfolio(), active.book.name
     sessions_and_nav = active.state.nav_history(name)
     peak = max(float(nav) for _, nav in sessions_and_nav)
-    return {
+    figures = {
         "session": active.session.isoformat(),
         "book": name,
         "nav": str(portfolio.nav),
@@ -334,6 +341,7 @@ def report(plan: Plan, run: BookRun | None = None) -> Result:
         "drawdown_from_peak": round(1.0 - float(portfolio.nav) / peak, 6),
         "sessions": len(sessions_and_nav),
     }
+    return figures | old_prices.stage_result(active, portfolio)
 
 
 TRADE_TASKS = (settle, signals, targets, risk, orders, place, fills, reconcile, report)

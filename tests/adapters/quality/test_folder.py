@@ -13,7 +13,9 @@ from tests.price_folder import write_price_folder
 from tests.validation.histories import price_frame
 from trading_lib.adapters.quality.folder import read_folder
 from trading_lib.domain.errors import DataFileError
+from trading_lib.domain.sessions import exchange_sessions
 from trading_lib.validation.quality_report import DataQualityReport
+from trading_lib.validation.report import Severity
 from trading_lib.workflows.quality import validate_folder
 
 LATER = instant("2023-06-30")
@@ -135,3 +137,22 @@ class TestNothingToJudge:
         (tmp_path / "p.csv").write_text(HEADER + LINES + "SPY,soon,10,11,9,10,100\n")
         with pytest.raises(DataFileError, match="is not a date"):
             judge(tmp_path)
+
+
+@pytest.mark.parametrize("one_file", [True, False], ids=["one long file", "one file per symbol"])
+def test_a_symbol_that_ends_early_is_stale_in_both_forms_of_a_folder(tmp_path: Path, one_file: bool) -> None:
+    days = exchange_sessions().between(date(2016, 1, 4), date(2016, 6, 30))
+    rows = pd.concat(
+        [
+            pd.DataFrame({"symbol": symbol, "date": days[: len(days) - late].astype(str), "volume": 1e6}).assign(
+                **dict.fromkeys(("open", "high", "low", "close"), 50.0)
+            )
+            for symbol, late in {"GLD": 0, "SPY": 0, "TLT": 0, "XLK": 12}.items()
+        ]
+    )
+    for name, piece in [("all", rows)] if one_file else rows.groupby("symbol"):
+        piece.to_csv(tmp_path / f"{name}.csv", index=False)
+    report = judge(tmp_path)
+    (finding,) = [finding for finding in report.findings if finding.rule == "stale_last_bar"]
+    assert (finding.symbol, finding.severity, finding.value) == ("XLK", Severity.ERROR, 12.0)
+    assert finding.dataset == ("all" if one_file else "XLK")

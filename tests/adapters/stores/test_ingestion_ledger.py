@@ -51,6 +51,39 @@ def test_an_incomplete_fetch_covers_nothing(ledger: IngestionLedger) -> None:
     assert ledger.covers("chain", "etf", ["SPY"], date(2024, 3, 8), NOW)
 
 
+@pytest.mark.parametrize(
+    ("spans", "reached"),
+    [
+        ([], False),
+        ([("2024-01-01", "2024-03-31")], True),
+        ([("2024-01-02", "2024-03-31")], False),
+        ([("2024-01-01", "2024-03-30")], False),
+        ([("2024-02-10", "2024-03-31"), ("2023-12-01", "2024-02-09")], True),
+        ([("2024-02-11", "2024-03-31"), ("2023-12-01", "2024-02-09")], False),
+        ([("2023-12-01", "2024-03-01"), ("2024-01-15", "2024-02-01"), ("2024-02-20", "2024-04-01")], True),
+    ],
+)
+def test_fetches_reach_as_far_as_they_join(
+    ledger: IngestionLedger, spans: list[tuple[str, str]], reached: bool
+) -> None:
+    for first, last in spans:
+        ledger.record(replace(FETCH, first=date.fromisoformat(first), last=date.fromisoformat(last)), NOW)
+    asked = ("etf", ["GLD", "SPY"], date(2024, 1, 1), date(2024, 3, 31))
+    assert ledger.reaches("chain", *asked) is reached
+    assert not ledger.reaches("chain", "etf", ["GLD", "SPY", "TLT"], *asked[2:])
+    assert not ledger.reaches("files:x", *asked)
+
+
+def test_a_fetch_that_brought_nothing_and_may_be_asked_again_reaches_nowhere(ledger: IngestionLedger) -> None:
+    asked = ("chain", "etf", ["SPY"], FETCH.first, FETCH.last)
+    ledger.record(replace(FETCH, complete=False, delivered={}), NOW)
+    assert not ledger.reaches(*asked)
+    ledger.record(replace(FETCH, complete=False), NOW)
+    assert ledger.reaches(*asked)
+    ledger.record(replace(FETCH, delivered={}), NOW)
+    assert ledger.reaches(*asked)
+
+
 def test_the_same_fetch_changes_no_row(ledger: IngestionLedger, engine: Engine) -> None:
     ledger.record(FETCH, NOW)
     before = table_contents(engine, "ingestions")

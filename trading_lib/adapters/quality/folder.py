@@ -7,7 +7,7 @@ compared; without one every fitting file is a price file. Files that the manifes
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
@@ -84,7 +84,7 @@ def _listed_prices(manifest: DatasetManifest, universe: Universe, content: Folde
     for role in PRICE_ROLES:
         for entry in manifest.role(role):
             table = read_price_table(entry.path, universe, entry.where, entry.adjustment)
-            content.prices += table.datasets
+            content.prices += [replace(dataset, traded=role == "prices") for dataset in table.datasets]
             content.findings += table.findings
             names |= {dataset.name for dataset in table.datasets} | ({entry.path.stem} if not entry.where else set())
     return names
@@ -99,7 +99,7 @@ def _judge_file(
             return
         table = read_price_table(path, universe)
         further = [dataset for dataset in table.datasets if dataset.name not in taken]
-        content.prices += further
+        content.prices += [replace(dataset, traded=not listed) for dataset in further]
         content.findings += table.findings
         if listed and further:
             content.notes.append(f"{', '.join(d.name for d in further)}: not listed in the manifest, judged as well")

@@ -23,11 +23,13 @@ from trading_lib.adapters.sources.positioning_files import (
 )
 from trading_lib.adapters.sources.positioning_windows import cot_window, funding_window
 from trading_lib.adapters.sources.price_files import REQUIRED, Misfit, PriceFile, read_price_file
+from trading_lib.adapters.sources.proceeds_file import read_proceeds
 from trading_lib.adapters.sources.table_files import table_files
 from trading_lib.domain.errors import DataFileError, UnknownSymbolError
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.positioning import CotReports, FundingRates
 from trading_lib.domain.prices import Bars, MacroSeries
+from trading_lib.domain.proceeds import Proceeds
 from trading_lib.domain.sessions import require_aware
 from trading_lib.market_data.source import FundingAnswer, SourceAnswer
 
@@ -99,6 +101,11 @@ class FileSource:
     def cot(self, first: date, last: date, as_of: datetime) -> CotReports:
         """All reports in the range of report dates that were published by ``as_of``; empty when the folder has none."""
         return cot_window(self._cot, first, last, as_of)
+
+    @cached_property
+    def proceeds(self) -> tuple[Proceeds, ...]:
+        """What the folder's symbols that ended brought, of `proceeds.yaml`."""
+        return read_proceeds(self._folder, self._universe)
 
     @property
     def has_funding(self) -> bool:

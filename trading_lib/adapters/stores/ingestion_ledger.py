@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ARRAY, Engine, Row, Text, cast, or_, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from trading_lib.adapters.stores.schema import ingestions
+
+ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,29 @@ class IngestionLedger:
         )
         with self._engine.connect() as connection:
             return connection.execute(query).first() is not None
+
+    def reaches(self, source: str, scope: str, symbols: Sequence[str], first: date, last: date) -> bool:
+        """Whether every day from ``first`` to ``last`` of all ``symbols`` was in a fetch that brought something.
+
+        A fetch that was complete counts also when there was nothing to bring.
+        """
+        table = ingestions.c
+        query = (
+            select(table.first_day, table.last_day)
+            .where(table.source == source, table.scope == scope)
+            .where(or_(table.complete, table.delivered != cast({}, JSONB)))
+            .where(table.first_day <= last, table.last_day >= first)
+            .where(table.symbols.op("@>")(cast(sorted(symbols), ARRAY(Text))))
+            .order_by(table.first_day)
+        )
+        with self._engine.connect() as connection:
+            spans = connection.execute(query).all()
+        reached = first - ONE_DAY
+        for begin, end in spans:
+            if begin > reached + ONE_DAY:
+                return False
+            reached = max(reached, end)
+        return reached >= last
 
     def latest(self, source: str, limit: int = 20) -> tuple[tuple[datetime, Ingestion], ...]:
         """Newest fetches with their times, newest first."""

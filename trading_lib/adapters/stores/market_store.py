@@ -25,6 +25,7 @@ from trading_lib.adapters.stores.revisions import (
 from trading_lib.adapters.stores.schema import BAR_VALUES
 from trading_lib.adapters.stores.validation_records import (
     FindingLike,
+    alerts_of_session,
     owed_actions,
     quarantined_days,
     quarantined_symbols,
@@ -163,6 +164,11 @@ class MarketStore:
         """
         with self._engine.connect() as connection:
             return quarantined_symbols(connection, source, session)
+
+    def alerts(self, source: str, session: date) -> list[tuple[str, str, str]]:
+        """(symbol, rule, message) of what only alerts about ``session``, by symbol and rule; see `quarantined`."""
+        with self._engine.connect() as connection:
+            return alerts_of_session(connection, self.sources_of(source), session)
 
     def quarantined_days(self, source: str, first: date, last: date, before: datetime) -> set[tuple[str, date]]:
         """Symbols and days of which a bar was quarantined earlier than ``before`` and none is accepted so far."""

@@ -391,6 +391,22 @@ approvals = Table(
     _required("channel", Text),
 )
 
+# What holdings without a price brought in the end: who recorded it, when and why. Rows are only added.
+recorded_proceeds = Table(
+    "recorded_proceeds",
+    metadata,
+    _book(key=True),
+    _key("symbol", Text),
+    _key("session", Date),
+    _instant("recorded_at", key=True),
+    _required("books_on", Date),
+    _required("settled", Date),
+    _required("amount_per_share", Numeric),
+    _required("recorded_by", Text),
+    _required("note", Text),
+    CheckConstraint("amount_per_share >= 0 AND amount_per_share < 'Infinity'", name="amount_per_share"),
+)
+
 runs = Table(
     "runs",
     metadata,

@@ -65,6 +65,9 @@ def risk_row(book: str, state: RiskState) -> dict[str, Any]:
         for field in fields(state)
         if field.name != "session" and field.name not in RISK_COLUMNS
     }
+    if not rest["retired"]:
+        # A state stored before assets could be retired compares equal to one in which none is.
+        del rest["retired"]
     return {
         "book": book,
         "session": state.session,
@@ -76,7 +79,7 @@ def risk_row(book: str, state: RiskState) -> dict[str, Any]:
 def risk_from(row: Mapping[Any, Any]) -> RiskState:
     """Undo `risk_row`."""
     rest = decode(row["payload"])
-    for name in ("halved", "correlated"):
+    for name in ("halved", "correlated", "retired"):
         rest[name] = frozenset(rest.get(name, ()))
     return RiskState(session=row["session"], **{name: row[name] for name in RISK_COLUMNS}, **rest)
 

@@ -17,7 +17,7 @@ from trading_lib.adapters.stores.bulk_copy import Columns, Kind, copy_in
 from trading_lib.adapters.stores.revisions import incoming_value
 from trading_lib.adapters.stores.schema import BAR_VALUES, bars, validation_findings
 
-ERROR = "ERROR"
+ERROR, WARNING = "ERROR", "WARNING"
 
 
 class FindingLike(Protocol):
@@ -93,6 +93,18 @@ def quarantined_symbols(connection: Connection, source: str, session: date) -> d
     for symbol, rule in connection.execute(query):
         rules[symbol].append(rule)
     return {symbol: tuple(sorted(rules[symbol])) for symbol in sorted(rules)}
+
+
+def alerts_of_session(connection: Connection, sources: Sequence[str], session: date) -> list[tuple[str, str, str]]:
+    """(symbol, rule, message) of the WARNING findings that no later accepted bar has overruled, by symbol and rule."""
+    found = validation_findings
+    query = (
+        select(found.c.symbol, found.c.rule, found.c.message)
+        .where(found.c.source.in_(sources), found.c.session == session, found.c.severity == WARNING)
+        .where(~_accepted_after(found.c.found_at))
+        .order_by(found.c.symbol, found.c.rule)
+    )
+    return [(row.symbol, row.rule, row.message) for row in connection.execute(query)]
 
 
 def quarantined_days(

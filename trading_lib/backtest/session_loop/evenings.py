@@ -91,7 +91,13 @@ def load(evening: Evening, book: Book, universe: Universe, sleeves: tuple[Sleeve
 
 
 def unload(
-    book: Book, day: date, name: str, universe: Universe, sleeves: tuple[Sleeve, ...], pairs: BoolArray
+    book: Book,
+    day: date,
+    name: str,
+    universe: Universe,
+    sleeves: tuple[Sleeve, ...],
+    pairs: BoolArray,
+    retired: frozenset[str],
 ) -> Evening:
     """Return the evening of ``day`` that ``book`` holds; its orders know what execution asks them, and no reasons.
 
@@ -99,6 +105,8 @@ def unload(
     ----------
     pairs
         The closely correlated ones of ``day``, see `Stretch.pairs`: they depend on no book, so none holds them.
+    retired
+        Symbols that are retired in that session, which no book needs to remember.
     """
     counters, symbols = book.counters.tolist(), universe.symbols
     held = np.flatnonzero(book.quantity).tolist()
@@ -131,6 +139,7 @@ def unload(
         floor=counters[FLOOR],
         regime="" if counters[REGIME] == UNREAD else LABELS[counters[REGIME]],
         correlated=named_pairs(pairs, symbols),
+        retired=retired,
     )
     working = tuple(_order(one, symbols, day, name) for one in book.working[: counters[WORKING]].tolist())
     records = {sleeve.name: _record(book, k, sleeve, universe) for k, sleeve in enumerate(sleeves)}

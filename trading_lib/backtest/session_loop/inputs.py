@@ -15,6 +15,7 @@ from trading_lib.domain.money import MICRO, to_cents
 from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
 from trading_lib.execution.config import PaperConfig
 from trading_lib.execution.refusals import contradicted
+from trading_lib.risk.retirement import without_price
 from trading_lib.strategies.patient_trend import PatientTrend
 from trading_lib.strategies.planned import Planned
 from trading_lib.strategies.registry import Sleeve
@@ -44,11 +45,20 @@ class Rows(NamedTuple):
     """The panel, shapes (T, n); prices that are traded at in millionths of a dollar, -1 where there is none.
 
     An opening that its own bar contradicts is none.
+
+    Attributes
+    ----------
+    retired
+        Assets that have had no price for too long; see `risk.retirement`.
+    turning
+        Shape (T,): whether the session differs in that from the one before, or books recorded proceeds.
     """
 
     close: FloatArray
     opening: IntegerArray
     fresh: BoolArray
+    retired: BoolArray
+    turning: BoolArray
     dividend: IntegerArray
     split: FloatArray
     mark_return: FloatArray
@@ -91,15 +101,23 @@ def rows_of(data: BacktestInput) -> Rows:
     """Collect the panel's arrays."""
     panel, factors = data.panel, data.factors
     wrong = contradicted(panel.fill_open, panel.fill_low, panel.fill_high, data.paper.price_unit)
+    retired = without_price(panel.price_age, data.config.risk)
     return Rows(
         close=np.ascontiguousarray(panel.close),
         opening=_micros(np.where(wrong, np.nan, panel.fill_open)),
         fresh=np.ascontiguousarray(panel.fresh),
+        retired=retired,
+        turning=np.r_[True, (retired[1:] != retired[:-1]).any(axis=1)] | _closing(data),
         dividend=_micros(panel.dividend),
         split=np.ascontiguousarray(panel.split),
         mark_return=np.ascontiguousarray(panel.mark_return),
         volatility=np.ascontiguousarray(factor_rows(factors, "Volatility_60")),
     )
+
+
+def _closing(data: BacktestInput) -> BoolArray:
+    days = np.array([due.session for due in data.proceeds], dtype="datetime64[D]")
+    return np.isin(data.panel.sessions, days)
 
 
 def _micros(prices: FloatArray) -> IntegerArray:

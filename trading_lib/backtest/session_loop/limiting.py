@@ -20,7 +20,7 @@ from trading_lib.backtest.session_loop.book import (
 from trading_lib.backtest.session_loop.inputs import Assets, Rows, Rules
 from trading_lib.backtest.session_loop.outlook import Outlook
 from trading_lib.domain.kernels import compiled, inlined
-from trading_lib.domain.prices import FloatArray
+from trading_lib.domain.prices import BoolArray, FloatArray
 from trading_lib.domain.risk import UNLIMITED
 from trading_lib.domain.volatility import portfolio_volatility
 from trading_lib.risk.ceiling_rules import level_ceilings, stop_ceiling
@@ -50,7 +50,7 @@ def control_risk(
     effective = max(level, floor)
     if effective > 2:
         return False, False
-    stopped = _limit_quantities(book, assets, rules, effective)
+    stopped = _limit_quantities(book, assets, rules, rows.retired[row], effective)
     regime, before = outlook.regimes[step], book.counters[REGIME]
     told = regime != before and (before != UNREAD or regime % 2 != 0)
     notable = told or stopped or change != UNCHANGED or floor != book.counters[FLOOR]
@@ -61,7 +61,7 @@ def control_risk(
 
 
 @compiled
-def _limit_quantities(book: Book, assets: Assets, rules: Rules, effective: int) -> bool:
+def _limit_quantities(book: Book, assets: Assets, rules: Rules, retired: BoolArray, effective: int) -> bool:
     """Put the stops, cool-off and ceilings of the session into the book; answer whether a stop fired."""
     stops = np.zeros(book.quantity.shape[0], np.int64)
     for i in range(stops.shape[0]):
@@ -71,7 +71,7 @@ def _limit_quantities(book: Book, assets: Assets, rules: Rules, effective: int) 
             book.halved[i] = False
             continue
         loss = loss_from_cost(book.mark[i], book.average_cost[i])
-        if loss > 0.0:
+        if loss > 0.0 and not retired[i]:
             stops[i] = stop_of(loss, assets.stops[i, 0], assets.stops[i, 1], book.halved[i])
         if stops[i] != NO_STOP:
             book.cooling[i] = rules.cool_off

@@ -38,7 +38,7 @@ def send_orders(
     book.counters[WORKING] = 0
     for i in range(held.shape[0]):
         excess = excess_of(book.quantity[i], book.ceilings[i], assets.lots[i])
-        if excess > 0:
+        if excess > 0 and not rows.retired[row, i]:
             if not np.isfinite(rows.close[row, i]):
                 return True, False
             value = value_in_cents(excess, book.mark[i])
@@ -50,7 +50,7 @@ def send_orders(
         approved,
         rows.close[row],
         may_increase,
-        reduced,
+        reduced | rows.retired[row],
         book.quantity,
         assets.lots,
         assets.commissions,

@@ -34,6 +34,7 @@ from trading_lib.performance.trade_arrays import TradeArrays, trade_arrays
 from trading_lib.risk.events import pair_events
 from trading_lib.risk.pair_rules import named_pairs
 from trading_lib.risk.resolution import ToldSession, with_resolutions
+from trading_lib.risk.retirement import retired_symbols
 from trading_lib.strategies.registry import running_sleeves
 
 
@@ -227,8 +228,9 @@ def _told(data: BacktestInput, part: Stretch) -> dict[int, SessionOutcome]:
     told = {}
     for row in (np.flatnonzero(part.log.notable[part.steps]) + part.first).tolist():
         step = row - part.outlook.first
+        retired = retired_symbols(data.panel.price_age[row - 1], data.universe, data.config.risk)
         book, pairs = evening_of(part.evenings, step), part.pairs[step]
-        before = unload(book, _day(data, row - 1), data.book, data.universe, sleeves, pairs)
+        before = unload(book, _day(data, row - 1), data.book, data.universe, sleeves, pairs, retired)
         outcome = trade_session(data, row, before)
         if to_cents(outcome.evening.portfolio.nav) != part.log.nav[step]:
             raise RuntimeError(f"session {outcome.session} came to another value when it was told in words")

@@ -15,6 +15,7 @@ from trading_lib.backtest.trading_session import BacktestInput, Evening, Session
 from trading_lib.domain.market_view import SessionViews
 from trading_lib.domain.prices import BoolArray, FloatArray
 from trading_lib.risk.pair_rules import correlated_pairs, pair_flags
+from trading_lib.risk.retirement import retired_symbols
 from trading_lib.strategies.registry import running_sleeves
 
 # Memory for what is known without the book and for what is noted, per stretch of sessions.
@@ -130,7 +131,8 @@ class _Loop:
                     done = slice(fills, ends[FILLS]), slice(orders, ends[ORDERS])
                     parts.append(Stretch(row, reached, log, outlook, evenings, pairs, *done))
                     day, correlated = self._days[reached - 1], pairs[reached - first]
-                    evening = unload(book, day, data.book, data.universe, self._sleeves, correlated)
+                    retired = retired_symbols(data.panel.price_age[reached - 1], data.universe, data.config.risk)
+                    evening = unload(book, day, data.book, data.universe, self._sleeves, correlated, retired)
                 row = reached
             if row < stop:
                 outcome = trade_session(data, row, evening)

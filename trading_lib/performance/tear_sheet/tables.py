@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from trading_lib.domain.proceeds import RECORDED
 from trading_lib.performance.analysis import Analysis
 from trading_lib.performance.charts import MONTHS
 from trading_lib.performance.config import LOWER_IS_BETTER
@@ -240,6 +241,7 @@ def trade_table(analysis: Analysis) -> Html:
     rows = []
     for fill in analysis.record.fills:
         order = reasons.get(fill.client_order_id)
+        closed = "recorded proceeds" if fill.broker == RECORDED else ""
         rows.append(
             (
                 fill.session.isoformat(),
@@ -249,8 +251,8 @@ def trade_table(analysis: Analysis) -> Html:
                 f"{fill.price:,.4f}",
                 dollars(float(fill.quantity * fill.price)),
                 dollars(float(fill.commission), 2),
-                order.purpose.value.lower() if order else MISSING,
-                order.reason if order else MISSING,
+                order.purpose.value.lower() if order else closed or MISSING,
+                order.reason if order else closed or MISSING,
             )
         )
     words = {"Session", "Asset", "Side", "Purpose", "Reason"}

@@ -1,0 +1,89 @@
+"""Holdings valued at a price that is not of the session. Input: portfolio and the ages of prices. Output: positions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from trading_lib.domain.portfolio import Portfolio, to_cent
+from trading_lib.domain.prices import DateArray, IntegerArray
+
+
+@dataclass(frozen=True, slots=True)
+class OldPrice:
+    """A holding whose newest price is of an earlier session.
+
+    Attributes
+    ----------
+    price_day, sessions
+        Day of the newest price, and its age in sessions.
+    value, share
+        Dollars, and the fraction of net asset value.
+    retired
+        Whether it is neither bought nor sold for want of a price.
+    """
+
+    symbol: str
+    price_day: date
+    sessions: int
+    quantity: Decimal
+    price: Decimal
+    value: Decimal
+    share: float
+    retired: bool
+
+    def words(self) -> str:
+        """Return one line for people."""
+        line = (
+            f"{self.symbol} has had no price since {self.price_day}: {self.quantity.normalize():f} shares valued at "
+            f"${self.value:,.2f}, {100 * self.share:.1f} % of NAV"
+        )
+        if not self.retired:
+            return line
+        return f"{line}; retired, closed only once a price returns or by `trading record-proceeds`"
+
+    def as_record(self) -> dict[str, Any]:
+        """Return the fields as JSON knows them."""
+        return {
+            "symbol": self.symbol,
+            "last_price_day": self.price_day.isoformat(),
+            "sessions_without_price": self.sessions,
+            "quantity": str(self.quantity),
+            "price": str(self.price),
+            "value": str(self.value),
+            "share_of_nav": round(self.share, 6),
+            "retired": self.retired,
+            "message": self.words(),
+        }
+
+
+def old_prices(
+    portfolio: Portfolio,
+    symbols: Sequence[str],
+    price_day: DateArray,
+    price_age: IntegerArray,
+    retired: Collection[str],
+) -> tuple[OldPrice, ...]:
+    """List the holdings that the session brought no new price for, in the order of ``symbols``.
+
+    Parameters
+    ----------
+    price_day, price_age
+        Shape (n,), of the portfolio's session: see `PricePanel`.
+    """
+    found = []
+    for i, symbol in enumerate(symbols):
+        position = portfolio.positions.get(symbol)
+        if position is None or price_age[i] <= 0:
+            continue
+        price = portfolio.marks[symbol]
+        value = to_cent(position.quantity * price)
+        share = float(value / portfolio.nav) if portfolio.nav > 0 else float("nan")
+        day: date = price_day[i].item()
+        found.append(
+            OldPrice(symbol, day, int(price_age[i]), position.quantity, price, value, share, symbol in retired)
+        )
+    return tuple(found)

@@ -1,0 +1,70 @@
+"""Recorded proceeds -> executions that close what is held. Pure; `accounting.settle` books them like any other fill."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+
+from trading_lib.domain.instruments import Universe
+from trading_lib.domain.lots import whole_lots
+from trading_lib.domain.orders import Fill, Side
+from trading_lib.domain.portfolio import Portfolio
+from trading_lib.domain.proceeds import RECORDED, Proceeds
+
+
+def closing_fills(
+    portfolio: Portfolio,
+    fills: Sequence[Fill],
+    splits: Mapping[str, float],
+    proceeds: Sequence[Proceeds],
+    universe: Universe,
+    session: date,
+    opening: datetime,
+) -> list[Fill]:
+    """Close what will be left of each symbol with proceeds due in ``session``, without slippage or commission.
+
+    Parameters
+    ----------
+    portfolio
+        Of the session before.
+    fills
+        Of ``session``; they are booked first.
+    splits
+        Symbol -> new shares per old share with ex-date in ``session``.
+    opening
+        Stands as the time of the closing.
+    """
+    closed = []
+    for due in sorted((one for one in proceeds if one.session == session), key=lambda one: one.symbol):
+        quantity = _left(due.symbol, portfolio, fills, splits, universe)
+        if quantity > 0:
+            identity = f"proceeds-{session:%Y%m%d}-{due.symbol}"
+            amount, free = due.amount_per_share, Decimal(0)
+            closed.append(
+                Fill(
+                    identity,
+                    RECORDED,
+                    identity,
+                    due.symbol,
+                    Side.SELL,
+                    quantity,
+                    amount,
+                    amount,
+                    free,
+                    opening,
+                    session,
+                )
+            )
+    return closed
+
+
+def _left(
+    symbol: str, portfolio: Portfolio, fills: Sequence[Fill], splits: Mapping[str, float], universe: Universe
+) -> Decimal:
+    position = portfolio.positions.get(symbol)
+    quantity = position.quantity if position else Decimal(0)
+    if symbol in splits:
+        quantity = whole_lots(quantity * Decimal(repr(splits[symbol])), universe[symbol].lot_size)
+    traded = (fill.quantity if fill.side is Side.BUY else -fill.quantity for fill in fills if fill.symbol == symbol)
+    return quantity + sum(traded, Decimal(0))

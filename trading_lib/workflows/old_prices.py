@@ -1,0 +1,59 @@
+"""Holdings at old prices, as stages, summaries and backtest reports name them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from trading_lib.accounting.old_prices import OldPrice, old_prices
+from trading_lib.backtest.engine import BacktestResult
+from trading_lib.backtest.trading_session import BacktestInput
+from trading_lib.domain.portfolio import Portfolio
+from trading_lib.domain.proceeds import RECORDED
+from trading_lib.risk.retirement import retired_symbols
+from trading_lib.workflows.proceeds import closing_record, closings_of
+
+if TYPE_CHECKING:
+    from trading_lib.workflows.book_run import BookRun
+
+
+def of_session(run: BookRun, portfolio: Portfolio) -> tuple[OldPrice, ...]:
+    """Return the holdings of a book that the run's session brought no new price for."""
+    return _at(run.input, portfolio, run.market.row(run.session))
+
+
+def stage_result(run: BookRun, portfolio: Portfolio) -> dict[str, Any]:
+    """Say in a stage's result which holdings are at old prices, and what proceeds closed."""
+    lines = [one.words() for one in of_session(run, portfolio)]
+    closed = [one["message"] for one in closings_of(run.state, run.book.name, run.session)]
+    return ({"old_prices": lines} if lines else {}) | ({"closings": closed} if closed else {})
+
+
+def stage_record(run: BookRun, portfolio: Portfolio) -> dict[str, Any]:
+    """Return the same for the decision's record; empty where every holding has a new price."""
+    records = [one.as_record() for one in of_session(run, portfolio)]
+    return {"old_prices": records} if records else {}
+
+
+def report_of(data: BacktestInput, result: BacktestResult) -> dict[str, Any]:
+    """Say what a backtest ends with at old prices and what proceeds closed in it: records, and lines as notes."""
+    row = data.panel.sessions.searchsorted(result.sessions[-1])
+    found = _at(data, result.portfolio, int(row))
+    counts = Counter(cancelled.symbol for cancelled in result.cancelled) if found else Counter()
+    closed = [closing_record(fill) for fill in result.fills if fill.broker == RECORDED]
+    return {
+        "old_prices": [one.as_record() | {"cancelled_orders": counts[one.symbol]} for one in found],
+        "closings": closed,
+        "notes": [*(one.words() + _cancelled(counts[one.symbol]) for one in found), *(c["message"] for c in closed)],
+    }
+
+
+def _cancelled(count: int) -> str:
+    return f"; {count} order{'s' * (count != 1)} of it found no price and expired" if count else ""
+
+
+def _at(data: BacktestInput, portfolio: Portfolio, row: int) -> tuple[OldPrice, ...]:
+    panel = data.panel
+    age = panel.price_age[row]
+    retired = retired_symbols(age, data.universe, data.config.risk)
+    return old_prices(portfolio, data.universe.symbols, panel.price_day[row], age, retired)

@@ -1,0 +1,154 @@
+"""What holdings without a price brought: recorded by the operator or a data folder, booked when a book is settled."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trading_lib.adapters.sources.proceeds_file import PROCEEDS_NAME, read_proceeds
+from trading_lib.adapters.stores.book_store import BookStore
+from trading_lib.adapters.stores.order_store import OrderStore
+from trading_lib.adapters.stores.proceeds_store import ProceedsStore
+from trading_lib.adapters.stores.state_store import StateStore
+from trading_lib.domain.errors import InputError
+from trading_lib.domain.orders import Fill
+from trading_lib.domain.portfolio import to_cent
+from trading_lib.domain.proceeds import Proceeds, RecordedProceeds, amount_of_dollars, in_force
+from trading_lib.workflows.settings import Settings, load_settings
+from trading_lib.workflows.source_choice import FILES
+from trading_lib.workflows.sources import market_store
+
+if TYPE_CHECKING:
+    from trading_lib.workflows.book_run import BookRun
+
+LOG = logging.getLogger(__name__)
+STAGE = "closings"
+
+
+def record(
+    book: str,
+    symbol: str,
+    amount_per_share: str,
+    session: date,
+    recorded_by: str,
+    note: str,
+    settings: Settings | None = None,
+) -> dict[str, Any]:
+    """Record what a held symbol without a price brought; the next settlement from ``session`` on books it.
+
+    Until then it may be recorded again: the newest record counts.
+
+    Raises
+    ------
+    InputError
+        When the book does not exist or does not hold the symbol, the symbol has a price of that session or later, or
+        the amount is none.
+    """
+    active = settings or load_settings()
+    engine, amount = active.engine(), amount_of_dollars(amount_per_share)
+    active.calendar.position(session)
+    source = BookStore(engine).book(book).data_source
+    with OrderStore(engine).book_lock(book):
+        portfolio = StateStore(engine).latest_portfolio(book)
+        held = portfolio.positions.get(symbol) if portfolio else None
+        if portfolio is None or held is None:
+            owned = ", ".join(sorted(portfolio.positions)) if portfolio else ""
+            raise InputError(f"book {book} holds no {symbol}", f"name one of {owned or 'its positions'}")
+        priced = market_store(active, engine).coverage(source).get(symbol)
+        if priced is not None and priced[1] >= session:
+            raise InputError(
+                f"{symbol} has a price of {priced[1]}, so it can be sold on {session} and after",
+                "record proceeds of a session after its last price",
+            )
+        entered = RecordedProceeds(
+            book=book,
+            proceeds=Proceeds(symbol, session, amount, note),
+            books_on=max(session, active.calendar.next(portfolio.session)),
+            settled=portfolio.session,
+            recorded_by=recorded_by,
+            recorded_at=active.clock(),
+        )
+        ProceedsStore(engine).add(entered)
+    value, mark = to_cent(held.quantity * amount), portfolio.marks[symbol]
+    return {
+        "book": book,
+        "symbol": symbol,
+        "quantity": str(held.quantity),
+        "amount_per_share": str(amount),
+        "proceeds": str(value),
+        "valued_at": str(to_cent(held.quantity * mark)),
+        "session": session.isoformat(),
+        "books_on": entered.books_on.isoformat(),
+        "recorded_by": recorded_by,
+        "note": note,
+    }
+
+
+def proceeds_due(run: BookRun, settled: date) -> tuple[Proceeds, ...]:
+    """Return the proceeds recorded for the run's book, after entering those of its data folder.
+
+    Parameters
+    ----------
+    settled
+        The book's newest session.
+    """
+    _enter_those_of_folder(run, settled)
+    return tuple(one.due for one in _in_force(run))
+
+
+def recorded_until(run: BookRun) -> list[Proceeds]:
+    """List what has been booked up to the run's session, where the symbol was held."""
+    return [one.due for one in _in_force(run) if one.books_on <= run.session]
+
+
+def save_closings(run: BookRun, day: date, closed: Sequence[Fill]) -> None:
+    """Note the executions that the session's proceeds lead to, before the portfolio without them is stored."""
+    if closed:
+        run.state.save_stage(run.book.name, day, STAGE, {"closings": [closing_record(fill) for fill in closed]})
+
+
+def closing_record(fill: Fill) -> dict[str, str]:
+    """Return a closing as JSON knows it."""
+    value = to_cent(fill.quantity * fill.price)
+    shares, each = f"{fill.quantity.normalize():f} shares", f"${fill.price.normalize():f} a share"
+    return {
+        "symbol": fill.symbol,
+        "session": fill.session.isoformat(),
+        "quantity": str(fill.quantity),
+        "amount_per_share": str(fill.price),
+        "proceeds": str(value),
+        "message": f"{fill.symbol} was closed on {fill.session} by recorded proceeds: {shares} at {each}, "
+        f"${value:,.2f}",
+    }
+
+
+def closings_of(state: StateStore, book: str, session: date) -> list[dict[str, str]]:
+    """List what proceeds closed in a session of a book."""
+    stage = state.stage(book, session, STAGE)
+    return list(stage["closings"]) if stage else []
+
+
+def _in_force(run: BookRun) -> tuple[RecordedProceeds, ...]:
+    return in_force(ProceedsStore(run.engine).history(run.book.name))
+
+
+def _enter_those_of_folder(run: BookRun, settled: date) -> None:
+    """Record what `proceeds.yaml` lists for the sessions to settle, unless the operator has recorded it already."""
+    folder = run.plan.get("data")
+    if run.plan.get("source") != FILES or not folder:
+        return
+    listed = read_proceeds(Path(folder), run.settings.configuration.universe)
+    due = [one for one in listed if settled < one.session <= run.session]
+    if not due:
+        return
+    store = ProceedsStore(run.engine)
+    history = store.history(run.book.name)
+    waiting = {one.proceeds.symbol for one in in_force(history) if one.books_on > settled}
+    by, now = f"{Path(folder).name}/{PROCEEDS_NAME}", run.settings.clock()
+    for one in due:
+        if one.symbol not in waiting:
+            store.add(RecordedProceeds(run.book.name, one, one.session, settled, by, now))
+            LOG.info("proceeds of %s on %s come from %s", one.symbol, one.session, by)
