@@ -29,11 +29,14 @@ class SourceHistory:
     ----------
     own_level
         Whether its plain closes are known to be free of dividend adjustment, so that their level means something.
+    knows_splits
+        Whether its prices are adjusted for splits, so that a leap in them is none.
     """
 
     dataset: str
     history: PriceHistory
     own_level: bool = False
+    knows_splits: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,45 @@ class QualityRules:
         beyond what they explain, and within this many of 100 times as much.
     minimum_bars
         Fewest bars from which a scale can be estimated.
+    split_ratios
+        New shares per old share of the splits that issuers make; each also the other way round (reverse split).
+    smallest_price_ratio
+        Ratios below this are suspected only where the adjusted close shows them exactly: a fund or share does lose a
+        quarter overnight on bad news, and no other trace tells that from a 4:3 split.
+    smallest_close_ratio
+        The same where only closes are known, so that nothing tells a split from a fall during the day: Bitcoin lost
+        37 % on 2020-03-12.
+    factor_tolerance
+        Log distance of the step of adjusted over plain close from a ratio that rounding and a small dividend on the
+        same day explain. The step is exact, so it needs no other evidence.
+    split_scales
+        An unstated split leaps by more than this many scales overnight. Scale: the larger of the last
+        ``WINDOW`` bars' and of the last ``recent_bars`` (volatility clusters), at least ``least_scale``, times the
+        square root of the sessions since the last accepted bar.
+    opening_scales, least_opening
+        A split is in force at the opening: the opening is off the ratio by no more than an overnight move, this many
+        scales or this log distance, whichever is larger. Half a crash happens after the opening.
+    closing_scales, least_closing
+        The same for the close, which has a whole day's move on top (Tesla rose 13 % on the day of its 5:1 split).
+    widest_range
+        High over low of the day (log) in multiples of the median of the last ``recent_bars``. Days on which a price
+        really halves trade over four to twenty times their ordinary range; days of splits over one to three.
+    busiest_turnover
+        Dollars traded in multiples of the median of the last ``recent_bars``. A split multiplies the shares and
+        leaves the dollars; bad news that halves a price multiplies the dollars by five and more.
+    exact_opening, range_of_leap
+        An opening within one scale or this log distance of the ratio is no coincidence: then a range below this share
+        of the leap, and twice ``busiest_turnover``, are still ordinary.
+    recent_bars
+        Bars that say what is ordinary for range and turnover: a quarter of a year.
+    ex_date_events
+        Fewest ex-dates for the joint test of whether closes fall on them.
+    unadjusted_errors, adjusted_errors
+        Prices are called adjusted for their dividends when the weighted mean fall on ex-dates, in units of the stated
+        dividends, is this many standard errors below 1 and within this many of 0.
+    largest_ex_date_share
+        In units of the stated dividends, the fall on ex-dates must also be below this: prices that fall by half of
+        their dividends are another defect.
     """
 
     missing_share: float = 0.05
@@ -106,3 +145,22 @@ class QualityRules:
     refused_errors: float = 3.0
     fitting_errors: float = 2.0
     minimum_bars: int = 20
+    split_ratios: tuple[float, ...] = (5 / 4, 4 / 3, 3 / 2, 2, 5 / 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50)
+    smallest_price_ratio: float = 1.45
+    smallest_close_ratio: float = 1.9
+    factor_tolerance: float = 0.005
+    split_scales: float = 5.0
+    least_scale: float = 0.005
+    opening_scales: float = 3.0
+    least_opening: float = 0.03
+    closing_scales: float = 5.0
+    least_closing: float = 0.05
+    widest_range: float = 3.5
+    busiest_turnover: float = 4.0
+    exact_opening: float = 0.01
+    range_of_leap: float = 1 / 8
+    recent_bars: int = 63
+    ex_date_events: int = 6
+    unadjusted_errors: float = 4.0
+    adjusted_errors: float = 2.5
+    largest_ex_date_share: float = 0.5
