@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trading_lib.domain.instruments import Universe
+from trading_lib.domain.price_rulings import PriceRuling
 from trading_lib.domain.prices import VOLATILITY_INDEX, Bars, BoolArray
 from trading_lib.validation.cross_source import SourceHistory, confirmed_moves, disagreements, largest_deviation
 from trading_lib.validation.dividends import dividend_findings, shares_on_ex_dates
@@ -25,7 +26,7 @@ from trading_lib.validation.known_history import KnownHistory, OwedAction, owed_
 from trading_lib.validation.price_path import unit_findings
 from trading_lib.validation.report import Finding, Severity, ValidationReport
 from trading_lib.validation.rules import QualityRules
-from trading_lib.validation.rulings import PriceRuling, rulings_by_symbol, with_rulings, with_split
+from trading_lib.validation.rulings import rulings_by_symbol, with_rulings, with_split
 from trading_lib.validation.splits import split_findings, split_rows
 from trading_lib.validation.structural import validate_bars
 from trading_lib.validation.unstated_splits import (

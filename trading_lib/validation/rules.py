@@ -69,7 +69,10 @@ class QualityRules:
     minimum_bars
         Fewest bars from which a scale can be estimated.
     split_ratios
-        New shares per old share of the splits that issuers make; each also the other way round (reverse split).
+        New shares per old share of the splits that issuers make.
+    reverse_ratios
+        Old shares per new share of reverse splits. Shares converted in a merger leap by any ratio, so above 1:10 only
+        the round ones count; ``price_scale`` keeps a leap of more than ten times out by whatever name.
     smallest_price_ratio
         Ratios below this are suspected only where the adjusted close shows them exactly: a fund or share does lose a
         quarter overnight on bad news, and no other trace tells that from a 4:3 split.
@@ -101,12 +104,13 @@ class QualityRules:
         Bars that say what is ordinary for range and turnover: a quarter of a year.
     ex_date_events
         Fewest ex-dates for the joint test of whether closes fall on them.
-    unadjusted_errors, adjusted_errors
-        Prices are called adjusted for their dividends when the weighted mean fall on ex-dates, in units of the stated
-        dividends, is this many standard errors below 1 and within this many of 0.
     largest_ex_date_share
-        In units of the stated dividends, the fall on ex-dates must also be below this: prices that fall by half of
-        their dividends are another defect.
+        Prices that fall by less than this share of the dividends on their ex-dates are nearer to adjusted than to
+        plain prices, which fall by 0.8 to 1 of them.
+    unadjusted_errors, unadjusted_errors_alone
+        They are called adjusted when the share is this many standard errors below 1, over all symbols of a data set,
+        or of one alone. More than chance asks for: index funds go ex on the Fridays on which futures expire, and
+        these open higher than other days.
     """
 
     missing_share: float = 0.05
@@ -146,6 +150,7 @@ class QualityRules:
     fitting_errors: float = 2.0
     minimum_bars: int = 20
     split_ratios: tuple[float, ...] = (5 / 4, 4 / 3, 3 / 2, 2, 5 / 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50)
+    reverse_ratios: tuple[float, ...] = (5 / 4, 4 / 3, 3 / 2, 2, 3, 4, 5, 6, 7, 8, 10, 20, 25, 50)
     smallest_price_ratio: float = 1.45
     smallest_close_ratio: float = 1.9
     factor_tolerance: float = 0.005
@@ -161,6 +166,6 @@ class QualityRules:
     range_of_leap: float = 1 / 8
     recent_bars: int = 63
     ex_date_events: int = 6
-    unadjusted_errors: float = 4.0
-    adjusted_errors: float = 2.5
     largest_ex_date_share: float = 0.5
+    unadjusted_errors: float = 5.0
+    unadjusted_errors_alone: float = 6.0

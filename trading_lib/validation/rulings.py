@@ -7,33 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
 
 import numpy as np
 
+from trading_lib.domain.price_rulings import PriceRuling
 from trading_lib.domain.prices import BoolArray, FloatArray
 from trading_lib.validation.histories import PriceHistory
 
 # A ruling may name a day on which its symbol has no usable bar; it then counts on the next one, if that is near.
 NEAR_DAYS = np.timedelta64(10, "D")
-
-
-@dataclass(frozen=True, slots=True)
-class PriceRuling:
-    """One decision.
-
-    Attributes
-    ----------
-    session
-        First session at the new level.
-    split
-        New shares per old share, None for a real move.
-    """
-
-    symbol: str
-    session: date
-    split: float | None
-    note: str = ""
 
 
 Rulings = Mapping[str, tuple[PriceRuling, ...]]
@@ -54,6 +36,13 @@ class RuledHistory:
     history: PriceHistory
     split_rows: tuple[int, ...]
     real: BoolArray
+
+    @property
+    def decided(self) -> BoolArray:
+        """Rows about which something was ruled, shape (n,)."""
+        decided = self.real.copy()
+        decided[list(self.split_rows)] = True
+        return decided
 
 
 def rulings_by_symbol(rulings: Iterable[PriceRuling]) -> Rulings:

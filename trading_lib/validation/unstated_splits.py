@@ -144,6 +144,5 @@ def _median(values: FloatArray) -> float:
 
 
 def _nearest(log_ratio: float, rules: QualityRules) -> float:
-    ratios = np.array(rules.split_ratios)
-    both = np.r_[1 / ratios[::-1], 1.0, ratios]
+    both = np.r_[1 / np.array(rules.reverse_ratios), 1.0, np.array(rules.split_ratios)]
     return float(both[np.argmin(np.abs(np.log(both) - log_ratio))])

@@ -7,10 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from trading_lib.domain.prices import BoolArray
 from trading_lib.validation.cross_source import SourceHistory
 from trading_lib.validation.histories import PriceHistory
+from trading_lib.validation.report import Finding
 from trading_lib.validation.rules import QualityRules
+from trading_lib.validation.unstated_splits import split_suspects, suspected_ratio, suspicion
 
+# Bars a suspicion rests on, as when the bar arrives.
+BARS = 300
 SPLIT_ADJUSTED = ("split", "total_return")
 
 
@@ -39,3 +44,24 @@ def witnessed(history: PriceHistory, others: Sequence[SourceHistory], ratio: flo
         elif abs(seen - move - np.log(ratio)) <= rules.source_deviation + 0.05 * abs(move + np.log(ratio)):
             votes.add(False)
     return votes.pop() if len(votes) == 1 else None
+
+
+def unstated_split_findings(
+    history: PriceHistory, others: Sequence[SourceHistory], known: BoolArray, rules: QualityRules
+) -> list[Finding]:
+    """Find the first bar after every leap of a whole history that looks like an unstated split.
+
+    ``known`` marks rows that need no suspicion, shape (n,). A leap that another source knows to be real is none; one
+    that the bars after it take back is left to the rules about spikes.
+    """
+    found: list[Finding] = []
+    rows = np.flatnonzero(split_suspects(history, rules))
+    for row in map(int, rows):
+        until_then = history.take(slice(max(0, row + 1 - BARS), row + 1))
+        ratio = None if known[row] else suspected_ratio(until_then, rules)
+        if ratio is None or witnessed(until_then, others, ratio, rules) is True:
+            continue
+        returned = found and abs(np.log(ratio * float(found[-1].value or 1.0))) < np.log(rules.smallest_price_ratio) / 2
+        if not returned:
+            found.append(suspicion(until_then, ratio, rules))
+    return found
