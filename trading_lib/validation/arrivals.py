@@ -20,7 +20,7 @@ from trading_lib.domain.instruments import Universe
 from trading_lib.domain.price_rulings import PriceRuling
 from trading_lib.domain.prices import VOLATILITY_INDEX, Bars, BoolArray
 from trading_lib.validation.cross_source import SourceHistory, confirmed_moves, disagreements, largest_deviation
-from trading_lib.validation.dividends import dividend_findings, shares_on_ex_dates
+from trading_lib.validation.dividends import dividend_findings, shares_on_ex_dates, unstated_shares
 from trading_lib.validation.histories import PriceHistory, split_histories
 from trading_lib.validation.known_history import KnownHistory, OwedAction, owed_actions, stated, with_known
 from trading_lib.validation.price_path import unit_findings
@@ -47,6 +47,7 @@ DOUBTFUL_DIVIDEND = frozenset(
         "capital_gain_double_counted",
         "dividend_mismatch",
         "dividend_not_adjusted",
+        "dividend_not_stated",
         "dividend_repeated",
         "dividend_scale",
         "dividend_without_drop",
@@ -244,6 +245,7 @@ def _suspects(history: PriceHistory, others: Sequence[SourceHistory], rules: Qua
     rows, stated, adjusted = shares_on_ex_dates(history)
     gross = (stated > rules.source_deviation) | (np.abs(np.nan_to_num(adjusted - stated)) > rules.source_deviation)
     suspects[rows[gross]] = True
+    suspects |= np.abs(unstated_shares(history, rules)) > rules.source_deviation
     return suspects
 
 

@@ -25,6 +25,7 @@ from trading_lib.market_data.source import FundingSource, MarketDataSource, Sour
 from trading_lib.validation.arrivals import judge_arrivals
 from trading_lib.validation.report import ValidationReport
 from trading_lib.workflows.cross_checks import cross_checks
+from trading_lib.workflows.price_checks import refuse_adjusted_prices, rulings_of
 
 if TYPE_CHECKING:
     from trading_lib.adapters.stores.market_store import MarketStore
@@ -104,8 +105,9 @@ def market_from_source(
     """Read everything a source has up to ``last``, set bad bars aside as ingestion would, and build the market."""
     symbols = [*universe.symbols, VOLATILITY_INDEX]
     answer = source.bars(symbols, FIRST_SESSION, last, as_of)
+    refuse_adjusted_prices(source, answer.bars)
     opinions = cross_checks(source, symbols, FIRST_SESSION, last, as_of)
-    validation = judge_arrivals(answer.bars, universe, as_of, opinions)
+    validation = judge_arrivals(answer.bars, universe, as_of, opinions, rulings=rulings_of(source))
     macro = source.macro(FIRST_SESSION, last, as_of)
     newest = _newest_session(validation.accepted, universe, calendar)
     rates = funding_from_source(source, universe, last, as_of)
