@@ -76,7 +76,7 @@ class PriceDataset:
     own_level: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Judged:
     dataset: PriceDataset
     report: ValidationReport
@@ -109,6 +109,7 @@ def assess_prices(
         }
         found = _history_findings(item, index, universe, limits, confirmed, others)
         findings += [replace(finding, dataset=item.dataset.name) for finding in found]
+    findings += _adjusted_prices(judged, limits)
     for testimonies in sources.values():
         findings += compare_sources([testimony for _, testimony in testimonies], limits)
     return DataQualityReport(_symbols(judged, findings, universe, limits), ordered(findings))
@@ -232,9 +233,27 @@ def _history_findings(
         found += unit_findings(history, rules, explained)
         found += tick_findings(history, rules, explained | market[symbol])
     found += stale_findings(item.histories, calendars, rules)
-    found += adjusted_price_findings(item.histories, rules)
     jumps = [f for f in item.report.findings if f.rule != "price_jump" or f.session not in event_days.get(f.symbol, ())]
     return jumps + found
+
+
+def _adjusted_prices(judged: Sequence[_Judged], rules: QualityRules) -> list[Finding]:
+    """Judge each data set as one export, and data sets of one symbol each, the files of one export, together."""
+    alone = [item for item in judged if len(item.histories) == 1]
+    exports = [[item] for item in judged if len(item.histories) > 1]
+    first: dict[str, _Judged] = {}
+    for item in alone:
+        first.setdefault(next(iter(item.histories)), item)
+    exports += [list(first.values()), *([item] for item in alone if item not in first.values())]
+    found = []
+    for items in exports:
+        owner = {symbol: item for item in items for symbol in item.histories}
+        histories = {symbol: item.histories[symbol] for symbol, item in owner.items()}
+        found += [
+            replace(finding, dataset=owner[finding.symbol].dataset.name)
+            for finding in adjusted_price_findings(histories, rules)
+        ]
+    return found
 
 
 def _market_moves(histories: Mapping[str, PriceHistory], rules: QualityRules) -> Masks:

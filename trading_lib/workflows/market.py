@@ -24,6 +24,7 @@ from trading_lib.market_data.panel import assemble_panel
 from trading_lib.market_data.source import FundingSource, MarketDataSource, SourceAnswer
 from trading_lib.validation.arrivals import judge_arrivals
 from trading_lib.validation.report import ValidationReport
+from trading_lib.validation.unstated_splits import RULE as SUSPECTED
 from trading_lib.workflows.cross_checks import cross_checks
 from trading_lib.workflows.price_checks import refuse_adjusted_prices, rulings_of
 
@@ -109,7 +110,7 @@ def market_from_source(
     opinions = cross_checks(source, symbols, FIRST_SESSION, last, as_of)
     validation = judge_arrivals(answer.bars, universe, as_of, opinions, rulings=rulings_of(source))
     macro = source.macro(FIRST_SESSION, last, as_of)
-    newest = _newest_session(validation.accepted, universe, calendar)
+    newest = _newest_session(_and_doubted(validation), universe, calendar)
     rates = funding_from_source(source, universe, last, as_of)
     market = build_market(validation.accepted, macro, universe, calendar, newest, rates)
     return LoadedSource(market, answer, validation, macro)
@@ -125,6 +126,16 @@ def market_from_store(
     macro = store.read_macro(source, as_of)
     rates = funding_from_store(store, source, universe, as_of)
     return build_market(bars, macro, universe, calendar, session, rates)
+
+
+def _and_doubted(validation: ValidationReport) -> Bars:
+    """Add the bars a suspected split keeps out: their sessions took place, whatever the price is."""
+    doubted = {(finding.symbol, finding.session) for finding in validation.findings if finding.rule == SUSPECTED}
+    if not doubted:
+        return validation.accepted
+    bad = validation.quarantined.frame
+    rows = [key in doubted for key in zip(bad["symbol"], bad["date"].dt.date, strict=True)]
+    return Bars.from_frame(pd.concat([validation.accepted.frame, bad[rows]], ignore_index=True))
 
 
 def _newest_session(bars: Bars, universe: Universe, calendar: SessionCalendar) -> date | None:

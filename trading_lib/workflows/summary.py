@@ -9,13 +9,16 @@ from typing import Any
 
 from trading_lib.adapters.stores.book_store import BookStore
 from trading_lib.adapters.stores.order_store import OrderStore
+from trading_lib.adapters.stores.ruling_store import RulingStore
 from trading_lib.adapters.stores.state_store import StateStore
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.orders import Fill, Order, OrderStatus
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.source_choice import SIMULATED
+from trading_lib.workflows.sources import market_store
 from trading_lib.workflows.stage_records import sleeves_from
+from trading_lib.workflows.suspected_splits import doubted_line, doubted_position
 
 Summary = dict[str, Any]
 
@@ -65,6 +68,7 @@ def session_summary(book: str, session: str, settings: Settings | None = None) -
             for signal, actual in state.signals(book, day)
         ],
         "positions": _positions(portfolio),
+        "suspected_splits": _suspected_splits(active, account.data_source, portfolio, day),
         "orders": [_order(order, status) for order, status in orders.orders(book, session=day)],
         "skipped": decision.payload["orders"]["skipped"],
         "latest_orders": _latest_orders(orders, book, day),
@@ -98,6 +102,20 @@ def _positions(portfolio: Portfolio) -> list[dict[str, Any]]:
         }
         for symbol, position in sorted(portfolio.positions.items())
     ]
+
+
+def _suspected_splits(settings: Settings, source: str, portfolio: Portfolio, day: date) -> list[dict[str, Any]]:
+    """Describe leaps that may be splits, each position's value both ways."""
+    names = market_store(settings, settings.engine()).sources_of(source)
+    found = []
+    for doubt in RulingStore(settings.engine()).doubts(day):
+        if doubt.source not in names:
+            continue
+        held = portfolio.positions.get(doubt.symbol)
+        quantity = float(held.quantity) if held else 0.0
+        mark = float(portfolio.marks[doubt.symbol]) if held else doubt.close
+        found.append(doubted_position(doubt.symbol, doubt.since, doubt.ratio, doubt.close, quantity, mark))
+    return found
 
 
 def _latest_orders(store: OrderStore, book: str, day: date) -> list[dict[str, Any]]:
@@ -157,6 +175,7 @@ def render(summary: Summary) -> str:
         "",
         "Positions: " + (", ".join(f"{p['symbol']} {p['weight']:.1%}" for p in summary["positions"]) or "none"),
     ]
+    lines += [f"ALERT {doubted_line(item)}" for item in summary["suspected_splits"]]
     lines += [f"Risk: {reason}" for reason in summary["risk_events"]]
     return "\n".join(lines) + "\n"
 
