@@ -19,7 +19,7 @@ from trading_lib.domain.prices import VOLATILITY_INDEX, Bars, BoolArray
 from trading_lib.validation.adjusted_prices import adjusted_price_findings
 from trading_lib.validation.arrivals import judge_arrivals
 from trading_lib.validation.coverage import coverage_findings, expected_days, stale_findings, stray_bars
-from trading_lib.validation.cross_source import SourceHistory, compare_sources, confirmed_moves
+from trading_lib.validation.cross_source import SourceHistory, compare_sources, confirmed_moves, truncated_sessions
 from trading_lib.validation.dividends import dividend_findings
 from trading_lib.validation.histories import PriceHistory, split_histories
 from trading_lib.validation.known_history import KnownHistory, joined
@@ -112,6 +112,9 @@ def assess_prices(
     findings += _adjusted_prices(judged, limits)
     for testimonies in sources.values():
         findings += compare_sources([testimony for _, testimony in testimonies], limits)
+    named = {(f.dataset, f.symbol, f.session) for f in findings if f.rule == "partial_session"}
+    together = truncated_sessions([[t for _, t in testimonies] for testimonies in sources.values()], limits)
+    findings += [f for f in together if (f.dataset, f.symbol, f.session) not in named]
     return DataQualityReport(_symbols(judged, findings, universe, limits), ordered(findings))
 
 
@@ -214,7 +217,8 @@ def _history_findings(
     event_days: dict[str, set[object]] = {}
     for symbol, history in item.histories.items():
         nothing = np.zeros(len(history), dtype=bool)
-        known = confirmed.get((index, symbol), nothing) | item.decided.get(symbol, nothing)
+        decided = item.decided.get(symbol, nothing)
+        known = confirmed.get((index, symbol), nothing) | decided
         event_days[symbol] = set(history.days[known].tolist())
         calendar = calendars[symbol]
         if calendar is not None:
@@ -222,7 +226,7 @@ def _history_findings(
         if symbol == VOLATILITY_INDEX:  # an index pays nothing, splits never, and really doubles within a day
             continue
         splits = split_findings(history, rules)
-        unstated = unstated_split_findings(history, others.get(symbol, ()), known, rules)
+        unstated = unstated_split_findings(history, others.get(symbol, ()), decided, rules)
         suspected = split_rows(history, unstated)
         explained = known | split_rows(history, splits) | suspected
         event_days[symbol] |= set(history.days[suspected].tolist())

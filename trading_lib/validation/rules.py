@@ -37,6 +37,9 @@ class QualityRules:
     partial_volume_share, partial_scales, partial_deviation
         A bar is partial when its share of the other source's volume falls below this fraction of its usual share, by
         this many scales of that share, and its close is off by more than this: each alone happens on sound days.
+    truncated_volume_share
+        The same fraction where most symbols of a data set are below it in one session and close elsewhere: what one
+        symbol does on a thin venue by itself, most of them do not do together.
     level_ratio, level_spread, level_overlap
         Two sources stand at different levels when the ratio of their closes is off 1 by this much and steady to within
         ``level_spread`` over ``level_overlap`` common sessions: a split, spin-off or unit that one of them lacks.
@@ -128,6 +131,7 @@ class QualityRules:
     partial_volume_share: float = 0.6
     partial_scales: float = 3.0
     partial_deviation: float = 0.0025
+    truncated_volume_share: float = 0.8
     level_ratio: float = 0.01
     level_spread: float = 0.002
     level_overlap: int = 60

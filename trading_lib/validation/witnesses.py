@@ -47,18 +47,18 @@ def witnessed(history: PriceHistory, others: Sequence[SourceHistory], ratio: flo
 
 
 def unstated_split_findings(
-    history: PriceHistory, others: Sequence[SourceHistory], known: BoolArray, rules: QualityRules
+    history: PriceHistory, others: Sequence[SourceHistory], decided: BoolArray, rules: QualityRules
 ) -> list[Finding]:
     """Find the first bar after every leap of a whole history that looks like an unstated split.
 
-    ``known`` marks rows that need no suspicion, shape (n,). A leap that another source knows to be real is none; one
-    that the bars after it take back is left to the rules about spikes.
+    ``decided`` marks rows about which something was ruled, shape (n,). A leap that another source knows to be real is
+    none; one that the bars after it take back is left to the rules about spikes.
     """
     found: list[Finding] = []
     rows = np.flatnonzero(split_suspects(history, rules))
     for row in map(int, rows):
         until_then = history.take(slice(max(0, row + 1 - BARS), row + 1))
-        ratio = None if known[row] else suspected_ratio(until_then, rules)
+        ratio = None if decided[row] else suspected_ratio(until_then, rules)
         if ratio is None or witnessed(until_then, others, ratio, rules) is True:
             continue
         returned = found and abs(np.log(ratio * float(found[-1].value or 1.0))) < np.log(rules.smallest_price_ratio) / 2
