@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.price_rulings import PriceRuling
 from trading_lib.domain.prices import VOLATILITY_INDEX, Bars, BoolArray
+from trading_lib.domain.sessions import exchange_sessions
 from trading_lib.validation.cross_source import SourceHistory, confirmed_moves, disagreements, largest_deviation
 from trading_lib.validation.dividends import dividend_findings, shares_on_ex_dates, unstated_shares
 from trading_lib.validation.histories import PriceHistory, split_histories
@@ -271,7 +272,17 @@ def _errors_of_last(history: PriceHistory, others: Sequence[SourceHistory], rule
         else:
             found += unit_findings(history, rules, explained) or _far_off(history, rules, explained)
     last = day.item()
-    return [finding for finding in found if finding.session == last and finding.severity is Severity.ERROR]
+    errors = [finding for finding in found if finding.session == last and finding.severity is Severity.ERROR]
+    if any(finding.rule == "dividend_not_stated" for finding in errors) and not _follows(history):
+        # Across a bar that was kept out, the adjusted close takes off what that bar paid.
+        errors = [finding for finding in errors if finding.rule != "dividend_not_stated"]
+    return errors
+
+
+def _follows(history: PriceHistory) -> bool:
+    """Whether the last row is of the session after the row before it."""
+    before, last = (day.item() for day in history.days[-2:])
+    return len(exchange_sessions().between(before, last)) <= 2
 
 
 def _far_off(history: PriceHistory, rules: QualityRules, explained: BoolArray) -> list[Finding]:
