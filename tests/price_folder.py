@@ -30,7 +30,11 @@ def write_price_folder(folder: Path, first: date, last: date, seed: int = 7) -> 
         reach = np.abs(generator.normal(0, 0.004, (2, len(days))))
         dividend = np.zeros(len(days))
         if instrument.symbol in ("SPY", "TLT", "XLE"):
-            dividend[30::63] = np.round(close[30::63] * 0.004, 2)
+            # The price falls by what is paid out.
+            paid = np.cumprod(np.where(np.arange(len(days)) % 63 == 30, 1 - 0.004, 1.0))
+            before = close[29:-1:63] * paid[29:-1:63]
+            dividend[30::63] = np.round(before * 0.004, 2)
+            close, opening = close * paid, opening * paid
         frames.append(
             pd.DataFrame(
                 {

@@ -44,7 +44,7 @@ def defective() -> pd.DataFrame:
     frame = scaled(frame, slice(90, 93), 100.0)
     frame.loc[123, "dividend"] /= 100
     frame.loc[150, ["high", "low"]] = [1.0, 2.0]
-    frame = scaled(frame, slice(220, 221), 1.5)
+    frame = scaled(frame, slice(220, 221), 1.3)
     frame.loc[260, "split"] = 4.0
     frame.loc[280, "dividend"] = 0.4 * frame.loc[279, "close"]
     return frame

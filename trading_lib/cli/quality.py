@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,6 +50,53 @@ def validate(
     show(record, as_json, _lines(record))
     if report.worst is Severity.ERROR:
         raise typer.Exit(1)
+
+
+@app.command("review-move")
+def review_move(
+    symbol: Annotated[str | None, typer.Option("--symbol", help="Symbol; without it the open ones are listed.")] = None,
+    session: Annotated[str | None, typer.Option("--session", help="First session at the new level.")] = None,
+    split: Annotated[
+        float | None, typer.Option("--split", help="It was a split: new shares per old share, e.g. 2 or 0.125.")
+    ] = None,
+    real_move: Annotated[bool, typer.Option("--real-move", help="The price really moved.")] = False,
+    note: Annotated[str, typer.Option("--note", help="Why, for the record.")] = "",
+    source: Annotated[str | None, typer.Option("--source", help="Only for this source's prices.")] = None,
+    by: Annotated[str | None, typer.Option("--by", help="Who decides, default the user of this computer.")] = None,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Decide whether a leap that looks like an unstated split was one; the bars it kept out are judged again.
+
+    Example: trading review-move --symbol XLK --session 2016-06-15 --split 2 --note "issuer's notice of 2016-05-20"
+    """
+    from trading_lib.domain.sessions import parse_session
+    from trading_lib.workflows.price_rulings import open_and_recorded, record_ruling
+
+    if symbol is None:
+        if session or split is not None or real_move:
+            raise InputError("no symbol is named", "add --symbol")
+        found = open_and_recorded()
+        show(found, as_json, _ruling_lines(found))
+        return
+    if session is None:
+        raise InputError("no session is named", "add --session, the first at the new level")
+    day, who = parse_session(session), by or getpass.getuser()
+    show(record_ruling(symbol, day, split, real_move, note, who, source), as_json)
+
+
+def _ruling_lines(found: dict[str, Any]) -> list[str]:
+    lines = [
+        f"open      {d['symbol']} {d['session']} ({d['source']}) looks like an unstated {d['split']} split, kept out to"
+        f" {d['newest']}"
+        for d in found["open"]
+    ]
+    lines += [
+        f"decided   {r['symbol']} {r['session']} {r['decision']}, by {r['recorded_by']} at {r['recorded_at']}"
+        + (f" for {r['source']}" if r["source"] else "")
+        + (f": {r['note']}" if r["note"] else "")
+        for r in found["recorded"]
+    ]
+    return lines or ["no move waits for a decision"]
 
 
 def _folder_report(data: Path, settings: Settings) -> DataQualityReport:

@@ -67,6 +67,7 @@ def backtest(
 
 def _lines(report: dict[str, object], address: str | None) -> list[str]:
     from trading_lib.performance.executions import execution_lines
+    from trading_lib.workflows.suspected_splits import doubted_line
 
     rates = ("annual_return", "annual_volatility", "max_drawdown", "win_rate", "monthly_turnover", "annual_cost_drag")
     trials = f"{report['trials']} trial{'s' * (report['trials'] != 1)}"
@@ -77,6 +78,8 @@ def _lines(report: dict[str, object], address: str | None) -> list[str]:
         text = percent(value) if name in rates and isinstance(value, float | None) else readable(value)
         lines.append(f"  {name.replace('_', ' '):<18} {text}")
     lines += [f"  {line}" for line in execution_lines(report)]
+    doubted = report["suspected_splits"]
+    lines += [f"  ALERT {doubted_line(item)}" for item in doubted] if isinstance(doubted, list) else []
     lines += [f"  {note}" for note in report["notes"]] if isinstance(report["notes"], list) else []
     where = f"logged to MLflow at {address}" if address else "not logged: no MLflow server is running (make up)"
     return [*lines, f"  {report['elapsed_seconds']} s, {where}"]

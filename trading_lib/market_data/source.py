@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from trading_lib.domain.errors import SourceError
 from trading_lib.domain.positioning import CotReports, FundingRates
+from trading_lib.domain.price_rulings import PriceRuling
 from trading_lib.domain.prices import Bars, MacroSeries
 from trading_lib.domain.proceeds import Proceeds
 
@@ -128,3 +130,14 @@ class PositioningSource(Protocol):
 
         A source that cannot be read raises the `SourceError` that says why.
         """
+
+
+@runtime_checkable
+class PriceFolder(Protocol):
+    """A source whose prices somebody keeps in files, and can put right there."""
+
+    def rulings(self) -> tuple[PriceRuling, ...]:
+        """Decisions about suspected splits that lie beside the prices."""
+
+    def price_file(self, symbol: str) -> Path | None:
+        """File with the prices of ``symbol``, None where there is none."""

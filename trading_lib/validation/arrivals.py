@@ -14,18 +14,31 @@ from heapq import heapify, heappop, heappush
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from trading_lib.domain.instruments import Universe
+from trading_lib.domain.price_rulings import PriceRuling
 from trading_lib.domain.prices import VOLATILITY_INDEX, Bars, BoolArray
+from trading_lib.domain.sessions import exchange_sessions
 from trading_lib.validation.cross_source import SourceHistory, confirmed_moves, disagreements, largest_deviation
-from trading_lib.validation.dividends import dividend_findings, shares_on_ex_dates
+from trading_lib.validation.dividends import dividend_findings, shares_on_ex_dates, unstated_shares
 from trading_lib.validation.histories import PriceHistory, split_histories
 from trading_lib.validation.known_history import KnownHistory, OwedAction, owed_actions, stated, with_known
 from trading_lib.validation.price_path import unit_findings
 from trading_lib.validation.report import Finding, Severity, ValidationReport
 from trading_lib.validation.rules import QualityRules
+from trading_lib.validation.rulings import rulings_by_symbol, with_rulings, with_split
 from trading_lib.validation.splits import split_findings, split_rows
 from trading_lib.validation.structural import validate_bars
+from trading_lib.validation.unstated_splits import (
+    RULE,
+    back_at_old_level,
+    split_suspects,
+    still_suspected,
+    suspected_ratio,
+    suspicion,
+)
+from trading_lib.validation.witnesses import adjusted_symbols, witnessed
 
 # Bars a verdict rests on, the judged one included: more than a year of sessions, so that scales are settled.
 WINDOW = 300
@@ -35,11 +48,14 @@ DOUBTFUL_DIVIDEND = frozenset(
         "capital_gain_double_counted",
         "dividend_mismatch",
         "dividend_not_adjusted",
+        "dividend_not_stated",
         "dividend_repeated",
         "dividend_scale",
         "dividend_without_drop",
     }
 )
+# A ruling that a move is real clears these: they say no more than that the level is another one.
+CLEARED_BY_RULING = frozenset({RULE, "price_scale"})
 OWN = "bars"
 
 
@@ -60,6 +76,7 @@ def judge_arrivals(
     cross_checks: Sequence[Bars] = (),
     known: KnownHistory | None = None,
     rules: QualityRules | None = None,
+    rulings: Sequence[PriceRuling] = (),
 ) -> ValidationReport:
     """Split bars into accepted and quarantined ones by everything that could be known when each arrived.
 
@@ -68,7 +85,10 @@ def judge_arrivals(
     cross_checks
         The same symbols from other sources; they are never accepted, only compared.
     known
-        What came before; bars of it whose day is delivered again give way to the delivered ones.
+        What came before; bars of it whose day is delivered again give way to the delivered ones. Bars that an
+        unstated split keeps out have to be delivered again: they say that what follows them is in doubt.
+    rulings
+        What was decided about suspected splits.
 
     Returns
     -------
@@ -81,16 +101,20 @@ def judge_arrivals(
     if frame.empty:
         return structural
     together, fresh = with_known(frame, bars.frame, before.accepted.frame)
-    opinions = _opinions(cross_checks)
+    opinions, ruled = _opinions(cross_checks), rulings_by_symbol(rulings)
     owed = owed_actions(structural.accepted, structural.quarantined, bars.frame, before.owed)
     rejected = np.zeros(len(frame), dtype=bool)
     cash, ratio = frame["dividend"].to_numpy(np.float64, copy=True), frame["split"].to_numpy(np.float64, copy=True)
     findings = list(structural.findings)
     start = place = 0
+    acted = False
     for history in split_histories(together):
         stop = start + len(history)
         new = fresh[start:stop]
-        verdict = _judge_symbol(history, new, opinions.get(history.symbol, ()), owed.get(history.symbol, ()), limits)
+        decided = ruled.get(history.symbol, ())
+        others, due = opinions.get(history.symbol, ()), owed.get(history.symbol, ())
+        verdict = _judge_symbol(history, new, others, due, limits, decided)
+        acted |= bool(verdict.splits or verdict.dividends)
         # Rows of ``frame`` are the fresh rows of ``together`` in the same order.
         at = place + np.cumsum(new) - 1
         rejected[at[verdict.rejected]] = True
@@ -100,7 +124,7 @@ def judge_arrivals(
             ratio[at[row]] = value
         findings += verdict.findings
         start, place = stop, place + int(new.sum())
-    changed = frame.assign(dividend=cash, split=ratio) if owed or rejected.any() else frame
+    changed = frame.assign(dividend=cash, split=ratio) if acted else frame
     return ValidationReport(
         accepted=Bars(changed[~rejected].reset_index(drop=True)) if rejected.any() else Bars(changed),
         quarantined=_both(structural.quarantined, frame[rejected]),
@@ -111,9 +135,11 @@ def judge_arrivals(
 def _opinions(cross_checks: Sequence[Bars]) -> dict[str, list[SourceHistory]]:
     opinions: dict[str, list[SourceHistory]] = {}
     for number, other in enumerate(cross_checks, start=1):
+        adjusted = adjusted_symbols(other.frame)
         for history in split_histories(other.frame):
             name = f"{other.frame['source'].iloc[0]} (cross-check {number})"
-            opinions.setdefault(history.symbol, []).append(SourceHistory(name, history))
+            opinion = SourceHistory(name, history, knows_splits=history.symbol in adjusted)
+            opinions.setdefault(history.symbol, []).append(opinion)
     return opinions
 
 
@@ -123,10 +149,14 @@ def _judge_symbol(
     others: Sequence[SourceHistory],
     owed: Sequence[OwedAction],
     rules: QualityRules,
+    rulings: Sequence[PriceRuling] = (),
 ) -> _Verdict:
     """Judge the fresh rows in order of time, each against the accepted ones before it."""
-    moving = replace(history, dividend=history.dividend.copy(), split=history.split.copy())
+    ruled = with_rulings(history, rulings)
+    moving = replace(ruled.history, dividend=ruled.history.dividend.copy(), split=ruled.history.split.copy())
     verdict = _Verdict()
+    for row in ruled.split_rows:
+        _enter_split(moving, row, fresh, verdict)
     for day, cash, ratio in owed:
         row = int(np.searchsorted(moving.days, np.datetime64(day), side="right"))
         # What came before the last known bar was moved to one of the known bars when that was judged.
@@ -136,14 +166,26 @@ def _judge_symbol(
     # Only a row on which some rule could fail is looked at closely.
     queue = np.flatnonzero(_suspects(moving, others, rules) & fresh).tolist()
     heapify(queue)
-    last = -1
+    last, doubt = -1, None
     while queue:
         row = heappop(queue)
         if row == last:
             continue
         last = row
         rows = np.r_[np.flatnonzero(accepted[:row])[1 - WINDOW :], row]
-        errors = _errors_of_last(moving.take(rows), others, rules)
+        if doubt is not None and not _resolved(moving, rows, doubt, rules):
+            errors = [still_suspected(moving, row, doubt)]
+        else:
+            doubt = None
+            errors = _errors_of_last(moving.take(rows), others, rules)
+            told = _told_by_others(moving.take(rows), others, errors, rules)
+            if told is not None:
+                moving = with_split(moving, row, told)
+                _enter_split(moving, row, fresh, verdict)
+                errors = _errors_of_last(moving.take(rows), others, rules)
+            if ruled.real[row]:
+                errors = [finding for finding in errors if finding.rule not in CLEARED_BY_RULING]
+            doubt = next((finding for finding in errors if finding.rule == RULE), None)
         if not errors:
             continue
         accepted[row] = False
@@ -155,6 +197,29 @@ def _judge_symbol(
             _carry(moving, row + 1, cash, float(moving.split[row]), verdict)
             heappush(queue, row + 1)
     return verdict
+
+
+def _resolved(history: PriceHistory, rows: NDArray[np.int64], doubt: Finding, rules: QualityRules) -> bool:
+    """Whether the last of ``rows`` ends the doubt: the source states the split late, or takes the leap back."""
+    last_good, row, ratio = int(rows[-2]), int(rows[-1]), float(doubt.value or 1.0)
+    if history.split[row] != 1:
+        left = np.log(history.close[row] / history.close[last_good]) + np.log(history.split[row])
+        return bool(abs(left) < abs(np.log(ratio)) / 2)
+    return back_at_old_level(history, last_good, row, ratio, rules)
+
+
+def _told_by_others(
+    history: PriceHistory, others: Sequence[SourceHistory], errors: Sequence[Finding], rules: QualityRules
+) -> float | None:
+    """Return the ratio of a suspected split that another source knows of."""
+    ratio = suspected_ratio(history, rules) if any(finding.rule == RULE for finding in errors) else None
+    return ratio if ratio is not None and witnessed(history, others, ratio, rules) is False else None
+
+
+def _enter_split(moving: PriceHistory, row: int, fresh: BoolArray, verdict: _Verdict) -> None:
+    if fresh[row]:
+        verdict.splits[row] = float(moving.split[row])
+        verdict.dividends[row] = float(moving.dividend[row])
 
 
 def _carry(history: PriceHistory, row: int, cash: float, ratio: float, verdict: _Verdict) -> None:
@@ -175,11 +240,13 @@ def _suspects(history: PriceHistory, others: Sequence[SourceHistory], rules: Qua
     if history.symbol == VOLATILITY_INDEX:
         return suspects
     suspects |= np.abs(np.nan_to_num(history.total_return)) > _level_move(rules)
+    suspects |= split_suspects(history, rules)
     for row in np.flatnonzero(history.split != 1):
         suspects[row : row + rules.split_window + 1] = True
     rows, stated, adjusted = shares_on_ex_dates(history)
     gross = (stated > rules.source_deviation) | (np.abs(np.nan_to_num(adjusted - stated)) > rules.source_deviation)
     suspects[rows[gross]] = True
+    suspects |= np.abs(unstated_shares(history, rules)) > rules.source_deviation
     return suspects
 
 
@@ -197,9 +264,25 @@ def _errors_of_last(history: PriceHistory, others: Sequence[SourceHistory], rule
         splits = split_findings(history, rules)
         explained = confirmed | split_rows(history, splits)
         found += splits + dividend_findings(history, rules)
-        found += unit_findings(history, rules, explained) or _far_off(history, rules, explained)
+        ratio = suspected_ratio(history, rules)
+        if ratio is not None and witnessed(history, others, ratio, rules) is not True:
+            # The split's trace in the adjusted close is no dividend.
+            found = [finding for finding in found if finding.rule not in DOUBTFUL_DIVIDEND]
+            found.append(suspicion(history, ratio, rules))
+        else:
+            found += unit_findings(history, rules, explained) or _far_off(history, rules, explained)
     last = day.item()
-    return [finding for finding in found if finding.session == last and finding.severity is Severity.ERROR]
+    errors = [finding for finding in found if finding.session == last and finding.severity is Severity.ERROR]
+    if any(finding.rule == "dividend_not_stated" for finding in errors) and not _follows(history):
+        # Across a bar that was kept out, the adjusted close takes off what that bar paid.
+        errors = [finding for finding in errors if finding.rule != "dividend_not_stated"]
+    return errors
+
+
+def _follows(history: PriceHistory) -> bool:
+    """Whether the last row is of the session after the row before it."""
+    before, last = (day.item() for day in history.days[-2:])
+    return len(exchange_sessions().between(before, last)) <= 2
 
 
 def _far_off(history: PriceHistory, rules: QualityRules, explained: BoolArray) -> list[Finding]:

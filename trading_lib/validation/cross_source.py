@@ -29,11 +29,14 @@ class SourceHistory:
     ----------
     own_level
         Whether its plain closes are known to be free of dividend adjustment, so that their level means something.
+    knows_splits
+        Whether its prices are adjusted for splits, so that a leap in them is none.
     """
 
     dataset: str
     history: PriceHistory
     own_level: bool = False
+    knows_splits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +219,75 @@ def _once(findings: list[Finding]) -> list[Finding]:
     return list(best.values())
 
 
+def truncated_sessions(sources: Sequence[Sequence[SourceHistory]], rules: QualityRules) -> list[Finding]:
+    """Find sessions that end early in a whole data set: most of its symbols trade too little and close elsewhere.
+
+    Parameters
+    ----------
+    sources
+        Per symbol its histories, first the one that is traded on.
+
+    Returns
+    -------
+    One WARNING for each symbol that can be compared in such a session. A symbol alone may stay below what
+    `compare_sources` asks for; that most of them do on one day is no accident.
+    """
+    if len(sources) < rules.cross_section_peers:
+        return []
+    days: list[DateArray] = []
+    weak: list[BoolArray] = []
+    keys: list[tuple[str, str, str]] = []
+    for testimonies in sources:
+        aligned = _align(testimonies)
+        for other in range(1, len(testimonies)):
+            for suspect, witness in ((0, other), (other, 0)):
+                share = _usual_share(aligned, suspect, witness, rules)
+                if share is None:
+                    continue
+                apart = np.abs(_deviation(aligned, min(suspect, witness), max(suspect, witness)))
+                known = np.isfinite(share) & np.isfinite(apart)
+                early = (share < rules.truncated_volume_share) & (apart > rules.partial_deviation)
+                days.append(aligned.days[known])
+                weak.append(early[known])
+                keys.append((testimonies[suspect].dataset, testimonies[witness].dataset, testimonies[0].history.symbol))
+    found = []
+    for pair in sorted({key[:2] for key in keys}):
+        places = [place for place, key in enumerate(keys) if key[:2] == pair]
+        if len(places) < rules.cross_section_peers:
+            continue
+        all_days = np.concatenate([days[place] for place in places])
+        all_weak = np.concatenate([weak[place] for place in places])
+        sessions, index = np.unique(all_days, return_inverse=True)
+        count, low = np.bincount(index), np.bincount(index, weights=all_weak)
+        for day in np.flatnonzero((count >= rules.cross_section_peers) & (low * 2 > count)):
+            session = sessions[day].item()
+            words = f"a truncated session in {pair[0]}: {int(low[day])} of {int(count[day])} symbols trade less than"
+            words += f" usual beside {pair[1]} and close elsewhere"
+            found += [
+                Finding(
+                    keys[place][2],
+                    session,
+                    "partial_session",
+                    Severity.WARNING,
+                    float(low[day] / count[day]),
+                    f"{keys[place][2]} {session}: {words}",
+                    pair[0],
+                )
+                for place in places
+                if sessions[day] in days[place]
+            ]
+    return found
+
+
+def _usual_share(aligned: _Aligned, suspect: int, witness: int, rules: QualityRules) -> FloatArray | None:
+    """Volume of one source in units of its usual share of another's; None with too few common days."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(aligned.volume[witness] > 0, aligned.volume[suspect] / aligned.volume[witness], np.nan)
+    known = np.isfinite(share)
+    usual = float(np.median(share[known])) if int(known.sum()) >= rules.level_overlap else 0.0
+    return share / usual if usual > 0 else None
+
+
 def _levels(
     testimonies: Sequence[SourceHistory], aligned: _Aligned, one: int, other: int, rules: QualityRules
 ) -> list[Finding]:
@@ -253,23 +325,19 @@ def _levels(
 def _partial(
     testimonies: Sequence[SourceHistory], aligned: _Aligned, suspect: int, witness: int, rules: QualityRules
 ) -> list[Finding]:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(aligned.volume[witness] > 0, aligned.volume[suspect] / aligned.volume[witness], np.nan)
+    share = _usual_share(aligned, suspect, witness, rules)
+    if share is None:
+        return []
     known = np.isfinite(share)
-    if int(known.sum()) < rules.level_overlap:
-        return []
-    usual = float(np.median(share[known]))
-    if usual <= 0:
-        return []
     # The share of a thin venue wanders by itself; only what leaves its ordinary range says something about a day.
-    ordinary = robust_scale(np.log(np.maximum(share[known], usual * 1e-6)))
-    least = usual * min(rules.partial_volume_share, float(np.exp(-rules.partial_scales * ordinary)))
+    ordinary = robust_scale(np.log(np.maximum(share[known], 1e-6)))
+    least = min(rules.partial_volume_share, float(np.exp(-rules.partial_scales * ordinary)))
     off = np.abs(_deviation(aligned, min(suspect, witness), max(suspect, witness))) > rules.partial_deviation
     found = []
     for row in np.flatnonzero(known & (share < least) & off):
         session, symbol = aligned.days[row].item(), testimonies[suspect].history.symbol
         words = (
-            f"a partial session in {testimonies[suspect].dataset}: {share[row] / usual:.0%} of its usual share of the"
+            f"a partial session in {testimonies[suspect].dataset}: {share[row]:.0%} of its usual share of the"
             f" volume in {testimonies[witness].dataset}, and another close"
         )
         found.append(
@@ -278,7 +346,7 @@ def _partial(
                 session,
                 "partial_session",
                 Severity.WARNING,
-                float(share[row] / usual),
+                float(share[row]),
                 f"{symbol} {session}: {words}",
                 testimonies[suspect].dataset,
             )

@@ -19,13 +19,14 @@ from trading_lib.validation.report import Finding, Severity
 from trading_lib.validation.rules import QualityRules
 
 UNIT = 100.0
+CENT = 0.01
 
 
 def dividend_findings(history: PriceHistory, rules: QualityRules) -> list[Finding]:
     """Apply every rule about dividends; what moves a day's return by more than sources may differ is an error."""
     if len(history) < 2:
         return []
-    found = [*_adjustment(history, rules), *_repeated(history, rules)]
+    found = [*_adjustment(history, rules), *_repeated(history, rules), *_not_stated(history, rules)]
     if not history.intraday:
         found += [*_without_drop(history, rules), *_jointly_off_scale(history, rules)]
     return found
@@ -72,6 +73,32 @@ def _adjustment(history: PriceHistory, rules: QualityRules) -> list[Finding]:
         if abs(adjusted - stated) > slack:
             severity = _severity(abs(adjusted - stated), rules)
             found.append(_mismatch(history, row, stated, adjusted, slack, severity))
+    return found
+
+
+def unstated_shares(history: PriceHistory, rules: QualityRules) -> FloatArray:
+    """Share of the price that the adjusted close takes off where the source states that nothing was paid, else 0.
+
+    Shape (n,). Steps that rounding of an adjusted close to cents explains are none, and so are rows with a split.
+    """
+    result = np.zeros(len(history))
+    if history.several_days or history.intraday or len(history) < 2:
+        return result
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = 1.0 - history.factor[:-1] / history.factor[1:]
+        slack = np.maximum(rules.dividend_share_floor, CENT / np.minimum(history.adj_close[1:], history.adj_close[:-1]))
+        quiet = (history.dividend[1:] == 0) & (history.split[1:] == 1) & (np.abs(share) > slack)
+    result[1:] = np.where(quiet, share, 0.0)
+    return result
+
+
+def _not_stated(history: PriceHistory, rules: QualityRules) -> list[Finding]:
+    shares = unstated_shares(history, rules)
+    found = []
+    for row in map(int, np.flatnonzero(shares)):
+        words = f"no dividend is stated, but the adjusted close takes {shares[row]:.2%} off the price before it"
+        severity = _severity(abs(float(shares[row])), rules)
+        found.append(_finding(history, row, "dividend_not_stated", float(shares[row]), words, severity))
     return found
 
 

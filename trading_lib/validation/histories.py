@@ -27,8 +27,8 @@ class PriceHistory:
     ----------
     times
         datetime64[us]; midnight of the exchange date for daily bars.
-    close, adj_close, volume
-        As stated; ``adj_close`` and ``volume`` are NaN where unknown.
+    open, high, low, close, adj_close, volume
+        As stated; all but ``close`` are NaN where unknown.
     dividend, split, capital_gain
         As the vendor states them, before any reasoning: cash per share, new shares per old one (1: none), cash.
         ``dividend`` is NaN where the vendor has no such column. What falls on a row without a price counts on the
@@ -37,6 +37,9 @@ class PriceHistory:
 
     symbol: str
     times: DateArray
+    open: FloatArray
+    high: FloatArray
+    low: FloatArray
     close: FloatArray
     adj_close: FloatArray
     volume: FloatArray
@@ -52,6 +55,9 @@ class PriceHistory:
         return PriceHistory(
             symbol=self.symbol,
             times=self.times[rows],
+            open=self.open[rows],
+            high=self.high[rows],
+            low=self.low[rows],
             close=self.close[rows],
             adj_close=self.adj_close[rows],
             volume=self.volume[rows],
@@ -150,14 +156,15 @@ def split_histories(frame: pd.DataFrame) -> Iterator[PriceHistory]:
     """One `PriceHistory` per symbol of a frame sorted by symbol and date.
 
     Columns symbol, date (a time of day is kept), close, adj_close, volume, dividend, split and optionally
-    capital_gain. Rows whose close is missing, infinite or not positive, and repeated rows, are left out.
+    open, high, low and capital_gain. Rows whose close is missing, infinite or not positive, and repeated rows, are
+    left out.
     """
     if frame.empty:
         return
     symbols = frame["symbol"].to_numpy(dtype=object)
     starts = np.flatnonzero(np.r_[True, symbols[1:] != symbols[:-1]])
     times = frame["date"].to_numpy().astype("datetime64[us]")
-    names = ("close", "adj_close", "volume", "dividend", "split", "capital_gain")
+    names = ("open", "high", "low", "close", "adj_close", "volume", "dividend", "split", "capital_gain")
     numbers = {
         name: frame[name].to_numpy(dtype=np.float64) if name in frame else np.full(len(frame), np.nan) for name in names
     }
@@ -173,6 +180,9 @@ def _history(symbol: str, times: DateArray, columns: dict[str, FloatArray]) -> P
     return PriceHistory(
         symbol=symbol,
         times=times[usable],
+        open=columns["open"][usable],
+        high=columns["high"][usable],
+        low=columns["low"][usable],
         close=columns["close"][usable],
         adj_close=columns["adj_close"][usable],
         volume=columns["volume"][usable],

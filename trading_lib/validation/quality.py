@@ -14,10 +14,12 @@ import numpy as np
 import pandas as pd
 
 from trading_lib.domain.instruments import TradingCalendar, Universe
+from trading_lib.domain.price_rulings import PriceRuling
 from trading_lib.domain.prices import VOLATILITY_INDEX, Bars, BoolArray
+from trading_lib.validation.adjusted_prices import adjusted_price_findings
 from trading_lib.validation.arrivals import judge_arrivals
 from trading_lib.validation.coverage import coverage_findings, expected_days, stale_findings, stray_bars
-from trading_lib.validation.cross_source import SourceHistory, compare_sources, confirmed_moves
+from trading_lib.validation.cross_source import SourceHistory, compare_sources, confirmed_moves, truncated_sessions
 from trading_lib.validation.dividends import dividend_findings
 from trading_lib.validation.histories import PriceHistory, split_histories
 from trading_lib.validation.known_history import KnownHistory, joined
@@ -25,8 +27,10 @@ from trading_lib.validation.price_path import tick_findings, unit_findings
 from trading_lib.validation.quality_report import DataQualityReport, SymbolQuality, ordered, rule_counts, worst_of
 from trading_lib.validation.report import Finding, Severity, ValidationReport
 from trading_lib.validation.rules import QualityRules
+from trading_lib.validation.rulings import Rulings, rulings_by_symbol, with_rulings
 from trading_lib.validation.splits import split_findings, split_rows
 from trading_lib.validation.structural import calendar_of, validate_bars
+from trading_lib.validation.witnesses import adjusted_symbols, unstated_split_findings
 
 # These speak about a history as a whole: its actions, its unit and its path, not the order of one bar's prices.
 ABOUT_HISTORIES = frozenset(
@@ -39,7 +43,10 @@ ABOUT_HISTORIES = frozenset(
         "dividend_scale",
         "dividend_without_drop",
         "price_scale",
+        "dividends_already_in_price",
+        "dividend_not_stated",
         "split_not_reconciled",
+        "unstated_split",
     }
 )
 
@@ -73,31 +80,46 @@ class PriceDataset:
     traded: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Judged:
     dataset: PriceDataset
     report: ValidationReport
     histories: Mapping[str, PriceHistory]
+    decided: Masks
 
 
 def assess_prices(
-    datasets: Sequence[PriceDataset], universe: Universe, as_of: datetime, rules: QualityRules | None = None
+    datasets: Sequence[PriceDataset],
+    universe: Universe,
+    as_of: datetime,
+    rules: QualityRules | None = None,
+    rulings: Sequence[PriceRuling] = (),
 ) -> DataQualityReport:
     """Judge data sets, the one that is traded on first; symbols outside the universe are judged without a calendar.
 
+    ``rulings`` say what was decided about suspected splits.
+
     The report's order and content do not depend on anything but the arguments.
     """
-    limits = rules or QualityRules()
-    judged = [_judge_bars(dataset, universe, as_of) for dataset in datasets]
+    limits, ruled = rules or QualityRules(), rulings_by_symbol(rulings)
+    judged = [_judge_bars(dataset, universe, as_of, ruled) for dataset in datasets]
     sources = _by_symbol(judged)
     confirmed = _confirmed_by_others(sources, limits)
     findings: list[Finding] = []
     for index, item in enumerate(judged):
-        found = _history_findings(item, index, universe, limits, confirmed)
+        others = {
+            symbol: [testimony for place, testimony in testimonies if place != index]
+            for symbol, testimonies in sources.items()
+        }
+        found = _history_findings(item, index, universe, limits, confirmed, others)
         findings += [replace(finding, dataset=item.dataset.name) for finding in found]
     findings += _stale_in_all([item for item in judged if item.dataset.traded], universe, limits)
+    findings += _adjusted_prices(judged, limits)
     for testimonies in sources.values():
         findings += compare_sources([testimony for _, testimony in testimonies], limits)
+    named = {(f.dataset, f.symbol, f.session) for f in findings if f.rule == "partial_session"}
+    together = truncated_sessions([[t for _, t in testimonies] for testimonies in sources.values()], limits)
+    findings += [f for f in together if (f.dataset, f.symbol, f.session) not in named]
     return DataQualityReport(_symbols(judged, findings, universe, limits), ordered(findings))
 
 
@@ -108,6 +130,7 @@ def validate_history(
     cross_checks: Sequence[Bars] = (),
     known: KnownHistory | None = None,
     rules: QualityRules | None = None,
+    rulings: Sequence[PriceRuling] = (),
 ) -> ValidationReport:
     """Judge what came in: `judge_arrivals`, and every other rule as an alert. What ingestion calls.
 
@@ -125,7 +148,7 @@ def validate_history(
     bar that somebody has decided on.
     """
     before = known or KnownHistory()
-    report = judge_arrivals(bars, universe, as_of, cross_checks, before, rules)
+    report = judge_arrivals(bars, universe, as_of, cross_checks, before, rules, rulings)
     if not len(bars):
         return report
     primary = _source_of(bars, "bars")
@@ -137,7 +160,7 @@ def validate_history(
     certain = {(f.symbol, f.session, f.rule) for f in report.errors}
     alerts = [
         replace(finding, severity=Severity.WARNING, dataset="")
-        for finding in assess_prices(named, universe, as_of, rules).findings
+        for finding in assess_prices(named, universe, as_of, rules, rulings).findings
         if finding.dataset == primary
         and (finding.symbol, finding.session, finding.rule) not in certain
         and finding.session >= first.get(finding.symbol, date.max)
@@ -150,18 +173,26 @@ def _source_of(bars: Bars, otherwise: str) -> str:
     return ", ".join(map(str, names)) or otherwise
 
 
-def _judge_bars(dataset: PriceDataset, universe: Universe, as_of: datetime) -> _Judged:
+def _judge_bars(dataset: PriceDataset, universe: Universe, as_of: datetime, rulings: Rulings) -> _Judged:
     report = validate_bars(dataset.bars, universe, as_of, foreign=True)
-    histories = {history.symbol: history for history in split_histories(dataset.stated) if len(history)}
-    return _Judged(dataset, report, histories)
+    ruled = {
+        history.symbol: with_rulings(history, rulings.get(history.symbol, ()))
+        for history in split_histories(dataset.stated)
+        if len(history)
+    }
+    histories = {symbol: item.history for symbol, item in ruled.items()}
+    decided = {symbol: item.decided for symbol, item in ruled.items() if item.decided.any()}
+    return _Judged(dataset, report, histories, decided)
 
 
 def _by_symbol(judged: Sequence[_Judged]) -> dict[str, list[tuple[int, SourceHistory]]]:
     sources: dict[str, list[tuple[int, SourceHistory]]] = {}
     for index, item in enumerate(judged):
+        adjusted = adjusted_symbols(item.dataset.bars.frame)
         for symbol, history in item.histories.items():
             if not history.intraday:
-                testimony = SourceHistory(item.dataset.name, history, item.dataset.own_level)
+                known = symbol in adjusted
+                testimony = SourceHistory(item.dataset.name, history, item.dataset.own_level, knows_splits=known)
                 sources.setdefault(symbol, []).append((index, testimony))
     return sources
 
@@ -183,13 +214,16 @@ def _history_findings(
     universe: Universe,
     rules: QualityRules,
     confirmed: Mapping[tuple[int, str], BoolArray],
+    others: Mapping[str, Sequence[SourceHistory]],
 ) -> list[Finding]:
     market = _market_moves(item.histories, rules)
     calendars = {symbol: calendar_of(symbol, universe, foreign=True) for symbol in item.histories}
     found: list[Finding] = []
     event_days: dict[str, set[object]] = {}
     for symbol, history in item.histories.items():
-        known = confirmed.get((index, symbol), np.zeros(len(history), dtype=bool))
+        nothing = np.zeros(len(history), dtype=bool)
+        decided = item.decided.get(symbol, nothing)
+        known = confirmed.get((index, symbol), nothing) | decided
         event_days[symbol] = set(history.days[known].tolist())
         calendar = calendars[symbol]
         if calendar is not None:
@@ -197,8 +231,14 @@ def _history_findings(
         if symbol == VOLATILITY_INDEX:  # an index pays nothing, splits never, and really doubles within a day
             continue
         splits = split_findings(history, rules)
-        explained = known | split_rows(history, splits)
-        found += dividend_findings(history, rules) + splits
+        unstated = unstated_split_findings(history, others.get(symbol, ()), decided, rules)
+        suspected = split_rows(history, unstated)
+        explained = known | split_rows(history, splits) | suspected
+        event_days[symbol] |= set(history.days[suspected].tolist())
+        of_dividends = dividend_findings(history, rules)
+        days = {finding.session for finding in unstated}
+        # The split's trace in the adjusted close is no dividend.
+        found += [finding for finding in of_dividends if finding.session not in days] + splits + unstated
         found += unit_findings(history, rules, explained)
         found += tick_findings(history, rules, explained | market[symbol])
     if not item.dataset.traded:
@@ -217,6 +257,25 @@ def _stale_in_all(traded: Sequence[_Judged], universe: Universe, rules: QualityR
     calendars = {symbol: calendar_of(symbol, universe, foreign=True) for symbol in newest}
     found = stale_findings({symbol: history for symbol, (history, _) in newest.items()}, calendars, rules)
     return [replace(finding, dataset=newest[finding.symbol][1]) for finding in found]
+
+
+def _adjusted_prices(judged: Sequence[_Judged], rules: QualityRules) -> list[Finding]:
+    """Judge each data set as one export, and data sets of one symbol each, the files of one export, together."""
+    alone = [item for item in judged if len(item.histories) == 1]
+    exports = [[item] for item in judged if len(item.histories) > 1]
+    first: dict[str, _Judged] = {}
+    for item in alone:
+        first.setdefault(next(iter(item.histories)), item)
+    exports += [list(first.values()), *([item] for item in alone if item not in first.values())]
+    found = []
+    for items in exports:
+        owner = {symbol: item for item in items for symbol in item.histories}
+        histories = {symbol: item.histories[symbol] for symbol, item in owner.items()}
+        found += [
+            replace(finding, dataset=owner[finding.symbol].dataset.name)
+            for finding in adjusted_price_findings(histories, rules)
+        ]
+    return found
 
 
 def _market_moves(histories: Mapping[str, PriceHistory], rules: QualityRules) -> Masks:

@@ -52,7 +52,7 @@ class ValidationReport:
     accepted
         Bars without an ERROR finding, warnings included.
     quarantined
-        Bars with at least one ERROR finding: kept, never traded on.
+        Bars with at least one ERROR finding, and those that are left out with a WARNING: kept, never traded on.
     findings
         Ordered by symbol, session and rule.
     """

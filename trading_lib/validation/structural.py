@@ -39,13 +39,17 @@ class StructuralRules:
 
 @dataclass(frozen=True, slots=True)
 class _Breach:
-    """One rule over all bars: where it is broken, the offending numbers and the words for a finding."""
+    """One rule over all bars: where it is broken, the offending numbers and the words for a finding.
+
+    ``drops`` marks a WARNING whose bar is left out all the same, because nothing is lost with it.
+    """
 
     rule: str
     severity: Severity
     broken: BoolArray
     value: FloatArray
     words: str
+    drops: bool = False
 
 
 def validate_bars(
@@ -72,27 +76,31 @@ def validate_bars(
     A price jump is a WARNING: one source alone cannot tell a bad tick from a bad day. It is measured on the total
     return (splits and dividends included) between consecutive accepted bars, and not at all for ^VIX, whose close
     has really doubled within a day. A NaN volume means "unknown" and passes; every copy of a (symbol, date) that
-    disagrees with its twin is quarantined, since nothing says which one is right.
+    disagrees with its twin is quarantined, since nothing says which one is right. Two kinds of rows are left out with
+    a WARNING, for nobody needs them: a bar repeated word for word, and a row of ^VIX on a holiday, which vendors fill
+    with nothing or with the value of the day before.
     """
     limits = rules or StructuralRules()
     frame = bars.frame
     moment = require_aware(as_of, "as_of")
+    off_session = _off_session(frame, universe, foreign)
+    index_on_holiday = off_session.broken & (frame["symbol"] == VOLATILITY_INDEX).to_numpy(dtype=bool)
     breaches = [
         *_price_breaches(frame, limits),
         _negative_volume(frame),
-        _duplicates(frame),
-        _off_session(frame, universe, foreign),
+        *_duplicates(frame),
+        off_session,
         _future(frame, moment),
     ]
     rejected = np.zeros(len(frame), dtype=bool)
     for breach in breaches:
-        if breach.severity is Severity.ERROR:
+        if breach.severity is Severity.ERROR or breach.drops:
             rejected |= breach.broken
     breaches.append(_price_jumps(frame, rejected, limits))
     return ValidationReport(
         accepted=bars if not rejected.any() else Bars(frame[~rejected].reset_index(drop=True)),
         quarantined=Bars(frame[rejected].reset_index(drop=True)),
-        findings=_findings(frame, breaches),
+        findings=_findings(frame, breaches, index_on_holiday),
     )
 
 
@@ -129,14 +137,18 @@ def _negative_volume(frame: pd.DataFrame) -> _Breach:
     return _Breach("negative_volume", Severity.ERROR, broken, volume, "has the volume {value:g}")
 
 
-def _duplicates(frame: pd.DataFrame) -> _Breach:
+def _duplicates(frame: pd.DataFrame) -> list[_Breach]:
     key = ["symbol", "date"]
     # A bar repeated word for word loses nothing: its first copy stays. Copies that differ all go.
     repeated = frame.duplicated([*key, *PRICES, "volume"], keep="first").to_numpy(dtype=bool)
-    broken = repeated.copy()
-    broken[~repeated] = frame[~repeated].duplicated(key, keep=False).to_numpy(dtype=bool)
+    differing = np.zeros(len(frame), dtype=bool)
+    differing[~repeated] = frame[~repeated].duplicated(key, keep=False).to_numpy(dtype=bool)
     missing = np.full(len(frame), np.nan)
-    return _Breach("duplicate_bar", Severity.ERROR, broken, missing, "is there more than once")
+    rule, again = "duplicate_bar", "is there again, word for word; the repetition is left out"
+    return [
+        _Breach(rule, Severity.ERROR, differing, missing, "is there more than once, with different numbers"),
+        _Breach(rule, Severity.WARNING, repeated, missing, again, drops=True),
+    ]
 
 
 def _off_session(frame: pd.DataFrame, universe: Universe, foreign: bool) -> _Breach:
@@ -184,7 +196,7 @@ def _price_jumps(frame: pd.DataFrame, rejected: BoolArray, limits: StructuralRul
     return _Breach("price_jump", Severity.WARNING, broken, change, words)
 
 
-def _findings(frame: pd.DataFrame, breaches: list[_Breach]) -> tuple[Finding, ...]:
+def _findings(frame: pd.DataFrame, breaches: list[_Breach], excused: BoolArray) -> tuple[Finding, ...]:
     found = []
     for breach in breaches:
         for row in np.flatnonzero(breach.broken):
@@ -193,5 +205,6 @@ def _findings(frame: pd.DataFrame, breaches: list[_Breach]) -> tuple[Finding, ..
             number = float(breach.value[row])
             value = number if np.isfinite(number) else None
             message = f"{symbol} {session}: the bar {breach.words.format(value=number)}"
-            found.append(Finding(symbol, session, breach.rule, breach.severity, value, message))
+            severity = Severity.WARNING if excused[row] else breach.severity
+            found.append(Finding(symbol, session, breach.rule, severity, value, message))
     return tuple(sorted(found, key=lambda finding: (finding.symbol, finding.session, finding.rule)))

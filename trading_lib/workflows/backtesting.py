@@ -25,11 +25,12 @@ from trading_lib.orders.pre_trade import refusal_kind
 from trading_lib.performance.analysis import Analysis, analyse
 from trading_lib.performance.report import report_analysis, report_sharpe
 from trading_lib.performance.run_record import RunRecord
-from trading_lib.workflows.market import Market, market_from_source
+from trading_lib.workflows.market import LoadedSource, Market, market_from_source
 from trading_lib.workflows.old_prices import report_of
 from trading_lib.workflows.pictures import SHEET_FILE, pictures, sheet
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.source_choice import offline_source, source_kind
+from trading_lib.workflows.suspected_splits import Doubted, doubted_position, standing_doubts
 from trading_lib.workflows.trials import trials_behind
 
 Report = dict[str, Any]
@@ -67,6 +68,7 @@ def backtest(
     run = backtest_market(settings, loaded.market, first, last, observe)
     run.report["notes"] += list(loaded.answer.notes)
     run.report["quarantined_bars"] = len(loaded.validation.quarantined)
+    run.report["suspected_splits"] = _suspected_splits(run.result, loaded)
     run.report["elapsed_seconds"] = round(time.perf_counter() - started, 4)
     return run
 
@@ -100,6 +102,19 @@ def backtest_market(
         "elapsed_seconds": round(time.perf_counter() - started, 4),
     }
     return BacktestRun(result, analysis, report)
+
+
+def _suspected_splits(result: BacktestResult, loaded: LoadedSource) -> list[Doubted]:
+    """Describe the positions at the end of the run that a suspected split leaves open."""
+    panel, last = loaded.market.panel, result.sessions[-1]
+    row = int(np.searchsorted(panel.sessions, last))
+    found = []
+    for symbol, since, ratio, close in standing_doubts(loaded.validation, last.item()):
+        if symbol in panel.symbols:
+            at = panel.symbols.index(symbol)
+            held, price = float(result.quantity[-1, at]), float(panel.close[row, at])
+            found.append(doubted_position(symbol, since, ratio, close, held, price))
+    return found
 
 
 def backtest_input(settings: Settings, market: Market, book: str = "backtest") -> BacktestInput:

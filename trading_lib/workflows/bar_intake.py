@@ -11,6 +11,7 @@ import pandas as pd
 
 from trading_lib.adapters.stores.market_store import MarketStore
 from trading_lib.adapters.stores.revisions import UpsertCounts
+from trading_lib.adapters.stores.ruling_store import RulingStore
 from trading_lib.domain.prices import Bars
 from trading_lib.market_data.chain import CHAIN, SourceChain
 from trading_lib.market_data.source import MarketDataSource, SourceAnswer
@@ -19,6 +20,7 @@ from trading_lib.validation.known_history import KnownHistory
 from trading_lib.validation.quality import validate_history
 from trading_lib.validation.report import Finding, Severity, ValidationReport
 from trading_lib.workflows.cross_checks import cross_checks
+from trading_lib.workflows.price_checks import refuse_adjusted_prices, rulings_of
 from trading_lib.workflows.settings import Settings
 
 # Calendar days that hold the sessions a verdict rests on, a long closure included.
@@ -61,24 +63,54 @@ def take_in_bars(
     earlier run is news of this moment, whatever day it is about: decisions since then were made without it.
     """
     answer = source.bars(symbols, first, last, now)
+    refuse_adjusted_prices(source, answer.bars)
     intake = Intake(answer)
-    universe = settings.configuration.universe
-    opinions = cross_checks(source, symbols, first - CONTEXT, last, now)
-    known = _known_history(store, source.name, symbols, first, last, now)
-    bars, tried = answer.bars, set[tuple[str, str]]()
+    universe, names = settings.configuration.universe, store.sources_of(source.name)
+    decisions = RulingStore(store.engine)
+    rulings = (*rulings_of(source), *decisions.rulings(names))
+    # What a suspected split keeps out is judged again: a statement of a source or a decision may have come since.
+    waiting = _undelivered(decisions.doubted_bars(names, symbols, last), answer.bars)
+    start = min([first, *waiting.frame["date"].dt.date])
+    opinions = cross_checks(source, symbols, start - CONTEXT, last, now)
+    known = _known_history(store, source.name, symbols, start, last, now)
+    bars, tried = _both(answer.bars, waiting), set[tuple[str, str]]()
     while True:
-        report = validate_history(bars, universe, now, opinions, known)
+        report = validate_history(bars, universe, now, opinions, known, rulings=rulings)
         others = _replacements(source, report, bars, tried, now)
         _save_findings(store, source.name, bars, report, now, errors_only=bool(len(others)))
-        intake.quarantined += len(report.quarantined)
+        intake.quarantined += int((~_in(report.quarantined.frame, waiting.frame)).sum())
         if not len(others):
             break
         _enter_replacements(intake, others)
         bars = _without(bars, report.quarantined, others)
     _leave_out_refused(intake, report)
-    accepted = _known_from_now(report.accepted, store.quarantined_days(source.name, first, last, now), now)
+    accepted = _known_from_now(report.accepted, store.quarantined_days(source.name, start, last, now), now)
     intake.counts = store.upsert_bars(accepted, now)
     return intake
+
+
+def judge_again(store: MarketStore, source: str, symbol: str, settings: Settings, now: datetime) -> UpsertCounts:
+    """Judge the bars of ``symbol`` that a suspected split keeps out, with what has been decided; asks no source."""
+    decisions, names = RulingStore(store.engine), store.sources_of(source)
+    bars = decisions.doubted_bars(names, [symbol], date.max)
+    if not len(bars):
+        return UpsertCounts(0, 0, 0)
+    days = bars.frame["date"].dt.date
+    known = _known_history(store, source, [symbol], days.min(), days.max(), now)
+    universe = settings.configuration.universe
+    report = validate_history(bars, universe, now, (), known, rulings=decisions.rulings(names))
+    _save_findings(store, source, bars, report, now, errors_only=False)
+    earlier = store.quarantined_days(source, days.min(), days.max(), now)
+    return store.upsert_bars(_known_from_now(report.accepted, earlier, now), now)
+
+
+def _undelivered(waiting: Bars, delivered: Bars) -> Bars:
+    frame = waiting.frame
+    return Bars(frame[~_in(frame, delivered.frame)].reset_index(drop=True)) if len(waiting) else waiting
+
+
+def _both(one: Bars, other: Bars) -> Bars:
+    return Bars.from_frame(pd.concat([one.frame, other.frame], ignore_index=True)) if len(other) else one
 
 
 def _known_history(

@@ -25,7 +25,9 @@ from trading_lib.market_data.panel import assemble_panel
 from trading_lib.market_data.source import FundingSource, MarketDataSource, ProceedsSource, SourceAnswer
 from trading_lib.validation.arrivals import judge_arrivals
 from trading_lib.validation.report import ValidationReport
+from trading_lib.validation.unstated_splits import RULE as SUSPECTED
 from trading_lib.workflows.cross_checks import cross_checks
+from trading_lib.workflows.price_checks import refuse_adjusted_prices, rulings_of
 
 if TYPE_CHECKING:
     from trading_lib.adapters.stores.market_store import MarketStore
@@ -106,10 +108,11 @@ def market_from_source(
     """Read everything a source has up to ``last``, set bad bars aside as ingestion would, and build the market."""
     symbols = [*universe.symbols, VOLATILITY_INDEX]
     answer = source.bars(symbols, FIRST_SESSION, last, as_of)
+    refuse_adjusted_prices(source, answer.bars)
     opinions = cross_checks(source, symbols, FIRST_SESSION, last, as_of)
-    validation = judge_arrivals(answer.bars, universe, as_of, opinions)
+    validation = judge_arrivals(answer.bars, universe, as_of, opinions, rulings=rulings_of(source))
     macro = source.macro(FIRST_SESSION, last, as_of)
-    newest = _newest_session(validation.accepted, universe, calendar)
+    newest = _newest_session(_and_doubted(validation), universe, calendar)
     rates = funding_from_source(source, universe, last, as_of)
     market = build_market(validation.accepted, macro, universe, calendar, newest, rates)
     if isinstance(source, ProceedsSource):
@@ -127,6 +130,16 @@ def market_from_store(
     macro = store.read_macro(source, as_of)
     rates = funding_from_store(store, source, universe, as_of)
     return build_market(bars, macro, universe, calendar, session, rates)
+
+
+def _and_doubted(validation: ValidationReport) -> Bars:
+    """Add the bars a suspected split keeps out: their sessions took place, whatever the price is."""
+    doubted = {(finding.symbol, finding.session) for finding in validation.findings if finding.rule == SUSPECTED}
+    if not doubted:
+        return validation.accepted
+    bad = validation.quarantined.frame
+    rows = [key in doubted for key in zip(bad["symbol"], bad["date"].dt.date, strict=True)]
+    return Bars.from_frame(pd.concat([validation.accepted.frame, bad[rows]], ignore_index=True))
 
 
 def _newest_session(bars: Bars, universe: Universe, calendar: SessionCalendar) -> date | None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from trading_lib.adapters.quality.folder import FolderContent, read_folder
+from trading_lib.adapters.sources.rulings_file import read_rulings
 from trading_lib.domain.instruments import Universe
 from trading_lib.validation.quality import assess_prices
 from trading_lib.validation.quality_report import DataQualityReport, ordered
@@ -25,7 +26,7 @@ def validate_folder(
         When there is nothing in it that could be judged.
     """
     content = read_folder(folder, universe, now.date())
-    report = assess_prices(content.prices, universe, now, rules)
+    report = assess_prices(content.prices, universe, now, rules, read_rulings(folder))
     return replace(report, findings=ordered((*content.findings, *report.findings)), notes=tuple(content.notes))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from trading_lib.adapters.stores.book_store import BookStore
 from trading_lib.adapters.stores.order_store import OrderStore
+from trading_lib.adapters.stores.ruling_store import RulingStore
 from trading_lib.adapters.stores.state_store import StateStore
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.orders import Fill, Order, OrderStatus
@@ -16,7 +17,9 @@ from trading_lib.domain.portfolio import Portfolio
 from trading_lib.workflows.proceeds import closings_of
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.source_choice import SIMULATED
+from trading_lib.workflows.sources import market_store
 from trading_lib.workflows.stage_records import sleeves_from
+from trading_lib.workflows.suspected_splits import doubted_line, doubted_position
 
 Summary = dict[str, Any]
 
@@ -68,6 +71,7 @@ def session_summary(book: str, session: str, settings: Settings | None = None) -
         "positions": _positions(portfolio),
         "old_prices": decision.payload["orders"].get("old_prices", []),
         "closings": closings_of(state, book, day),
+        "suspected_splits": _suspected_splits(active, account.data_source, portfolio, day),
         "orders": [_order(order, status) for order, status in orders.orders(book, session=day)],
         "skipped": decision.payload["orders"]["skipped"],
         "latest_orders": _latest_orders(orders, book, day),
@@ -103,6 +107,20 @@ def _positions(portfolio: Portfolio) -> list[dict[str, Any]]:
         }
         for symbol, position in sorted(portfolio.positions.items())
     ]
+
+
+def _suspected_splits(settings: Settings, source: str, portfolio: Portfolio, day: date) -> list[dict[str, Any]]:
+    """Describe leaps that may be splits, each position's value both ways."""
+    names = market_store(settings, settings.engine()).sources_of(source)
+    found = []
+    for doubt in RulingStore(settings.engine()).doubts(day):
+        if doubt.source not in names:
+            continue
+        held = portfolio.positions.get(doubt.symbol)
+        quantity = float(held.quantity) if held else 0.0
+        mark = float(portfolio.marks[doubt.symbol]) if held else doubt.close
+        found.append(doubted_position(doubt.symbol, doubt.since, doubt.ratio, doubt.close, quantity, mark))
+    return found
 
 
 def _latest_orders(store: OrderStore, book: str, day: date) -> list[dict[str, Any]]:
@@ -164,6 +182,7 @@ def render(summary: Summary) -> str:
     ]
     lines += [f"Old price: {held['message']}" for held in summary["old_prices"]]
     lines += [f"Closed: {closing['message']}" for closing in summary["closings"]]
+    lines += [f"ALERT {doubted_line(item)}" for item in summary["suspected_splits"]]
     lines += [f"Risk: {reason}" for reason in summary["risk_events"]]
     return "\n".join(lines) + "\n"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -24,10 +24,12 @@ from trading_lib.adapters.sources.positioning_files import (
 from trading_lib.adapters.sources.positioning_windows import cot_window, funding_window
 from trading_lib.adapters.sources.price_files import REQUIRED, Misfit, PriceFile, read_price_file
 from trading_lib.adapters.sources.proceeds_file import read_proceeds
+from trading_lib.adapters.sources.rulings_file import read_rulings
 from trading_lib.adapters.sources.table_files import table_files
 from trading_lib.domain.errors import DataFileError, UnknownSymbolError
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.positioning import CotReports, FundingRates
+from trading_lib.domain.price_rulings import PriceRuling
 from trading_lib.domain.prices import Bars, MacroSeries
 from trading_lib.domain.proceeds import Proceeds
 from trading_lib.domain.sessions import require_aware
@@ -42,6 +44,7 @@ class _PriceFolder:
 
     bars: Bars
     notes: tuple[str, ...]
+    files: Mapping[str, Path]
 
 
 class FileSource:
@@ -107,6 +110,14 @@ class FileSource:
         """What the folder's symbols that ended brought, of `proceeds.yaml`."""
         return read_proceeds(self._folder, self._universe)
 
+    def rulings(self) -> tuple[PriceRuling, ...]:
+        """Decisions about suspected splits, from the folder's ``rulings.yaml``."""
+        return read_rulings(self._folder)
+
+    def price_file(self, symbol: str) -> Path | None:
+        """File with the prices of ``symbol``, None where the folder has none."""
+        return self._prices.files.get(symbol)
+
     @property
     def has_funding(self) -> bool:
         """Whether a file is listed as funding rates or, without a manifest, has their columns."""
@@ -164,7 +175,8 @@ class FileSource:
                 f"add rows for one of {', '.join(self._universe.symbols)}",
             )
         bars = stamp_bars(with_corporate_actions(rows), self._universe, self.name)
-        return _PriceFolder(bars, _notes(files, misfits))
+        origins = {str(symbol): file.path for file in files for symbol in file.rows["symbol"].unique()}
+        return _PriceFolder(bars, _notes(files, misfits), origins)
 
     @cached_property
     def _macro(self) -> MacroSeries:

@@ -151,6 +151,20 @@ validation_findings = Table(
     Index(None, "source", "session"),
 )
 
+# What was decided about suspected splits: split is null where the price really moved, source where it holds for all.
+price_rulings = Table(
+    "price_rulings",
+    metadata,
+    _key("symbol", Text),
+    _key("session", Date),
+    _instant("recorded_at", key=True),
+    Column("split", Double),
+    Column("source", Text),
+    _required("note", Text),
+    _required("recorded_by", Text),
+    _positive("split"),
+)
+
 factor_values = Table(
     "factor_values",
     metadata,

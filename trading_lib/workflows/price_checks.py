@@ -1,0 +1,44 @@
+"""What a folder's prices have to pass before anything is traded on them, and the decisions that lie beside them."""
+
+from __future__ import annotations
+
+from trading_lib.domain.errors import DataFileError
+from trading_lib.domain.price_rulings import PriceRuling
+from trading_lib.domain.prices import Bars
+from trading_lib.market_data.source import MarketDataSource, PriceFolder
+from trading_lib.validation.adjusted_prices import adjusted_price_findings
+from trading_lib.validation.histories import split_histories
+from trading_lib.validation.rules import QualityRules
+
+
+def rulings_of(source: MarketDataSource) -> tuple[PriceRuling, ...]:
+    """Decisions about suspected splits that lie in a folder; none of any other source."""
+    return source.rulings() if isinstance(source, PriceFolder) else ()
+
+
+def refuse_adjusted_prices(source: MarketDataSource, bars: Bars) -> None:
+    """Refuse a folder whose prices are adjusted for the dividends stated beside them.
+
+    A verdict on single bars cannot say it: it takes many ex-dates together, and then every bar is wrong.
+
+    Raises
+    ------
+    DataFileError
+        Names the symbols, their files and the remedy.
+    """
+    if not isinstance(source, PriceFolder) or not (bars.frame["dividend"] > 0).any():
+        return
+    histories = {history.symbol: history for history in split_histories(bars.frame) if len(history)}
+    found = adjusted_price_findings(histories, QualityRules())
+    if found:
+        symbols = ", ".join(f"{finding.symbol} ({_file_name(source, finding.symbol)})" for finding in found)
+        raise DataFileError(
+            f"prices of {symbols} do not fall on their ex-dates: they are adjusted for dividends already, and the"
+            " dividends stated beside them would count twice",
+            "export unadjusted prices (yfinance: auto_adjust=False) or leave the dividends out",
+        )
+
+
+def _file_name(source: PriceFolder, symbol: str) -> str:
+    path = source.price_file(symbol)
+    return str(path) if path else "file unknown"
