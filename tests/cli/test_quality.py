@@ -18,7 +18,9 @@ def fixture_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TRADING_HOME", str(tmp_path / "home"))
     # Nobody listens there: whatever needs the database fails.
     monkeypatch.setenv("TRADING_DATABASE_URL", "postgresql+psycopg2://nobody@127.0.0.1:1/trading")
-    return write_price_folder(tmp_path / "prices", date(2021, 1, 4), date(2022, 6, 30))
+    folder = write_price_folder(tmp_path / "prices", date(2021, 1, 4), date(2022, 6, 30))
+    (folder / "rates.csv").write_text("series,date,value\nDFF,2021-01-04,0.1\n")
+    return folder
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:

@@ -128,7 +128,7 @@ class FileSource:
         entries = self._manifest.role("cross_check") if self._manifest is not None else ()
         opinions = {}
         for entry in entries:
-            file = read_price_file(entry.path, self._universe, entry.where, entry.adjustment)
+            file = read_price_file(entry.path, self._universe, entry.where, entry.adjustment, without_dividends=True)
             if isinstance(file, Misfit):
                 raise DataFileError(
                     f"{file.path} cannot be compared with: it {file.reason}",
@@ -205,7 +205,9 @@ class FileSource:
             raise DataFileError(f"{manifest.path} lists no file under 'prices'", "add '- file: NAME' under prices")
         files = []
         for entry in entries:
-            file = read_price_file(entry.path, self._universe, entry.where, entry.adjustment)
+            file = read_price_file(
+                entry.path, self._universe, entry.where, entry.adjustment, without_dividends=entry.without_dividends
+            )
             if isinstance(file, Misfit):
                 raise DataFileError(
                     f"{file.path} cannot be a prices file: it {file.reason}",

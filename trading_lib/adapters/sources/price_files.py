@@ -11,12 +11,14 @@ import pandas as pd
 from trading_lib.adapters.sources.file_formats.price_rows import (
     REQUIRED,
     Misfit,
+    lacking_dividends,
     misfit,
     not_taken,
     read_price_rows,
     repeated_rows,
 )
 from trading_lib.adapters.sources.table_files import line_of
+from trading_lib.domain.errors import DataFileError
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.prices import VOLATILITY_INDEX
 
@@ -47,9 +49,20 @@ class PriceFile:
 
 
 def read_price_file(
-    path: Path, universe: Universe, where: Mapping[str, str] | None = None, adjustment: str | None = None
+    path: Path,
+    universe: Universe,
+    where: Mapping[str, str] | None = None,
+    adjustment: str | None = None,
+    *,
+    without_dividends: bool = False,
 ) -> PriceFile | Misfit:
-    """Read ``path``; a file that is no price file is a `Misfit`, one with unusable cells a `DataFileError`."""
+    """Read ``path``; a file that is no price file is a `Misfit`, one with unusable cells a `DataFileError`.
+
+    Parameters
+    ----------
+    without_dividends
+        Whether prices of a vendor that states no dividends are wanted all the same.
+    """
     refused = misfit(path, universe)
     if refused is not None:
         return refused
@@ -58,6 +71,11 @@ def read_price_file(
     rows = read.rows[belongs] if read.foreign else read.rows
     if "volume" not in read.stated and (rows["symbol"] != VOLATILITY_INDEX).any():
         return not_taken(path, universe, "lacks volume")
+    lacking = lacking_dividends(read, universe)
+    if lacking and not without_dividends:
+        raise DataFileError(
+            f"{path} {lacking}", "take prices with dividends, or list the file in dataset.yaml with dividends: none"
+        )
     rows = rows[["symbol", *REQUIRED, *OPTIONAL]]
     rows, dropped, differing = repeated_rows(rows)
     contradictions = _contradictions(path, differing)

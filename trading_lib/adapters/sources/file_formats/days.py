@@ -129,7 +129,7 @@ def _coin_stamp(clock: np.ndarray) -> BoolArray:
 
 
 def _exchange_stamp(clock: np.ndarray, zoned: bool, exchange: BoolArray) -> BoolArray:
-    """Find times a daily bar has: a date's midnight, the opening, the close; with a zone anything outside the session."""
+    """Find times that daily bars have: midnight, the opening, the close; with a zone anything outside the session."""
     early = clock == EARLY_CLOSE
     # A bar stamped at one o'clock is of a short session, so most others are stamped at four.
     short = early & (early[exchange].sum() * 2 < exchange.sum())

@@ -22,7 +22,7 @@ OTHER_FORMS = (
 
 
 def roles_of(path: Path) -> str:
-    """What a file that holds no bars is used for, "" when for nothing."""
+    """Say what a file that holds no bars is used for, "" when for nothing."""
     if not path.name.lower().endswith(SUFFIXES):
         return ""
     series = fred_series(path)
@@ -74,7 +74,7 @@ def unread_files(folder: Path) -> tuple[tuple[Path, str], ...]:
 
 
 def folder_notes(folder: Path, universe: Universe, present: Collection[str]) -> tuple[str, ...]:
-    """Notes on `unread_files`.
+    """Note `unread_files`.
 
     Raises
     ------

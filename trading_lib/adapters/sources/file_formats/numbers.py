@@ -65,7 +65,7 @@ def is_missing(texts: pd.Series) -> pd.Series:
 
 
 def ratio(text: str) -> float:
-    """A split such as "2:1", "3/2" or "4-for-1" as new shares per old one; NaN when it is none."""
+    """Read a split such as "2:1", "3/2" or "4-for-1" as new shares per old one; NaN when it is none."""
     found = _RATIO.fullmatch(text.strip())
     return float(found[1]) / float(found[2]) if found and float(found[2]) else float("nan")
 

@@ -18,10 +18,17 @@ from trading_lib.adapters.sources.file_formats.columns import telling, unused
 from trading_lib.adapters.sources.file_formats.days import Refusal, own_days
 from trading_lib.adapters.sources.file_formats.stamps import Stamps, read_stamps
 from trading_lib.adapters.sources.file_formats.symbols import NamedSymbol, SymbolNames
-from trading_lib.adapters.sources.file_formats.vendors import is_statement, vendor_of
-from trading_lib.adapters.sources.table_files import TableLayout, line_of, read_columns, stem_of, table_layout
+from trading_lib.adapters.sources.file_formats.vendors import YFINANCE_DOWNLOAD, Vendor, is_statement, vendor_of
+from trading_lib.adapters.sources.table_files import (
+    SUFFIXES,
+    TableLayout,
+    line_of,
+    read_columns,
+    stem_of,
+    table_layout,
+)
 from trading_lib.domain.errors import DataFileError
-from trading_lib.domain.instruments import Universe
+from trading_lib.domain.instruments import TradingCalendar, Universe
 from trading_lib.domain.prices import VOLATILITY_INDEX, DateArray
 
 PRICES = ("open", "high", "low", "close")
@@ -75,6 +82,8 @@ class PriceRows:
         Symbols outside the universe.
     stated
         Canonical names of the columns that the file has.
+    vendor
+        Whose layout it is, "" when nobody's in particular.
     bad
         Cells that are no numbers; NaN in ``rows``.
     """
@@ -83,14 +92,21 @@ class PriceRows:
     rows: pd.DataFrame
     foreign: tuple[str, ...]
     stated: frozenset[str]
+    vendor: str = ""
     notes: tuple[str, ...] = ()
     bad: tuple[BadNumber, ...] = field(default=())
 
 
-def misfit(path: Path, universe: Universe, needed: Sequence[str] = REQUIRED) -> Misfit | None:
-    """What keeps ``path`` from being a price file, told by its name and columns alone; None when nothing does."""
-    layout = table_layout(path)
+def misfit(path: Path, universe: Universe, needed: Sequence[str] = (*REQUIRED, "volume")) -> Misfit | None:
+    """Tell what keeps ``path`` from being a price file, told by its name and columns alone; None when nothing does."""
     stem = stem_of(path)
+    try:
+        layout = table_layout(path)
+    except DataFileError as error:
+        # A text file may be anything; only what claims to be a table has to be one.
+        if path.suffix.lower() in SUFFIXES:
+            raise
+        return not_taken(path, universe, error.problem.removeprefix(f"{path} "))
     named = SymbolNames(universe).of_file(stem)
 
     def refused(reason: str) -> Misfit:
@@ -100,7 +116,7 @@ def misfit(path: Path, universe: Universe, needed: Sequence[str] = REQUIRED) -> 
         return refused(
             "is an account statement of Interactive Brokers, which has trades and positions but no daily bars"
         )
-    lacking = [name for name in needed if name not in layout.columns]
+    lacking = [name for name in needed if name != "volume" and name not in layout.columns]
     if "close" in lacking and "adj_close" in layout.columns:
         written = layout.written[layout.columns["adj_close"]]
         return refused(f"has adjusted prices only ({written}) and no close: orders fill at prices as they were traded")
@@ -110,6 +126,9 @@ def misfit(path: Path, universe: Universe, needed: Sequence[str] = REQUIRED) -> 
         return refused(f"lacks symbol, and its name {stem!r} is no symbol of the universe")
     if named is not None and named.interval and "symbol" not in layout.columns:
         return refused(f"says in its name that its bars are of {named.interval}, not of days")
+    sized = "volume" in layout.columns or "volume" not in needed
+    if not sized and "symbol" not in layout.columns and named is not None and named.symbol != VOLATILITY_INDEX:
+        return refused("lacks volume")
     return None
 
 
@@ -151,8 +170,24 @@ def read_price_rows(
     if "source" in read:
         columns["source"] = read["source"].astype("str")
     foreign = tuple(sorted(symbols[~known].unique()))
-    notes += _column_notes(path, layout, quoted)
-    return PriceRows(path, pd.DataFrame(columns), foreign, frozenset(layout.columns), tuple(notes), tuple(bad))
+    vendor = YFINANCE_DOWNLOAD if layout.wide else vendor_of(layout.written)
+    notes += _column_notes(path, layout, vendor, quoted)
+    name = vendor.name if vendor else ""
+    return PriceRows(path, pd.DataFrame(columns), foreign, frozenset(layout.columns), name, tuple(notes), tuple(bad))
+
+
+def lacking_dividends(read: PriceRows, universe: Universe) -> str:
+    """Say that a vendor's file leaves out the dividends of what may pay some; "" when it does not.
+
+    A table that is nobody's in particular is taken at its word.
+    """
+    if not read.vendor or {"dividend", "adj_close"} & read.stated:
+        return ""
+    pays = [i.symbol for i in universe if i.calendar is not TradingCalendar.ALWAYS]
+    found = sorted(set(read.rows["symbol"]) & set(pays))
+    if not found:
+        return ""
+    return f"is {read.vendor}'s, which states no dividends, and {', '.join(found[:5])} may pay some"
 
 
 def _without_extras(layout: TableLayout, read: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -310,9 +345,8 @@ def _numbers(
     return pd.Series(values, index=column.index)
 
 
-def _column_notes(path: Path, layout: TableLayout, quoted: Mapping[str, str]) -> list[str]:
+def _column_notes(path: Path, layout: TableLayout, vendor: Vendor | None, quoted: Mapping[str, str]) -> list[str]:
     notes = []
-    vendor = vendor_of(layout.written)
     if vendor is not None:
         notes.append(f"{path.name}: read as {vendor.name}: {vendor.says}")
     for pair, symbol in quoted.items():
@@ -341,6 +375,6 @@ def repeated_rows(rows: pd.DataFrame) -> tuple[pd.DataFrame, int, pd.DataFrame]:
     again = rows.duplicated(["symbol", "date"], keep=False)
     if not again.any():
         return rows, 0, rows.iloc[:0]
-    left = rows[~rows.duplicated([name for name in rows.columns if name != "source"])]
+    left = rows[~rows.duplicated()]
     differing = left[left.duplicated(["symbol", "date"], keep=False)]
     return left, len(rows) - len(left), differing

@@ -101,7 +101,7 @@ class SymbolNames:
         return NamedSymbol(meaning.symbol, meaning.quoted, exact=False, interval=interval)
 
     def hinted(self, stem: str) -> str | None:
-        """The one symbol that is a word of ``stem``, whatever stands around it."""
+        """Find the one symbol that is a word of ``stem``, whatever stands around it."""
         words = re.split(r"[^A-Z0-9^.]+", stem.upper())
         found = {meaning.symbol for word in words if (meaning := self.of_cell(word))}
         return next(iter(found)) if len(found) == 1 else None
