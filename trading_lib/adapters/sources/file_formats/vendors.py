@@ -37,6 +37,8 @@ VENDORS: Sequence[Vendor] = (
     _vendor("Stooq bulk file", "ticker per date vol openint", "split and dividend adjustment as chosen at Stooq"),
     _vendor("Nasdaq.com", "closelast date", "split-adjusted prices, no dividends"),
     _vendor("Investing.com", "date price vol change", "split-adjusted prices, no dividends"),
+    _vendor("Investing.com", "datum zuletzt hoch tief", "split-adjusted prices, no dividends"),
+    _vendor("Barchart", "time open high low last", "split-adjusted prices, no dividends"),
     _vendor("Binance klines", "opentime closetime ignore", "days in UTC"),
     _vendor("Alpaca", "timestamp tradecount vwap", "adjustment as asked for, no dividends"),
     _vendor("Alpha Vantage", "timestamp open high low close volume", "raw prices, no dividends or splits"),
