@@ -6,6 +6,7 @@ Output frames keep the file's row positions as their index, so that an error can
 from __future__ import annotations
 
 import re
+import warnings
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -285,38 +286,36 @@ def _distinct(names: Sequence[str]) -> tuple[str, ...]:
 
 def _read_text(layout: TableLayout, text: TextLayout, needed: Sequence[str], as_text: Sequence[str]) -> pd.DataFrame:
     positions = {layout.columns[name]: name for name in needed}
-    # Blank lines stay in, so that row positions are line numbers; they are dropped once those are fixed.
-    frame = pd.read_csv(
-        layout.path,
-        sep=text.separator,
-        encoding=text.encoding,
-        header=None,
-        names=list(range(len(text.names))),
-        index_col=False,
-        skiprows=text.first_line,
-        usecols=sorted(positions),
-        dtype={at: "str" for at, name in positions.items() if name in as_text},
-        skip_blank_lines=False,
-        skipinitialspace=True,
-        low_memory=False,
-    )
+    frame = _cells(layout.path, text, [at for at, name in positions.items() if name in as_text])
     return frame.rename(columns=positions)[list(needed)].dropna(how="all")
+
+
+def _cells(path: Path, text: TextLayout, as_text: Sequence[int]) -> pd.DataFrame:
+    """Read every cell below the header; a line with more cells than the header has names is a `ValueError`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            # Blank lines stay in, so that row positions are line numbers; they are dropped once those are fixed.
+            return pd.read_csv(
+                path,
+                sep=text.separator,
+                encoding=text.encoding,
+                header=None,
+                names=list(range(len(text.names))),
+                index_col=False,
+                skiprows=text.first_line,
+                dtype=dict.fromkeys(as_text, "str"),
+                skip_blank_lines=False,
+                skipinitialspace=True,
+                low_memory=False,
+            )
+        except pd.errors.ParserWarning:
+            raise ValueError("a line has more cells than the header has names") from None
 
 
 def _read_wide(layout: TableLayout, text: TextLayout) -> pd.DataFrame:
     """Rows of every symbol below each other; a symbol's days without any value are left out."""
-    frame = pd.read_csv(
-        layout.path,
-        sep=text.separator,
-        encoding=text.encoding,
-        header=None,
-        names=list(range(len(text.names))),
-        index_col=False,
-        skiprows=text.first_line,
-        dtype={0: "str"},
-        skip_blank_lines=False,
-        low_memory=False,
-    ).dropna(how="all")
+    frame = _cells(layout.path, text, [0]).dropna(how="all")
     canonical = {position: name for name, position in layout.columns.items()}
     fields = list(layout.written)
     pieces = []

@@ -45,7 +45,7 @@ DERIVED = frozenset(
     {"adjopen", "adjhigh", "adjlow", "adjvolume", "adjustment", "adjusted", "unadjustedvolume", "isadjusted"}
 )
 # A column with such a name says something about cash, shares or whose prices these are.
-TELLING = re.compile(r"split|divid|^div|divcash|coefficient|factor|^adj|ticker|^symbol")
+TELLING = re.compile(r"split|div|payout|distribution|coefficient|factor|^adj|ticker|symbol")
 PRICES = ("open", "high", "low", "close")
 
 

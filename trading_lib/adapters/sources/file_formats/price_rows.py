@@ -250,7 +250,7 @@ def _symbols(path: Path, universe: Universe, read: pd.DataFrame, *, lenient: boo
     symbols = [found.symbol if found else str(cell) for cell, found in zip(cells, meant, strict=True)]
     quoted = {found.quoted: found.symbol for found in meant if found and found.quoted}
     own = names.of_cell(stem)
-    if own is not None and own.symbol not in symbols and not lenient:
+    if own is not None and own.symbol not in symbols:
         raise DataFileError(
             f"{path} is named after {own.symbol}, and its rows are of {', '.join(symbols[:3])}", "rename or correct it"
         )
@@ -328,8 +328,7 @@ def _numbers(
         return column.astype("float64")
     values = numbers.parse(column, mark)
     if name == "split":
-        texts = column.astype("str")
-        values = np.where(np.isnan(values), [numbers.ratio(text) for text in texts], values)
+        values = np.where(np.isnan(values), [numbers.ratio(str(text)) for text in column], values)
     wrong = np.isnan(values) & ~numbers.is_missing(column).to_numpy(dtype=bool)
     for row in np.flatnonzero(wrong):
         text = str(column.iloc[row])

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trading_lib.adapters.sources.file_formats.columns import LOOSE, MEANINGS, PRICES, key
+from trading_lib.adapters.sources.file_formats.stamps import style_of
 
 HEAD_BYTES = 1 << 16
 SEPARATORS = (",", ";", "\t", "|")
@@ -150,7 +151,7 @@ def _wide(rows: dict[int, list[str]], filled: Sequence[int]) -> _Found | None:
         one = [pair[1] for pair in pairs if pair]
         other = [pair[2] for pair in pairs if pair]
         header, start = 1, filled[0]
-    elif len(filled) > 1 and len(rows[filled[1]]) == len(first):
+    elif len(filled) > 1 and len(rows[filled[1]]) == len(first) and _level(first[0]) and _level(rows[filled[1]][0]):
         one, other = first[1:], rows[filled[1]][1:]
         header, start = 2, filled[1]
     else:
@@ -158,12 +159,15 @@ def _wide(rows: dict[int, list[str]], filled: Sequence[int]) -> _Found | None:
     fields, symbols = (one, other) if _price_names(one) else (other, one)
     if not _price_names(fields) or _price_names(symbols) or not all(symbols):
         return None
-    if header == 2 and any(_NUMBER.fullmatch(cell) for cell in symbols):
-        return None
     last = start
     if len(filled) > header and not any(rows[filled[header]][1:]):
         last = filled[header]
     return ("date", *fields), last + 1, ("", *symbols), 0
+
+
+def _level(cell: str) -> bool:
+    """Whether a cell is the name of a level of a data frame's columns."""
+    return key(cell) in ("", "price", "ticker", "attributes", "symbols")
 
 
 def _price_names(cells: Sequence[str]) -> bool:
@@ -180,7 +184,10 @@ def _header(rows: dict[int, list[str]], filled: Sequence[int]) -> _Found | None:
         if keys & closes and (keys & dates or rows[at][0] == "" or "unnamed0" in keys):
             if not (keys & dates - LOOSE) and not all(keys & set(MEANINGS[name]) for name in PRICES):
                 continue
-            return tuple(rows[at]), at + 1, (), at - filled[0]
+            below = [rows[line][0] for line in filled if line > at and rows[line]]
+            nameless = not keys & dates and style_of(below) not in (None, "epoch")
+            names = ("date", *rows[at][1:]) if nameless else tuple(rows[at])
+            return names, at + 1, (), filled.index(at)
     return None
 
 
