@@ -37,6 +37,8 @@ from trading_lib.market_data.config import FileLimits
 from trading_lib.market_data.source import FundingAnswer, SourceAnswer
 
 TOTAL_RETURN = "total_return"
+# Listed for other readers.
+UNREAD_ROLES = ("news",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +75,14 @@ class FileSource:
         self._folder = folder
         self._universe = universe
         self._manifest = read_manifest(folder)
-        entries = [entry.path for entry in self._manifest.entries] if self._manifest else price_candidates(folder)
-        for path in entries:
+        for path in self._files_read():
             check_size(path, limits or FileLimits())
+
+    def _files_read(self) -> Sequence[Path]:
+        """Every file that an answer may need."""
+        if self._manifest is None:
+            return price_candidates(self._folder)
+        return [entry.path for entry in self._manifest.entries if entry.role not in UNREAD_ROLES]
 
     @property
     def name(self) -> str:

@@ -16,7 +16,7 @@ import pandas as pd
 from trading_lib.adapters.sources.file_formats import numbers
 from trading_lib.adapters.sources.file_formats.columns import telling, unused
 from trading_lib.adapters.sources.file_formats.days import Refusal, own_days
-from trading_lib.adapters.sources.file_formats.stamps import Stamps, read_stamps
+from trading_lib.adapters.sources.file_formats.stamps import Stamps, read_stamps, style_of
 from trading_lib.adapters.sources.file_formats.symbols import NamedSymbol, SymbolNames
 from trading_lib.adapters.sources.file_formats.vendors import YFINANCE_DOWNLOAD, Vendor, is_statement, vendor_of
 from trading_lib.adapters.sources.table_files import (
@@ -198,7 +198,11 @@ def _without_extras(layout: TableLayout, read: pd.DataFrame) -> tuple[pd.DataFra
     notes = []
     if text.skipped:
         notes.append(f"{path.name}: {text.skipped} lines above the header are no rows")
-    if pd.api.types.is_float_dtype(read["date"].dtype):
+    prices = [name for name in PRICES if name in read]
+    # Text in a column makes every cell of it text: where all prices are numbers, no header comes again.
+    clean = all(pd.api.types.is_numeric_dtype(read[name].dtype) for name in prices)
+    last = str(read["date"].iloc[-1]).strip() if len(read) else ""
+    if clean and style_of([last]):
         return read, notes
     written = layout.written[layout.columns["date"]]
     again = read["date"].astype("str").str.strip().str.lower() == written.strip().lower()
@@ -245,15 +249,20 @@ def _symbols(path: Path, universe: Universe, read: pd.DataFrame, *, lenient: boo
     if absent.any() and not lenient:
         row = int(np.flatnonzero(absent)[0])
         raise DataFileError(f"{path}: row {row + 1} has no symbol", "name the symbol in every row")
-    codes, cells = pd.factorize(read["symbol"].astype("str").str.strip().where(~absent, "?"))
-    meant = [names.of_cell(str(cell)) for cell in cells]
-    symbols = [found.symbol if found else str(cell) for cell, found in zip(cells, meant, strict=True)]
+    written = read["symbol"].astype("str")
+    written = written.where(~absent, "?") if absent.any() else written
+    codes, cells = pd.factorize(written)
+    cells = [str(cell) for cell in cells]
+    meant = [names.of_cell(cell) for cell in cells]
+    symbols = [found.symbol if found else cell.strip() for cell, found in zip(cells, meant, strict=True)]
     quoted = {found.quoted: found.symbol for found in meant if found and found.quoted}
     own = names.of_cell(stem)
     if own is not None and own.symbol not in symbols:
         raise DataFileError(
             f"{path} is named after {own.symbol}, and its rows are of {', '.join(symbols[:3])}", "rename or correct it"
         )
+    if symbols == cells:
+        return written, quoted
     return pd.Series(np.array(symbols, dtype=object)[codes], index=read.index, dtype="str"), quoted
 
 
@@ -285,9 +294,11 @@ def _days(path: Path, column: pd.Series, symbols: pd.Series, known: pd.Series, u
     own = known.to_numpy(dtype=bool)
     days: DateArray = stamps.values.copy()
     if own.any():
-        other = None if stamps.other is None else stamps.other[own]
-        part = Stamps(stamps.values[own], stamps.zoned[own], stamps.ambiguous, other)
-        found = own_days(part, symbols[own], universe)
+        part = stamps
+        if not own.all():
+            other = None if stamps.other is None else stamps.other[own]
+            part = Stamps(stamps.values[own], stamps.zoned[own], stamps.ambiguous, other)
+        found = own_days(part, symbols if own.all() else symbols[own], universe)
         if isinstance(found, Refusal):
             row = int(np.flatnonzero(own)[found.row])
             raise DataFileError(

@@ -12,7 +12,7 @@ import pandas as pd
 from trading_lib.domain.prices import DateArray
 
 ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ](?:\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?\s*(Z|UTC|[+-]\d{2}:?\d{2})?)?)?")
-CLOCK = re.compile(r"\d{2}:\d{2}")
+ISO_DATE = 10
 SLASHED = re.compile(
     r"(\d{1,2})([/-])(\d{1,2})\2(\d{4}|\d{2})(?: (\d{1,2}:\d{2}(?::\d{2})?(?: ?[AP]M)?))?", re.IGNORECASE
 )
@@ -59,7 +59,7 @@ def read_stamps(column: pd.Series) -> Stamps:
     if pd.api.types.is_float_dtype(column.dtype):
         column = column.astype("Int64")
     codes, unique = pd.factorize(column.astype("str"))
-    texts = [str(text).strip() for text in unique]
+    texts = [str(text).strip() for text in unique.to_numpy(dtype=object)]
     read = _read_texts(texts)
     if not len(texts):
         return Stamps(np.full(len(column), np.datetime64("NaT"), "datetime64[us]"), np.zeros(len(column), dtype=bool))
@@ -83,6 +83,8 @@ def style_of(texts: Sequence[str]) -> str | None:
 
 def _read_texts(texts: Sequence[str]) -> Stamps:
     style = style_of(texts)
+    if style == "iso" and all(len(text) == ISO_DATE for text in texts):
+        return _iso(texts)
     reader = _READERS.get(style or "", _read_nothing)
     return reader([text if style and PATTERNS[style].fullmatch(text) else "" for text in texts])
 
@@ -102,7 +104,7 @@ def _no_zone(values: DateArray) -> Stamps:
 
 def _iso(texts: Sequence[str]) -> Stamps:
     written = pd.Series(texts, dtype="object")
-    if all(len(text) in (0, 10) for text in texts):
+    if all(len(text) in (0, ISO_DATE) for text in texts):
         return _no_zone(_plain(pd.to_datetime(written, format="%Y-%m-%d", errors="coerce")))
     found = [ISO.fullmatch(text) for text in texts]
     zoned = np.array([bool(match and match[1]) for match in found], dtype=bool)
