@@ -46,17 +46,24 @@ def market() -> dict[str, pd.DataFrame]:
         columns = {
             "date": days,
             "open": (opening * scale).round(2),
-            "high": (np.maximum(opening, close) * (1 + spread[0]) * scale).round(2) + 0.01,
-            "low": (np.minimum(opening, close) * (1 - spread[1]) * scale).round(2) - 0.01,
+            "high": (np.maximum(opening, close) * (1 + spread[0]) * scale + 0.01).round(2),
+            "low": (np.minimum(opening, close) * (1 - spread[1]) * scale - 0.01).round(2),
             "close": (close * scale).round(2),
             "volume": generator.integers(100, 900, len(days)) * 10_000.0,
             "dividend": dividend,
             "split": split,
         }
-        bars[symbol] = pd.DataFrame(columns).round(2)
+        bars[symbol] = pd.DataFrame(columns)
     level = (15 + 2 * np.sin(np.arange(len(sessions)) / 30)).round(2)
-    index = {"date": sessions, "open": level, "high": level + 1, "low": level - 1, "close": level, "volume": 0.0}
-    bars[INDEX] = pd.DataFrame(index).round(2).assign(dividend=0.0, split=1.0)
+    index = {
+        "date": sessions,
+        "open": level,
+        "high": (level + 1).round(2),
+        "low": (level - 1).round(2),
+        "close": level,
+        "volume": 0.0,
+    }
+    bars[INDEX] = pd.DataFrame(index).assign(dividend=0.0, split=1.0)
     return bars
 
 

@@ -14,8 +14,8 @@ import pandas as pd
 
 from trading_lib.adapters.sources.bar_windows import stamp_bars
 from trading_lib.adapters.sources.corporate_actions import with_corporate_actions
+from trading_lib.adapters.sources.file_formats.price_cells import BadNumber
 from trading_lib.adapters.sources.file_formats.price_rows import (
-    BadNumber,
     lacking_dividends,
     read_price_rows,
     repeated_rows,

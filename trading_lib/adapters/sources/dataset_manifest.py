@@ -124,7 +124,7 @@ def _without_dividends(path: Path, name: str, value: Any) -> bool:
         raise DataFileError(
             f"{path}: dividends {value!r} of {name} is unknown", "write dividends: none, or leave it out"
         )
-    return value == "none"
+    return value is not None
 
 
 def _adjustment(path: Path, role: str, name: str, value: Any) -> str | None:

@@ -14,7 +14,7 @@ from trading_lib.domain.prices import DateArray
 ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ](?:\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?\s*(Z|UTC|[+-]\d{2}:?\d{2})?)?)?")
 ISO_DATE = 10
 SLASHED = re.compile(
-    r"(\d{1,2})([/-])(\d{1,2})\2(\d{4}|\d{2})(?: (\d{1,2}:\d{2}(?::\d{2})?(?: ?[AP]M)?))?", re.IGNORECASE
+    r"(\d{1,2})([/-])(\d{1,2})\2(\d{4}|\d{2})(?: ((?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?))?", re.IGNORECASE
 )
 PATTERNS: Mapping[str, re.Pattern[str]] = {
     "iso": ISO,
@@ -39,8 +39,8 @@ class Stamps:
         datetime64[us], NaT where a cell is no date; UTC where ``zoned``, else as written.
     zoned
         Whether a cell named its zone, or counted from 1970 in UTC.
-    order
-        "ambiguous" where the column reads both as month/day and as day/month; then ``other`` holds the latter.
+    ambiguous
+        Whether the column reads both as month/day and as day/month; then ``other`` holds the latter.
     """
 
     values: DateArray
@@ -64,12 +64,15 @@ def read_stamps(column: pd.Series) -> Stamps:
     if not len(texts):
         return Stamps(np.full(len(column), np.datetime64("NaT"), "datetime64[us]"), np.zeros(len(column), dtype=bool))
 
-    def spread(values: np.ndarray, empty: object) -> np.ndarray:
-        return np.where(codes >= 0, values[codes], empty)
+    there = codes >= 0
+    values = _spread(read.values, codes)
+    other = None if read.other is None else _spread(read.other, codes)
+    return Stamps(values, there & read.zoned[codes], read.ambiguous, other)
 
-    nothing = np.datetime64("NaT", "us")
-    other = None if read.other is None else spread(read.other, nothing)
-    return Stamps(spread(read.values, nothing), spread(read.zoned, False), read.ambiguous, other)
+
+def _spread(values: DateArray, codes: np.ndarray) -> DateArray:
+    result: DateArray = np.where(codes >= 0, values[codes], np.datetime64("NaT", "us"))
+    return result
 
 
 def style_of(texts: Sequence[str]) -> str | None:
@@ -149,7 +152,7 @@ def _ordered(parts: Sequence[re.Match[str] | None], *, day_first: bool) -> DateA
             texts.append("")
             continue
         month, day = (match[3], match[1]) if day_first else (match[1], match[3])
-        clock = pd.to_datetime(match[5], errors="coerce").strftime("%H:%M:%S") if match[5] else "00:00:00"
+        clock = f"{pd.Timestamp(match[5]):%H:%M:%S}" if match[5] else "00:00:00"
         texts.append(f"{_year(match[4])}-{int(month):02d}-{int(day):02d} {clock}")
     return _plain(pd.to_datetime(pd.Series(texts, dtype="object"), format="%Y-%m-%d %H:%M:%S", errors="coerce"))
 
