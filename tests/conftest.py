@@ -39,6 +39,12 @@ def shared_api_samples(repository_root: Path) -> Path:
     return _beside_checkout(repository_root, "api-samples", "the recorded answers")
 
 
+@pytest.fixture(scope="session")
+def shared_cases(repository_root: Path) -> Path:
+    """The folder of small failing inputs beside the checkout; see `shared_market_data`."""
+    return _beside_checkout(repository_root, "cases", "the small failing inputs")
+
+
 def _beside_checkout(repository_root: Path, name: str, what: str) -> Path:
     folder = repository_root.parent / "shared" / name
     if folder.is_dir():

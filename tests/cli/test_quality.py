@@ -66,6 +66,31 @@ def test_an_error_is_1(capsys: pytest.CaptureFixture[str], folder: Path) -> None
     assert "GLD" in text
 
 
+def test_what_is_not_there_is_1(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    prices = pd.read_parquet(folder / "prices.parquet")
+    prices[prices["symbol"] != "GLD"].to_parquet(folder / "prices.parquet", index=False)
+    code, output, _ = run(capsys, "--data", str(folder), "--json")
+    content = json.loads(output)
+    assert code == 1
+    assert content["missing"] == {"symbols": ["GLD"], "volatility_index": False, "cash_rate": False}
+    assert [(finding["rule"], finding["symbol"]) for finding in content["findings"]] == [("missing_symbol", "GLD")]
+    assert "missing no prices for GLD" in run(capsys, "--data", str(folder))[1]
+    for name, rule in (("volatility.csv", "missing_volatility_index"), ("rates.csv", "missing_cash_rate")):
+        (folder / name).unlink()
+        code, output, _ = run(capsys, "--data", str(folder), "--json")
+        assert code == 1
+        assert rule in json.loads(output)["counts"]
+
+
+def test_a_file_that_was_not_taken_although_its_name_is_a_symbol_is_1(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    (folder / "SPY.csv").write_text("date,close\n2022-06-01,10\n")
+    code, output, _ = run(capsys, "--data", str(folder), "--json")
+    assert code == 1
+    assert "file_not_taken" in json.loads(output)["counts"]
+
+
 def test_bad_input_is_2_with_one_line(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     code, output, problem = run(capsys, "--data", str(folder / "gone"), "--json")
     assert code == 2

@@ -139,10 +139,10 @@ class TestDates:
 
     @pytest.mark.parametrize(
         "text",
-        (
+        [
             *("2022-06-15", "20220615", "2022/06/15", "06/15/2022", "6/15/2022", "15/06/2022", "06/15/22"),
             *("15.06.2022", "Jun 15, 2022", "15 Jun 2022", "15-Jun-2022", "June 15, 2022", "2022-06-15T00:00:00"),
-        ),
+        ],
     )
     def test_it_is_read(self, tmp_path: Path, text: str) -> None:
         quoted = f'"{text}"' if "," in text else text
