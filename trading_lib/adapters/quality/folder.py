@@ -16,20 +16,13 @@ import pandas as pd
 from trading_lib.adapters.quality.price_tables import PriceTable, is_price_table, read_price_table
 from trading_lib.adapters.sources.dataset_manifest import DatasetManifest, read_manifest
 from trading_lib.adapters.sources.file_formats.fred import VOLATILITY_SERIES, fred_series, read_fred
+from trading_lib.adapters.sources.file_formats.layout import SUFFIXES, price_candidates, table_layout
 from trading_lib.adapters.sources.file_formats.limits import check_size
 from trading_lib.adapters.sources.file_formats.listing import roles_of, unread_files
 from trading_lib.adapters.sources.file_formats.price_rows import Misfit, misfit
 from trading_lib.adapters.sources.file_formats.symbols import SymbolNames
 from trading_lib.adapters.sources.file_formats.vendors import is_statement
-from trading_lib.adapters.sources.table_files import (
-    SUFFIXES,
-    column_names,
-    parse_dates,
-    parse_numbers,
-    price_candidates,
-    read_columns,
-    table_layout,
-)
+from trading_lib.adapters.sources.table_files import column_names, parse_dates, parse_numbers, read_columns
 from trading_lib.domain.errors import DataFileError
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.missing_data import MissingData

@@ -14,6 +14,7 @@ from trading_lib.adapters.sources.bar_windows import answer_from_history, stamp_
 from trading_lib.adapters.sources.corporate_actions import with_corporate_actions
 from trading_lib.adapters.sources.dataset_manifest import DatasetManifest, read_manifest
 from trading_lib.adapters.sources.file_formats.fred import fred_series, volatility_rows
+from trading_lib.adapters.sources.file_formats.layout import price_candidates, table_files
 from trading_lib.adapters.sources.file_formats.limits import check_size
 from trading_lib.adapters.sources.file_formats.listing import folder_notes, refused_for_symbols, roles_of
 from trading_lib.adapters.sources.file_formats.price_rows import REQUIRED, Misfit
@@ -27,7 +28,6 @@ from trading_lib.adapters.sources.positioning_files import (
 )
 from trading_lib.adapters.sources.positioning_windows import cot_window, funding_window
 from trading_lib.adapters.sources.price_files import PriceFile, read_price_file
-from trading_lib.adapters.sources.table_files import price_candidates, table_files
 from trading_lib.domain.errors import DataFileError, UnknownSymbolError
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.positioning import CotReports, FundingRates

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from trading_lib.adapters.sources.file_formats.layout import line_of
 from trading_lib.adapters.sources.file_formats.price_rows import (
     REQUIRED,
     Misfit,
@@ -17,7 +18,6 @@ from trading_lib.adapters.sources.file_formats.price_rows import (
     read_price_rows,
     repeated_rows,
 )
-from trading_lib.adapters.sources.table_files import line_of
 from trading_lib.domain.errors import DataFileError
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.prices import VOLATILITY_INDEX

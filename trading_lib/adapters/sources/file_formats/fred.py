@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from trading_lib.adapters.sources.file_formats.columns import key
-from trading_lib.adapters.sources.table_files import parse_dates, parse_numbers, read_columns, table_layout
+from trading_lib.adapters.sources.file_formats.layout import table_layout
+from trading_lib.adapters.sources.table_files import parse_dates, parse_numbers, read_columns
 from trading_lib.domain.prices import VOLATILITY_INDEX
 from trading_lib.market_data.publication import BUSINESS_DAY_SERIES, MACRO_RELEASE_LAG_DAYS
 

@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from trading_lib.adapters.sources.file_formats.fred import fred_series
+from trading_lib.adapters.sources.file_formats.layout import PRICE_SUFFIXES, SUFFIXES, stem_of
 from trading_lib.adapters.sources.file_formats.price_rows import Misfit
 from trading_lib.adapters.sources.file_formats.symbols import SymbolNames
 from trading_lib.adapters.sources.macro_files import is_macro_file
 from trading_lib.adapters.sources.positioning_files import is_cot_file, is_funding_file
-from trading_lib.adapters.sources.table_files import PRICE_SUFFIXES, SUFFIXES, stem_of
 from trading_lib.domain.errors import DataFileError
 from trading_lib.domain.instruments import Universe
 

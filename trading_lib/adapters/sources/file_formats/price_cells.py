@@ -15,8 +15,8 @@ import pandas as pd
 from trading_lib.adapters.sources.file_formats import numbers
 from trading_lib.adapters.sources.file_formats.columns import PRICES
 from trading_lib.adapters.sources.file_formats.days import Refusal, own_days
+from trading_lib.adapters.sources.file_formats.layout import TableLayout, line_of
 from trading_lib.adapters.sources.file_formats.stamps import Stamps, read_stamps, style_of
-from trading_lib.adapters.sources.table_files import TableLayout, line_of
 from trading_lib.domain.errors import DataFileError
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.prices import DateArray

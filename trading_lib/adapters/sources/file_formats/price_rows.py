@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from trading_lib.adapters.sources.file_formats.columns import PRICES, telling, unused
+from trading_lib.adapters.sources.file_formats.layout import SUFFIXES, TableLayout, stem_of, table_layout
 from trading_lib.adapters.sources.file_formats.price_cells import (
     NUMBERS,
     BadNumber,
@@ -25,13 +26,7 @@ from trading_lib.adapters.sources.file_formats.price_cells import (
 )
 from trading_lib.adapters.sources.file_formats.symbols import NamedSymbol, SymbolNames
 from trading_lib.adapters.sources.file_formats.vendors import YFINANCE_DOWNLOAD, Vendor, is_statement, vendor_of
-from trading_lib.adapters.sources.table_files import (
-    SUFFIXES,
-    TableLayout,
-    read_columns,
-    stem_of,
-    table_layout,
-)
+from trading_lib.adapters.sources.table_files import read_columns
 from trading_lib.domain.errors import DataFileError
 from trading_lib.domain.instruments import TradingCalendar, Universe
 from trading_lib.domain.prices import VOLATILITY_INDEX
