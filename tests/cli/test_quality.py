@@ -18,7 +18,9 @@ def fixture_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TRADING_HOME", str(tmp_path / "home"))
     # Nobody listens there: whatever needs the database fails.
     monkeypatch.setenv("TRADING_DATABASE_URL", "postgresql+psycopg2://nobody@127.0.0.1:1/trading")
-    return write_price_folder(tmp_path / "prices", date(2021, 1, 4), date(2022, 6, 30))
+    folder = write_price_folder(tmp_path / "prices", date(2021, 1, 4), date(2022, 6, 30))
+    (folder / "rates.csv").write_text("series,date,value\nDFF,2021-01-04,0.1\n")
+    return folder
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -62,6 +64,31 @@ def test_an_error_is_1(capsys: pytest.CaptureFixture[str], folder: Path) -> None
     text = run(capsys, "--data", str(folder))[1]
     assert "non_positive_price" in text
     assert "GLD" in text
+
+
+def test_what_is_not_there_is_1(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    prices = pd.read_parquet(folder / "prices.parquet")
+    prices[prices["symbol"] != "GLD"].to_parquet(folder / "prices.parquet", index=False)
+    code, output, _ = run(capsys, "--data", str(folder), "--json")
+    content = json.loads(output)
+    assert code == 1
+    assert content["missing"] == {"symbols": ["GLD"], "volatility_index": False, "cash_rate": False}
+    assert [(finding["rule"], finding["symbol"]) for finding in content["findings"]] == [("missing_symbol", "GLD")]
+    assert "missing no prices for GLD" in run(capsys, "--data", str(folder))[1]
+    for name, rule in (("volatility.csv", "missing_volatility_index"), ("rates.csv", "missing_cash_rate")):
+        (folder / name).unlink()
+        code, output, _ = run(capsys, "--data", str(folder), "--json")
+        assert code == 1
+        assert rule in json.loads(output)["counts"]
+
+
+def test_a_file_that_was_not_taken_although_its_name_is_a_symbol_is_1(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    (folder / "SPY.csv").write_text("date,close\n2022-06-01,10\n")
+    code, output, _ = run(capsys, "--data", str(folder), "--json")
+    assert code == 1
+    assert "file_not_taken" in json.loads(output)["counts"]
 
 
 def test_bad_input_is_2_with_one_line(capsys: pytest.CaptureFixture[str], folder: Path) -> None:

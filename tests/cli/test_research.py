@@ -8,6 +8,7 @@ import sys
 from datetime import date
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.cli.test_main import CONTRACT_KEYS, run
@@ -67,6 +68,28 @@ def test_the_tear_sheet_is_one_page_of_that_run(prices: Path, tmp_path: Path) ->
     for words in ("files:prices", report["config_hash"], report["code_version"], f"${report['final_nav']:,.2f}"):
         assert words in text, words
     assert report["confidence_intervals"]
+
+
+def test_what_the_data_lacks_is_told_in_text_report_and_tear_sheet(
+    prices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, sheet, out = tmp_path / "some", tmp_path / "sheet.html", tmp_path / "out.json"
+    folder.mkdir()
+    frame = pd.read_parquet(prices / "prices.parquet")
+    frame[frame["symbol"].isin(["SPY", "GLD"])].to_parquet(folder / "prices.parquet")
+    shown = ("--data", str(folder), "--tear-sheet", str(sheet), "--out", str(out), "--no-track")
+    assert run("backtest", *WINDOW, *shown) == 0
+    missing = json.loads(out.read_text())["missing"]
+    assert {"SPY", "GLD"}.isdisjoint(missing["symbols"])
+    assert "TLT" in missing["symbols"]
+    assert (missing["volatility_index"], missing["cash_rate"]) == (True, True)
+    line = f"no prices for {', '.join(missing['symbols'])}; no ^VIX: all sessions count as HIGH_VOL; no cash rate"
+    assert line in capsys.readouterr().out
+    assert f"no prices for {', '.join(missing['symbols'])}" in sheet.read_text()
+    # What the window knows of ^VIX decides the regime, so the line says what the engine did.
+    assert set(json.loads(out.read_text())["per_regime"]) == {"HIGH_VOL"}
+    assert run("backtest", *WINDOW, "--data", str(prices), "--out", str(out), "--no-track") == 0
+    assert json.loads(out.read_text())["missing"] == {"symbols": [], "volatility_index": False, "cash_rate": True}
 
 
 def test_a_tear_sheet_that_cannot_be_written_stops_before_the_work(

@@ -149,6 +149,15 @@ def test_simulated_prices_are_said_loudly_and_real_ones_are_not() -> None:
     assert any(found.get("class") == "banner" for _, found in page.tags)
 
 
+def test_what_the_data_lacks_stands_in_a_box_above_the_figures() -> None:
+    analysis, complete = usual()
+    assert 'class="missing"' not in complete
+    lacking = ("no prices for GLD", "no ^VIX: all sessions count as HIGH_VOL")
+    page = tear_sheet(analysis, replace(PROVENANCE, missing=lacking))
+    box = page.index('class="missing"')
+    assert box < page.index("no prices for GLD") < page.index("no ^VIX: all sessions") < page.index("<header")
+
+
 def test_metrics_stand_beside_bounds_intervals_and_verdicts() -> None:
     analysis, text = usual()
     words = Page(text).text

@@ -8,6 +8,8 @@ from typing import Any
 
 import typer
 
+from trading_lib.domain.missing_data import MissingData
+
 JSON_OPTION = typer.Option("--json", help="Print JSON instead of text.")
 
 
@@ -42,6 +44,12 @@ def readable(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key}: {item}" for key, item in value.items()) or "-"
     return str(value)
+
+
+def missing_lines(record: Mapping[str, Any] | None) -> list[str]:
+    """Tell in one line what the data lacks; no line when it lacks nothing."""
+    found = MissingData.of_record(record).lines
+    return ["; ".join(found)] if found else []
 
 
 def percent(value: float | None) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trading_lib.cli.output import JSON_OPTION, show
+from trading_lib.cli.output import JSON_OPTION, missing_lines, show
 from trading_lib.domain.errors import InputError
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ def _ruling_lines(found: dict[str, Any]) -> list[str]:
 def _folder_report(data: Path, settings: Settings) -> DataQualityReport:
     from trading_lib.workflows.quality import validate_folder
 
-    return validate_folder(data, settings.configuration.universe, settings.clock())
+    active = settings.configuration
+    return validate_folder(data, active.universe, settings.clock(), limits=active.sources.files)
 
 
 def _stored_report(source: str | None, settings: Settings) -> DataQualityReport:
@@ -137,6 +138,7 @@ def _lines(record: dict[str, Any]) -> list[str]:
     ]
     if len(worst_first) > SHOWN_FINDINGS:
         lines.append(f"... and {len(worst_first) - SHOWN_FINDINGS} more (--json lists all)")
+    lines += [f"missing {line}" for line in missing_lines(record.get("missing"))]
     lines += [f"note    {note}" for note in record["notes"]]
     counts = ", ".join(f"{rule} {count}" for rule, count in record["counts"].items())
     lines.append(f"{len(worst_first)} findings" + (f": {counts}" if counts else ""))

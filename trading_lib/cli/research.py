@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from trading_lib.cli.output import JSON_OPTION, percent, readable, show
+from trading_lib.cli.output import JSON_OPTION, missing_lines, percent, readable, show
 
 app = typer.Typer()
 
@@ -80,6 +80,8 @@ def _lines(report: dict[str, object], address: str | None) -> list[str]:
     lines += [f"  {line}" for line in execution_lines(report)]
     doubted = report["suspected_splits"]
     lines += [f"  ALERT {doubted_line(item)}" for item in doubted] if isinstance(doubted, list) else []
+    missing = report.get("missing")
+    lines += [f"  {line}" for line in missing_lines(missing if isinstance(missing, dict) else None)]
     lines += [f"  {note}" for note in report["notes"]] if isinstance(report["notes"], list) else []
     where = f"logged to MLflow at {address}" if address else "not logged: no MLflow server is running (make up)"
     return [*lines, f"  {report['elapsed_seconds']} s, {where}"]

@@ -132,6 +132,22 @@ class IngestConfig(Configuration):
     most_missing: float = Field(gt=0, le=1)
 
 
+class FileLimits(Configuration):
+    """How large a file of a data folder may be; a small file can unpack to more memory than there is.
+
+    Attributes
+    ----------
+    max_rows, max_columns
+        Of one file.
+    max_megabytes
+        Of one file once it is unpacked.
+    """
+
+    max_rows: int = Field(default=20_000_000, gt=0)
+    max_columns: int = Field(default=2_000, gt=0)
+    max_megabytes: int = Field(default=2_000, gt=0)
+
+
 class SourcesConfig(Configuration):
     """sources.yaml.
 
@@ -149,6 +165,7 @@ class SourcesConfig(Configuration):
     rate_limits: Mapping[str, RateLimit] = Field(default_factory=dict)
     cache: CacheConfig
     ingest: IngestConfig
+    files: FileLimits = FileLimits()
 
     @model_validator(mode="after")
     def _complete(self) -> SourcesConfig:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from trading_lib.domain.missing_data import MissingData
 from trading_lib.validation.report import Finding, Severity
 
 
@@ -54,11 +55,14 @@ class DataQualityReport:
         Ordered by symbol, session, rule and data set.
     notes
         What was looked at and what was left out.
+    missing
+        What the rules read and the files do not have; None where nobody looked for it.
     """
 
     symbols: tuple[SymbolQuality, ...]
     findings: tuple[Finding, ...]
     notes: tuple[str, ...] = ()
+    missing: MissingData | None = None
 
     @property
     def worst(self) -> Severity | None:
@@ -73,7 +77,8 @@ class DataQualityReport:
     def as_record(self) -> dict[str, Any]:
         """Return the report in values that JSON has: ``findings``, ``symbols``, ``counts``, ``worst`` and ``notes``.
 
-        ``symbols`` maps a symbol to what its first data set says; further ones stand under ``others``.
+        ``symbols`` maps a symbol to what its first data set says; further ones stand under ``others``. ``missing``
+        is there where somebody looked for what is absent.
         """
         symbols: dict[str, dict[str, Any]] = {}
         for quality in self.symbols:
@@ -88,6 +93,7 @@ class DataQualityReport:
             "counts": dict(self.counts),
             "worst": self.worst,
             "notes": list(self.notes),
+            **({} if self.missing is None else {"missing": self.missing.as_record()}),
         }
 
 

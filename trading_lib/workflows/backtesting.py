@@ -20,6 +20,8 @@ from trading_lib.adapters.models.mlflow_trials import TrackedTrial
 from trading_lib.backtest.engine import BacktestResult, DecisionObserver, require_value, run_backtest
 from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.domain.errors import InputError
+from trading_lib.domain.missing_data import MissingData
+from trading_lib.domain.prices import BoolArray
 from trading_lib.domain.sessions import exchange_sessions
 from trading_lib.orders.pre_trade import refusal_kind
 from trading_lib.performance.analysis import Analysis, analyse
@@ -95,6 +97,7 @@ def backtest_market(
         "cancelled_orders": len(result.cancelled),
         "dividends": float(result.portfolio.dividends),
         "funding": float(result.portfolio.funding),
+        "missing": _missing(settings, market, result).as_record(),
         "config_hash": configuration.config_hash,
         "code_version": code_version(),
         **report_analysis(analysis),
@@ -115,6 +118,19 @@ def _suspected_splits(result: BacktestResult, loaded: LoadedSource) -> list[Doub
             held, price = float(result.quantity[-1, at]), float(panel.close[row, at])
             found.append(doubted_position(symbol, since, ratio, close, held, price))
     return found
+
+
+def _missing(settings: Settings, market: Market, result: BacktestResult) -> MissingData:
+    """Say what the window had no data of, up to its end."""
+    panel = market.panel
+    stop = int(np.searchsorted(panel.sessions, result.sessions[-1], side="right"))
+    start = int(np.searchsorted(panel.sessions, result.sessions[0]))
+    absent: BoolArray = np.isnan(panel.close[:stop]).all(axis=0)
+    return MissingData(
+        tuple(i.symbol for i, none in zip(settings.configuration.universe, absent, strict=True) if none),
+        bool(np.isnan(panel.volatility_index[start:stop]).all()),
+        bool(np.isnan(panel.cash_rate[start:stop]).all()),
+    )
 
 
 def backtest_input(settings: Settings, market: Market, book: str = "backtest") -> BacktestInput:

@@ -57,4 +57,5 @@ def file_source(data: str | None, settings: Settings) -> FileSource:
     """Open the folder of a plan."""
     if data is None:
         raise ConfigurationError("source 'files' has no data folder", "name a folder of CSV or Parquet files")
-    return FileSource(Path(data), settings.configuration.universe)
+    active = settings.configuration
+    return FileSource(Path(data), active.universe, active.sources.files)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from trading_lib.domain.missing_data import MissingData
 from trading_lib.performance.analysis import Analysis
 from trading_lib.performance.charts import comparison_chart, equity_chart, monthly_chart
 from trading_lib.performance.periods import monthly_returns
@@ -35,6 +36,7 @@ def sheet(analysis: Analysis, report: Mapping[str, Any]) -> bytes:
         data_source=str(report["data_source"]),
         config_hash=str(report["config_hash"]),
         code_version=str(report["code_version"]),
+        missing=MissingData.of_record(report.get("missing")).lines,
         notes=tuple(str(note) for note in report.get("notes", ())),
     )
     return tear_sheet(analysis, provenance).encode()

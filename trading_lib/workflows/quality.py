@@ -9,6 +9,8 @@ from pathlib import Path
 from trading_lib.adapters.quality.folder import FolderContent, read_folder
 from trading_lib.adapters.sources.rulings_file import read_rulings
 from trading_lib.domain.instruments import Universe
+from trading_lib.market_data.config import FileLimits
+from trading_lib.validation.completeness import missing_findings
 from trading_lib.validation.quality import assess_prices
 from trading_lib.validation.quality_report import DataQualityReport, ordered
 from trading_lib.validation.rules import QualityRules
@@ -16,23 +18,30 @@ from trading_lib.workflows.settings import Settings
 
 
 def validate_folder(
-    folder: Path, universe: Universe, now: datetime, rules: QualityRules | None = None
+    folder: Path,
+    universe: Universe,
+    now: datetime,
+    rules: QualityRules | None = None,
+    limits: FileLimits | None = None,
 ) -> DataQualityReport:
-    """Judge everything in ``folder`` as known at ``now`` (timezone-aware).
+    """Judge everything in ``folder`` as known at ``now`` (timezone-aware), and what is not in it.
 
     Raises
     ------
     DataFileError
-        When there is nothing in it that could be judged.
+        When there is nothing in it that could be judged, or a file is too large.
     """
-    content = read_folder(folder, universe, now.date())
+    content = read_folder(folder, universe, now.date(), limits)
     report = assess_prices(content.prices, universe, now, rules, read_rulings(folder))
-    return replace(report, findings=ordered((*content.findings, *report.findings)), notes=tuple(content.notes))
+    missing = content.missing(universe)
+    findings = (*content.findings, *missing_findings(missing, now.date()), *report.findings)
+    return replace(report, findings=ordered(findings), notes=tuple(content.notes), missing=missing)
 
 
 def folder_content(folder: Path, settings: Settings) -> FolderContent:
     """Read what `validate_folder` judges, for the pages of Great Expectations."""
-    return read_folder(folder, settings.configuration.universe, settings.clock().date())
+    active = settings.configuration
+    return read_folder(folder, active.universe, settings.clock().date(), active.sources.files)
 
 
 def write_documentation(content: FolderContent, target: Path) -> Path:

@@ -19,4 +19,5 @@ def source_kind(source: str | None, data: str | Path | None) -> str:
 
 def offline_source(kind: str, data: str | Path | None, settings: Settings) -> MarketDataSource:
     """Create a source by itself, without the cache and circuit breakers that need the database."""
-    return create_source(kind, settings.configuration.universe, Path(data) if data else None)
+    active = settings.configuration
+    return create_source(kind, active.universe, Path(data) if data else None, limits=active.sources.files)

@@ -61,7 +61,8 @@ def open_source(kind: str, data: str | None, settings: Settings) -> MarketDataSo
     """Create the source a plan names; one that is asked over the network behind cache, limits and breaker."""
     if kind == CHAIN:
         return open_chain(settings)
-    source = create_source(kind, settings.configuration.universe, Path(data) if data else None)
+    active = settings.configuration
+    source = create_source(kind, active.universe, Path(data) if data else None, limits=active.sources.files)
     if kind in settings.configuration.sources.market_names:
         return Care(settings, time.sleep).of_bars(kind, source)
     return source
@@ -71,7 +72,8 @@ def source_name(kind: str, data: str | None, settings: Settings) -> str:
     """Name under which the source a plan names stores its rows; nothing is connected for it."""
     if kind == CHAIN:
         return CHAIN
-    return create_source(kind, settings.configuration.universe, Path(data) if data else None).name
+    active = settings.configuration
+    return create_source(kind, active.universe, Path(data) if data else None, limits=active.sources.files).name
 
 
 def open_members(settings: Settings) -> Members:

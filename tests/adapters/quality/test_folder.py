@@ -13,9 +13,11 @@ from tests.price_folder import write_price_folder
 from tests.validation.histories import price_frame
 from trading_lib.adapters.quality.folder import read_folder
 from trading_lib.domain.errors import DataFileError
+from trading_lib.domain.missing_data import MissingData
 from trading_lib.domain.sessions import exchange_sessions
-from trading_lib.validation.quality_report import DataQualityReport
-from trading_lib.validation.report import Severity
+from trading_lib.validation.completeness import MISSING_RULES
+from trading_lib.validation.quality_report import DataQualityReport, rule_counts
+from trading_lib.validation.report import Finding, Severity
 from trading_lib.workflows.quality import validate_folder
 
 LATER = instant("2023-06-30")
@@ -27,27 +29,35 @@ def judge(folder: Path) -> DataQualityReport:
     return validate_folder(folder, universe(), LATER)
 
 
+def found(folder: Path) -> list[Finding]:
+    """What is found about the content; folders of one symbol lack the others."""
+    return [finding for finding in judge(folder).findings if finding.rule not in MISSING_RULES]
+
+
 def rules(folder: Path) -> dict[str, int]:
-    return dict(judge(folder).counts)
+    return dict(rule_counts(found(folder)))
 
 
 def test_a_sound_folder_has_no_finding(tmp_path: Path) -> None:
-    report = judge(write_price_folder(tmp_path / "prices", date(2021, 1, 4), date(2022, 6, 30)))
+    folder = write_price_folder(tmp_path / "prices", date(2021, 1, 4), date(2022, 6, 30))
+    (folder / "rates.csv").write_text("series,date,value\nDFF,2021-01-04,0.1\n")
+    report = judge(folder)
     assert report.findings == ()
+    assert report.missing == MissingData()
     assert {quality.symbol for quality in report.symbols} == {*universe().symbols, "^VIX"}
 
 
 def test_a_repeated_bar_is_a_finding(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text(HEADER + LINES + "SPY,2022-06-03,10,11,9,10.5,100\n")
     assert rules(tmp_path) == {"duplicate_bar": 1}
-    (finding,) = judge(tmp_path).findings
+    (finding,) = found(tmp_path)
     assert (finding.symbol, finding.session, finding.dataset) == ("SPY", date(2022, 6, 3), "p")
 
 
 def test_the_same_bar_in_two_files_is_a_finding_that_names_both(tmp_path: Path) -> None:
     for name in ("one.csv", "two.csv"):
         (tmp_path / name).write_text(HEADER + LINES)
-    (finding,) = judge(tmp_path).findings
+    (finding,) = found(tmp_path)
     assert (finding.rule, finding.value) == ("bar_in_two_files", 3.0)
     assert "one and two" in finding.message
 
@@ -57,7 +67,7 @@ def test_a_manifest_gives_files_their_roles(tmp_path: Path) -> None:
         (tmp_path / name).write_text(HEADER + LINES)
     (tmp_path / "dataset.yaml").write_text("prices:\n  - file: two.csv\ncross_check:\n  - file: one.csv\n")
     report = judge(tmp_path)
-    assert report.findings == ()
+    assert found(tmp_path) == []
     assert [quality.dataset for quality in report.symbols] == ["two", "one"]
 
 
@@ -67,7 +77,7 @@ def test_a_file_the_manifest_leaves_out_is_judged_as_well(tmp_path: Path) -> Non
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 but not really")
     (tmp_path / "dataset.yaml").write_text("prices:\n  - file: one.csv\n")
     report = judge(tmp_path)
-    assert {finding.dataset for finding in report.findings} == {"two"}
+    assert {finding.dataset for finding in found(tmp_path)} == {"two"}
     assert any("two: not listed" in note for note in report.notes)
     assert any("broken.parquet: not judged" in note for note in report.notes)
 

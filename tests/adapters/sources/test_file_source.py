@@ -100,8 +100,8 @@ def test_a_yahoo_export_is_understood(tmp_path: Path) -> None:
     assert set(frame["adjustment"]) == {"split"}
 
 
-@pytest.mark.parametrize(("zone", "hour"), [("Asia/Tokyo", 0), ("America/New_York", 22), ("UTC", 0)])
-def test_a_time_zone_never_moves_a_bar_to_another_day(tmp_path: Path, zone: str, hour: int) -> None:
+@pytest.mark.parametrize(("zone", "hour"), [("America/New_York", 0), ("America/New_York", 22), ("UTC", 0), ("UTC", 20)])
+def test_a_stamp_with_a_zone_is_of_its_day_in_new_york(tmp_path: Path, zone: str, hour: int) -> None:
     frame = long_frame(("SPY",))
     frame["date"] = pd.to_datetime(frame["date"]).dt.tz_localize(zone) + pd.Timedelta(hours=hour)
     frame.to_parquet(tmp_path / "zoned.parquet")
@@ -288,9 +288,9 @@ class TestBadInput:
         write_prices(tmp_path, "p.csv", HEADER + ",2022-06-01,10,11,9,10,100\n")
         assert "p.csv: row 1 has no symbol" in self.failure(tmp_path)
 
-    def test_the_same_bar_twice_in_a_file(self, tmp_path: Path) -> None:
-        write_prices(tmp_path, "p.csv", HEADER + LINE + LINE.replace("2022-06-01", "2022-06-01 16:00:00"))
-        assert "p.csv has more than one row for SPY on 2022-06-01" in self.failure(tmp_path)
+    def test_two_rows_that_differ_about_the_only_symbol(self, tmp_path: Path) -> None:
+        write_prices(tmp_path, "p.csv", HEADER + LINE + LINE.replace(",10,100", ",11,100"))
+        assert "SPY is left out: line 2 and line 3 differ about 2022-06-01" in self.failure(tmp_path)
 
     def test_the_same_bar_in_two_files_names_both(self, tmp_path: Path) -> None:
         for name in ("one.csv", "two.csv"):

@@ -10,19 +10,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from trading_lib.adapters.sources.bar_windows import stamp_bars
 from trading_lib.adapters.sources.corporate_actions import with_corporate_actions
-from trading_lib.adapters.sources.table_files import column_names, parse_dates, read_columns
+from trading_lib.adapters.sources.file_formats.price_cells import BadNumber
+from trading_lib.adapters.sources.file_formats.price_rows import (
+    lacking_dividends,
+    read_price_rows,
+    repeated_rows,
+)
+from trading_lib.adapters.sources.table_files import column_names
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.prices import Bars
 from trading_lib.validation.quality import PriceDataset
 from trading_lib.validation.report import Finding, Severity
 
 PRICES = ("open", "high", "low", "close")
-NUMBERS = (*PRICES, "adj_close", "volume", "dividend", "split", "capital_gains")
 LEVEL_ADJUSTMENTS = ("raw", "split")
 # This many rows a day are no daily bars that came twice, they are bars of minutes or hours.
 INTRADAY_ROWS = 3
@@ -42,6 +46,7 @@ class PriceTable:
 
     datasets: tuple[PriceDataset, ...]
     findings: tuple[Finding, ...]
+    notes: tuple[str, ...] = ()
 
 
 def is_price_table(path: Path) -> bool:
@@ -51,7 +56,12 @@ def is_price_table(path: Path) -> bool:
 
 
 def read_price_table(
-    path: Path, universe: Universe, where: Mapping[str, str] | None = None, adjustment: str | None = None
+    path: Path,
+    universe: Universe,
+    where: Mapping[str, str] | None = None,
+    adjustment: str | None = None,
+    *,
+    without_dividends: bool = True,
 ) -> PriceTable:
     """Read the rows of ``path`` that satisfy ``where``.
 
@@ -60,52 +70,41 @@ def read_price_table(
     adjustment
         What a manifest says about the prices; with it, or with an adjusted close beside them, their level can be
         compared with another source's.
+    without_dividends
+        Whether a vendor's file that states no dividends is fit for its purpose.
     """
-    read = read_columns(path, ("symbol", "date", "source", *NUMBERS), where or {})
-    rows, findings = _typed(path, read)
-    pieces = _captures(path, rows, where or {})
+    read = read_price_rows(path, universe, where, lenient=True)
+    findings = [_unreadable(path, bad) for bad in read.bad]
+    lacking = "" if without_dividends else lacking_dividends(read, universe)
+    if lacking:
+        first = read.rows.iloc[0]
+        message = f"{path.name} {lacking}: take prices with dividends, or say dividends: none in dataset.yaml"
+        day, symbol = first["date"].date(), str(first["symbol"])
+        findings.append(Finding(symbol, day, "no_dividends", Severity.ERROR, None, message, path.stem))
+    rows, dropped, _ = repeated_rows(read.rows)
+    notes = list(read.notes)
+    if dropped:
+        notes.append(f"{path.name}: {dropped} rows that repeat another row word for word are dropped")
+    pieces = _captures(path, _with_time_of_day(rows), where or {})
     level = adjustment in LEVEL_ADJUSTMENTS or (adjustment is None and rows["adj_close"].notna().any())
     datasets = tuple(_dataset(name, piece, universe, bool(level), adjustment) for name, piece in pieces.items())
-    return PriceTable(datasets, tuple(findings))
+    return PriceTable(datasets, tuple(findings), tuple(notes))
 
 
-def _typed(path: Path, read: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding]]:
-    symbol = read["symbol"] if "symbol" in read else pd.Series(path.stem, index=read.index)
-    columns: dict[str, pd.Series] = {"symbol": symbol.astype("str").str.strip().where(symbol.notna(), "?")}
-    day = parse_dates(path, read["date"])
-    columns["date"] = _with_time_of_day(read["date"], day, columns["symbol"])
-    findings: list[Finding] = []
-    for name in NUMBERS:
-        if name not in read:
-            columns[name] = pd.Series(np.nan, index=read.index)
-            continue
-        numbers = pd.to_numeric(read[name], errors="coerce").astype("float64")
-        unreadable = numbers.isna() & read[name].notna() & (read[name].astype("str").str.strip().str.lower() != "nan")
-        for row in np.flatnonzero(unreadable.to_numpy(dtype=bool)):
-            name_of_row = str(columns["symbol"].iloc[row])
-            findings.append(_unreadable(path, name_of_row, day.iloc[row], name, read[name].iloc[row]))
-        columns[name] = numbers
-    if "source" in read:
-        columns["source"] = read["source"].astype("str")
-    return pd.DataFrame(columns), findings
+def _unreadable(path: Path, bad: BadNumber) -> Finding:
+    message = (
+        f"{bad.symbol} {bad.day:%Y-%m-%d}: {bad.text[:40]!r} in column {bad.column} of {path.name} is not a number"
+    )
+    return Finding(bad.symbol, bad.day.date(), "unreadable_number", Severity.ERROR, None, message, path.stem)
 
 
-def _unreadable(path: Path, symbol: str, day: pd.Timestamp, column: str, text: object) -> Finding:
-    message = f"{symbol} {day:%Y-%m-%d}: {str(text)[:40]!r} in column {column} of {path.name} is not a number"
-    return Finding(symbol, day.date(), "unreadable_number", Severity.ERROR, None, message, path.stem)
-
-
-def _with_time_of_day(written: pd.Series, day: pd.Series, symbol: pd.Series) -> pd.Series:
-    """Instants where the file holds intraday bars, else the dates."""
-    rows_per_day = pd.DataFrame({"symbol": symbol, "day": day}).value_counts()
-    if rows_per_day.median() < INTRADAY_ROWS:
-        return day
-    if pd.api.types.is_datetime64_any_dtype(written.dtype):
-        instants = written.dt.tz_localize(None) if isinstance(written.dtype, pd.DatetimeTZDtype) else written
-    else:
-        clock = written.astype("str").str.slice(0, 19).str.replace("T", " ")
-        instants = pd.to_datetime(clock, format="%Y-%m-%d %H:%M:%S", errors="coerce").fillna(day)
-    return instants.astype("datetime64[us]")
+def _with_time_of_day(rows: pd.DataFrame) -> pd.DataFrame:
+    """Keep instants where the file holds intraday bars, else dates; those of the universe are dates already."""
+    day = rows["date"].dt.normalize()
+    if (rows["date"] == day).all():
+        return rows
+    rows_per_day = pd.DataFrame({"symbol": rows["symbol"], "day": day}).value_counts()
+    return rows if rows_per_day.median() >= INTRADAY_ROWS else rows.assign(date=day)
 
 
 def _captures(path: Path, rows: pd.DataFrame, where: Mapping[str, str]) -> dict[str, pd.DataFrame]:

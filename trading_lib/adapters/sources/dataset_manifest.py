@@ -7,6 +7,7 @@
       - file: btc_daily.parquet
         where: {source: yahoo/market-lab}     # keep only rows with these values
         adjustment: split                     # what the prices are adjusted for: raw or split
+        dividends: none                       # the vendor states none, and prices alone are wanted
     macro:
       - file: macro_series.parquet
 """
@@ -24,7 +25,7 @@ from trading_lib.domain.errors import DataFileError
 
 MANIFEST_NAME = "dataset.yaml"
 ROLES = ("prices", "cross_check", "macro", "funding", "cot", "news")
-ENTRY_KEYS = ("file", "where", "adjustment")
+ENTRY_KEYS = ("file", "where", "adjustment", "dividends")
 ADJUSTMENTS = ("raw", "split", "total_return")
 TRADABLE_ADJUSTMENTS = ("raw", "split")
 
@@ -39,12 +40,15 @@ class ManifestEntry:
         Column -> value a row must have to be used.
     adjustment
         What its prices are adjusted for, None when the manifest does not say.
+    without_dividends
+        Whether the manifest says that prices without dividends are wanted.
     """
 
     role: str
     path: Path
     where: Mapping[str, str] = field(default_factory=dict)
     adjustment: str | None = None
+    without_dividends: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,16 @@ def _entry(path: Path, role: str, item: Any) -> ManifestEntry:
         path=file,
         where={str(column): str(value) for column, value in where.items()},
         adjustment=_adjustment(path, role, name, item.get("adjustment")),
+        without_dividends=_without_dividends(path, name, item.get("dividends")),
     )
+
+
+def _without_dividends(path: Path, name: str, value: Any) -> bool:
+    if value not in (None, "none"):
+        raise DataFileError(
+            f"{path}: dividends {value!r} of {name} is unknown", "write dividends: none, or leave it out"
+        )
+    return value is not None
 
 
 def _adjustment(path: Path, role: str, name: str, value: Any) -> str | None:

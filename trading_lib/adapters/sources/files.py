@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,11 @@ import pandas as pd
 from trading_lib.adapters.sources.bar_windows import answer_from_history, stamp_bars
 from trading_lib.adapters.sources.corporate_actions import with_corporate_actions
 from trading_lib.adapters.sources.dataset_manifest import DatasetManifest, read_manifest
+from trading_lib.adapters.sources.file_formats.fred import fred_series, volatility_rows
+from trading_lib.adapters.sources.file_formats.layout import price_candidates, table_files
+from trading_lib.adapters.sources.file_formats.limits import check_size
+from trading_lib.adapters.sources.file_formats.listing import folder_notes, refused_for_symbols, roles_of
+from trading_lib.adapters.sources.file_formats.price_rows import REQUIRED, Misfit
 from trading_lib.adapters.sources.macro_files import macro_window, read_macro_files
 from trading_lib.adapters.sources.positioning_files import (
     Files,
@@ -22,20 +27,22 @@ from trading_lib.adapters.sources.positioning_files import (
     read_funding_files,
 )
 from trading_lib.adapters.sources.positioning_windows import cot_window, funding_window
-from trading_lib.adapters.sources.price_files import REQUIRED, Misfit, PriceFile, read_price_file
+from trading_lib.adapters.sources.price_files import PriceFile, read_price_file
 from trading_lib.adapters.sources.proceeds_file import read_proceeds
 from trading_lib.adapters.sources.rulings_file import read_rulings
-from trading_lib.adapters.sources.table_files import table_files
 from trading_lib.domain.errors import DataFileError, UnknownSymbolError
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.positioning import CotReports, FundingRates
 from trading_lib.domain.price_rulings import PriceRuling
-from trading_lib.domain.prices import Bars, MacroSeries
+from trading_lib.domain.prices import VOLATILITY_INDEX, Bars, MacroSeries
 from trading_lib.domain.proceeds import Proceeds
 from trading_lib.domain.sessions import require_aware
+from trading_lib.market_data.config import FileLimits
 from trading_lib.market_data.source import FundingAnswer, SourceAnswer
 
 TOTAL_RETURN = "total_return"
+# Listed for other readers.
+UNREAD_ROLES = ("news",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,7 @@ class _PriceFolder:
     bars: Bars
     notes: tuple[str, ...]
     files: Mapping[str, Path]
+    contradictions: Mapping[str, str]
 
 
 class FileSource:
@@ -55,21 +63,31 @@ class FileSource:
     folder
         Holds CSV or Parquet files, long or one per symbol, and optionally ``dataset.yaml``.
     universe
-        Rows of other symbols are ignored and noted.
+        A symbol outside it is an error; see the notes of an answer for what was taken.
+    limits
+        How large a file may be.
 
     Raises
     ------
     DataFileError
-        At construction when the folder or a file of its manifest is missing; at the first read when a file cannot
-        be used. Everything is read once and kept.
+        At construction when the folder or a file of its manifest is missing, or a file is too large; at the first
+        read when a file cannot be used. Everything is read once and kept.
     """
 
-    def __init__(self, folder: Path, universe: Universe) -> None:
+    def __init__(self, folder: Path, universe: Universe, limits: FileLimits | None = None) -> None:
         if not folder.is_dir():
             raise DataFileError(f"data folder {folder} does not exist", "give a folder with CSV or Parquet files")
         self._folder = folder
         self._universe = universe
         self._manifest = read_manifest(folder)
+        for path in self._files_read():
+            check_size(path, limits or FileLimits())
+
+    def _files_read(self) -> Sequence[Path]:
+        """Every file that an answer may need."""
+        if self._manifest is None:
+            return price_candidates(self._folder)
+        return [entry.path for entry in self._manifest.entries if entry.role not in UNREAD_ROLES]
 
     @property
     def name(self) -> str:
@@ -80,7 +98,9 @@ class FileSource:
         """Bars of ``symbols`` in the date range that were known at ``as_of``; see `MarketDataSource.bars`."""
         moment = require_aware(as_of, "as_of")
         history = self._prices
-        return answer_from_history(history.bars, self.name, symbols, first, last, moment, history.notes)
+        answer = answer_from_history(history.bars, self.name, symbols, first, last, moment, history.notes)
+        reasons = {symbol: text for symbol, text in history.contradictions.items() if symbol in answer.failures}
+        return replace(answer, failures={**answer.failures, **reasons}) if reasons else answer
 
     def macro(self, first: date, last: date, as_of: datetime) -> MacroSeries:
         """Macro observations in the date range that were published by ``as_of``; empty when the folder has none."""
@@ -133,12 +153,14 @@ class FileSource:
         entries = self._manifest.role("cross_check") if self._manifest is not None else ()
         opinions = {}
         for entry in entries:
-            file = read_price_file(entry.path, self._universe, entry.where, entry.adjustment)
+            file = read_price_file(entry.path, self._universe, entry.where, entry.adjustment, without_dividends=True)
             if isinstance(file, Misfit):
                 raise DataFileError(
                     f"{file.path} cannot be compared with: it {file.reason}",
                     f"it needs symbol, {', '.join(REQUIRED)}, volume",
                 )
+            if file.rows.empty:
+                raise DataFileError(f"{file.path} has no usable row", "; ".join(file.notes) or "add rows")
             rows = with_corporate_actions(_combine([file]))
             rows["dividend"] = rows["dividend"].where(rows["adjustment"] != TOTAL_RETURN)
             name = f"{self.name}/{entry.path.name}"
@@ -168,15 +190,35 @@ class FileSource:
         else:
             files, misfits = self._listed_files(self._manifest), []
         _refuse_unknown_symbols(files)
+        contradictions = {symbol: text for file in files for symbol, text in file.contradictions.items()}
         rows = _combine(files)
+        rows = rows[~rows["symbol"].isin(list(contradictions))] if contradictions else rows
         if rows.empty:
             raise DataFileError(
-                f"data folder {self._folder} has no row of any symbol of the universe",
+                f"data folder {self._folder} has no row of any symbol of the universe"
+                + (f" ({'; '.join(contradictions.values())})" if contradictions else ""),
                 f"add rows for one of {', '.join(self._universe.symbols)}",
             )
+        rows, further = self._with_volatility_index(rows)
         bars = stamp_bars(with_corporate_actions(rows), self._universe, self.name)
+        notes = (*_notes(files, misfits), *further)
+        others = folder_notes(self._folder, self._universe, set(rows["symbol"])) if self._manifest is None else ()
         origins = {str(symbol): file.path for file in files for symbol in file.rows["symbol"].unique()}
-        return _PriceFolder(bars, _notes(files, misfits), origins)
+        return _PriceFolder(bars, (*notes, *others), origins, contradictions)
+
+    def _with_volatility_index(self, rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+        """Add ^VIX from FRED's copy of its closes where no file has it."""
+        if (rows["symbol"] == VOLATILITY_INDEX).any():
+            return rows, ()
+        for path, _ in self._files_of("macro")[0]:
+            if fred_series(path):
+                index = volatility_rows(path)
+                if not index.empty:
+                    index = index.assign(adjustment=pd.Series(None, index=index.index, dtype="str"))
+                    both = pd.concat([rows, index], ignore_index=True)
+                    note = f"{path.name}: {len(index)} closes taken as {VOLATILITY_INDEX}"
+                    return both.sort_values(["symbol", "date"], kind="stable", ignore_index=True), (note,)
+        return rows, ()
 
     @cached_property
     def _macro(self) -> MacroSeries:
@@ -189,7 +231,9 @@ class FileSource:
             raise DataFileError(f"{manifest.path} lists no file under 'prices'", "add '- file: NAME' under prices")
         files = []
         for entry in entries:
-            file = read_price_file(entry.path, self._universe, entry.where, entry.adjustment)
+            file = read_price_file(
+                entry.path, self._universe, entry.where, entry.adjustment, without_dividends=entry.without_dividends
+            )
             if isinstance(file, Misfit):
                 raise DataFileError(
                     f"{file.path} cannot be a prices file: it {file.reason}",
@@ -199,9 +243,10 @@ class FileSource:
         return files
 
     def _fitting_files(self) -> tuple[list[PriceFile], list[Misfit]]:
-        read = [read_price_file(path, self._universe) for path in table_files(self._folder)]
+        read = [read_price_file(path, self._universe) for path in price_candidates(self._folder)]
         files = [file for file in read if isinstance(file, PriceFile)]
         misfits = [file for file in read if isinstance(file, Misfit)]
+        refused_for_symbols(misfits, {str(name) for file in files for name in file.rows["symbol"].unique()})
         if not files:
             found = "; ".join(f"{misfit.path.name} {misfit.reason}" for misfit in misfits)
             raise DataFileError(
@@ -239,8 +284,11 @@ def _combine(files: Sequence[PriceFile]) -> pd.DataFrame:
 
 
 def _notes(files: Sequence[PriceFile], misfits: Sequence[Misfit]) -> tuple[str, ...]:
-    taken = [
-        f"{file.path.name}: {len(file.rows)} rows of {file.rows['symbol'].nunique()} symbols taken" for file in files
-    ]
-    unused = [f"{misfit.path.name}: not taken, it {misfit.reason}" for misfit in misfits]
-    return (*taken, *unused)
+    notes = []
+    for file in files:
+        count = file.rows["symbol"].nunique()
+        notes += [f"{file.path.name}: {len(file.rows)} rows of {count} symbols taken", *file.notes]
+    for misfit in misfits:
+        roles = roles_of(misfit.path)
+        notes.append(f"{misfit.path.name}: {roles or f'not taken, it {misfit.reason}'}")
+    return tuple(notes)

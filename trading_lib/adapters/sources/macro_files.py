@@ -8,18 +8,17 @@ from pathlib import Path
 
 import pandas as pd
 
+from trading_lib.adapters.sources.file_formats.fred import MISSING, fred_series, read_fred
 from trading_lib.adapters.sources.table_files import column_names, parse_dates, parse_numbers, read_columns
 from trading_lib.domain.errors import DataFileError
 from trading_lib.domain.prices import DateArray, MacroSeries
 from trading_lib.market_data.publication import macro_available_at
 
 COLUMNS = ("series", "date", "value")
-# FRED writes a lone dot where a day has no observation.
-MISSING = (".",)
 
 
 def read_macro_files(files: Sequence[tuple[Path, Mapping[str, str]]], source: str, *, strict: bool) -> MacroSeries:
-    """Read every file that has the columns series, date and value.
+    """Read every file that has the columns series, date and value, or FRED's: a date and one column per series.
 
     Parameters
     ----------
@@ -38,8 +37,12 @@ def read_macro_files(files: Sequence[tuple[Path, Mapping[str, str]]], source: st
         lacking = [name for name in COLUMNS if name not in names]
         if not lacking:
             frames.append(_read(path, where))
+        elif fred_series(path):
+            frames.append(read_fred(path).assign(path=str(path)))
         elif strict:
-            raise DataFileError(f"{path} lacks {', '.join(lacking)}", "a macro file needs series, date and value")
+            raise DataFileError(
+                f"{path} lacks {', '.join(lacking)}", "a macro file needs series, date and value, or FRED's own columns"
+            )
     if not frames:
         return MacroSeries.empty()
     rows = pd.concat(frames, ignore_index=True)
@@ -53,6 +56,12 @@ def read_macro_files(files: Sequence[tuple[Path, Mapping[str, str]]], source: st
             "keep one, or filter the rows with 'where' in dataset.yaml",
         )
     return stamp_macro(rows, source)
+
+
+def is_macro_file(path: Path) -> bool:
+    """Whether `read_macro_files` takes a file."""
+    names = column_names(path)
+    return all(name in names for name in COLUMNS) or bool(fred_series(path))
 
 
 def stamp_macro(rows: pd.DataFrame, source: str) -> MacroSeries:

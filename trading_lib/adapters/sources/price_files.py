@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from trading_lib.adapters.sources.table_files import column_names, parse_dates, parse_numbers, read_columns
+from trading_lib.adapters.sources.file_formats.layout import line_of
+from trading_lib.adapters.sources.file_formats.price_rows import (
+    REQUIRED,
+    Misfit,
+    lacking_dividends,
+    misfit,
+    not_taken,
+    read_price_rows,
+    repeated_rows,
+)
 from trading_lib.domain.errors import DataFileError
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.prices import VOLATILITY_INDEX
 
-REQUIRED = ("date", "open", "high", "low", "close")
 OPTIONAL = ("adj_close", "volume", "dividend", "split")
 
 
@@ -28,62 +35,66 @@ class PriceFile:
         symbol, date, the prices, adj_close, volume, dividend, split and adjustment; NaN or None where not stated.
     foreign_symbols
         Symbols in the file that are not in the universe; their rows are left out.
+    notes
+        What reading it has to say.
+    contradictions
+        Symbol -> why it has no rows: two rows of the file differ about one bar.
     """
 
     path: Path
     rows: pd.DataFrame
     foreign_symbols: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Misfit:
-    """A file that cannot serve as a price file, and why."""
-
-    path: Path
-    reason: str
+    notes: tuple[str, ...] = ()
+    contradictions: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_price_file(
-    path: Path, universe: Universe, where: Mapping[str, str] | None = None, adjustment: str | None = None
+    path: Path,
+    universe: Universe,
+    where: Mapping[str, str] | None = None,
+    adjustment: str | None = None,
+    *,
+    without_dividends: bool = False,
 ) -> PriceFile | Misfit:
-    """Read ``path``; a file that is no price file is a `Misfit`, one with unusable cells a `DataFileError`."""
-    names = column_names(path)
-    lacking = [name for name in REQUIRED if name not in names]
-    if lacking:
-        return Misfit(path, f"lacks {', '.join(lacking)}")
-    known = {*universe.symbols, VOLATILITY_INDEX}
-    if "symbol" not in names and path.stem not in known:
-        return Misfit(path, f"lacks symbol, and its name {path.stem!r} is no symbol of the universe")
-    read = read_columns(path, ("symbol", *REQUIRED, *OPTIONAL), where or {})
-    symbols = _symbols(path, read)
-    belongs = symbols.isin(known)
-    foreign = tuple(sorted(symbols[~belongs].unique()))
-    read, symbols = read[belongs], symbols[belongs]
-    if "volume" not in names and (symbols != VOLATILITY_INDEX).any():
-        return Misfit(path, "lacks volume")
-    columns = {"symbol": symbols, "date": parse_dates(path, read["date"])}
-    for name in (*REQUIRED[1:], *OPTIONAL):
-        columns[name] = parse_numbers(path, read[name]) if name in read.columns else pd.Series(np.nan, index=read.index)
-    rows = pd.DataFrame(columns)
-    rows["adjustment"] = pd.Series(adjustment, index=rows.index, dtype="str")
-    _require_unique(path, rows)
-    return PriceFile(path, rows, foreign)
+    """Read ``path``; a file that is no price file is a `Misfit`, one with unusable cells a `DataFileError`.
 
-
-def _symbols(path: Path, read: pd.DataFrame) -> pd.Series:
-    if "symbol" not in read.columns:
-        return pd.Series(path.stem, index=read.index, dtype="str")
-    absent = read["symbol"].isna()
-    if absent.any():
-        row = int(np.flatnonzero(absent)[0])
-        raise DataFileError(f"{path}: row {row + 1} has no symbol", "name the symbol in every row")
-    return read["symbol"].astype("str").str.strip()
-
-
-def _require_unique(path: Path, rows: pd.DataFrame) -> None:
-    repeated = rows.duplicated(["symbol", "date"])
-    if repeated.any():
-        row = rows[repeated].iloc[0]
+    Parameters
+    ----------
+    without_dividends
+        Whether prices of a vendor that states no dividends are wanted all the same.
+    """
+    refused = misfit(path, universe)
+    if refused is not None:
+        return refused
+    read = read_price_rows(path, universe, where)
+    belongs = ~read.rows["symbol"].isin(read.foreign)
+    rows = read.rows[belongs] if read.foreign else read.rows
+    if "volume" not in read.stated and (rows["symbol"] != VOLATILITY_INDEX).any():
+        return not_taken(path, universe, "lacks volume")
+    lacking = lacking_dividends(read, universe)
+    if lacking and not without_dividends:
         raise DataFileError(
-            f"{path} has more than one row for {row['symbol']} on {row['date']:%Y-%m-%d}", "keep one of them"
+            f"{path} {lacking}", "take prices with dividends, or list the file in dataset.yaml with dividends: none"
         )
+    rows = rows[["symbol", *REQUIRED, *OPTIONAL]]
+    rows, dropped, differing = repeated_rows(rows)
+    contradictions = _contradictions(path, differing)
+    rows = rows[~rows["symbol"].isin(list(contradictions))] if contradictions else rows
+    rows = rows.assign(adjustment=pd.Series(adjustment, index=rows.index, dtype="str"))
+    notes = [*read.notes, *(f"{path.name}: {reason}" for reason in contradictions.values())]
+    if dropped:
+        notes.append(f"{path.name}: {dropped} rows that repeat another row word for word are dropped")
+    gains = read.rows["capital_gains"]
+    if (gains > 0).any():
+        notes.append(f"{path.name}: capital gains of {int((gains > 0).sum())} days are judged, not booked as cash")
+    return PriceFile(path, rows, read.foreign, tuple(notes), contradictions)
+
+
+def _contradictions(path: Path, differing: pd.DataFrame) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for (symbol, day), pair in differing.groupby(["symbol", "date"], sort=True):
+        lines = " and ".join(line_of(path, int(row)) for row in pair.index[:2])
+        found.setdefault(
+            str(symbol), f"ERROR {symbol} is left out: {lines} differ about {day:%Y-%m-%d}; keep one of them"
+        )
+    return found

@@ -17,6 +17,7 @@ from trading_lib.adapters.sources.tiingo_source import TiingoSource
 from trading_lib.adapters.sources.yfinance_source import YFinanceSource
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.domain.instruments import Universe
+from trading_lib.market_data.config import FileLimits
 from trading_lib.market_data.source import FundingSource, MarketDataSource, PositioningSource
 
 FILES = "files"
@@ -45,6 +46,7 @@ def create_source(
     universe: Universe,
     data_folder: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    limits: FileLimits | None = None,
 ) -> MarketDataSource:
     """Make the source of bars and macro series called ``name``.
 
@@ -54,6 +56,8 @@ def create_source(
         Needed by "files" and by no other.
     environment
         Where keys are looked up (`KEY_VARIABLES`); the process's own by default.
+    limits
+        How large a file of the folder may be.
 
     Raises
     ------
@@ -68,7 +72,7 @@ def create_source(
     if name == "yfinance":
         return YFinanceSource(universe)
     if name == FILES:
-        return _files(universe, data_folder)
+        return _files(universe, data_folder, limits)
     if name == polygon_source.NAME:
         return PolygonSource(universe, key)
     if name == tiingo_source.NAME:
@@ -104,10 +108,10 @@ def _key(name: str, environment: Mapping[str, str] | None) -> str | None:
     return variables.get(variable) if variable else None
 
 
-def _files(universe: Universe, data_folder: Path | None) -> FileSource:
+def _files(universe: Universe, data_folder: Path | None, limits: FileLimits | None = None) -> FileSource:
     if data_folder is None:
         raise ConfigurationError("source 'files' has no data folder", "name a folder of CSV or Parquet files")
-    return FileSource(data_folder, universe)
+    return FileSource(data_folder, universe, limits)
 
 
 def _unknown(kind: str, name: str, known: tuple[str, ...]) -> ConfigurationError:

@@ -1,4 +1,4 @@
-"""Reading one CSV or Parquet file: columns by name, rows by filter, dates and numbers checked.
+"""Reading one table of a data folder: columns by name, rows by filter, dates and numbers checked.
 
 Output frames keep the file's row positions as their index, so that an error can name the line.
 """
@@ -6,8 +6,8 @@ Output frames keep the file's row positions as their index, so that an error can
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,39 +16,22 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet
 
+from trading_lib.adapters.sources.file_formats.columns import plain_name
+from trading_lib.adapters.sources.file_formats.layout import TableLayout, line_of, readable, table_layout
+from trading_lib.adapters.sources.file_formats.stamps import read_stamps
+from trading_lib.adapters.sources.file_formats.text import TextLayout
 from trading_lib.domain.errors import DataFileError
+from trading_lib.domain.prices import DateArray
 
-SUFFIXES = (".csv", ".parquet")
-ALIASES = {"adjclose": "adj_close", "dividends": "dividend", "stock_splits": "split", "splits": "split"}
+ALWAYS_TEXT = ("symbol", "series", "date", "clock", "per", "currency")
 # A zone or a time of day behind the date does not change which exchange date is meant.
 DATE_PATTERN = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ].*)?")
 
 
-def table_files(folder: Path) -> tuple[Path, ...]:
-    """CSV and Parquet files of a folder in the order of their names; hidden files are left out."""
-    return tuple(
-        path
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
-    )
-
-
 def column_names(path: Path) -> dict[str, str]:
     """Canonical column name -> the name in the file ("Adj Close" is ``adj_close``)."""
-    if _is_csv(path):
-        with _readable(path):
-            written = [str(name) for name in pd.read_csv(path, nrows=0).columns]
-    else:
-        with _readable(path):
-            written = list(pa.parquet.read_schema(path).names)
-    names: dict[str, str] = {}
-    for name in written:
-        canonical = name.strip().lower().replace(" ", "_")
-        canonical = ALIASES.get(canonical, canonical)
-        if canonical in names:
-            raise DataFileError(f"{path} has two columns for {canonical}", f"remove {names[canonical]!r} or {name!r}")
-        names[canonical] = name
-    return names
+    layout = table_layout(path)
+    return {name: layout.written[position] for name, position in layout.columns.items()}
 
 
 def read_columns(path: Path, wanted: Sequence[str], where: Mapping[str, str], *, as_text: bool = False) -> pd.DataFrame:
@@ -64,17 +47,18 @@ def read_columns(path: Path, wanted: Sequence[str], where: Mapping[str, str], *,
     DataFileError
         The file cannot be read, a ``where`` column is absent, or no row satisfies it.
     """
-    names = column_names(path)
-    for column in where:
-        if column not in names:
-            raise DataFileError(f"{path} has no column {column!r} to filter on", f"it has {', '.join(names)}")
+    layout = table_layout(path)
+    names = layout.columns
+    where = {_canonical(layout, column): value for column, value in where.items()}
     needed = [name for name in names if name in wanted or name in where]
-    with _readable(path):
-        if _is_csv(path):
-            frame = _read_csv(path, names, needed, needed if as_text else ("symbol", "series"))
-        else:
-            frame = _read_parquet(path, names, needed)
+    with readable(path):
+        if layout.text is None:
+            frame = _read_parquet(layout, needed)
             frame = frame.astype("str") if as_text else frame
+        elif layout.wide:
+            frame = _read_wide(layout, layout.text)[needed]
+        else:
+            frame = _read_text(layout, layout.text, needed, needed if as_text else ALWAYS_TEXT)
     for column, value in where.items():
         kept = frame[column].astype("str") == value
         if not kept.any():
@@ -101,19 +85,28 @@ def parse_dates(path: Path, column: pd.Series) -> pd.Series:
     elif pd.api.types.is_datetime64_any_dtype(column.dtype):
         parsed = column.dt.normalize()
     else:
-        codes, texts = pd.factorize(column.astype("str"))
-        fits = [text[:10] if DATE_PATTERN.fullmatch(text) else None for text in map(str, texts)]
-        days = pd.to_datetime(pd.Series(fits, dtype="object"), format="%Y-%m-%d", errors="coerce")
-        values = days.to_numpy().astype("datetime64[us]")
-        parsed = pd.Series(np.where(codes >= 0, values[codes], np.datetime64("NaT")), index=column.index)
+        parsed = pd.Series(_written_days(column), index=column.index)
     bad = parsed.isna()
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise DataFileError(
-            f"{path} {_line(path, column.index[row])}: {column.iloc[row]!r} is not a date", "write dates as YYYY-MM-DD"
+            f"{path} {line_of(path, column.index[row])}: {column.iloc[row]!r} is not a date",
+            "write dates as YYYY-MM-DD",
         )
     dates: pd.Series = parsed.astype("datetime64[us]")
     return dates
+
+
+def _written_days(column: pd.Series) -> DateArray:
+    codes, texts = pd.factorize(column.astype("str"))
+    fits = [text[:10] if DATE_PATTERN.fullmatch(text) else None for text in map(str, texts)]
+    if not any(fits):
+        stamps = read_stamps(column)
+        usable = np.full(len(column), not stamps.ambiguous)
+        return np.where(usable, stamps.values.astype("datetime64[D]").astype("datetime64[us]"), np.datetime64("NaT"))
+    days = pd.to_datetime(pd.Series(fits, dtype="object"), format="%Y-%m-%d", errors="coerce")
+    values = days.to_numpy().astype("datetime64[us]")
+    return np.where(codes >= 0, values[codes], np.datetime64("NaT"))
 
 
 def parse_instants(path: Path, column: pd.Series, *, naive_is_utc: bool) -> pd.Series:
@@ -141,7 +134,7 @@ def parse_instants(path: Path, column: pd.Series, *, naive_is_utc: bool) -> pd.S
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise DataFileError(
-            f"{path} {_line(path, column.index[row])}: {column.iloc[row]!r} is not a time",
+            f"{path} {line_of(path, column.index[row])}: {column.iloc[row]!r} is not a time",
             "write times as YYYY-MM-DDTHH:MM:SSZ",
         )
     instants: pd.Series = parsed.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
@@ -158,7 +151,7 @@ def parse_numbers(path: Path, column: pd.Series, missing: Sequence[str] = ()) ->
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise DataFileError(
-            f"{path} {_line(path, column.index[row])}: {column.iloc[row]!r} in column {column.name} is not a number",
+            f"{path} {line_of(path, column.index[row])}: {column.iloc[row]!r} in column {column.name} is not a number",
             "write plain decimal numbers, or nothing where there is none",
         )
     return parsed
@@ -166,38 +159,72 @@ def parse_numbers(path: Path, column: pd.Series, missing: Sequence[str] = ()) ->
 
 def _without_zone(path: Path, column: pd.Series, row: int) -> DataFileError:
     return DataFileError(
-        f"{path} {_line(path, column.index[row])}: {column.iloc[row]!r} in column {column.name} has no time zone",
+        f"{path} {line_of(path, column.index[row])}: {column.iloc[row]!r} in column {column.name} has no time zone",
         f"write it with one, or name the column {column.name}_utc if it is UTC",
     )
 
 
-def _line(path: Path, row: int) -> str:
-    return f"line {row + 2}" if _is_csv(path) else f"row {row + 1}"
+def _canonical(layout: TableLayout, column: str) -> str:
+    """Name of the column that a filter means, which may call it by its canonical name or as the file does."""
+    if column in layout.columns:
+        return column
+    own = {plain_name(layout.written[position]): name for name, position in layout.columns.items()}
+    if column not in own:
+        raise DataFileError(
+            f"{layout.path} has no column {column!r} to filter on", f"it has {', '.join(layout.columns)}"
+        )
+    return own[column]
 
 
-def _is_csv(path: Path) -> bool:
-    return path.suffix.lower() == ".csv"
+def _read_text(layout: TableLayout, text: TextLayout, needed: Sequence[str], as_text: Sequence[str]) -> pd.DataFrame:
+    positions = {layout.columns[name]: name for name in needed}
+    frame = _cells(layout.path, text, [at for at, name in positions.items() if name in as_text])
+    return frame.rename(columns=positions)[list(needed)].dropna(how="all")
 
 
-def _read_csv(path: Path, names: Mapping[str, str], needed: Sequence[str], as_text: Sequence[str]) -> pd.DataFrame:
-    written = {names[name]: name for name in needed}
-    texts = {names[name]: "str" for name in as_text if name in needed}
-    # Blank lines stay in, so that row positions are line numbers; they are dropped once those are fixed.
-    frame = pd.read_csv(
-        path,
-        usecols=list(written),
-        dtype=texts,
-        skip_blank_lines=False,
-        low_memory=False,
-    )
-    return frame.rename(columns=written)[list(needed)].dropna(how="all")
+def _cells(path: Path, text: TextLayout, as_text: Sequence[int]) -> pd.DataFrame:
+    """Read every cell below the header; a line with more cells than the header has names is a `ValueError`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            # Blank lines stay in, so that row positions are line numbers; they are dropped once those are fixed.
+            return pd.read_csv(
+                path,
+                sep=text.separator,
+                encoding=text.encoding,
+                header=None,
+                names=list(range(len(text.names))),
+                index_col=False,
+                skiprows=text.first_line,
+                dtype=dict.fromkeys(as_text, "str"),
+                skip_blank_lines=False,
+                skipinitialspace=True,
+                low_memory=False,
+            )
+        except pd.errors.ParserWarning:
+            raise ValueError("a line has more cells than the header has names") from None
 
 
-def _read_parquet(path: Path, names: Mapping[str, str], needed: Sequence[str]) -> pd.DataFrame:
-    table = pa.parquet.read_table(path, columns=[names[name] for name in needed], use_pandas_metadata=False)
+def _read_wide(layout: TableLayout, text: TextLayout) -> pd.DataFrame:
+    """Rows of every symbol below each other; a symbol's days without any value are left out."""
+    frame = _cells(layout.path, text, [0]).dropna(how="all")
+    canonical = {position: name for name, position in layout.columns.items()}
+    fields = list(layout.written)
+    pieces = []
+    for symbol in dict.fromkeys(text.symbols[1:]):
+        own = [at for at, name in enumerate(text.symbols) if name == symbol]
+        piece = frame[[0, *own]].dropna(how="all", subset=own)
+        names = {0: "date", **{at: canonical[fields.index(text.names[at])] for at in own}}
+        pieces.append(piece.rename(columns=names).assign(symbol=symbol))
+    return pd.concat(pieces)
+
+
+def _read_parquet(layout: TableLayout, needed: Sequence[str]) -> pd.DataFrame:
+    written = {name: layout.written[layout.columns[name]] for name in needed}
+    table = pa.parquet.read_table(layout.path, columns=list(written.values()), use_pandas_metadata=False)
     columns = {}
     for name in needed:
-        values = table.column(names[name])
+        values = table.column(written[name])
         if pa.types.is_date(values.type):
             values = pa.compute.cast(values, pa.timestamp("us"))
         elif pa.types.is_decimal(values.type):
@@ -206,13 +233,3 @@ def _read_parquet(path: Path, names: Mapping[str, str], needed: Sequence[str]) -
             values = pa.compute.cast(values, values.type.value_type)
         columns[name] = values.to_pandas()
     return pd.DataFrame(columns)
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Turn whatever a broken file makes a reader raise into one line that names the file."""
-    try:
-        yield
-    except (OSError, ValueError, pa.ArrowException) as error:
-        detail = " ".join(str(error).split())[:200]
-        raise DataFileError(f"{path} cannot be read ({detail})", "replace it with a valid file") from error

@@ -24,6 +24,8 @@ class Provenance:
     ----------
     notes
         What the data's source had to say, e.g. which files were used.
+    missing
+        What the rules read and the data does not have, one clause each.
     """
 
     title: str
@@ -31,6 +33,7 @@ class Provenance:
     config_hash: str
     code_version: str
     notes: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
     @property
     def simulated(self) -> bool:
@@ -61,6 +64,7 @@ def tear_sheet(analysis: Analysis, provenance: Provenance) -> str:
         (
             element("a", "Skip to the figures", href="#main", class_="skip"),
             _banner(provenance),
+            _missing_box(provenance),
             element("header", element("h1", title), _facts(analysis, provenance), _cards(analysis)),
             element("nav", navigation, aria_label="Sections"),
             element("main", *sections, id="main"),
@@ -85,6 +89,15 @@ def _banner(provenance: Provenance) -> Html:
         return Html("")
     words = element("small", "The figures show that the system works. They say nothing about returns in any market.")
     return element("div", "SIMULATED PRICES: no real market is behind this page", words, class_="banner", role="note")
+
+
+def _missing_box(provenance: Provenance) -> Html:
+    if not provenance.missing:
+        return Html("")
+    clauses = element("ul", *(element("li", clause) for clause in provenance.missing))
+    return element(
+        "div", "Missing from the data, and therefore from every figure:", clauses, class_="missing", role="note"
+    )
 
 
 def _facts(analysis: Analysis, provenance: Provenance) -> Html:
