@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import datetime
 import importlib.machinery
+import linecache
 import os
 import pickle
 import struct
@@ -49,19 +50,20 @@ class Door:
     @contextmanager
     def open(self) -> Iterator[None]:
         """Let files be opened in this block."""
-        # The limit itself is none of the strategy's doing.
-        busy, watch._busy = watch._busy, True
-        self._depth += 1
-        self._set(self._soft)
-        watch._busy = busy
+        with watch.unwatched():
+            self._depth += 1
+            self._set(self._soft)
+            # What a library does while it is imported is not looked at, and profiling it would take long.
+            before = sys.getprofile()
+            sys.setprofile(None)
         try:
             yield
         finally:
-            watch._busy = True
-            self._depth -= 1
-            if not self._depth:
-                self._set(0)
-            watch._busy = busy
+            with watch.unwatched():
+                self._depth -= 1
+                if not self._depth:
+                    self._set(0)
+                sys.setprofile(before)
 
 
 class Finder(MetaPathFinder):
@@ -81,7 +83,9 @@ class Finder(MetaPathFinder):
                 spec = finder.find_spec(fullname, path, target)
                 if spec is not None:
                     if spec.loader is not None:
-                        spec.loader = Opened(spec.loader, self._door, watch.is_users(spec.origin or "<unknown>"))
+                        origin = spec.origin or ""
+                        users = origin.endswith(".py") and watch.is_users(origin)
+                        spec.loader = Opened(spec.loader, self._door, users)
                     return spec
         return None
 
@@ -103,13 +107,12 @@ class Opened(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """See `Loader`."""
-        if self._users and hasattr(self._loader, "get_code"):
-            with self._door.open():
-                code = self._loader.get_code(module.__name__)
-            exec(code, module.__dict__)
-            return
         with self._door.open():
-            self._loader.exec_module(module)
+            code = self._loader.get_code(module.__name__) if self._users else None
+            if code is None:
+                self._loader.exec_module(module)
+        if code is not None:
+            exec(code, module.__dict__)
 
 
 def profile(frame: FrameType, event: str, argument: Any) -> None:
@@ -120,6 +123,8 @@ def profile(frame: FrameType, event: str, argument: Any) -> None:
             watch.note_here("clock", f"read the clock ({_full_name(argument)})", frame, through_standard=False)
     elif event == "call" and frame.f_code in _ENVIRONMENT:
         key = frame.f_locals.get("key", "all of it")
+        if not isinstance(key, str):
+            return
         watch.note_here("environment", f"read the environment variable {key}", frame.f_back, by_libraries=False)
 
 
@@ -145,9 +150,8 @@ def watch_clock() -> None:
 def _noted(function: Any, name: str, given: int) -> Any:
     def noted(*arguments: Any, **options: Any) -> Any:
         if len(arguments) <= given:
-            busy, watch._busy = watch._busy, True
-            frame = sys._getframe(1)
-            watch._busy = busy
+            with watch.unwatched():
+                frame = sys._getframe(1)
             watch.note_here("clock", f"read the clock ({name})", frame, through_standard=False)
         return function(*arguments, **options)
 
@@ -183,9 +187,13 @@ def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:
     made, problem = None, ""
     try:
         if setup["sealed"]:
-            # The file itself is read by the system.
             with door.open():
                 source = read_source(setup["reference"], setup["folder"])
+            if source is not None:
+                # A compiler or a warning may ask for the strategy's own lines, and could not read them.
+                lines = source[0].splitlines(keepends=True)
+                for path in (source[2], os.path.relpath(source[2])):
+                    linecache.cache[path] = (len(source[0]), None, lines, path)
             found = load_strategy(setup["reference"], setup["folder"], opened=door.open)
         else:
             source = read_source(setup["reference"], setup["folder"])
@@ -193,7 +201,7 @@ def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:
         made = guarded(found.strategy, setup["reference"], setup["folder"], setup["seconds"])(**setup["options"])
         if source is not None:
             for what, where in written_clock(source[0], source[1]):
-                watch.note(watch.Act(setup["reference"], "clock", what, where, "while it ran"))
+                watch.note(watch.Act(setup["reference"], "clock", what, where, "as its text says"))
     except TradingError as error:
         problem = str(error)
     send(outgoing, (problem, acts(setup["reference"]), watch.allowed))
@@ -222,12 +230,12 @@ def portable(answer: Any) -> Any:
     return ("plan", answer)
 
 
-def read_source(reference: str, folder: Any) -> tuple[str, str] | None:
-    """Text and name of the strategy's file; None for a module of a package."""
+def read_source(reference: str, folder: Any) -> tuple[str, str, str] | None:
+    """Text, name and path of the strategy's file; None for a module of a package."""
     place = reference.partition(":")[0]
     if not place.endswith(".py"):
         return None
-    return (folder / place).read_text(encoding="utf-8"), (folder / place).name
+    return (folder / place).read_text(encoding="utf-8"), (folder / place).name, str(folder / place)
 
 
 def send(stream: BinaryIO, message: Any) -> None:

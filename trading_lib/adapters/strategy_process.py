@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import select
 import subprocess
 import sys
@@ -74,6 +76,7 @@ class StrategyProcess:
             raise StrategyFaultError(f"its process ended ({error})") from None
         self._note(acts)
         if fault:
+            self._note_refused(fault, view.session)
             raise StrategyFaultError(fault)
         if answer[0] == "plan":
             return answer[1]
@@ -110,6 +113,22 @@ class StrategyProcess:
             if act.kind in ("clock", "environment") and key not in self._seen:
                 self._seen.add(key)
                 strategy_watch.note(act)
+
+
+    def _note_refused(self, fault: str, session: date) -> None:
+        """Note a file that a compiled library could not open here, for Python tells of none of those."""
+        if os.strerror(errno.EMFILE).lower() not in fault.lower() or self.opened:
+            return
+        paths = re.findall(r"'(/[^']+)'", fault)
+        places = re.findall(r"\(([^()]+, line \d+)\)", fault)
+        what = f"opened {paths[0]}" if paths else "opened a file or a socket"
+        when = f"while it decided {session}"
+        if not any(known[0] == what for known in self._seen):
+            self._seen.add((what, "", ""))
+            where = places[-1] if places else self._recipe.reference
+            strategy_watch.note(
+                strategy_watch.Act(self._recipe.reference, "file", f"{what} in compiled code", where, when)
+            )
 
 
 class Alone:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
-import threading
 import zoneinfo
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -32,7 +32,7 @@ class Act:
     strategy
         As the sleeve names it.
     kind
-        file, network, process, clock, environment, memory, database, thread or interpreter.
+        file, network, process, clock, environment, memory, database or interpreter.
     what
         In words, with the path or address.
     where
@@ -62,7 +62,6 @@ class _Owner(Enum):
 class _Watched:
     strategy: str
     when: str
-    thread: int
     # Whose block is watched; what lies beyond is not the strategy's doing.
     outside: FrameType
 
@@ -87,6 +86,8 @@ _LIBRARIES = tuple(
 _ZONES = tuple({os.path.realpath(path) + os.sep for path in zoneinfo.TZPATH})
 _DEVICES = ("/dev/null", "/dev/urandom", "/dev/random")
 _CODE = (".py", ".pyc", ".so", ".pyd", ".nbi", ".nbc")
+# What tracebacks name of code that Cython compiled.
+_COMPILED = (".pyx", ".pxi", ".pxd")
 _SOURCE_READERS = ("linecache.py", "tokenize.py", "inspect.py")
 
 _FILE_EVENTS = frozenset({"open", "mmap.__new__", "glob.glob", "glob.glob/2", "pathlib.Path.glob", "pathlib.Path.rglob"})
@@ -97,7 +98,7 @@ _PROCESS_EVENTS = frozenset(
         "os.startfile", "os.kill", "os.killpg", "signal.pthread_kill", "resource.setrlimit", "resource.prlimit",
     }
 )  # fmt: skip
-_NETWORK_FAMILIES = frozenset({"socket", "urllib", "http", "ftplib", "smtplib", "imaplib", "poplib", "nntplib"})
+_NETWORK_FAMILIES = frozenset({"socket", "urllib"})
 _MEMORY_EVENTS = {
     "gc.get_objects": "searched all objects in memory (gc.get_objects)",
     "gc.get_referrers": "searched memory by reference (gc.get_referrers)",
@@ -133,7 +134,10 @@ def note(act: Act) -> None:
     """Add an act, e.g. one that another process saw."""
     key = (act.strategy, act.what, act.where, " ".join(act.when.split()[:3]))
     known = _acts.get(key)
-    _acts[key] = replace(known, times=known.times + act.times) if known else act
+    if known is None:
+        _acts[key] = act
+    elif act.when not in (IMPORTED, CONSTRUCTED):
+        _acts[key] = replace(known, times=known.times + act.times)
 
 
 class Watching:
@@ -147,15 +151,27 @@ class Watching:
     def __enter__(self) -> None:
         global _watched
         self._before, _watched = _watched, None
-        _watched = _Watched(self._strategy, self._when, threading.get_ident(), sys._getframe(1))
+        outside = sys._getframe(1)
         if profile is not None:
             sys.setprofile(profile)
+        _watched = _Watched(self._strategy, self._when, outside)
 
     def __exit__(self, *_: object) -> None:
         global _watched
+        _watched = self._before
         if profile is not None:
             sys.setprofile(None)
-        _watched = self._before
+
+
+@contextmanager
+def unwatched() -> Iterator[None]:
+    """Leave out what the system itself does on a strategy's behalf."""
+    global _busy
+    before, _busy = _busy, True
+    try:
+        yield
+    finally:
+        _busy = before
 
 
 def note_here(
@@ -171,7 +187,7 @@ def note_here(
         Whether it counts when another library does.
     """
     watched = _watched
-    if watched is None or threading.get_ident() != watched.thread:
+    if watched is None:
         return
     if not through_standard and frame is not None and _owner(frame.f_code.co_filename) is _Owner.STANDARD:
         return
@@ -188,7 +204,7 @@ def _note(watched: _Watched, kind: str, what: str, frame: FrameType) -> None:
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     global _busy
     watched = _watched
-    if watched is None or _busy or event in _IGNORED or threading.get_ident() != watched.thread:
+    if watched is None or _busy or event in _IGNORED:
         return
     _busy = True
     try:
@@ -213,7 +229,7 @@ def _judge(watched: _Watched, event: str, arguments: tuple[Any, ...]) -> None:
     kind, what, path = told
     if path is not None and _may_read(path, caller, by_library):
         return
-    if kind in ("memory", "thread", "interpreter") and (by_library or _harmless(event, caller)):
+    if kind in ("memory", "interpreter") and (by_library or _harmless(event, caller)):
         return
     _note(watched, kind, what, frame)
 
@@ -240,8 +256,6 @@ def _told(event: str, family: str, arguments: tuple[Any, ...]) -> tuple[str, str
         return "memory", f"read memory or called a library by ctypes ({event})", None
     if event in ("os.putenv", "os.unsetenv"):
         return "environment", f"changed the environment variable {_short(first)}", None
-    if event == "_thread.start_new_thread":
-        return "thread", "started a thread", None
     return None
 
 
@@ -279,7 +293,7 @@ def _may_read(path: str, caller: FrameType, by_library: bool) -> bool:
     global allowed
     real = os.path.realpath(path)
     by_itself = Path(caller.f_code.co_filename).name in _SOURCE_READERS and real.endswith(".py")
-    cached = by_library and (f"{os.sep}__pycache__{os.sep}" in real or real.endswith(_CODE))
+    cached = by_library and (f"{os.sep}__pycache__{os.sep}" in real + os.sep or real.endswith(_CODE))
     beside = by_library and (real.startswith((*_STANDARD, *_LIBRARIES, "/proc/", "/sys/", sys.prefix + os.sep)))
     zone = real.startswith(_ZONES) or f"{os.sep}tzdata{os.sep}" in real
     may = real in _own_files or real in _DEVICES or by_itself or cached or beside or zone
@@ -307,6 +321,8 @@ def _owner_now(filename: str) -> _Owner:
         return _Owner.STANDARD
     if filename.startswith("<"):
         return _Owner.NOBODY
+    if filename.endswith(_COMPILED):
+        return _Owner.LIBRARY
     real = os.path.realpath(filename)
     if real in _own_files:
         return _Owner.USER
