@@ -21,7 +21,7 @@ from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.prices import BoolArray, FloatArray
 from trading_lib.domain.risk import RiskAssessment, RiskState
 from trading_lib.domain.signals import RegimeReading, SignalPanel
-from trading_lib.domain.sleeves import SleeveEvent, SleeveRecord, SleeveTarget, SleeveView
+from trading_lib.domain.sleeves import SLEEVE_FAULT, SleeveEvent, SleeveRecord, SleeveTarget, SleeveView
 from trading_lib.domain.weights import TargetWeights
 from trading_lib.orders.generate import OrderBatch, generate_orders
 from trading_lib.orders.hedge import with_hedges
@@ -211,14 +211,17 @@ def _decide_sleeve(sleeve: Sleeve, view: MarketView, own: SleeveView) -> SleeveT
         raise
     except StrategyFaultError as error:  # told with file and line already
         problem = str(error)
-    except (Exception, SystemExit) as error:  # a user's strategy may raise anything; the other sleeves still have to be decided
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # the other sleeves still have to be decided
         problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
     if not problem:
         return answer
     reason = f"sleeve {sleeve.name} keeps its previous target: {problem}"
     # What it wanted of a hedge cannot be told from weights alone; what it has of both legs stays.
     kept = own.held if sleeve.hedges else own.wanted
-    return SleeveTarget(kept, lambda: {"": reason}, own.memory, (SleeveEvent("sleeve_fault", reason),), own.hedged)
+    return SleeveTarget(kept, lambda: {"": reason}, own.memory, (SleeveEvent(SLEEVE_FAULT, reason),), own.hedged)
 
 
 def _weight_problem(answer: Any, universe: Universe) -> str:

@@ -112,7 +112,7 @@ class Opened(Loader):
             if code is None:
                 self._loader.exec_module(module)
         if code is not None:
-            exec(code, module.__dict__)
+            exec(code, module.__dict__)  # noqa: S102 - what an import does
 
 
 def profile(frame: FrameType, event: str, argument: Any) -> None:
@@ -184,7 +184,8 @@ def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:
         sys.meta_path.insert(0, Finder(door))
     watch_clock()
     watch.profile = profile
-    made, problem = None, ""
+    made: Any = None
+    problem = ""
     try:
         if setup["sealed"]:
             with door.open():
@@ -250,7 +251,7 @@ def receive(stream: BinaryIO) -> Any:
     head = stream.read(HEADER.size)
     if len(head) < HEADER.size:
         return None
-    return pickle.loads(stream.read(HEADER.unpack(head)[0]))
+    return pickle.loads(stream.read(HEADER.unpack(head)[0]))  # noqa: S301 - what this system wrote
 
 
 def main() -> None:

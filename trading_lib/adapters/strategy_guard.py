@@ -108,7 +108,7 @@ class Guarded:
             raise
         finally:
             self._allowed = self._seconds
-            own.close()
+            own.end()
         self._late = 0
         return answer
 
@@ -158,7 +158,9 @@ class Recipe:
 class Elsewhere(Protocol):
     """Asks a strategy made by the recipe in another process."""
 
-    def __call__(self, recipe: Recipe, method: str, view: MarketView, *more: Any) -> Any: ...
+    def __call__(self, recipe: Recipe, method: str, view: MarketView, *more: Any) -> Any:
+        """Return the answer, or raise `StrategyFaultError`."""
+        ...
 
 
 # Set while an audit has its strategies decide where the history ends with the session.

@@ -114,7 +114,6 @@ class StrategyProcess:
                 self._seen.add(key)
                 strategy_watch.note(act)
 
-
     def _note_refused(self, fault: str, session: date) -> None:
         """Note a file that a compiled library could not open here, for Python tells of none of those."""
         if os.strerror(errno.EMFILE).lower() not in fault.lower() or self.opened:

@@ -90,7 +90,9 @@ _CODE = (".py", ".pyc", ".so", ".pyd", ".nbi", ".nbc")
 _COMPILED = (".pyx", ".pxi", ".pxd")
 _SOURCE_READERS = ("linecache.py", "tokenize.py", "inspect.py")
 
-_FILE_EVENTS = frozenset({"open", "mmap.__new__", "glob.glob", "glob.glob/2", "pathlib.Path.glob", "pathlib.Path.rglob"})
+_FILE_EVENTS = frozenset(
+    {"open", "mmap.__new__", "glob.glob", "glob.glob/2", "pathlib.Path.glob", "pathlib.Path.rglob"}
+)
 _FILE_FAMILIES = frozenset({"shutil", "tempfile"})
 _PROCESS_EVENTS = frozenset(
     {
@@ -274,7 +276,7 @@ def _file(event: str, arguments: tuple[Any, ...]) -> tuple[str, str, str | None]
 
 
 def _user_frame(frame: FrameType | None, outside: FrameType) -> tuple[FrameType, bool] | None:
-    """The innermost frame of the user's, and whether a library stands between; None when a library is being imported."""
+    """Return the innermost frame of the user's and whether a library stands between; None while one is imported."""
     by_library = False
     while frame is not None and frame is not outside:
         code = frame.f_code

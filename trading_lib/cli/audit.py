@@ -83,8 +83,8 @@ def _lookahead_lines(report: dict[str, Any]) -> list[str]:
         lines.append(f"  sleeve {name} failed in {times} of {report['sessions']} sessions, where it decided nothing")
     if report["own_sleeves"]:
         lines.append(
-            f"  {', '.join(report['own_sleeves'])} watched for files, network, processes, clock and memory searches, and "
-            "asked again in a process without later data, files and network"
+            f"  {', '.join(report['own_sleeves'])} watched for files, network, processes, clock and memory searches, "
+            "and asked again in a process without later data, files and network"
         )
     lines += [f"  not covered: {limit}" for limit in report["not_covered"]]
     lines += [_act_line(act) for act in report["acts"]]

@@ -71,6 +71,8 @@ def run_daily(
 ) -> None:
     """Ingest, decide and paper-trade one session, task by task. Running it again changes nothing.
 
+    Exit code 1 when a strategy failed and kept its previous target.
+
     Example: trading run-daily --session 2022-06-15 --book demo-real --data prices
     """
     from trading_lib.workflows import market_data
@@ -80,9 +82,14 @@ def run_daily(
 
     settings = load_settings()
     plan = market_data.plan(session, source, str(data) if data else None, book, settings)
-    run(plan, settings, None if as_json else lambda line: typer.echo(f"  {line}", err=True))
+    results = run(plan, settings, None if as_json else lambda line: typer.echo(f"  {line}", err=True))
     summary = session_summary(plan["book"], plan["session"], settings)
     show(summary, as_json, render(summary).splitlines())
+    faults = results["targets"].get("sleeve_faults", {})
+    for name, fault in faults.items():
+        typer.echo(f"warning: sleeve {name} failed and kept its previous target: {fault}", err=True)
+    if faults:
+        raise typer.Exit(1)
 
 
 @kill_switch_app.command("on")

@@ -20,7 +20,7 @@ _PLAIN = ("universe", "session", "volatility_index", "volatility_index_age", "mo
 
 
 class PrivateView(MarketView):
-    """A `MarketView` whose arrays are copies of their own, made on first access, until `close`."""
+    """A `MarketView` whose arrays are copies of their own, made on first access, until `end`."""
 
     __slots__ = ("_copy",)
     _copy: Callable[[str], Any] | None
@@ -35,7 +35,7 @@ class PrivateView(MarketView):
         object.__setattr__(made, "_copy", lambda name: _copied(getattr(view, name)))
         return made
 
-    def close(self) -> None:
+    def end(self) -> None:
         """Forget where the copies come from; what was not read until now cannot be read any more."""
         object.__setattr__(self, "_copy", None)
 
@@ -54,13 +54,14 @@ class PrivateView(MarketView):
 def private_sleeve(sleeve: SleeveView) -> SleeveView:
     """Return the sleeve's view with copies of its arrays, so that writing into them changes nobody else's."""
     signals = sleeve.signals
-    copies = (signals.codes, signals.unfiltered_codes, signals.confidence, signals.complete)
     return SleeveView(
         sleeve.held.copy(),
         sleeve.wanted.copy(),
         dict(sleeve.memory),
         sleeve.regime,
-        SignalPanel(*(values.copy() for values in copies)),
+        SignalPanel(
+            signals.codes.copy(), signals.unfiltered_codes.copy(), signals.confidence.copy(), signals.complete.copy()
+        ),
         sleeve.budget,
         dict(sleeve.hedged),
     )

@@ -10,6 +10,9 @@ from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.prices import FloatArray
 from trading_lib.domain.signals import RegimeReading, SignalPanel
 
+# Kind of the event of a strategy that failed; its reason ends with what was wrong, after the first colon.
+SLEEVE_FAULT = "sleeve_fault"
+
 # Symbol -> why it has its weight; "" speaks about the sleeve as a whole.
 Words = Mapping[str, str]
 
@@ -86,6 +89,11 @@ class SleeveTarget:
     memory: Mapping[str, float] = field(default_factory=dict)
     events: tuple[SleeveEvent, ...] = ()
     hedges: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def fault(self) -> str:
+        """What the strategy failed with, so that its previous target stays; "" when it did not."""
+        return next((event.reason.split(": ", 1)[1] for event in self.events if event.kind == SLEEVE_FAULT), "")
 
 
 @runtime_checkable

@@ -99,7 +99,7 @@ def lookahead(
 
 
 def _not_covered(own: Mapping[str, str], unsealed: Collection[str]) -> list[str]:
-    """What the verdict on users' strategies leaves out."""
+    """Say what the verdict on users' strategies leaves out."""
     if not own:
         return []
     limits = [
@@ -108,7 +108,9 @@ def _not_covered(own: Mapping[str, str], unsealed: Collection[str]) -> list[str]
     ]
     if unsealed:
         named = ", ".join(sorted(own[reference] for reference in unsealed))
-        limits.append(f"what compiled libraries read in {named}: they open files of their own, so none could be refused")
+        limits.append(
+            f"what compiled libraries read in {named}: they open files of their own, so none could be refused"
+        )
     return limits
 
 

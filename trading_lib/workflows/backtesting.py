@@ -17,6 +17,7 @@ import trading_lib
 from trading_lib.adapters.models.mlflow_tracking import MlflowTracker, TrackedRun
 from trading_lib.adapters.models.mlflow_trials import TrackedTrial
 from trading_lib.backtest.engine import BacktestResult, DecisionObserver, run_backtest
+from trading_lib.backtest.sleeve_faults import refuse_useless
 from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.domain.errors import DataQualityError, InputError
 from trading_lib.domain.sessions import exchange_sessions
@@ -27,6 +28,7 @@ from trading_lib.workflows.market import Market, market_from_source
 from trading_lib.workflows.pictures import SHEET_FILE, pictures, sheet
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.source_choice import offline_source, source_kind
+from trading_lib.workflows.strategy_reports import acts_report, faults_report
 from trading_lib.workflows.trials import trials_behind
 
 Report = dict[str, Any]
@@ -78,6 +80,7 @@ def backtest_market(
     result = run_backtest(data, first, last, observe)
     if not (result.nav > 0).all():
         raise DataQualityError("net asset value fell to zero or below", "check the prices of the window")
+    refuse_useless(result.faults)
     analysis = analyse(run_record(data, result), configuration.performance)
     report: Report = {
         "data_source": market.panel.source,
@@ -89,6 +92,8 @@ def backtest_market(
         "orders": result.order_count,
         "denied_orders": len(result.denied),
         "cancelled_orders": len(result.cancelled),
+        "sleeve_faults": faults_report(result.faults),
+        "strategy_acts": acts_report(configuration.decision.strategy),
         "dividends": float(result.portfolio.dividends),
         "funding": float(result.portfolio.funding),
         "config_hash": configuration.config_hash,

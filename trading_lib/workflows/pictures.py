@@ -8,6 +8,7 @@ from typing import Any
 from trading_lib.performance.analysis import Analysis
 from trading_lib.performance.charts import comparison_chart, equity_chart, monthly_chart
 from trading_lib.performance.periods import monthly_returns
+from trading_lib.workflows.strategy_reports import warning_lines
 
 SHEET_FILE = "tear_sheet.html"
 
@@ -36,5 +37,6 @@ def sheet(analysis: Analysis, report: Mapping[str, Any]) -> bytes:
         config_hash=str(report["config_hash"]),
         code_version=str(report["code_version"]),
         notes=tuple(str(note) for note in report.get("notes", ())),
+        warnings=tuple(warning_lines(report)),
     )
     return tear_sheet(analysis, provenance).encode()

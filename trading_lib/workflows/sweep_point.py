@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trading_lib.backtest.engine import run_backtest
+from trading_lib.backtest.sleeve_faults import refuse_useless
 from trading_lib.backtest.trading_session import BacktestInput, window_rows
 from trading_lib.domain.errors import DataQualityError
 from trading_lib.domain.market_view import SessionViews
@@ -139,6 +140,7 @@ class PointRunner:
         self, point: GridPoint, configuration: SystemConfiguration
     ) -> tuple[dict[str, float | None], FloatArray]:
         result = run_backtest(self.input_of(configuration), self._task.first, self._task.last)
+        refuse_useless(result.faults)
         if not (result.nav > 0).all():
             raise DataQualityError("net asset value fell to zero or below", "check the point's values")
         metrics = asdict(measure(result.nav, result.trades, self._cash_rate))

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from trading_lib.backtest.session_loop.inputs import Rows, factor_rows
 from trading_lib.backtest.trading_session import BacktestInput
-from trading_lib.domain.errors import StrategyUnusableError
 from trading_lib.domain.correlation import pair_correlations, summarise_correlations
+from trading_lib.domain.errors import StrategyUnusableError
 from trading_lib.domain.kernels import compiled
 from trading_lib.domain.market_view import MarketView, SessionViews
 from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray

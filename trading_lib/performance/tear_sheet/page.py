@@ -23,6 +23,8 @@ class Provenance:
     ----------
     notes
         What the data's source had to say, e.g. which files were used.
+    warnings
+        What makes the figures doubtful, e.g. a strategy that failed in some sessions; shown in a box above them.
     """
 
     title: str
@@ -30,6 +32,7 @@ class Provenance:
     config_hash: str
     code_version: str
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def simulated(self) -> bool:
@@ -60,7 +63,9 @@ def tear_sheet(analysis: Analysis, provenance: Provenance) -> str:
         (
             element("a", "Skip to the figures", href="#main", class_="skip"),
             _banner(provenance),
-            element("header", element("h1", title), _facts(analysis, provenance), _cards(analysis)),
+            element(
+                "header", element("h1", title), _warnings(provenance), _facts(analysis, provenance), _cards(analysis)
+            ),
             element("nav", navigation, aria_label="Sections"),
             element("main", *sections, id="main"),
             _footer(analysis, provenance),
@@ -84,6 +89,13 @@ def _banner(provenance: Provenance) -> Html:
         return Html("")
     words = element("small", "The figures show that the system works. They say nothing about returns in any market.")
     return element("div", "SIMULATED PRICES: no real market is behind this page", words, class_="banner", role="note")
+
+
+def _warnings(provenance: Provenance) -> Html:
+    if not provenance.warnings:
+        return Html("")
+    lines = [element("li", line) for line in provenance.warnings]
+    return element("ul", *lines, class_="warnings", role="note", aria_label="Warnings")
 
 
 def _facts(analysis: Analysis, provenance: Provenance) -> Html:

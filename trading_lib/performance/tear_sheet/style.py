@@ -15,6 +15,8 @@ p { margin: 4px 0 10px; max-width: 80ch; }
 .skip { position: absolute; left: -999px; } .skip:focus { left: 12px; top: 12px; background: #fff; padding: 8px; }
 .banner { background: #a3271b; color: #fff; padding: 14px 24px; font-weight: 600; text-align: center; font-size: 17px; }
 .banner small { display: block; font-weight: 400; font-size: 14px; }
+.warnings { border: 2px solid var(--bad); border-radius: 8px; color: var(--bad); margin: 12px 0;
+  padding: 10px 14px 10px 32px; overflow-wrap: anywhere; }
 .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(210px, 1fr)); gap: 8px 28px; margin: 14px 0;
   padding: 14px 0; border-top: 1px solid var(--line); border-bottom: 1px solid var(--line); }
 .facts div { min-width: 0; } .facts dt { color: var(--soft); font-size: 12.5px; }
