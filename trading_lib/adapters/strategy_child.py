@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import datetime
+import importlib
 import importlib.machinery
 import linecache
 import os
@@ -196,6 +197,10 @@ def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:
                 for path in (source[2], os.path.relpath(source[2])):
                     linecache.cache[path] = (len(source[0]), None, lines, path)
             found = load_strategy(setup["reference"], setup["folder"], opened=door.open)
+            if "numba" in sys.modules:
+                # Its first compilation looks through all installed packages for extensions of it.
+                with door.open():
+                    importlib.import_module("numba.core.entrypoints").init_all()
         else:
             source = read_source(setup["reference"], setup["folder"])
             found = load_strategy(setup["reference"], setup["folder"])
