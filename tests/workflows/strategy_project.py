@@ -12,7 +12,7 @@ import yaml
 NAME = "own.py"
 HEAD = "import numpy as np\nfrom trading_lib.domain.sleeves import SleeveTarget\n"
 # Line of the file on which the body of `target` begins, for the tests that want it named.
-BODY = '''
+BODY = """
 
 class Own:
     def __init__(self):
@@ -24,7 +24,7 @@ class Own:
         weights[:3] = 0.1
 {body}
         return SleeveTarget(weights)
-'''
+"""
 
 
 def source(body: str = "", init: str = "", top: str = "") -> str:

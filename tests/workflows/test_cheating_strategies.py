@@ -15,12 +15,7 @@ from tests.cli.command_line import run
 from tests.workflows.strategy_project import project, source
 
 WINDOW = ("--from", "2006-01-03", "--to", "2006-03-01")
-# How a strategy that holds the whole panel would use it.
-PEEK = """
-row = int(np.searchsorted(panel.sessions, np.datetime64(view.session)))
-if row + 1 < len(panel.sessions):
-    weights[:] = np.where(panel.mark_return[row + 1] > 0, 0.05, 0.0)
-"""
+# How a strategy that has a frame looks for the whole panel, and uses it.
 IN_FRAMES = """
 while frame is not None:
     for value in list(frame.f_locals.values()):
@@ -90,7 +85,7 @@ ACTS = {
     ),
     "a file read by text that is executed": (
         {"body": "exec(\"open('FOLDER/data.csv').read()\")"},
-        ("file", "opened FOLDER/data.csv", "own.py, line 12", "while it decided 2006-01-03"),
+        ("file", "opened FOLDER/data.csv", "own.py, line 13", "while it decided 2006-01-03"),
     ),
     "a listing of a folder": (
         {"top": "import os", "body": "os.listdir('FOLDER')"},
@@ -113,7 +108,7 @@ ACTS = {
     ),
     "a database": (
         {"top": "import sqlite3", "init": "sqlite3.connect('FOLDER/data.db').close()"},
-        ("database", "opened the database FOLDER/data.db", "own.py, line 9", "while it was constructed"),
+        ("database", "opened the database FOLDER/data.db", "own.py, line 8", "while it was constructed"),
     ),
     "another program": (
         {"top": "import subprocess", "body": "subprocess.run(['true'])"},
@@ -137,7 +132,7 @@ ACTS = {
     ),
     "the date in the constructor": (
         {"top": "from datetime import date", "init": "self.day = date.today()"},
-        ("clock", "read the clock (date.today)", "own.py, line 9", "while it was constructed"),
+        ("clock", "read the clock (date.today)", "own.py, line 8", "while it was constructed"),
     ),
     "the clock of pandas": (
         {"top": "import pandas as pd", "body": "pd.Timestamp.now()"},
@@ -145,7 +140,7 @@ ACTS = {
     ),
     "the clock of numpy": (
         {"body": "np.datetime64('now')"},
-        ("clock", 'read the clock (np.datetime64("now"))', "own.py, line 12", "as its text says"),
+        ("clock", 'read the clock (np.datetime64("now"))', "own.py, line 13", "as its text says"),
     ),
     "the environment": (
         {"top": "import os\nX = os.getenv('FUTURE')"},
@@ -177,8 +172,10 @@ PEEKS = {
                 found = [one for one in gc.get_objects() if type(one).__name__ == "PricePanel"]
                 self.known = max(found, key=lambda one: len(one.sessions)) if found else False
             if self.known:
-                panel = self.known
-        """ + "".join(f"    {line}\n".replace("    ", " " * 16, 1) for line in PEEK.strip().splitlines()),
+                row = int(np.searchsorted(self.known.sessions, np.datetime64(view.session)))
+                if row + 1 < len(self.known.sessions):
+                    weights[:] = np.where(self.known.mark_return[row + 1] > 0, 0.05, 0.0)
+        """,
     },
     "the panel in a caller's frame": {"top": "import sys", "body": "frame = sys._getframe()\n" + IN_FRAMES},
     "the panel by way of an exception": {
@@ -245,8 +242,9 @@ def test_arrays_lead_nowhere(audited: Any) -> None:
             weights[1] += 0.5 * bool(view.remembered)
         """
     )
-    assert report["clean"]
     assert report["sleeve_faults"] == {}
+    assert report["findings"] == []
+    assert report["acts"] == []
 
 
 HONEST = {

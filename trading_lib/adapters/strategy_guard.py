@@ -87,17 +87,17 @@ class Guarded:
         self._allowed = FIRST_TIMES * seconds
         self._late = 0
 
-    def _ask(self, method: str, view: MarketView, *more: Any) -> Any:
+    def _ask(self, method: str, view: MarketView, *more: SleeveView) -> Any:
         if elsewhere is not None:
             return elsewhere(self._recipe, method, view, *more)
         return self.ask_here(method, view, *more)
 
-    def ask_here(self, method: str, view: MarketView, *more: Any) -> Any:
+    def ask_here(self, method: str, view: MarketView, *more: SleeveView) -> Any:
         """Ask the object of this process; the answer holds nothing of the user's code any more."""
-        own = PrivateView.of(view)
+        own, sleeves = PrivateView.of(view), [private_sleeve(sleeve) for sleeve in more]
         when = f"while it decided {view.session}"
         try:
-            answer = run_guarded(self._strategy, when, self._allowed, _asked, self._made, method, own, *more)
+            answer = run_guarded(self._strategy, when, self._allowed, _asked, self._made, method, own, *sleeves)
         except _SlowError as error:
             self._late += 1
             if self._late >= TIMES_OUT:
@@ -123,7 +123,7 @@ class GuardedTarget(Guarded):
 
     def target(self, view: MarketView, sleeve: SleeveView) -> SleeveTarget:
         """See `Strategy`; words are asked for at once, so that none of the user's code runs later."""
-        answer: SleeveTarget = self._ask("target", view, private_sleeve(sleeve))
+        answer: SleeveTarget = self._ask("target", view, sleeve)
         return answer
 
 
