@@ -71,14 +71,14 @@ def test_in_json_mode_the_terminal_is_told_beside_it(write: Any, capsys: pytest.
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (source("1 / 0"), "sleeve mine failed in all 39 sessions it was asked in, first on 2006-01-03: ZeroDivisionError"),
+        (source("1 / 0"), "mine failed in all 39 sessions it was asked in, first on 2006-01-03: ZeroDivisionError"),
         (
             "class Own:\n    monthly = True\n    def plan(self, view):\n        raise KeyError('GLD')\n",
-            "sleeve mine failed in all 2 sessions it was asked in, first on 2006-01-31: KeyError: 'GLD' (own.py, line 4)",
+            "mine failed in all 2 sessions it was asked in, first on 2006-01-31: KeyError: 'GLD' (own.py, line 4)",
         ),
-        (source("while True: pass"), "no answer within 0.2 s (own.py, line 13), 3 sessions in a row, the last 2006-01-05"),
+        (source("while True: pass"), "within 0.2 s (own.py, line 13), 3 sessions in a row, the last 2006-01-05"),
         (source(top="raise ValueError('bad')"), "own.py cannot be loaded: ValueError: bad (own.py, line 3)"),
-        (source(top="import sys; sys.exit(4)"), "own.py cannot be loaded: it asked for the end of the process (SystemExit)"),
+        (source(top="import sys; sys.exit(4)"), "cannot be loaded: it asked for the end of the process (SystemExit)"),
         (source(top="def f(:"), "own.py cannot be loaded: SyntaxError: invalid syntax (line 3)"),
         (source(init="{}['absent']"), "own.py:Own cannot be created from {}: KeyError: 'absent' (own.py, line 8)"),
     ],

@@ -163,20 +163,19 @@ class Alone:
 
     def _ask(self, recipe: Recipe, method: str, view: MarketView, *more: Any) -> Any:
         process = self._process_for(recipe, view.session)
+        answer, fault = None, None
         try:
-            return process.ask(method, view, *more)
-        except StrategyFaultError:
-            if not process.opened or recipe.reference in self.unsealed:
-                raise
-        finally:
-            self._look(process, recipe)
-        return self._process_for(recipe, view.session).ask(method, view, *more)
-
-    def _look(self, process: StrategyProcess, recipe: Recipe) -> None:
-        """Where a library opened something of its own, such as a cache, a sealed process says nothing: use another."""
+            answer = process.ask(method, view, *more)
+        except StrategyFaultError as error:
+            fault = error
         if process.opened and recipe.reference not in self.unsealed:
+            # A library wanted to open something of its own, such as a cache: a sealed process proves nothing then.
             self.unsealed.add(recipe.reference)
             self._drop(recipe)
+            return self._process_for(recipe, view.session).ask(method, view, *more)
+        if fault is not None:
+            raise fault
+        return answer
 
     def _process_for(self, recipe: Recipe, session: date) -> StrategyProcess:
         key = (recipe.reference, repr(recipe.options))
