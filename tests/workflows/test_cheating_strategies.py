@@ -115,8 +115,8 @@ ACTS = {
         ("process", "started or changed a process (subprocess.Popen true)", "own.py, line 13", "while it decided"),
     ),
     "a search through memory": (
-        {"top": "import gc", "body": "gc.get_referrers(np.ndarray)"},
-        ("memory", "searched memory by reference (gc.get_referrers)", "own.py, line 13", "while it decided"),
+        {"top": "import gc", "body": "gc.get_referents(weights)"},
+        ("memory", "searched memory by reference (gc.get_referents)", "own.py, line 13", "while it decided"),
     ),
     "a look at the callers": (
         {"top": "import inspect", "body": "inspect.currentframe()"},

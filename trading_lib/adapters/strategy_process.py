@@ -27,6 +27,7 @@ from trading_lib.domain.sleeves import SleeveTarget
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 _KEPT_FAMILIES = ("NUMBA_", "OMP_", "OPENBLAS_", "MKL_", "PYTHON")
 START_SECONDS = 300.0
+PROFILED = 3.0
 
 
 class StrategyProcess:
@@ -57,7 +58,8 @@ class StrategyProcess:
             "reference": recipe.reference,
             "folder": recipe.folder,
             "options": recipe.options,
-            "seconds": recipe.seconds,
+            # It is profiled there, which takes longer.
+            "seconds": PROFILED * recipe.seconds,
             "sealed": sealed,
         }
         send(_pipe(self._process.stdin), setup)
@@ -71,7 +73,7 @@ class StrategyProcess:
         self.newest = view.session
         try:
             send(_pipe(self._process.stdin), (method, replace(view), more))
-            answer, fault, acts, self.opened = self._receive(FIRST_TIMES * self._recipe.seconds + 60.0)
+            answer, fault, acts, self.opened = self._receive(FIRST_TIMES * PROFILED * self._recipe.seconds + 60.0)
         except OSError as error:
             raise StrategyFaultError(f"its process ended ({error})") from None
         self._note(acts)

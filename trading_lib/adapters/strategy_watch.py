@@ -267,7 +267,7 @@ def _file(event: str, arguments: tuple[Any, ...]) -> tuple[str, str, str | None]
         return "file", "mapped a file into memory", None
     if isinstance(first, int):
         return None
-    path = os.fsdecode(first) if isinstance(first, bytes | str | os.PathLike) else ""
+    path = os.path.abspath(os.fsdecode(first)) if isinstance(first, bytes | str | os.PathLike) else ""
     if event != "open":
         return "file", f"looked at files ({event} {path})".replace(" )", ")"), path
     mode, flags = (*arguments[1:3], None, None)[:2]
