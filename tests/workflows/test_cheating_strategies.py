@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -58,110 +59,110 @@ def audited(
     return audit
 
 
-ACTS = {
+# Where it is done, the line that does it, and what the audit says: kind, words, when.
+SEEN_HERE = {
     "a file read where the module is imported": (
-        {"top": "DATA = open('FOLDER/data.csv').read()"},
-        ("file", "opened FOLDER/data.csv", "own.py, line 3", "while its module was imported"),
+        "top", "DATA = open('FOLDER/data.csv').read()", "file", "opened FOLDER/data.csv", "while its module",
     ),
     "a file read in the constructor": (
-        {"init": "self.data = open('FOLDER/data.csv').read()"},
-        ("file", "opened FOLDER/data.csv", "own.py, line 8", "while it was constructed"),
+        "init", "self.data = open('FOLDER/data.npy', 'rb').read()", "file", "opened FOLDER/data.npy",
+        "while it was constructed",
     ),
     "a file read by the operating system's call": (
-        {"top": "import os", "body": "os.close(os.open('FOLDER/data.csv', os.O_RDONLY))"},
-        ("file", "opened FOLDER/data.csv", "own.py, line 13", "while it decided 2006-01-03"),
+        "body", "os.close(os.open('FOLDER/data.csv', os.O_RDONLY))", "file", "opened FOLDER/data.csv", "while it",
     ),
-    "an array file": (
-        {"body": "np.load('FOLDER/data.npy')"},
-        ("file", "opened FOLDER/data.npy", "own.py, line 13", "while it decided 2006-01-03"),
-    ),
+    "an array file": ("body", "np.load('FOLDER/data.npy')", "file", "opened FOLDER/data.npy", "while it decided"),
     "a file mapped into memory": (
-        {"body": "np.memmap('FOLDER/data.npy', mode='r')"},
-        ("file", "mapped a file into memory", "own.py, line 13", "while it decided 2006-01-03"),
+        "body", "np.memmap('FOLDER/data.npy', mode='r')", "file", "mapped a file into memory", "while it decided",
     ),
-    "a table read by pandas": (
-        {"top": "import pandas as pd", "body": "pd.read_csv('FOLDER/data.csv')"},
-        ("file", "opened FOLDER/data.csv", "own.py, line 13", "while it decided 2006-01-03"),
-    ),
+    "a table read by pandas": ("body", "pd.read_csv('FOLDER/data.csv')", "file", "opened FOLDER/data.csv", "while"),
     "a file read by text that is executed": (
-        {"body": "exec(\"open('FOLDER/data.csv').read()\")"},
-        ("file", "opened FOLDER/data.csv", "own.py, line 13", "while it decided 2006-01-03"),
+        "body", "exec(\"open('FOLDER/data.csv').read()\")", "file", "opened FOLDER/data.csv", "while it",
+    ),
+    "a file that is written": (
+        "init", "open('FOLDER/mine.txt', 'a').close()", "file", "opened FOLDER/mine.txt to write", "while it was",
     ),
     "a listing of a folder": (
-        {"top": "import os", "body": "os.listdir('FOLDER')"},
-        ("file", "looked at files (os.listdir FOLDER)", "own.py, line 13", "while it decided 2006-01-03"),
+        "body", "os.listdir('FOLDER')", "file", "looked at files (os.listdir FOLDER)", "while it decided",
     ),
-    "a reader of this system's own": (
-        {"top": "from pathlib import Path\nfrom trading_lib.adapters.include_folder import include_folder",
-         "body": "Path(include_folder() / 'config' / 'risk.yaml').read_text()"},
-        ("file", "risk.yaml", "own.py, line 14", "while it decided 2006-01-03"),
+    "a file of this system's own": (
+        "body", "(include_folder() / 'config' / 'risk.yaml').read_text()", "file", "risk.yaml", "while it decided",
     ),
     "a socket": (
-        {"top": "import socket",
-         "body": """
-            try:
-                socket.create_connection(("127.0.0.1", 9), 0.1)
-            except OSError:
-                pass
-         """},
-        ("network", "used the network (socket.connect ('127.0.0.1', 9))", "own.py, line 14", "while it decided"),
+        "body", "socket.socket().connect_ex(('127.0.0.1', 9))", "network",
+        "used the network (socket.connect ('127.0.0.1', 9))", "while it decided",
     ),
     "a database": (
-        {"top": "import sqlite3", "init": "sqlite3.connect('FOLDER/data.db').close()"},
-        ("database", "opened the database FOLDER/data.db", "own.py, line 8", "while it was constructed"),
+        "init", "sqlite3.connect('FOLDER/data.db').close()", "database", "opened the database FOLDER/data.db",
+        "while it was constructed",
     ),
     "another program": (
-        {"top": "import subprocess", "body": "subprocess.run(['true'])"},
-        ("process", "started or changed a process (subprocess.Popen true)", "own.py, line 13", "while it decided"),
+        "init", "subprocess.run(['true'])", "process", "started or changed a process (subprocess.Popen true)",
+        "while it was constructed",
     ),
     "a search through memory": (
-        {"top": "import gc", "body": "gc.get_referents(weights)"},
-        ("memory", "searched memory by reference (gc.get_referents)", "own.py, line 13", "while it decided"),
+        "body", "gc.get_referents(weights)", "memory", "searched memory by reference (gc.get_referents)", "while it",
     ),
     "a look at the callers": (
-        {"top": "import inspect", "body": "inspect.currentframe()"},
-        ("memory", "looked at its callers' frames (sys._getframe)", "own.py, line 13", "while it decided"),
+        "body", "inspect.currentframe()", "memory", "looked at its callers' frames (sys._getframe)", "while it decided",
     ),
-    "memory read by address": (
-        {"top": "import ctypes", "body": "ctypes.string_at(id(weights), 8)"},
-        ("memory", "by ctypes", "own.py, line 13", "while it decided"),
-    ),
-    "the time of the day": (
-        {"top": "import time", "body": "time.time()"},
-        ("clock", "read the clock (time.time)", "own.py, line 13", "while it decided"),
-    ),
-    "the date in the constructor": (
-        {"top": "from datetime import date", "init": "self.day = date.today()"},
-        ("clock", "read the clock (date.today)", "own.py, line 8", "while it was constructed"),
-    ),
+    "memory read by address": ("body", "ctypes.string_at(id(weights), 8)", "memory", "by ctypes", "while it decided"),
+}  # fmt: skip
+SEEN_ALONE = {
+    "the time of the day": ("body", "time.time()", "clock", "read the clock (time.time)", "while it decided"),
+    "the local time": ("body", "time.localtime()", "clock", "read the clock (time.localtime)", "while it decided"),
+    "the date in the constructor": ("init", "date.today()", "clock", "read the clock (date.today)", "while it was"),
     "the clock of pandas": (
-        {"top": "import pandas as pd", "body": "pd.Timestamp.now()"},
-        ("clock", "read the clock (pandas.Timestamp.now)", "own.py, line 13", "while it decided"),
+        "body", "pd.Timestamp.now()", "clock", "read the clock (pandas.Timestamp.now)", "while it decided",
     ),
     "the clock of numpy": (
-        {"body": "np.datetime64('now')"},
-        ("clock", 'read the clock (np.datetime64("now"))', "own.py, line 13", "as its text says"),
+        "body", "np.datetime64('now')", "clock", 'read the clock (np.datetime64("now"))', "as its text says",
     ),
     "the environment": (
-        {"top": "import os\nX = os.getenv('FUTURE')"},
-        ("environment", "read the environment variable FUTURE", "own.py, line 4", "while its module was imported"),
+        "top", "X = os.getenv('FUTURE')", "environment", "read the environment variable FUTURE", "while its module",
     ),
 }  # fmt: skip
+TOP = """
+import ctypes, gc, inspect, os, socket, sqlite3, subprocess, time
+import pandas as pd
+from datetime import date
+from trading_lib.adapters.include_folder import include_folder
+"""
 
 
-@pytest.mark.parametrize("name", ACTS)
-def test_what_a_strategy_does_besides_deciding_is_named_with_its_line(audited: Any, files: Path, name: str) -> None:
-    parts, (kind, what, where, when) = ACTS[name]
-    report = audited(**parts)
-    found = [
-        act
-        for act in report["acts"]
-        if (act["kind"], act["where"]) == (kind, where)
-        and what.replace("FOLDER", str(files)) in act["what"]
-        and act["when"].startswith(when)
-    ]
-    assert found, report["acts"]
-    assert not report["clean"]
+def everything(acts: dict[str, tuple[str, ...]]) -> str:
+    """One strategy that does all of these."""
+    parts = {place: "\n".join(act[1] for act in acts.values() if act[0] == place) for place in ("top", "init", "body")}
+    return source(parts["body"], parts["init"], TOP + parts["top"])
+
+
+@pytest.fixture(scope="module")
+def acts_found(
+    tmp_path_factory: pytest.TempPathFactory, repository_root: Path, files: Path
+) -> dict[str, tuple[str, list[dict[str, Any]]]]:
+    """Text and acts of the two strategies, one of whose acts can be seen without a process of its own."""
+    found = {}
+    for name, acts in (("here", SEEN_HERE), ("alone", SEEN_ALONE)):
+        text, report = everything(acts).replace("FOLDER", str(files)), tmp_path_factory.mktemp(name) / "report"
+        with pytest.MonkeyPatch.context() as patch, report.open("w") as printed, redirect_stdout(printed):
+            project(report.parent, repository_root, text, patch)
+            assert run("audit", "lookahead", *WINDOW, "--cuts", "2", "--json") == 1
+        found[name] = (text, json.loads(report.read_text())["acts"])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("where", "name"), [*(("here", name) for name in SEEN_HERE), *(("alone", name) for name in SEEN_ALONE)]
+)
+def test_what_a_strategy_does_besides_deciding_is_named_with_its_line(
+    acts_found: dict[str, tuple[str, list[dict[str, Any]]]], files: Path, where: str, name: str
+) -> None:
+    text, acts = acts_found[where]
+    _, snippet, kind, what, when = (part.replace("FOLDER", str(files)) for part in (SEEN_HERE | SEEN_ALONE)[name])
+    (line,) = [number for number, one in enumerate(text.splitlines(), 1) if one.strip() == snippet]
+    at_the_line = [act for act in acts if act["where"] == f"own.py, line {line}"]
+    assert [act for act in at_the_line if act["kind"] == kind and what in act["what"] and act["when"].startswith(when)]
+    assert {act["kind"] for act in at_the_line} == {kind}
 
 
 PEEKS = {
