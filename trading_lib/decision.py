@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from trading_lib.decision_config import DecisionConfig
+from trading_lib.domain.errors import StrategyFaultError, StrategyUnusableError
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.prices import BoolArray, FloatArray
 from trading_lib.domain.risk import RiskAssessment, RiskState
 from trading_lib.domain.signals import RegimeReading, SignalPanel
-from trading_lib.domain.sleeves import SleeveEvent, SleeveRecord, SleeveTarget, SleeveView
+from trading_lib.domain.sleeves import SLEEVE_FAULT, SleeveEvent, SleeveRecord, SleeveTarget, SleeveView
 from trading_lib.domain.weights import TargetWeights
 from trading_lib.orders.generate import OrderBatch, generate_orders
 from trading_lib.orders.hedge import with_hedges
@@ -205,26 +206,35 @@ def _apart(
 def _decide_sleeve(sleeve: Sleeve, view: MarketView, own: SleeveView) -> SleeveTarget:
     try:
         answer = sleeve.strategy.target(view, own)
-        problem = _weight_problem(answer, len(view.universe)) or _hedge_problem(answer, view, sleeve)
-    except Exception as error:  # a user's strategy may raise anything; the other sleeves still have to be decided
+        problem = _weight_problem(answer, view.universe) or _hedge_problem(answer, view, sleeve)
+    except StrategyUnusableError:
+        raise
+    except StrategyFaultError as error:  # told with file and line already
+        problem = str(error)
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # the other sleeves still have to be decided
         problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
     if not problem:
         return answer
     reason = f"sleeve {sleeve.name} keeps its previous target: {problem}"
     # What it wanted of a hedge cannot be told from weights alone; what it has of both legs stays.
     kept = own.held if sleeve.hedges else own.wanted
-    return SleeveTarget(kept, lambda: {"": reason}, own.memory, (SleeveEvent("sleeve_fault", reason),), own.hedged)
+    return SleeveTarget(kept, lambda: {"": reason}, own.memory, (SleeveEvent(SLEEVE_FAULT, reason),), own.hedged)
 
 
-def _weight_problem(answer: Any, assets: int) -> str:
+def _weight_problem(answer: Any, universe: Universe) -> str:
+    assets = len(universe)
     weights = getattr(answer, "weights", None)
     if not isinstance(weights, np.ndarray) or weights.shape != (assets,) or weights.dtype != np.float64:
         return f"its strategy must answer with a SleeveTarget of {assets} float64 weights"
     if valid_weights(weights):
         return ""
     if not np.isfinite(weights).all():
-        return "a weight is not a finite number"
-    return f"a weight is negative ({weights.min():.4f})"
+        symbols = [symbol for symbol, weight in zip(universe.symbols, weights, strict=True) if not np.isfinite(weight)]
+        return f"a weight is not a finite number ({', '.join(symbols[:3])}{' and others' * (len(symbols) > 3)})"
+    return f"a weight is negative ({universe.symbols[int(weights.argmin())]} {weights.min():.4f})"
 
 
 def _hedge_problem(answer: SleeveTarget, view: MarketView, sleeve: Sleeve) -> str:

@@ -77,17 +77,38 @@ def test_the_example_does_not_peek(configured: Path, capsys: pytest.CaptureFixtu
 def test_a_peek_put_into_the_example_is_named(configured: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = configured / "strategies" / EXAMPLE
     text = path.read_text(encoding="utf-8")
-    peeking = text.replace(
-        'volatility = view.factors["Volatility_60"]',
-        "volatility = abs(view.mark_returns.base[min(len(view.mark_returns), len(view.mark_returns.base) - 1)])",
-    ).replace("if not view.month_end:", "if False:")
-    assert peeking != text
+    peeking = (
+        text.replace("import numpy as np", "import gc\n\nimport numpy as np")
+        .replace("        self._assets = assets", "        self._assets, self._returns = assets, None")
+        .replace('volatility = view.factors["Volatility_60"]', "volatility = self._tomorrow(view)")
+        .replace("if not view.month_end:", "if False:")
+    )
+    peeking += """
+    def _tomorrow(self, view):
+        if self._returns is None:
+            found = [one.mark_return for one in gc.get_objects() if type(one).__name__ == "PricePanel"]
+            self._returns = max(found, key=len, default=view.mark_returns)
+        return abs(self._returns[min(len(view.mark_returns), len(self._returns) - 1)])
+"""
     path.write_text(peeking, encoding="utf-8")
     assert run("audit", "lookahead", *WINDOW, "--cuts", "6") == 1
     shown = capsys.readouterr().out
     assert "CULPRIT     sleeve low_volatility: 2006-" in shown
+    assert "searched all objects in memory (gc.get_objects) at low_volatility.py, line " in shown
     assert "1 culprit had" in shown
     assert "with what was known (" in shown
+
+
+def test_a_peek_behind_an_array_finds_nothing_there(configured: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = configured / "strategies" / EXAMPLE
+    text = path.read_text(encoding="utf-8")
+    peeking = text.replace('view.factors["Volatility_60"]', "abs(view.mark_returns.base[len(view.mark_returns)])")
+    assert peeking != text
+    path.write_text(peeking, encoding="utf-8")
+    assert run("backtest", *WINDOW, "--json", "--no-track") == 1
+    report = json.loads(capsys.readouterr().out)
+    message = report["sleeve_faults"]["sleeves"]["low_volatility"]["message"]
+    assert message.startswith("TypeError: 'NoneType' object is not subscriptable (low_volatility.py, line ")
 
 
 def test_options_that_do_not_fit_are_refused_at_load(configured: Path, capsys: pytest.CaptureFixture[str]) -> None:

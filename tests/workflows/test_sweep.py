@@ -16,6 +16,9 @@ from tests.market_builders import market_of, random_bars
 from tests.workflows.workflow_settings import make_settings
 from trading_lib.adapters.include_folder import include_folder
 from trading_lib.domain.errors import ConfigurationError, InputError, SessionError
+from trading_lib.domain.market_view import MarketView
+from trading_lib.domain.sessions import exchange_sessions
+from trading_lib.domain.sleeves import SleeveTarget, SleeveView
 from trading_lib.workflows import sweep as workflow
 from trading_lib.workflows.backtesting import backtest_market
 from trading_lib.workflows.configuration import load_configuration
@@ -26,6 +29,7 @@ from trading_lib.workflows.sweep_point import CANCELLED, FAILED, OK, PointResult
 from trading_lib.workflows.sweep_report import summarise, write_points
 
 FIRST, LAST = date(2021, 6, 1), date(2022, 6, 30)
+FAULTY = "tests.strategies.test_registry"
 GRID = {"strategy.signals.momentum_high": [0.08, 0.10], "risk.target_volatility": [0.12, 0.15]}
 
 
@@ -130,13 +134,29 @@ def test_a_strategy_that_raises_fails_its_own_point(task: SweepTask) -> None:
     assert good.status == OK
 
 
+class FailsOnMondays:
+    """Holds nothing, and fails on Mondays."""
+
+    def target(self, view: MarketView, sleeve: SleeveView) -> SleeveTarget:
+        if view.session.weekday() == 0:
+            raise ZeroDivisionError
+        return SleeveTarget(np.zeros(len(view.universe)))
+
+
+def test_a_point_whose_strategy_failed_in_every_session_has_failed(task: SweepTask) -> None:
+    """Its previous target stayed, so that it would look well without ever having run its strategy."""
+    (found,) = run_here(task, {"strategy.sleeves": [{"mine": {"strategy": f"{FAULTY}:Faulty", "budget": 1.0}}]})
+    assert found.status == FAILED
+    assert "sleeve mine failed in all " in found.reason
+    assert "ZeroDivisionError: no assets (test_registry.py, line " in found.reason
+
+
 def test_sessions_in_which_a_strategy_failed_are_counted(task: SweepTask) -> None:
-    """Its previous target stays then, so that the point looks well without ever having run its strategy."""
-    answers = "tests.strategies.test_registry:Faulty"
-    sleeves = [{"mine": {"strategy": answers, "budget": 1.0}}, {"trend": 1.0}]
+    sleeves = [{"mine": {"strategy": f"{__name__}:FailsOnMondays", "budget": 1.0}}, {"trend": 1.0}]
     faulty, good = run_here(task, {"strategy.sleeves": sleeves})
     assert (faulty.status, good.status) == (OK, OK)
-    assert faulty.metrics["sleeve_faults"] == faulty.metrics["sessions"]
+    sessions = exchange_sessions().between(FIRST, LAST).astype("datetime64[D]").tolist()
+    assert faulty.metrics["sleeve_faults"] == sum(day.weekday() == 0 for day in sessions)
     assert good.metrics["sleeve_faults"] == 0
     summary = summarise(SweepResult((faulty, good), "test", FIRST, LAST))
     assert summary["sleeve_faults"] == {"0": faulty.metrics["sleeve_faults"]}

@@ -143,6 +143,8 @@ def outcome_differences(full: SessionOutcome, known: SessionOutcome, symbols: tu
         yield from between(Layer.SIGNAL, name, getattr(ours.signals, name), getattr(theirs.signals, name))
     for name, record in ours.targets.sleeves.items():
         other_record = theirs.targets.sleeves[name]
+        faults = (record.target.fault, other_record.target.fault)
+        yield from between(Layer.SLEEVE, name, *(f"failed ({fault})" if fault else "decided" for fault in faults))
         yield from between(Layer.SLEEVE, name, record.target.weights, other_record.target.weights)
         yield from between(Layer.SLEEVE, name, dict(record.target.hedges), dict(other_record.target.hedges))
         yield from between(Layer.SLEEVE, name, dict(record.target.memory), dict(other_record.target.memory))

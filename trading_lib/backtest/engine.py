@@ -19,12 +19,12 @@ from trading_lib.backtest.session_loop.records import (
     Executions,
     Records,
     count_orders,
-    count_sleeve_faults,
     executions_of,
     records_of,
     trades_of,
 )
 from trading_lib.backtest.session_loop.run import LongWay, Part, Run, Stretch, can_loop, run_sessions
+from trading_lib.backtest.sleeve_faults import SleeveFaults, faults_of
 from trading_lib.backtest.trading_session import BacktestInput, trade_sessions, window_rows
 from trading_lib.decision import Decision
 from trading_lib.domain.errors import DataQualityError
@@ -89,9 +89,19 @@ class BacktestResult:
         return self._records.events
 
     @cached_property
+    def faults(self) -> Mapping[str, SleeveFaults]:
+        """Failures of the strategies by sleeve, found without putting the other events into words."""
+        return faults_of(self.run, self._rows)
+
+    @property
     def sleeve_faults(self) -> int:
-        """Times a strategy failed, counted without putting the other events into words."""
-        return count_sleeve_faults(self.run)
+        """Times a strategy failed."""
+        return sum(found.sessions for found in self.faults.values())
+
+    @property
+    def _rows(self) -> range:
+        start = int(np.searchsorted(self.run.data.panel.sessions, self.sessions[0]))
+        return range(start, start + len(self.sessions))
 
     @property
     def denied(self) -> tuple[tuple[Order, str], ...]:

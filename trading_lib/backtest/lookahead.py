@@ -5,12 +5,14 @@ was known then, and those sessions are decided again from where the book stood. 
 the future. Where orders were decided, data after the cut is also replaced by garbage, which finds what a missing row
 would merely make fail, and which an order has to notice: its price is that of the next opening and of nothing else.
 
-A strategy that reads a file of its own cannot be caught this way, for cutting the history does not cut that file.
+In the same process a strategy could find the whole history in memory, whatever it is given. The caller may therefore
+have the cut sessions decided elsewhere (``alone``), and what a strategy reads besides is for the caller to watch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import date
 
@@ -42,6 +44,8 @@ from trading_lib.strategies.registry import BUILT_IN
 # Raw observations and the last session wanted -> everything a run depends on; what the audit audits is inside.
 Build = Callable[[RawHistory, date], BacktestInput]
 Progress = Callable[[str], None]
+# In its block users' strategies decide where there is no history after the session.
+Alone = Callable[[], AbstractContextManager[None]]
 
 DEFAULT_CUTS = 50
 DEFAULT_COMPLETE_RUNS = 2
@@ -62,6 +66,7 @@ def audit_lookahead(
     complete_runs: int = DEFAULT_COMPLETE_RUNS,
     everything: DecisionConfig | None = None,
     progress: Progress = lambda line: None,
+    alone: Alone = nullcontext,
 ) -> LookaheadReport:
     """Audit data, factors, regime, every sleeve (those without a budget too), orders, fills and net asset value.
 
@@ -75,13 +80,15 @@ def audit_lookahead(
         At how many of them the whole run up to the cut is done again.
     everything
         Configuration of the second run, in which every sleeve is audited; default `every_sleeve` of the data's.
+    alone
+        Entered where sessions are decided on cut history, one after another in ascending order.
 
     Raises
     ------
     SessionError
         When the data does not cover the window.
     """
-    audit = _Audit(history, build, first, last, everything)
+    audit = _Audit(history, build, first, last, everything, alone)
     audit.whole_loop()
     progress(f"ran {len(audit.rows)} sessions, {first} to {last}, with {', '.join(audit.sleeves)}")
     chosen = choose_cuts(audit.recorded[0], audit.rows, audit.full.panel.month_end, cuts, seed)
@@ -124,9 +131,15 @@ class _Audit:
     """The run on the whole history, and what the cuts found so far."""
 
     def __init__(
-        self, history: RawHistory, build: Build, first: date, last: date, everything: DecisionConfig | None
+        self,
+        history: RawHistory,
+        build: Build,
+        first: date,
+        last: date,
+        everything: DecisionConfig | None,
+        alone: Alone,
     ) -> None:
-        self._history, self._build = history, build
+        self._history, self._build, self._alone = history, build, alone
         self.full = build(history, last)
         self.rows = window_rows(self.full.panel, self.full.calendar, first, last)
         # As configured, and with every sleeve, for one without a budget decides nothing in the first.
@@ -142,7 +155,8 @@ class _Audit:
         day: date = self.full.panel.sessions[row].item()
         known = self._build(self._history.known_at(self.full.calendar.decision_time(day)), day)
         self._compare(self.full, Check.REPEATED, row)
-        self._compare(known, Check.CUT, row)
+        with self._alone():
+            self._compare(known, Check.CUT, row)
         if self.recorded[0][row - self.rows.start].evening.working:
             self._scramble(row, seed)
         if run_again:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from trading_lib.backtest.engine import BacktestResult
 from trading_lib.backtest.scenarios import PassCriteria
+from trading_lib.backtest.sleeve_faults import SleeveFaults
 from trading_lib.domain.prices import DateArray, FloatArray
 
 LIQUIDATION_LEVEL = 4
@@ -32,6 +33,8 @@ class ScenarioOutcome:
         Sessions spent at each risk level 0 to 4.
     absent_assets
         Assets without a price when the scenario began.
+    faults
+        Failures of the strategies by sleeve, the book's lead included.
     sessions, nav, levels
         Shape (S,).
     """
@@ -49,6 +52,7 @@ class ScenarioOutcome:
     level_sessions: tuple[int, ...] = ()
     lead_sessions: int = 0
     absent_assets: tuple[str, ...] = ()
+    faults: Mapping[str, SleeveFaults] = field(default_factory=dict)
     sessions: DateArray | None = None
     nav: FloatArray | None = None
     levels: NDArray[np.int8] | None = None
@@ -100,6 +104,7 @@ def measure_scenario(
         level_sessions=tuple(int((levels == level).sum()) for level in range(LIQUIDATION_LEVEL + 1)),
         lead_sessions=start,
         absent_assets=absent_assets,
+        faults=result.faults,
         sessions=result.sessions[start:],
         nav=result.nav[start:],
         levels=levels,
@@ -109,6 +114,11 @@ def measure_scenario(
 def judge_scenarios(outcomes: Sequence[ScenarioOutcome], criteria: PassCriteria) -> Verdict:
     """Apply the criteria; a scenario that could not run has not been passed."""
     failures = [f"{o.name} could not run: {o.reason}" for o in outcomes if o.status != "run"]
+    failures += [
+        f"{o.name}: sleeve {name} failed in {found.sessions} of {found.asked} sessions: {found.message}"
+        for o in outcomes
+        for name, found in o.faults.items()
+    ]
     ran = [(o, o.max_drawdown, o.max_risk_level) for o in outcomes]
     known = [(o, fall, level) for o, fall, level in ran if fall is not None and level is not None]
     for outcome, fall, level in known:

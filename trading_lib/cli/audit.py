@@ -31,7 +31,9 @@ def lookahead(
 ) -> None:
     """Cut the history at random sessions, decide them again, and name whatever had seen the future.
 
-    Exit code 1 when something had.
+    Strategies of your own are watched for files, network, clock and memory searches as well.
+
+    Exit code 1 when something had seen the future, or a strategy did what a decision may not rest on, or failed.
 
     Example: trading audit lookahead --data prices --cuts 100
     """
@@ -79,12 +81,30 @@ def _lookahead_lines(report: dict[str, Any]) -> list[str]:
     ]
     for name, times in report["sleeve_faults"].items():
         lines.append(f"  sleeve {name} failed in {times} of {report['sessions']} sessions, where it decided nothing")
+    if report["own_sleeves"]:
+        lines.append(
+            f"  {', '.join(report['own_sleeves'])} watched for files, network, processes, clock and memory searches, "
+            "and asked again in a process without later data, files and network"
+        )
+    lines += [f"  not covered: {limit}" for limit in report["not_covered"]]
+    lines += [_act_line(act) for act in report["acts"]]
     if report["clean"]:
-        return [*lines, "  clean: nothing that was decided depends on what became known later"]
+        return [*lines, f"  clean: nothing that was decided depends on what became known later ({_extent(report)})"]
+    if not report["findings"]:
+        return [*lines, f"  not clean ({_extent(report)})"]
     culprits = sum(finding["culprit"] for finding in report["findings"])
     named = f"{culprits} culprit{'s' * (culprits != 1)} had seen the future"
     lines.append(f"  {named}; what only followed from that comes after")
     return lines + [_finding_line(finding) for finding in report["findings"]]
+
+
+def _extent(report: dict[str, Any]) -> str:
+    return f"{len(report['cuts'])} cuts, {len(report['sleeves'])} sleeves"
+
+
+def _act_line(act: dict[str, Any]) -> str:
+    times = f", {act['times']} times" if act["times"] > 1 else ""
+    return f"  CULPRIT     strategy {act['strategy']}: {act['what']} at {act['where']}, {act['when']}{times}"
 
 
 def _finding_line(finding: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from trading_lib.cli.output import JSON_OPTION, missing_lines, percent, readable, show
+from trading_lib.cli.output import JSON_OPTION, missing_lines, percent, progress, readable, show
 
 app = typer.Typer()
 
@@ -33,12 +33,15 @@ def backtest(
 ) -> None:
     """Run the configured strategy over past sessions and report what paper trading would have done.
 
+    Exit code 1 when a strategy failed in some of the sessions, 2 when it failed in all.
+
     Example: trading backtest --from 2015-01-02 --to 2019-12-31 --data prices --out result.json
     """
     from trading_lib.adapters.output_file import check_writable, write_whole
     from trading_lib.domain.sessions import parse_session
     from trading_lib.workflows import backtesting
     from trading_lib.workflows.settings import load_settings
+    from trading_lib.workflows.strategy_reports import warning_lines
     from trading_lib.workflows.tracking import tracking_uri
 
     settings = load_settings()
@@ -63,10 +66,15 @@ def backtest(
     if address:
         report["mlflow_run_id"] = backtesting.track(run, address)
     show(report, as_json, _lines(report, address))
+    for line in warning_lines(report) if as_json else ():
+        progress(f"warning: {line}")
+    if report["sleeve_faults"]["count"]:
+        raise typer.Exit(1)
 
 
 def _lines(report: dict[str, object], address: str | None) -> list[str]:
     from trading_lib.performance.executions import execution_lines
+    from trading_lib.workflows.strategy_reports import warning_lines
     from trading_lib.workflows.suspected_splits import doubted_line
 
     rates = ("annual_return", "annual_volatility", "max_drawdown", "win_rate", "monthly_turnover", "annual_cost_drag")
@@ -82,6 +90,7 @@ def _lines(report: dict[str, object], address: str | None) -> list[str]:
     lines += [f"  ALERT {doubted_line(item)}" for item in doubted] if isinstance(doubted, list) else []
     missing = report.get("missing")
     lines += [f"  {line}" for line in missing_lines(missing if isinstance(missing, dict) else None)]
+    lines += [f"  {line}" for line in warning_lines(report)]
     lines += [f"  {note}" for note in report["notes"]] if isinstance(report["notes"], list) else []
     where = f"logged to MLflow at {address}" if address else "not logged: no MLflow server is running (make up)"
     return [*lines, f"  {report['elapsed_seconds']} s, {where}"]

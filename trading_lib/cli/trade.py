@@ -72,6 +72,8 @@ def run_daily(
 ) -> None:
     """Ingest, decide and paper-trade one session, task by task. Running it again changes nothing.
 
+    Exit code 1 when a strategy failed and kept its previous target.
+
     Example: trading run-daily --session 2022-06-15 --book demo-real --data prices
     """
     from trading_lib.workflows import market_data
@@ -91,6 +93,11 @@ def run_daily(
     judged = stages["validate"]
     data_lines = [f"Data {judged['severity']}: {line}" for line in judged["lines"]]
     show(summary | {"stages": stages}, as_json, [*render(summary).splitlines(), *data_lines])
+    faults = stages["targets"].get("sleeve_faults", {})
+    for name, fault in faults.items():
+        typer.echo(f"warning: sleeve {name} failed and kept its previous target: {fault}", err=True)
+    if faults:
+        raise typer.Exit(1)
 
 
 @app.command("record-proceeds")

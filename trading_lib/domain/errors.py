@@ -32,6 +32,10 @@ class ConfigurationError(InputError):
     """A configuration file is broken, has an unknown key or contradicts itself."""
 
 
+class StrategyUnusableError(InputError):
+    """A user's strategy failed whenever it was asked, or cannot be stopped: a run of it would show nothing."""
+
+
 class DataFileError(InputError):
     """A data folder or file cannot be used."""
 
@@ -106,6 +110,10 @@ class MissingKeyError(SourceError):
     """A source needs a key that is not set; names the environment variable."""
 
     exit_code = 2
+
+
+class StrategyFaultError(TradingError):
+    """A user's strategy raised, ended the process or took too long over one decision; the message says where."""
 
 
 class CacheTierError(TradingError):

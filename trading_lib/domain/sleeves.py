@@ -12,6 +12,11 @@ from trading_lib.domain.signals import RegimeReading, SignalPanel
 
 # How a sleeve's event of the kind "defence" begins when it tells that a defence is over.
 DEFENCE_ENDS = "defence ends"
+
+
+# Kind of the event of a strategy that failed; its reason ends with what was wrong, after the first colon.
+SLEEVE_FAULT = "sleeve_fault"
+
 # Symbol -> why it has its weight; "" speaks about the sleeve as a whole.
 Words = Mapping[str, str]
 
@@ -88,6 +93,11 @@ class SleeveTarget:
     memory: Mapping[str, float] = field(default_factory=dict)
     events: tuple[SleeveEvent, ...] = ()
     hedges: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def fault(self) -> str:
+        """What the strategy failed with, so that its previous target stays; "" when it did not."""
+        return next((event.reason.split(": ", 1)[1] for event in self.events if event.kind == SLEEVE_FAULT), "")
 
 
 @runtime_checkable

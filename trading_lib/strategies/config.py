@@ -246,7 +246,13 @@ def _listed(given: Any) -> Any:
 
 
 class StrategySettings(Configuration):
-    """Everything signals and sleeves are told."""
+    """Everything signals and sleeves are told.
+
+    Attributes
+    ----------
+    decision_seconds
+        How long a user's own strategy may take over one session; then it keeps its previous target.
+    """
 
     regime: RegimeConfig = RegimeConfig()
     signals: SignalConfig = SignalConfig()
@@ -260,6 +266,7 @@ class StrategySettings(Configuration):
     rotation: RotationConfig = RotationConfig()
     cross_sectional_momentum: MomentumConfig = MomentumConfig()
     carry: CarryConfig = CarryConfig()
+    decision_seconds: float = Field(10.0, gt=0, le=3600)
 
     @model_validator(mode="after")
     def _budgets_fit(self) -> Self:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -10,6 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from trading_lib.adapters.strategy_process import Alone
+from trading_lib.adapters.strategy_watch import acts_of
 from trading_lib.backtest.findings import Finding, LookaheadReport
 from trading_lib.backtest.lookahead import DEFAULT_CUTS, Build, audit_lookahead, every_sleeve
 from trading_lib.backtest.raw_history import BARS, FUNDING, MACRO, OPENED, RawHistory
@@ -76,17 +78,40 @@ def lookahead(
     if cuts < 1:
         raise InputError(f"{cuts} cuts compare nothing", "ask for 1 or more")
     loaded = load_history(settings, data, first, last)
-    found = audit_lookahead(
-        loaded.history,
-        loaded.build,
-        loaded.first,
-        loaded.last,
-        cuts=cuts,
-        seed=seed,
-        everything=loaded.everything,
-        progress=progress,
-    )
-    return _named(settings, loaded) | _lookahead_report(found, seed)
+    with Alone() as alone:
+        found = audit_lookahead(
+            loaded.history,
+            loaded.build,
+            loaded.first,
+            loaded.last,
+            cuts=cuts,
+            seed=seed,
+            everything=loaded.everything,
+            progress=progress,
+            alone=alone.deciding,
+        )
+    sleeves = loaded.everything.strategy.sleeves
+    own = {sleeve.strategy: sleeve.name for sleeve in sleeves if ":" in sleeve.strategy}
+    report = _named(settings, loaded) | _lookahead_report(found, seed)
+    report["acts"] = [asdict(act) for act in acts_of(set(own))]
+    report["clean"] = not (found.findings or report["acts"] or found.sleeve_faults)
+    return report | {"own_sleeves": sorted(own.values()), "not_covered": _not_covered(own, alone.unsealed)}
+
+
+def _not_covered(own: Mapping[str, str], unsealed: Collection[str]) -> list[str]:
+    """Say what the verdict on users' strategies leaves out."""
+    if not own:
+        return []
+    limits = [
+        "values written into a strategy's own text or into a module it imports",
+        "sessions between the cuts, for whatever is neither an act nor a peek into the view",
+    ]
+    if unsealed:
+        named = ", ".join(sorted(own[reference] for reference in unsealed))
+        limits.append(
+            f"what compiled libraries read in {named}: they open files of their own, so none could be refused"
+        )
+    return limits
 
 
 def warm_up(

@@ -22,6 +22,7 @@ from trading_lib.domain.sessions import parse_session
 from trading_lib.workflows import backtesting
 from trading_lib.workflows.backtesting import BacktestRun
 from trading_lib.workflows.settings import Settings, configuration_folder, load_settings
+from trading_lib.workflows.strategy_reports import warning_lines
 from trading_lib.workflows.sweep_grid import GridPoint, configuration_at
 from trading_lib.workflows.tracking import run_address, tracking_uri
 
@@ -54,9 +55,10 @@ def window(params: Mapping[str, Any], start: datetime | None = None, end: dateti
 
 
 def run(plan: Plan, settings: Settings | None = None) -> Plan:
-    """Run the window and return its headlines."""
+    """Run the window and return its headlines, with warnings where a strategy failed or read what it may not."""
     report = _run(plan, settings or load_settings()).report
-    return {"data_source": report["data_source"], **{name: report[name] for name in HEADLINES}}
+    doubts = {"warnings": lines} if (lines := warning_lines(report)) else {}
+    return {"data_source": report["data_source"], **{name: report[name] for name in HEADLINES}, **doubts}
 
 
 def tear_sheet(plan: Plan, settings: Settings | None = None) -> str:

@@ -18,6 +18,7 @@ import trading_lib
 from trading_lib.adapters.models.mlflow_tracking import MlflowTracker, TrackedRun
 from trading_lib.adapters.models.mlflow_trials import TrackedTrial
 from trading_lib.backtest.engine import BacktestResult, DecisionObserver, require_value, run_backtest
+from trading_lib.backtest.sleeve_faults import refuse_useless
 from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.missing_data import MissingData
@@ -32,6 +33,7 @@ from trading_lib.workflows.old_prices import report_of
 from trading_lib.workflows.pictures import SHEET_FILE, pictures, sheet
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.source_choice import offline_source, source_kind
+from trading_lib.workflows.strategy_reports import acts_report, faults_report
 from trading_lib.workflows.suspected_splits import Doubted, doubted_position, standing_doubts
 from trading_lib.workflows.trials import trials_behind
 
@@ -84,6 +86,7 @@ def backtest_market(
     data = backtest_input(settings, market)
     result = run_backtest(data, first, last, observe)
     require_value(result, data.universe, "check their prices on that day")
+    refuse_useless(result.faults)
     analysis = analyse(run_record(data, result), configuration.performance)
     report: Report = {
         "data_source": market.panel.source,
@@ -95,6 +98,8 @@ def backtest_market(
         "orders": result.order_count,
         "denied_orders": len(result.denied),
         "cancelled_orders": len(result.cancelled),
+        "sleeve_faults": faults_report(result.faults),
+        "strategy_acts": acts_report(configuration.decision.strategy),
         "dividends": float(result.portfolio.dividends),
         "funding": float(result.portfolio.funding),
         "missing": _missing(settings, market, result).as_record(),
@@ -125,7 +130,7 @@ def _missing(settings: Settings, market: Market, result: BacktestResult) -> Miss
     panel = market.panel
     stop = int(np.searchsorted(panel.sessions, result.sessions[-1], side="right"))
     start = int(np.searchsorted(panel.sessions, result.sessions[0]))
-    absent: BoolArray = np.isnan(panel.close[:stop]).all(axis=0)
+    absent: BoolArray = np.asarray(np.isnan(panel.close[:stop]).all(axis=0))
     return MissingData(
         tuple(i.symbol for i, none in zip(settings.configuration.universe, absent, strict=True) if none),
         bool(np.isnan(panel.volatility_index[start:stop]).all()),

@@ -18,6 +18,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from trading_lib.adapters.strategy_files import load_strategy
+from trading_lib.adapters.strategy_guard import guarded
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.configuration import Configuration
 from trading_lib.domain.errors import ConfigurationError
@@ -150,12 +151,13 @@ def _register_own_strategies(settings: StrategySettings, folder: Path) -> list[s
     references = sorted({sleeve.strategy for sleeve in settings.sleeves if ":" in sleeve.strategy})
     loaded = [load_strategy(reference, folder) for reference in references]
     for reference, found in zip(references, loaded, strict=True):
-        register_strategy(reference, found.strategy)
+        register_strategy(reference, guarded(found.strategy, reference, folder, settings.decision_seconds))
     return [found.digest for found in loaded]
 
 
 def _hash(own_strategies: list[str], *models: BaseModel) -> str:
-    contents = [model.model_dump(mode="json") for model in models]
+    # How long a decision may take changes no rule.
+    contents = [model.model_dump(mode="json", exclude={"decision_seconds"}) for model in models]
     text = json.dumps([*contents, *own_strategies], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -9,6 +9,7 @@ from trading_lib.domain.missing_data import MissingData
 from trading_lib.performance.analysis import Analysis
 from trading_lib.performance.charts import comparison_chart, equity_chart, monthly_chart
 from trading_lib.performance.periods import monthly_returns
+from trading_lib.workflows.strategy_reports import warning_lines
 
 SHEET_FILE = "tear_sheet.html"
 
@@ -38,5 +39,6 @@ def sheet(analysis: Analysis, report: Mapping[str, Any]) -> bytes:
         code_version=str(report["code_version"]),
         missing=MissingData.of_record(report.get("missing")).lines,
         notes=tuple(str(note) for note in report.get("notes", ())),
+        warnings=tuple(warning_lines(report)),
     )
     return tear_sheet(analysis, provenance).encode()

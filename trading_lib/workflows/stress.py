@@ -13,6 +13,7 @@ import numpy as np
 
 from trading_lib.backtest.engine import run_backtest
 from trading_lib.backtest.scenarios import HistoricalWindow, Scenario, StressConfig, SyntheticDecline
+from trading_lib.backtest.sleeve_faults import refuse_useless
 from trading_lib.backtest.stress import ScenarioOutcome, judge_scenarios, measure_scenario
 from trading_lib.backtest.stress_page import stress_page, stress_picture
 from trading_lib.backtest.synthetic_decline import decline_moves
@@ -25,6 +26,7 @@ from trading_lib.workflows.crisis_paths import paths_report, run_crisis_paths
 from trading_lib.workflows.market import LoadedSource, Market, market_from_source
 from trading_lib.workflows.settings import Settings, configuration_folder
 from trading_lib.workflows.source_choice import offline_source, source_kind
+from trading_lib.workflows.strategy_reports import faults_report
 
 Report = dict[str, Any]
 
@@ -154,6 +156,7 @@ def _run_from(
     panel = market.panel
     opened = panel.sessions[max(0, row - config.lead_sessions)].item()
     result = run_backtest(backtest_input(settings, market, "stress"), opened, last.astype(object))
+    refuse_useless(result.faults)
     absent = tuple(s for s, price in zip(panel.symbols, panel.close[row], strict=True) if not np.isfinite(price))
     return measure_scenario(scenario.name, scenario.kind, scenario.limit, result, panel.sessions[row].item(), absent)
 
@@ -187,4 +190,5 @@ def scenario_report(outcome: ScenarioOutcome) -> Report:
         "level_sessions": list(outcome.level_sessions),
         "lead_sessions": outcome.lead_sessions,
         "absent_assets": list(outcome.absent_assets),
+        "sleeve_faults": faults_report(outcome.faults),
     }

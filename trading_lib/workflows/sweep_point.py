@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trading_lib.backtest.engine import require_value, run_backtest
+from trading_lib.backtest.sleeve_faults import refuse_useless
 from trading_lib.backtest.trading_session import BacktestInput, window_rows
 from trading_lib.domain.market_view import SessionViews
 from trading_lib.domain.prices import FloatArray
@@ -138,6 +139,7 @@ class PointRunner:
         self, point: GridPoint, configuration: SystemConfiguration
     ) -> tuple[dict[str, float | None], FloatArray]:
         result = run_backtest(self.input_of(configuration), self._task.first, self._task.last)
+        refuse_useless(result.faults)
         require_value(result, configuration.universe, "check the point's values")
         metrics = asdict(measure(result.nav, result.trades, self._cash_rate))
         metrics |= {

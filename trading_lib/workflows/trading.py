@@ -130,7 +130,9 @@ def _targets(turn: BookTurn) -> Result:
     actual = {symbol: float(held[i]) for i, symbol in enumerate(view.universe.symbols)}
     active.state.save_stage(active.book.name, active.session, "targets", targets_record(weights, view.universe.symbols))
     active.state.save_signals(active.book.name, words, actual)
-    return {"invested": round(float(weights.weights.sum()), 6), "clipped": sorted(weights.clips)}
+    result: Result = {"invested": round(float(weights.weights.sum()), 6), "clipped": sorted(weights.clips)}
+    faults = {name: fault for name, record in weights.sleeves.items() if (fault := record.target.fault)}
+    return result | {"sleeve_faults": faults} if faults else result
 
 
 def _sleeve_history(run: BookRun) -> SleeveHistory:

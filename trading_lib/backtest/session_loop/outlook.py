@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from trading_lib.backtest.session_loop.inputs import Rows, factor_rows
 from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.domain.correlation import pair_correlations, summarise_correlations
+from trading_lib.domain.errors import StrategyUnusableError
 from trading_lib.domain.kernels import compiled
 from trading_lib.domain.market_view import MarketView, SessionViews
 from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
@@ -116,7 +117,9 @@ def _planned(strategy: Planned, view: MarketView) -> FloatArray | None:
     nonsense = np.full(len(view.universe), np.nan)
     try:
         weights = strategy.weights(view)
-    except Exception:  # whatever a user's strategy raises, the session told in words will say it
+    except StrategyUnusableError:
+        raise
+    except (Exception, SystemExit):  # whatever a user's strategy raises, the session told in words will say it
         return nonsense
     sensible = weights is None or (getattr(weights, "shape", None) == nonsense.shape and weights.dtype == np.float64)
     return weights if sensible else nonsense

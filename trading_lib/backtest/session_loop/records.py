@@ -140,16 +140,6 @@ def count_orders(run: Run) -> int:
     )
 
 
-def count_sleeve_faults(run: Run) -> int:
-    """Count the times a strategy failed and its previous target stayed; such a session always goes the long way."""
-    return sum(
-        event.kind == "sleeve_fault"
-        for part in run.parts
-        if isinstance(part, LongWay)
-        for event in part.outcome.decision.assessment.events
-    )
-
-
 def _day(data: BacktestInput, row: int) -> date:
     day: date = data.panel.sessions[row].item()
     return day

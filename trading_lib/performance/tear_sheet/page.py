@@ -26,6 +26,8 @@ class Provenance:
         What the data's source had to say, e.g. which files were used.
     missing
         What the rules read and the data does not have, one clause each.
+    warnings
+        What makes the figures doubtful, e.g. a strategy that failed in some sessions; shown in a box above them.
     """
 
     title: str
@@ -34,6 +36,7 @@ class Provenance:
     code_version: str
     notes: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def simulated(self) -> bool:
@@ -65,7 +68,9 @@ def tear_sheet(analysis: Analysis, provenance: Provenance) -> str:
             element("a", "Skip to the figures", href="#main", class_="skip"),
             _banner(provenance),
             _missing_box(provenance),
-            element("header", element("h1", title), _facts(analysis, provenance), _cards(analysis)),
+            element(
+                "header", element("h1", title), _warnings(provenance), _facts(analysis, provenance), _cards(analysis)
+            ),
             element("nav", navigation, aria_label="Sections"),
             element("main", *sections, id="main"),
             _footer(analysis, provenance),
@@ -98,6 +103,13 @@ def _missing_box(provenance: Provenance) -> Html:
     return element(
         "div", "Missing from the data, and therefore from every figure:", clauses, class_="missing", role="note"
     )
+
+
+def _warnings(provenance: Provenance) -> Html:
+    if not provenance.warnings:
+        return Html("")
+    lines = [element("li", line) for line in provenance.warnings]
+    return element("ul", *lines, class_="warnings", role="note", aria_label="Warnings")
 
 
 def _facts(analysis: Analysis, provenance: Provenance) -> Html:

@@ -17,6 +17,8 @@ p { margin: 4px 0 10px; max-width: 80ch; }
 .banner small { display: block; font-weight: 400; font-size: 14px; }
 .missing { border: 1px solid #a3271b; border-left-width: 6px; padding: 10px 18px; margin: 14px 24px; font-weight: 600; }
 .missing ul { margin: 4px 0 0; font-weight: 400; }
+.warnings { border: 2px solid var(--bad); border-radius: 8px; color: var(--bad); margin: 12px 0;
+  padding: 10px 14px 10px 32px; overflow-wrap: anywhere; }
 .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(210px, 1fr)); gap: 8px 28px; margin: 14px 0;
   padding: 14px 0; border-top: 1px solid var(--line); border-bottom: 1px solid var(--line); }
 .facts div { min-width: 0; } .facts dt { color: var(--soft); font-size: 12.5px; }

@@ -1,0 +1,111 @@
+"""A limit on how long a piece of somebody else's code may run.
+
+In the main thread it is a timer signal, elsewhere an exception that a watching thread raises in the limited one. Both
+take effect between two steps of Python: a loop inside compiled code is not interrupted. A timer that was running
+before, such as a task's own time limit, goes on and may end the code first.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+# Code that catches everything is interrupted again and again, and after so many times the process ends.
+REPEAT_SECONDS = 0.1
+INTERRUPTIONS = 100
+_end_process = os._exit
+
+
+class TimeExceededError(BaseException):
+    """Raised in the limited code; no `Exception`, for code may catch those in its loop."""
+
+
+@contextmanager
+def time_limit(seconds: float, name: str) -> Iterator[None]:
+    """Raise `TimeExceededError` in the block after ``seconds``; ``name`` is told where it cannot be stopped."""
+    if threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer"):
+        with _by_signal(seconds, name):
+            yield
+    else:
+        with _by_thread(seconds, name):
+            yield
+
+
+@contextmanager
+def _by_signal(seconds: float, name: str) -> Iterator[None]:
+    started, armed, rung = time.monotonic(), True, 0
+    outer = repeat = 0.0
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        nonlocal rung
+        if not armed:
+            return
+        if outer and time.monotonic() - started >= outer and outer < seconds:
+            if callable(before):
+                before(number, frame)
+            return
+        rung += 1
+        if rung > INTERRUPTIONS:
+            _give_up(name)
+        raise TimeExceededError
+
+    before: Any = signal.signal(signal.SIGALRM, ring)
+    outer, repeat = signal.setitimer(signal.ITIMER_REAL, seconds, REPEAT_SECONDS)
+    if outer and outer < seconds:
+        signal.setitimer(signal.ITIMER_REAL, outer, REPEAT_SECONDS)
+    try:
+        try:
+            yield
+        finally:
+            armed = False
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL if before is None else before)
+        if outer:
+            signal.setitimer(signal.ITIMER_REAL, max(outer - (time.monotonic() - started), 1e-3), repeat)
+
+
+@contextmanager
+def _by_thread(seconds: float, name: str) -> Iterator[None]:
+    limited, done, lock = threading.get_ident(), threading.Event(), threading.Lock()
+
+    def watch() -> None:
+        wait, rung = seconds, 0
+        while not done.wait(wait):
+            with lock:
+                if done.is_set():
+                    return
+                rung += 1
+                if rung > INTERRUPTIONS:
+                    _give_up(name)
+                _raise_in(limited, TimeExceededError)
+            wait = REPEAT_SECONDS
+
+    watcher = threading.Thread(target=watch, daemon=True, name="time limit")
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        with lock:
+            # What was raised and has not arrived yet must not arrive in our own code.
+            _raise_in(limited, None)
+
+
+def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+    given = ctypes.py_object(error) if error else None
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), given)
+
+
+def _give_up(name: str) -> None:
+    print(f"error: {name} cannot be stopped: it catches the interruption and goes on; correct it", file=sys.stderr)
+    sys.stderr.flush()
+    _end_process(2)

@@ -1,0 +1,61 @@
+"""How often each sleeve's strategy failed in a run, and with what: a run that hides it looks well for no reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+
+from trading_lib.backtest.session_loop.run import LongWay, Run
+from trading_lib.domain.errors import StrategyUnusableError
+from trading_lib.strategies.registry import running_sleeves
+
+
+@dataclass(frozen=True, slots=True)
+class SleeveFaults:
+    """The failures of one sleeve.
+
+    Attributes
+    ----------
+    sessions
+        In how many it failed and kept its previous target.
+    asked
+        In how many its strategy was asked at all: of one that plans at month ends, those.
+    first, message
+        The first of them, and what was wrong there.
+    """
+
+    sessions: int
+    asked: int
+    first: date
+    message: str
+
+
+def faults_of(run: Run, rows: range) -> dict[str, SleeveFaults]:
+    """Collect the failures by sleeve; a session with one is always traded on the slow path."""
+    found: dict[str, SleeveFaults] = {}
+    for part in run.parts:
+        if not isinstance(part, LongWay):
+            continue
+        for name, record in part.outcome.decision.targets.sleeves.items():
+            if fault := record.target.fault:
+                known = found.get(name) or SleeveFaults(0, 0, part.outcome.session, fault)
+                found[name] = replace(known, sessions=known.sessions + 1)
+    if not found:
+        return found
+    month_ends = int(np.count_nonzero(run.data.panel.month_end[rows.start : rows.stop]))
+    monthly = {s.name for s in running_sleeves(run.data.config.strategy) if getattr(s.strategy, "monthly", False)}
+    return {name: replace(faults, asked=month_ends if name in monthly else len(rows)) for name, faults in found.items()}
+
+
+def refuse_useless(faults: Mapping[str, SleeveFaults]) -> None:
+    """Raise `StrategyUnusableError` for a sleeve that failed whenever it was asked: nothing of it was run."""
+    for name, found in faults.items():
+        if found.sessions >= found.asked:
+            raise StrategyUnusableError(
+                f"sleeve {name} failed in all {found.asked} sessions it was asked in, first on {found.first}: "
+                f"{found.message}",
+                "correct its strategy",
+            )

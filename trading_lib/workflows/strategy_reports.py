@@ -1,0 +1,39 @@
+"""What users' strategies did wrong in a run, for its report, the terminal and the tear sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from trading_lib.adapters.strategy_watch import acts_of
+from trading_lib.backtest.sleeve_faults import SleeveFaults
+from trading_lib.strategies.config import StrategySettings
+
+Report = dict[str, Any]
+
+
+def faults_report(faults: Mapping[str, SleeveFaults]) -> Report:
+    """Failures in all, and of each sleeve how many, of how many sessions, the first of them and what was wrong."""
+    sleeves = {name: asdict(found) | {"first": found.first.isoformat()} for name, found in faults.items()}
+    return {"count": sum(found.sessions for found in faults.values()), "sleeves": sleeves}
+
+
+def acts_report(settings: StrategySettings) -> list[Report]:
+    """List what the running strategies of the user's did besides deciding: files, network, processes, memory."""
+    running = {sleeve.strategy for sleeve in settings.sleeves if sleeve.budget > 0 and ":" in sleeve.strategy}
+    return [asdict(act) for act in acts_of(running)] if running else []
+
+
+def warning_lines(report: Mapping[str, Any]) -> list[str]:
+    """One line for each sleeve that failed, and for each thing a strategy did."""
+    faults = [
+        f"sleeve {name} failed in {found['sessions']} of {found['asked']} sessions and kept its previous target: first "
+        f"on {found['first']}: {found['message']}"
+        for name, found in report.get("sleeve_faults", {}).get("sleeves", {}).items()
+    ]
+    return faults + [
+        f"strategy {act['strategy']} {act['what']} at {act['where']}, {act['when']}: a backtest cannot tell whether "
+        "that was known then (trading audit lookahead)"
+        for act in report.get("strategy_acts", ())
+    ]
