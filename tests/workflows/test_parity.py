@@ -147,13 +147,13 @@ def spoil_openings(data: Path, fills: tuple[Fill, ...]) -> None:
         if chosen[kind] % (2 if kind[0] else 4) == 1:
             prices.loc[row, "open"] = (prices.loc[row, "open"] * (10.0 if number % 2 else 0.1)).round(4)
         elif fill.side is Side.BUY:
-            higher = (prices.loc[row, "high"] * 1.3).round(4)
+            higher = (prices.loc[row, "high"] * 2.5).round(4)
             prices.loc[row, "open"] = prices.loc[row, "high"] = higher
     prices.to_parquet(data / "prices.parquet", index=False)
 
 
 def test_wrong_openings_and_missing_cash_are_met_alike(database_url: str, tmp_path: Path) -> None:
-    data, last = write_price_folder(tmp_path / "prices", date(2020, 1, 2), date(2021, 6, 30), seed=2), date(2021, 3, 15)
+    data, last = write_price_folder(tmp_path / "prices", date(2020, 1, 2), date(2021, 6, 30), seed=9), date(2021, 3, 15)
     settings = spending_all(make_settings(database_url, tmp_path))
     begin = exchange_sessions().offset(last, -60)
     for _ in range(2):
