@@ -94,21 +94,22 @@ def read_price_file(
     ]
     if dropped:
         notes.append(f"{path.name}: {dropped} rows that repeat another row word for word are dropped")
-    gains = read.rows["capital_gains"]
-    if (gains > 0).any():
-        notes.append(f"{path.name}: capital gains of {int((gains > 0).sum())} days are judged, not booked as cash")
+    gains = int((read.rows["capital_gains"] > 0).sum()) if "capital_gains" in read.stated else 0
+    if gains:
+        notes.append(f"{path.name}: capital gains of {gains} days are judged, not booked as cash")
     return PriceFile(path, rows, read.foreign, tuple(notes), contradictions)
 
 
 def _require_days(path: Path, rows: pd.DataFrame) -> None:
     """Raise where most bars of a symbol are several days apart: they are of weeks or months."""
-    symbols, days = rows["symbol"].to_numpy(dtype=object), rows["date"].to_numpy().astype("datetime64[D]")
+    days = rows["date"].to_numpy().astype("datetime64[D]").astype(np.int64)
     if len(days) < FEWEST_TO_JUDGE:
         return
-    apart = np.abs(np.diff(days)[symbols[1:] == symbols[:-1]])
-    if len(apart) and np.median(apart.astype(np.int64)) >= DAYS_APART:
+    # Where a file goes through its symbols day by day, most neighbours are of one day.
+    apart = float(np.median(np.abs(np.diff(days))))
+    if apart >= DAYS_APART:
         raise DataFileError(
-            f"{path} has bars that are {np.median(apart.astype(np.int64)):.0f} days apart: they are of weeks or months",
+            f"{path} has bars that are {apart:.0f} days apart: they are of weeks or months",
             "give one bar per day",
         )
 

@@ -165,7 +165,7 @@ def without_income(read: PriceRows, universe: Universe) -> tuple[str, ...]:
     if {"dividend", "adj_close"} & read.stated:
         return ()
     pays = {i.symbol for i in universe if i.calendar is not TradingCalendar.ALWAYS}
-    return tuple(sorted(set(read.rows["symbol"]) & pays))
+    return tuple(sorted(set(read.rows["symbol"].unique()) & pays))
 
 
 def lacking_dividends(read: PriceRows, universe: Universe) -> str:
