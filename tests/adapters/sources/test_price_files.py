@@ -127,6 +127,14 @@ class TestZones:
         (tmp_path / "SPY.csv").write_text(HEADER + row("2022-03-11 00:00:00-05:00") + row("2022-03-14 00:00:00-04:00"))
         assert days(tmp_path) == [date(2022, 3, 11), date(2022, 3, 14)]
 
+    def test_each_row_of_a_long_file_is_of_its_own_markets_day(self, tmp_path: Path) -> None:
+        stamps = ("2020-01-02T21:00:00Z", "2020-01-03T00:00:00Z", "2020-01-04T00:00:00Z")
+        lines = zip(("SPY", "BTC-USD", "BTC-USD"), stamps, strict=True)
+        (tmp_path / "all.csv").write_text("symbol," + HEADER + "".join(f"{name},{row(at)}" for name, at in lines))
+        found = bars(tmp_path).set_index("symbol")["date"].dt.date
+        assert found["SPY"] == date(2020, 1, 2)
+        assert found["BTC-USD"].tolist() == [date(2020, 1, 3), date(2020, 1, 4)]
+
     def test_bitcoin_is_not_known_a_day_early(self, tmp_path: Path) -> None:
         (tmp_path / "BTC-USD.csv").write_text(HEADER + row("2020-01-01 19:00:00-05:00"))
         assert bars(tmp_path)["available_at"].tolist() == [pd.Timestamp("2020-01-03", tz="UTC")]
