@@ -22,7 +22,6 @@ from trading_lib.backtest.sleeve_faults import refuse_useless
 from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.missing_data import MissingData
-from trading_lib.domain.prices import BoolArray
 from trading_lib.domain.sessions import exchange_sessions
 from trading_lib.orders.pre_trade import refusal_kind
 from trading_lib.performance.analysis import Analysis, analyse
@@ -130,7 +129,7 @@ def _missing(settings: Settings, market: Market, result: BacktestResult) -> Miss
     panel = market.panel
     stop = int(np.searchsorted(panel.sessions, result.sessions[-1], side="right"))
     start = int(np.searchsorted(panel.sessions, result.sessions[0]))
-    absent: BoolArray = np.asarray(np.isnan(panel.close[:stop]).all(axis=0))
+    absent = np.asarray(np.isnan(panel.close[:stop]).all(axis=0))
     return MissingData(
         tuple(i.symbol for i, none in zip(settings.configuration.universe, absent, strict=True) if none),
         bool(np.isnan(panel.volatility_index[start:stop]).all()),

@@ -21,6 +21,7 @@ from trading_lib.adapters.stores.quality_reads import quarantined_bars, standing
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.prices import Bars
 from trading_lib.market_data.chain import CHAIN
+from trading_lib.validation.completeness import MISSING_RULES
 from trading_lib.validation.observations import funding_findings, macro_findings
 from trading_lib.validation.quality import PriceDataset, assess_prices
 from trading_lib.validation.quality_report import DataQualityReport, SymbolQuality, ordered
@@ -98,10 +99,12 @@ def record_folder_findings(folder: Path, settings: Settings) -> int:
     if manifest is None:  # then every file that fits is ingested
         return 0
     ingested = {_dataset_name(entry) for role in INGESTED_ROLES for entry in manifest.role(role)}
-    report = validate_folder(folder, settings.configuration.universe, now)
+    active = settings.configuration
+    report = validate_folder(folder, active.universe, now, limits=active.sources.files)
     by_dataset: dict[str, list[Finding]] = {}
     for finding in report.findings:
-        if finding.dataset not in ingested:
+        # What is absent concerns the folder of today, not a bar; `trading data` says what is absent from the store.
+        if finding.dataset not in ingested and finding.rule not in MISSING_RULES:
             by_dataset.setdefault(finding.dataset or folder.name, []).append(finding)
     store = MarketStore(engine)
     for dataset, findings in sorted(by_dataset.items()):

@@ -118,9 +118,22 @@ class TestZones:
         with pytest.raises(DataFileError, match="bars of hours or minutes"):
             validate_folder(tmp_path, universe(), LATER)
 
+    def test_bars_of_weeks_are_refused(self, tmp_path: Path) -> None:
+        fridays = pd.date_range("2022-01-07", periods=20, freq="7D").strftime("%Y-%m-%d")
+        (tmp_path / "SPY.csv").write_text(HEADER + "".join(map(row, fridays)))
+        assert "has bars that are 7 days apart" in refusal(tmp_path)
+
     def test_both_offsets_of_a_year_are_converted(self, tmp_path: Path) -> None:
         (tmp_path / "SPY.csv").write_text(HEADER + row("2022-03-11 00:00:00-05:00") + row("2022-03-14 00:00:00-04:00"))
         assert days(tmp_path) == [date(2022, 3, 11), date(2022, 3, 14)]
+
+    def test_each_row_of_a_long_file_is_of_its_own_markets_day(self, tmp_path: Path) -> None:
+        stamps = ("2020-01-02T21:00:00Z", "2020-01-03T00:00:00Z", "2020-01-04T00:00:00Z")
+        lines = zip(("SPY", "BTC-USD", "BTC-USD"), stamps, strict=True)
+        (tmp_path / "all.csv").write_text("symbol," + HEADER + "".join(f"{name},{row(at)}" for name, at in lines))
+        found = bars(tmp_path).set_index("symbol")["date"].dt.date
+        assert found["SPY"] == date(2020, 1, 2)
+        assert found["BTC-USD"].tolist() == [date(2020, 1, 3), date(2020, 1, 4)]
 
     def test_bitcoin_is_not_known_a_day_early(self, tmp_path: Path) -> None:
         (tmp_path / "BTC-USD.csv").write_text(HEADER + row("2020-01-01 19:00:00-05:00"))
@@ -258,6 +271,10 @@ class TestNames:
         (tmp_path / "all.csv").write_text(lines)
         assert sorted(bars(tmp_path)["symbol"]) == ["GLD", "SPY"]
 
+    def test_a_column_of_names_is_no_column_of_tickers(self, tmp_path: Path) -> None:
+        (tmp_path / "BTC-USD.csv").write_text(f"name,{HEADER}2781,{row('2022-06-01')}")
+        assert bars(tmp_path)["symbol"].tolist() == ["BTC-USD"]
+
     def test_a_name_that_contradicts_the_column_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "SPY.csv").write_text(f"Ticker,{HEADER}GLD,{row('2022-06-01')}")
         assert "is named after SPY, and its rows are of GLD" in refusal(tmp_path)
@@ -297,6 +314,14 @@ class TestColumns:
     def test_others_are_named(self, tmp_path: Path) -> None:
         (tmp_path / "SPY.csv").write_text(HEADER.strip() + ",mood\n" + row("2022-06-01").strip() + ",1\n")
         assert "SPY.csv: columns not used: mood" in answer(tmp_path).notes
+
+    def test_that_no_dividends_are_stated_is_noted(self, tmp_path: Path) -> None:
+        (tmp_path / "all.csv").write_text("symbol," + HEADER + f"SPY,{row('2022-06-01')}BTC-USD,{row('2022-06-01')}")
+        assert "all.csv: no dividends are stated, SPY count by their prices alone" in answer(tmp_path).notes
+        (tmp_path / "all.csv").write_text(
+            HEADER.strip() + ",dividend,symbol\n" + row("2022-06-01").strip() + ",0,SPY\n"
+        )
+        assert not any("no dividends" in note for note in answer(tmp_path).notes)
 
     def test_adjusted_prices_alone_are_refused(self, tmp_path: Path) -> None:
         (tmp_path / "SPY.csv").write_text("date,adjOpen,adjHigh,adjLow,adjClose,adjVolume\n2022-06-01,1,1,1,1,1\n")
@@ -391,9 +416,11 @@ class TestWhatIsNotTaken:
     def test_a_folder_and_a_link_in_the_place_of_a_file(self, tmp_path: Path) -> None:
         (tmp_path / "GLD.csv").write_text(HEADER + ROWS)
         (tmp_path / "x.csv").mkdir()
+        (tmp_path / "nasdaq etfs").mkdir()
         (tmp_path / "y.csv").symlink_to(tmp_path / "y.csv")
         notes = "\n".join(answer(tmp_path).notes)
         assert "x.csv: not read, it is a folder" in notes
+        assert "nasdaq etfs: not read, it is a folder" in notes
         assert "y.csv: not read, it is a link to nothing" in notes
 
     def test_a_manifest_leaves_files_out_on_purpose(self, tmp_path: Path) -> None:

@@ -6,22 +6,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from trading_lib.adapters.sources.file_formats.layout import line_of
 from trading_lib.adapters.sources.file_formats.price_rows import (
     REQUIRED,
     Misfit,
+    PriceRows,
     lacking_dividends,
     misfit,
     not_taken,
     read_price_rows,
     repeated_rows,
+    without_income,
 )
 from trading_lib.domain.errors import DataFileError
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.prices import VOLATILITY_INDEX
 
+# Sessions are one day apart, and at most four around a holiday.
+DAYS_APART, FEWEST_TO_JUDGE = 5, 12
 OPTIONAL = ("adj_close", "volume", "dividend", "split")
 
 
@@ -71,6 +76,7 @@ def read_price_file(
     rows = read.rows[belongs] if read.foreign else read.rows
     if "volume" not in read.stated and (rows["symbol"] != VOLATILITY_INDEX).any():
         return not_taken(path, universe, "lacks volume")
+    _require_days(path, rows)
     lacking = lacking_dividends(read, universe)
     if lacking and not without_dividends:
         raise DataFileError(
@@ -81,13 +87,36 @@ def read_price_file(
     contradictions = _contradictions(path, differing)
     rows = rows[~rows["symbol"].isin(list(contradictions))] if contradictions else rows
     rows = rows.assign(adjustment=pd.Series(adjustment, index=rows.index, dtype="str"))
-    notes = [*read.notes, *(f"{path.name}: {reason}" for reason in contradictions.values())]
+    notes = [
+        *read.notes,
+        *_income_notes(path, read, universe),
+        *(f"{path.name}: {reason}" for reason in contradictions.values()),
+    ]
     if dropped:
         notes.append(f"{path.name}: {dropped} rows that repeat another row word for word are dropped")
-    gains = read.rows["capital_gains"]
-    if (gains > 0).any():
-        notes.append(f"{path.name}: capital gains of {int((gains > 0).sum())} days are judged, not booked as cash")
+    gains = int((read.rows["capital_gains"] > 0).sum()) if "capital_gains" in read.stated else 0
+    if gains:
+        notes.append(f"{path.name}: capital gains of {gains} days are judged, not booked as cash")
     return PriceFile(path, rows, read.foreign, tuple(notes), contradictions)
+
+
+def _require_days(path: Path, rows: pd.DataFrame) -> None:
+    """Raise where most bars of a symbol are several days apart: they are of weeks or months."""
+    days = rows["date"].to_numpy().astype("datetime64[D]").astype(np.int64)
+    if len(days) < FEWEST_TO_JUDGE:
+        return
+    # Where a file goes through its symbols day by day, most neighbours are of one day.
+    apart = float(np.median(np.abs(np.diff(days))))
+    if apart >= DAYS_APART:
+        raise DataFileError(
+            f"{path} has bars that are {apart:.0f} days apart: they are of weeks or months",
+            "give one bar per day",
+        )
+
+
+def _income_notes(path: Path, read: PriceRows, universe: Universe) -> list[str]:
+    found = without_income(read, universe)
+    return [f"{path.name}: no dividends are stated, {', '.join(found)} count by their prices alone"] if found else []
 
 
 def _contradictions(path: Path, differing: pd.DataFrame) -> dict[str, str]:

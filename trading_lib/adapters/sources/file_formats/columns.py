@@ -15,7 +15,7 @@ from trading_lib.domain.errors import DataFileError
 MEANINGS: Mapping[str, tuple[str, ...]] = {
     "date": (
         "date", "timestamp", "datetime", "time", "observationdate", "tradedate", "tradingdate", "opentime",
-        "windowstart", "timeopen", "day", "t", "datum", "data", "fecha", "unix",
+        "windowstart", "timeopen", "indexlevel0", "day", "t", "datum", "data", "fecha", "unix",
     ),
     "symbol": ("symbol", "ticker", "tic", "actsymbol", "stock", "code", "name"),
     "open": ("open", "o", "vixopen", "openprice", "eröffn", "ouv", "apertura", "abertura"),

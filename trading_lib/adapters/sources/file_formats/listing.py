@@ -64,7 +64,7 @@ def unread_files(folder: Path) -> tuple[tuple[Path, str], ...]:
         if name.startswith("."):
             continue
         table = name.endswith(PRICE_SUFFIXES)
-        if table and path.is_dir():
+        if path.is_dir():
             found.append((path, "it is a folder"))
         elif table and not path.is_file():
             found.append((path, "it is a link to nothing"))

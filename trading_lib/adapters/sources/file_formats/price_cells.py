@@ -23,6 +23,8 @@ from trading_lib.domain.prices import DateArray
 
 NUMBERS = (*PRICES, "adj_close", "volume", "dividend", "split", "capital_gains")
 DAILY = frozenset({"D", "1D", "DAY", "DAILY", "1440"})
+# Midnight and four in the afternoon without their zeros.
+CLOSING_TIMES = ("", "16")
 # Below the last row vendors write totals, or when and where the file was made.
 LONGEST_TRAILER = 8
 
@@ -89,7 +91,11 @@ def require_daily(path: Path, read: pd.DataFrame) -> None:
     """Raise where a column says that a bar is not of a day, or not in dollars."""
     checks = {
         "per": (lambda text: text.upper() in DAILY, "is no daily bar", "give one bar per day"),
-        "clock": (lambda text: not text.strip("0:. "), "is a bar of a time of day", "give one bar per day"),
+        "clock": (
+            lambda text: text.strip("0:. ") in CLOSING_TIMES,
+            "is a bar of a time of day",
+            "give one bar per day",
+        ),
         "currency": (lambda text: text.upper() in ("USD", "USDT"), "is no price in dollars", "convert the file"),
     }
     for name, (fits, what, remedy) in checks.items():

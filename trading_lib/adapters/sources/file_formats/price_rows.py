@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from trading_lib.adapters.sources.file_formats.columns import PRICES, telling, unused
+from trading_lib.adapters.sources.file_formats.columns import LOOSE, PRICES, key, telling, unused
 from trading_lib.adapters.sources.file_formats.layout import SUFFIXES, TableLayout, stem_of, table_layout
 from trading_lib.adapters.sources.file_formats.price_cells import (
     NUMBERS,
@@ -160,16 +160,21 @@ def read_price_rows(
     return PriceRows(path, pd.DataFrame(columns), foreign, frozenset(layout.columns), name, tuple(notes), tuple(bad))
 
 
+def without_income(read: PriceRows, universe: Universe) -> tuple[str, ...]:
+    """Symbols that may pay dividends and of which the file states none, neither as cash nor as an adjusted close."""
+    if {"dividend", "adj_close"} & read.stated:
+        return ()
+    pays = {i.symbol for i in universe if i.calendar is not TradingCalendar.ALWAYS}
+    return tuple(sorted(set(read.rows["symbol"].unique()) & pays))
+
+
 def lacking_dividends(read: PriceRows, universe: Universe) -> str:
     """Say that a vendor's file leaves out the dividends of what may pay some; "" when it does not.
 
     A table that is nobody's in particular is taken at its word.
     """
-    if not read.vendor or {"dividend", "adj_close"} & read.stated:
-        return ""
-    pays = [i.symbol for i in universe if i.calendar is not TradingCalendar.ALWAYS]
-    found = sorted(set(read.rows["symbol"]) & set(pays))
-    if not found:
+    found = without_income(read, universe)
+    if not read.vendor or not found:
         return ""
     return f"is {read.vendor}'s, which states no dividends, and {', '.join(found[:5])} may pay some"
 
@@ -178,6 +183,8 @@ def _symbols(path: Path, universe: Universe, read: pd.DataFrame, *, lenient: boo
     """Symbol of each row, and the pairs whose quote currency is not the symbol's own."""
     names = SymbolNames(universe)
     stem = stem_of(path)
+    if "symbol" in read.columns and _says_no_symbol(path, names, read["symbol"]):
+        read = read.drop(columns="symbol")
     if "symbol" not in read.columns:
         named = names.of_file(stem) or NamedSymbol(stem)
         quoted = {named.quoted: named.symbol} if named.quoted else {}
@@ -201,6 +208,17 @@ def _symbols(path: Path, universe: Universe, read: pd.DataFrame, *, lenient: boo
     if symbols == cells:
         return written, quoted
     return pd.Series(np.array(symbols, dtype=object)[codes], index=read.index, dtype="str"), quoted
+
+
+def _says_no_symbol(path: Path, names: SymbolNames, cells: pd.Series) -> bool:
+    """Whether a column such as "name" holds something else, while the file's name says whose prices these are."""
+    layout = table_layout(path)
+    loose = key(layout.written[layout.columns["symbol"]]) in LOOSE
+    return (
+        loose
+        and names.of_file(stem_of(path)) is not None
+        and not any(names.of_cell(str(cell)) for cell in cells.dropna().unique())
+    )
 
 
 def _column_notes(path: Path, layout: TableLayout, vendor: Vendor | None, quoted: Mapping[str, str]) -> list[str]:
