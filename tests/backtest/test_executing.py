@@ -18,6 +18,8 @@ from tests.market_builders import make_portfolio
 from trading_lib.accounting.settle import apply_fills
 from trading_lib.backtest.executing import execute
 from trading_lib.backtest.trading_session import BacktestInput, settle_row
+from trading_lib.domain.money import to_cents, to_micros
+from trading_lib.domain.money_arithmetic import paid_for
 from trading_lib.domain.orders import Cancellation, Fill, Side
 from trading_lib.domain.portfolio import PerpetualPosition, Portfolio
 
@@ -172,9 +174,10 @@ def test_no_fill_takes_cash_below_zero_and_one_lot_more_would(
         assert after.cash >= 0
         cut = [one for one in cancelled if one.client_order_id == fill.client_order_id]
         if cut:
-            lot = data.universe[fill.symbol].lot_size
-            more = replace(fill, quantity=lot, commission=Decimal(0))
-            assert apply_fills(after, [more]).cash < Decimal("0.02")
+            instrument = data.universe[fill.symbol]
+            there = apply_fills(portfolio, filled[:number]).cash
+            more, rate = to_micros(fill.quantity + instrument.lot_size), to_micros(instrument.commission_rate)
+            assert paid_for(more, to_micros(fill.price), rate) > to_cents(there)
     done = {fill.client_order_id: fill.quantity for fill in filled}
     left = {one.client_order_id: one.quantity for one in cancelled}
     for one in (*sale, *purchases):
