@@ -220,6 +220,28 @@ def test_a_spot_leg_that_cash_cuts_cuts_its_short() -> None:
     assert "as its other leg in BTC-USD was filled for less" in cancelled[1].reason
 
 
+def test_what_the_spot_leg_falls_short_by_is_not_hedged_with_other_holdings() -> None:
+    filled, _, after = hedge(hedged("3000", "0.2", "0"), ("BTC-USD", Side.BUY, "0.6"), (SHORT, Side.SELL, "0.6"))
+    assert after.hedged == filled[0].quantity < Decimal("0.3")
+    assert after.positions["BTC-USD"].quantity == after.hedged + Decimal("0.2")
+
+
+def test_other_purchases_do_not_take_the_cash_that_a_short_needs() -> None:
+    orders = ("BTC-USD", Side.BUY, "0.1"), ("SPY", Side.BUY, "1000"), (SHORT, Side.SELL, "0.1")
+    filled, cancelled, after = hedge(hedged("1500", "0", "0"), *orders)
+    assert [fill.symbol for fill in filled] == ["BTC-USD", SHORT, "SPY"]
+    assert after.hedged == after.positions["BTC-USD"].quantity == Decimal("0.1")
+    assert [one.symbol for one in cancelled] == ["SPY"]
+
+
+def test_a_short_whose_spot_is_sold_is_bought_back_even_where_cash_is_gone() -> None:
+    # Funding may have taken cash below zero before; a naked short would be worse.
+    before = hedged("-3000", "0.6", "0.6", entry="2000")
+    _, cancelled, after = hedge(before, ("BTC-USD", Side.SELL, "0.6"), (SHORT, Side.BUY, "0.6"))
+    assert cancelled == []
+    assert after.perpetuals == after.positions == {}
+
+
 def test_neither_leg_opens_without_cash_for_both() -> None:
     filled, cancelled, after = hedge(hedged("0.5", "0", "0"), ("BTC-USD", Side.BUY, "0.6"), (SHORT, Side.SELL, "0.6"))
     assert filled == []
