@@ -18,6 +18,8 @@ from tests.market_builders import make_portfolio
 from trading_lib.accounting.settle import apply_fills
 from trading_lib.backtest.executing import execute
 from trading_lib.backtest.trading_session import BacktestInput, settle_row
+from trading_lib.domain.money import to_cents, to_micros
+from trading_lib.domain.money_arithmetic import paid_for
 from trading_lib.domain.orders import Cancellation, Fill, Side
 from trading_lib.domain.portfolio import PerpetualPosition, Portfolio
 
@@ -172,9 +174,10 @@ def test_no_fill_takes_cash_below_zero_and_one_lot_more_would(
         assert after.cash >= 0
         cut = [one for one in cancelled if one.client_order_id == fill.client_order_id]
         if cut:
-            lot = data.universe[fill.symbol].lot_size
-            more = replace(fill, quantity=lot, commission=Decimal(0))
-            assert apply_fills(after, [more]).cash < Decimal("0.02")
+            instrument = data.universe[fill.symbol]
+            there = apply_fills(portfolio, filled[:number]).cash
+            more, rate = to_micros(fill.quantity + instrument.lot_size), to_micros(instrument.commission_rate)
+            assert paid_for(more, to_micros(fill.price), rate) > to_cents(there)
     done = {fill.client_order_id: fill.quantity for fill in filled}
     left = {one.client_order_id: one.quantity for one in cancelled}
     for one in (*sale, *purchases):
@@ -215,6 +218,28 @@ def test_a_spot_leg_that_cash_cuts_cuts_its_short() -> None:
     assert [one.quantity for one in cancelled] == [Decimal("0.6") - after.hedged] * 2
     assert "cash of $3,000.00 pays for" in cancelled[0].reason
     assert "as its other leg in BTC-USD was filled for less" in cancelled[1].reason
+
+
+def test_what_the_spot_leg_falls_short_by_is_not_hedged_with_other_holdings() -> None:
+    filled, _, after = hedge(hedged("3000", "0.2", "0"), ("BTC-USD", Side.BUY, "0.6"), (SHORT, Side.SELL, "0.6"))
+    assert after.hedged == filled[0].quantity < Decimal("0.3")
+    assert after.positions["BTC-USD"].quantity == after.hedged + Decimal("0.2")
+
+
+def test_other_purchases_do_not_take_the_cash_that_a_short_needs() -> None:
+    orders = ("BTC-USD", Side.BUY, "0.1"), ("SPY", Side.BUY, "1000"), (SHORT, Side.SELL, "0.1")
+    filled, cancelled, after = hedge(hedged("1500", "0", "0"), *orders)
+    assert [fill.symbol for fill in filled] == ["BTC-USD", SHORT, "SPY"]
+    assert after.hedged == after.positions["BTC-USD"].quantity == Decimal("0.1")
+    assert [one.symbol for one in cancelled] == ["SPY"]
+
+
+def test_a_short_whose_spot_is_sold_is_bought_back_even_where_cash_is_gone() -> None:
+    # Funding may have taken cash below zero before; a naked short would be worse.
+    before = hedged("-3000", "0.6", "0.6", entry="2000")
+    _, cancelled, after = hedge(before, ("BTC-USD", Side.SELL, "0.6"), (SHORT, Side.BUY, "0.6"))
+    assert cancelled == []
+    assert after.perpetuals == after.positions == {}
 
 
 def test_neither_leg_opens_without_cash_for_both() -> None:

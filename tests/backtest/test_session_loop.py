@@ -16,6 +16,7 @@ from tests.interpreted import interpreted
 from tests.market_builders import backtest_input, market_of, random_bars
 from trading_lib.backtest.engine import BacktestResult, run_backtest
 from trading_lib.backtest.session_loop import run as loop_run
+from trading_lib.backtest.session_loop.log import LEFT, PRICE
 from trading_lib.backtest.session_loop.run import LongWay, Stretch, can_loop
 from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.decision_config import DecisionConfig
@@ -245,6 +246,9 @@ def test_the_loop_itself_cuts_and_cancels() -> None:
     assert any("pays for none of" in reason for reason in reasons)
     partly = {one.client_order_id for one in loop.cancelled} & {fill.client_order_id for fill in loop.fills}
     assert partly
+    # Cash that runs out is no reason to hand a session over.
+    logged = np.concatenate([part.log.fills[part.fills] for part in loop.run.parts if isinstance(part, Stretch)])
+    assert ((logged[:, PRICE] > 0) & (logged[:, LEFT] > 0)).any()
 
 
 def test_pairs_are_told_without_trading_their_sessions_again() -> None:

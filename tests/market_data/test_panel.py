@@ -111,6 +111,15 @@ def test_a_missing_bar_is_carried_but_not_fresh() -> None:
     assert panel.common_return[4, SPY] == pytest.approx(np.log(5 / 4))
 
 
+def test_the_bar_that_is_filled_at_brings_its_range_and_volume() -> None:
+    panel = panel_of(spy([*WEEK[:2], *WEEK[3:]], high=[3, 4, 6, 7], low=[1, 2, 4, 5], volume=[10, 20, 40, 50]))
+    assert panel.fill_low[[0, 1, 3, 4], SPY].tolist() == [1, 2, 4, 5]
+    assert panel.fill_high[[0, 1, 3, 4], SPY].tolist() == [3, 4, 6, 7]
+    assert panel.fill_volume[[0, 1, 3, 4], SPY].tolist() == [10, 20, 40, 50]
+    for column in (panel.fill_low, panel.fill_high, panel.fill_volume):
+        assert np.isnan(column[2, SPY])
+
+
 def test_before_its_first_bar_an_asset_is_unknown() -> None:
     panel = panel_of(price_rows("GLD", WEEK), spy(WEEK[2:], **closes(3, 4, 5)))
     assert np.isnan(panel.close[:2, SPY]).all()

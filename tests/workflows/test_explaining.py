@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.database_fixtures import table_contents
@@ -48,6 +50,19 @@ def orders(prices: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Orde
     market = market_from_source(source, universe, settings.calendar, LAST, settings.clock()).market
     first = market.panel.sessions[252].item()
     return run_backtest(backtest_input(settings, market), first, LAST).orders
+
+
+def test_a_cancelled_order_is_explained_with_its_reason(
+    settings: Settings, prices: Path, orders: tuple[Order, ...], tmp_path: Path
+) -> None:
+    order = next(order for order in orders if order.session < LAST and order.symbol != "BTC-USD")
+    following = settings.calendar.next(order.session)
+    table = pd.read_parquet(prices / "prices.parquet")
+    table.loc[(table["symbol"] == order.symbol) & (table["date"] == pd.Timestamp(following)), "open"] *= 10
+    shutil.copytree(prices, tmp_path / "wrong")
+    table.to_parquet(tmp_path / "wrong" / "prices.parquet", index=False)
+    found = explain(settings, order.session, order.symbol, data=tmp_path / "wrong")
+    assert found["order"]["outcome"].startswith(f"CANCELLED: {order.symbol} {following}: the opening ")
 
 
 def test_an_order_is_explained_from_the_bar_to_the_fill(

@@ -15,6 +15,7 @@ from trading_lib.backtest.screening_plan import ScreeningPlan
 from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.domain.errors import DataQualityError
 from trading_lib.domain.prices import FloatArray
+from trading_lib.execution.refusals import contradicted
 from trading_lib.performance.metrics import annual_return, max_drawdown, monthly_turnover, sharpe_ratio
 
 # Memory for a batch, and the arrays of sessions by assets that vectorbt and its inputs hold of each plan.
@@ -69,7 +70,8 @@ def screening_prices(data: BacktestInput, rows: range) -> ScreeningPrices:
     moves[0] = 0.0
     close: FloatArray = np.cumprod(1.0 + moves, axis=0).astype(np.float64)
     raw, opening = data.panel.close[window], data.panel.fill_open[window]
-    known = np.isfinite(opening) & (opening > 0) & np.isfinite(raw) & (raw > 0)
+    wrong = contradicted(opening, data.panel.fill_low[window], data.panel.fill_high[window], data.paper.price_unit)
+    known = np.isfinite(opening) & (opening > 0) & np.isfinite(raw) & (raw > 0) & ~wrong
     scaled = np.divide(opening * close, raw, out=np.full(close.shape, np.nan), where=known)
     return ScreeningPrices(close, scaled)
 

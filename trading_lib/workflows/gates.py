@@ -81,7 +81,8 @@ def market_hash(market: Market) -> str:
     """SHA-256 of the prices a run rests on."""
     digest = hashlib.sha256()
     panel = market.panel
-    for array in (panel.sessions, panel.close, panel.fill_open, panel.dividend, panel.split, panel.volatility_index):
+    fills = (panel.fill_open, panel.fill_low, panel.fill_high)
+    for array in (panel.sessions, panel.close, *fills, panel.dividend, panel.split, panel.volatility_index):
         digest.update(array.tobytes())
     return digest.hexdigest()
 
