@@ -163,6 +163,7 @@ def test_what_a_strategy_does_besides_deciding_is_named_with_its_line(
     at_the_line = [act for act in acts if act["where"] == f"own.py, line {line}"]
     assert [act for act in at_the_line if act["kind"] == kind and what in act["what"] and act["when"].startswith(when)]
     assert {act["kind"] for act in at_the_line} == {kind}
+    assert not [act for act in acts if "in compiled code" in act["what"]]
 
 
 PEEKS = {
