@@ -78,7 +78,7 @@ class StrategyProcess:
             raise StrategyFaultError(f"its process ended ({error})") from None
         self._note(acts)
         if fault:
-            self._note_refused(fault, view.session)
+            self._note_refused(fault, view.session, acts)
             raise StrategyFaultError(fault)
         if answer[0] == "plan":
             return answer[1]
@@ -116,10 +116,12 @@ class StrategyProcess:
                 self._seen.add(key)
                 strategy_watch.note(act)
 
-    def _note_refused(self, fault: str, session: date) -> None:
+    def _note_refused(self, fault: str, session: date, acts: tuple[strategy_watch.Act, ...]) -> None:
         """Note a file that a compiled library could not open here, for Python tells of none of those."""
         if os.strerror(errno.EMFILE).lower() not in fault.lower() or self.opened:
             return
+        if any(act.kind in ("file", "network", "process", "database") for act in acts):
+            return  # the hook has told of it
         paths = re.findall(r"'(/[^']+)'", fault)
         places = re.findall(r"\(([^()]+, line \d+)\)", fault)
         what = f"opened {paths[0]}" if paths else "opened a file or a socket"

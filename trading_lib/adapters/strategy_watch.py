@@ -19,6 +19,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from trading_lib.adapters.strategy_events import told_of
+
 IMPORTED = "while its module was imported"
 CONSTRUCTED = "while it was constructed"
 
@@ -89,26 +91,6 @@ _CODE = (".py", ".pyc", ".so", ".pyd", ".nbi", ".nbc")
 # What tracebacks name of code that Cython compiled.
 _COMPILED = (".pyx", ".pxi", ".pxd")
 _SOURCE_READERS = ("linecache.py", "tokenize.py", "inspect.py")
-
-_FILE_EVENTS = frozenset(
-    {"open", "mmap.__new__", "glob.glob", "glob.glob/2", "pathlib.Path.glob", "pathlib.Path.rglob"}
-)
-_FILE_FAMILIES = frozenset({"shutil", "tempfile"})
-_PROCESS_EVENTS = frozenset(
-    {
-        "subprocess.Popen", "pty.spawn", "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn",
-        "os.startfile", "os.kill", "os.killpg", "signal.pthread_kill", "resource.setrlimit", "resource.prlimit",
-    }
-)  # fmt: skip
-_NETWORK_FAMILIES = frozenset({"socket", "urllib"})
-_MEMORY_EVENTS = {
-    "gc.get_objects": "searched all objects in memory (gc.get_objects)",
-    "gc.get_referrers": "searched memory by reference (gc.get_referrers)",
-    "gc.get_referents": "searched memory by reference (gc.get_referents)",
-    "sys._getframe": "looked at its callers' frames (sys._getframe)",
-    "sys._current_frames": "looked at all threads' frames (sys._current_frames)",
-}
-_INTERPRETER_EVENTS = frozenset({"sys.settrace", "sys.setprofile", "sys.addaudithook"})
 
 
 def install() -> None:
@@ -219,8 +201,7 @@ _IGNORED = frozenset({"import", "compile", "exec", "code.__new__", "marshal.load
 
 
 def _judge(watched: _Watched, event: str, arguments: tuple[Any, ...]) -> None:
-    family = event.partition(".")[0]
-    told = _told(event, family, arguments)
+    told = told_of(event, arguments)
     if told is None:
         return
     caller = sys._getframe(2)
@@ -234,45 +215,6 @@ def _judge(watched: _Watched, event: str, arguments: tuple[Any, ...]) -> None:
     if kind in ("memory", "interpreter") and (by_library or _harmless(event, caller)):
         return
     _note(watched, kind, what, frame)
-
-
-def _told(event: str, family: str, arguments: tuple[Any, ...]) -> tuple[str, str, str | None] | None:
-    """Kind, words, and the path of a file; None for an event that says nothing."""
-    first = arguments[0] if arguments else ""
-    if event in _MEMORY_EVENTS:
-        return "memory", _MEMORY_EVENTS[event], None
-    if event == "object.__getattr__":
-        return ("memory", "looked at its callers' frames (tb_frame)", None) if arguments[1:] == ("tb_frame",) else None
-    if event in _INTERPRETER_EVENTS:
-        return "interpreter", f"changed the interpreter ({event})", None
-    if event in _PROCESS_EVENTS:
-        return "process", f"started or changed a process ({event} {_short(first)})".replace(" )", ")"), None
-    if event in _FILE_EVENTS or family in _FILE_FAMILIES or (family == "os" and event != "os.putenv"):
-        return _file(event, arguments)
-    if family in _NETWORK_FAMILIES:
-        address = arguments[1] if len(arguments) > 1 and family == "socket" else first
-        return "network", f"used the network ({event} {_short(address)})", None
-    if family == "sqlite3":
-        return None if event != "sqlite3.connect" else ("database", f"opened the database {_short(first)}", None)
-    if family == "ctypes":
-        return "memory", f"read memory or called a library by ctypes ({event})", None
-    if event in ("os.putenv", "os.unsetenv"):
-        return "environment", f"changed the environment variable {_short(first)}", None
-    return None
-
-
-def _file(event: str, arguments: tuple[Any, ...]) -> tuple[str, str, str | None] | None:
-    first = arguments[0] if arguments else ""
-    if event == "mmap.__new__":
-        return "file", "mapped a file into memory", None
-    if isinstance(first, int):
-        return None
-    path = os.path.abspath(os.fsdecode(first)) if isinstance(first, bytes | str | os.PathLike) else ""
-    if event != "open":
-        return "file", f"looked at files ({event} {path})".replace(" )", ")"), path
-    mode, flags = (*arguments[1:3], None, None)[:2]
-    writes = any(letter in mode for letter in "wax+") if isinstance(mode, str) else bool((flags or 0) & 3)
-    return "file", f"opened {path}{' to write' if writes else ''}", path
 
 
 def _user_frame(frame: FrameType | None, outside: FrameType) -> tuple[FrameType, bool] | None:
@@ -337,11 +279,6 @@ def _owner_now(filename: str) -> _Owner:
 
 
 _owner_of: dict[str, _Owner] = {}
-
-
-def _short(value: Any) -> str:
-    text = os.fsdecode(value) if isinstance(value, bytes) else str(value)
-    return text if len(text) <= 100 else text[:97] + "..."
 
 
 def is_users(filename: str) -> bool:
