@@ -353,8 +353,8 @@ def test_an_event_of_another_book_that_would_be_over_does_not_touch_the_own_one(
     store.save_risk("paper", STATE, EVENTS)
     store.save_risk("other", replace(STATE, level=3), [replace(EVENTS[0], level_after=3)])
     store.save_risk("paper", replace(STATE, session=NEXT))
-    for book in ("paper", "other"):
-        assert {event.resolved_session for event in store.risk_events(book)} == {None}
+    for name in ("paper", "other"):
+        assert {event.resolved_session for event in store.risk_events(name)} == {None}
 
 
 def test_a_state_that_failed_to_be_stored_resolves_nothing(engine: Engine) -> None:
