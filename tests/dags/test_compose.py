@@ -14,7 +14,7 @@ import yaml
 
 pytestmark = pytest.mark.airflow
 
-IMPORT_POOLS = "trading stack pools > /tmp/pools.json && airflow pools import /tmp/pools.json"
+IMPORT_POOLS = "trading stack pools --json > /tmp/pools.json && airflow pools import /tmp/pools.json"
 # The pool that Airflow creates by itself.
 BUILT_IN = {"default_pool"}
 
@@ -54,7 +54,7 @@ def test_the_imported_pools_are_those_the_dags_use_and_airflow_takes_them(
     from airflow.dag_processing.dagbag import DagBag
 
     printed = subprocess.run(
-        [sys.executable, "-c", "from trading_lib.cli import main; main(['stack', 'pools'])"],
+        [sys.executable, "-c", "from trading_lib.cli import main; main(['stack', 'pools', '--json'])"],
         cwd=repository_root,
         env=os.environ | {"TRADING_PROJECT": str(repository_root), "TRADING_HOME": str(tmp_path)},
         capture_output=True,

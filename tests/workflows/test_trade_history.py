@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -14,12 +15,14 @@ from sqlalchemy import Engine, text
 from tests.database_fixtures import table_contents
 from tests.price_folder import write_price_folder
 from tests.workflows.workflow_settings import make_settings
-from trading_lib.accounting.closed_trades import is_closing
+from trading_lib.accounting.closed_trades import BookedSession, ClosedTradeLedger, is_closing
 from trading_lib.adapters.stores.order_store import OrderStore
 from trading_lib.adapters.stores.state_store import StateStore
+from trading_lib.adapters.stores.trade_history_store import TradeHistoryStore
 from trading_lib.cli import main
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.orders import Fill
+from trading_lib.domain.portfolio import Portfolio
 from trading_lib.workflows import history, market_data, trade_history, trading
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.settings import Settings
@@ -93,6 +96,28 @@ def test_profits_and_commissions_follow_from_the_fills_alone(traded: tuple[Setti
             assert trade["opened_session"] in opened
             sessions = settings.calendar.between(trade["opened_session"], trade["closed_session"])
             assert trade["holding_sessions"] == len(sessions) - 1
+
+
+def test_the_fills_from_the_first_session_on_tell_the_same_trades(traded: tuple[Settings, BookRun]) -> None:
+    """The whole life of the book walked through in one go, without any stored portfolio or trade."""
+    settings, run = traded
+    fills, panel, universe = OrderStore(run.engine).fills(BOOK), run.market.panel, settings.configuration.universe
+    ledger = ClosedTradeLedger(Portfolio.opened(run.book.opened_session, run.book.initial_cash), {}, universe)
+    life = []
+    for row in range(run.market.row(run.book.opened_session) + 1, run.market.row(run.session) + 1):
+        day = panel.sessions[row].item()
+        splits, closes = (
+            dict(zip(panel.symbols, values[row].tolist(), strict=True)) for values in (panel.split, panel.close)
+        )
+        life.append(BookedSession(day, [fill for fill in fills if fill.session == day], splits, closes))
+    told = {trade.trade_id: trade for trade in ledger.walk(life)}
+    stored = TradeHistoryStore(run.engine).trades(BOOK)
+    assert stored
+    assert {t.trade_id: replace(t, holding_sessions=0, purpose="", reason="") for t in stored} == told
+    parts = Counter((trade.symbol, trade.opened_session) for trade in stored)
+    assert max(parts.values()) > 2, "some position was closed in several parts"
+    again = Counter(symbol for symbol, _ in parts)
+    assert max(again.values()) > 1, "some symbol was held twice"
 
 
 def test_a_split_that_a_vendor_corrects_later_leaves_out_its_step_and_stops_nothing(

@@ -79,16 +79,20 @@ def stack_status(as_json: JsonOption = False) -> None:
 
 
 @stack_app.command("pools")
-def stack_pools() -> None:
-    """Print the pools of airflow_settings.yaml in the format that ``airflow pools import`` reads.
+def stack_pools(as_json: JsonOption = False) -> None:
+    """Show the pools of airflow_settings.yaml; with --json as ``airflow pools import`` reads them.
 
-    Example: trading stack pools > pools.json && airflow pools import pools.json
+    Example: trading stack pools --json > pools.json && airflow pools import pools.json
     """
     from trading_lib.adapters.services.airflow_settings import SETTINGS_FILE, pools_record, read_airflow_settings
     from trading_lib.adapters.services.folders import StackFolders
 
-    settings = read_airflow_settings(StackFolders.locate(os.environ).project / SETTINGS_FILE)
-    typer.echo(json.dumps(pools_record(settings.pools), indent=2))
+    pools = read_airflow_settings(StackFolders.locate(os.environ).project / SETTINGS_FILE).pools
+    if as_json:
+        typer.echo(json.dumps(pools_record(pools), indent=2))
+        return
+    for pool in pools:
+        typer.echo(f"{pool.pool_name:<14} {pool.pool_slot:>3} slots  {pool.pool_description}")
 
 
 @app.command()

@@ -347,6 +347,16 @@ def test_another_book_resolves_nothing(engine: Engine) -> None:
     assert [event.resolved_session for event in store.risk_events("paper")] == [None, None]
 
 
+def test_an_event_of_another_book_that_would_be_over_does_not_touch_the_own_one(engine: Engine) -> None:
+    open_books(engine, "paper", "other")
+    store = StateStore(engine)
+    store.save_risk("paper", STATE, EVENTS)
+    store.save_risk("other", replace(STATE, level=3), [replace(EVENTS[0], level_after=3)])
+    store.save_risk("paper", replace(STATE, session=NEXT))
+    for name in ("paper", "other"):
+        assert {event.resolved_session for event in store.risk_events(name)} == {None}
+
+
 def test_a_state_that_failed_to_be_stored_resolves_nothing(engine: Engine) -> None:
     open_books(engine, "paper")
     store = StateStore(engine)
