@@ -24,9 +24,13 @@ ENDS = date(2022, 4, 14)
 SYMBOLS = ("XLE", "GLD", "SPY")
 
 
-def market(gone: tuple[str, ...] = SYMBOLS, sessions: int | None = None, **more: Any) -> BacktestInput:
-    """A market in which the prices of ``gone`` end, or pause for so many sessions."""
+def market(
+    gone: tuple[str, ...] = SYMBOLS, sessions: int | None = None, fall: float = 0.0, **more: Any
+) -> BacktestInput:
+    """A market in which the prices of ``gone`` end, or pause for so many sessions, their last close after a fall."""
     frame = random_bars(date(2021, 1, 4), LAST, seed=5, **more).frame
+    final = frame["symbol"].isin(gone) & (frame["date"].dt.date == ENDS)
+    frame.loc[final, ["low", "close"]] *= 1 - fall
     back = CALENDAR.offset(ENDS, sessions) if sessions else LAST
     lost = frame["symbol"].isin(gone) & (frame["date"].dt.date > ENDS) & (frame["date"].dt.date <= back)
     return backtest_input(market_of(Bars(frame[~lost].reset_index(drop=True))))
@@ -42,7 +46,7 @@ def orders_of(result: BacktestResult, symbol: str, first: date, last: date) -> l
 
 @pytest.mark.parametrize("after", [1, 5, 20])
 @pytest.mark.parametrize("sessions", [None, 12, 40])
-@pytest.mark.parametrize("more", [{}, {"crashes": CRASHES, "daily_volatility": 0.03}])
+@pytest.mark.parametrize("more", [{}, {"fall": 0.25}, {"crashes": CRASHES, "daily_volatility": 0.03}])
 def test_the_loop_and_the_slow_path_are_the_same(after: int, sessions: int | None, more: dict[str, Any]) -> None:
     data = changed(market(sessions=sessions, **more), risk={"retire_after_sessions": after})
     loop = run_backtest(data, FIRST, LAST)
@@ -58,6 +62,18 @@ def test_proceeds_are_the_same_in_the_loop_and_on_the_slow_path() -> None:
     assert_same(loop, the_long_way(replace(data, proceeds=closed)))
     assert not set(SYMBOLS) & loop.portfolio.positions.keys()
     assert {fill.session for fill in loop.fills if fill.broker == RECORDED} == {day}
+
+
+def test_a_stop_that_fires_at_the_last_price_is_tried_until_the_asset_is_retired() -> None:
+    data = market(fall=0.25)
+    loop = run_backtest(data, FIRST, LAST)
+    assert_same(loop, the_long_way(data))
+    fired = {event.symbol for event in loop.events if event.kind == "stop_exit" and event.session == ENDS}
+    assert fired
+    for symbol in fired:
+        tried = orders_of(loop, symbol, ENDS, LAST)
+        assert tried == [day.item() for day in CALENDAR.between(ENDS, CALENDAR.offset(ENDS, 19))]
+        assert symbol in loop.portfolio.positions
 
 
 @pytest.fixture(scope="module")
