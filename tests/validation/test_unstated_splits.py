@@ -242,16 +242,15 @@ def in_steps(frame: pd.DataFrame, rulings: Sequence[PriceRuling], again: int = 9
     """Judge a few days at a time as a pipeline does; what the suspicion keeps out is delivered again each time."""
     bars = bars_of(frame)
     accepted, waiting, bad = Bars.empty(), Bars.empty().frame, set[date]()
-    for row in [*range(0, len(frame), 3), len(frame) - 1]:
+    for row in [*range(0, len(frame), 8), len(frame) - 1]:
         fetched = bars.frame.iloc[max(0, row - again) : row + 1]
         fetched = pd.concat([waiting[~waiting["date"].isin(fetched["date"])], fetched])
-        start = fetched["date"].min()
         known = KnownHistory(Bars(accepted.frame.iloc[-WINDOW - 2 * again :].reset_index(drop=True)))
         report = judge_arrivals(Bars.from_frame(fetched), universe(), LATER, known=known, rulings=rulings)
-        before = accepted.frame[accepted.frame["date"] < start]
-        accepted = Bars(pd.concat([before, report.accepted.frame], ignore_index=True))
+        before = accepted.frame[~accepted.frame["date"].isin(fetched["date"])]
+        accepted = Bars.from_frame(pd.concat([before, report.accepted.frame], ignore_index=True))
         waiting = report.quarantined.frame
-        bad = {session for session in bad if session < start.date()} | set(kept_out(report))
+        bad = (bad - set(fetched["date"].dt.date)) | set(kept_out(report))
     return accepted, bad
 
 

@@ -281,6 +281,8 @@ def _errors_of_last(history: PriceHistory, others: Sequence[SourceHistory], rule
         explained = confirmed | split_rows(history, splits)
         found += splits + dividend_findings(history, rules)
         ratio = suspected_ratio(history, rules)
+        if abs(float(history.plain_return[-1])) > _level_move(rules) and not _follows(history):
+            ratio = None  # the bars between were kept out for their level, and so is this one
         if ratio is not None and witnessed(history, others, ratio, rules) is not True:
             # The split's trace in the adjusted close is no dividend.
             found = [finding for finding in found if finding.rule not in DOUBTFUL_DIVIDEND]
