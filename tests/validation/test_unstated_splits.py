@@ -16,7 +16,7 @@ from tests.builders import bars_of, instant, universe
 from tests.validation.histories import DAYS, history, price_frame, scaled, walk
 from trading_lib.domain.price_rulings import PriceRuling
 from trading_lib.domain.prices import Bars
-from trading_lib.validation.arrivals import WINDOW, judge_arrivals
+from trading_lib.validation.arrivals import judge_arrivals
 from trading_lib.validation.known_history import KnownHistory
 from trading_lib.validation.quality import PriceDataset, assess_prices, validate_history
 from trading_lib.validation.report import Severity, ValidationReport
@@ -245,7 +245,7 @@ def in_steps(frame: pd.DataFrame, rulings: Sequence[PriceRuling], again: int = 9
     for row in [*range(0, len(frame), 8), len(frame) - 1]:
         fetched = bars.frame.iloc[max(0, row - again) : row + 1]
         fetched = pd.concat([waiting[~waiting["date"].isin(fetched["date"])], fetched])
-        known = KnownHistory(Bars(accepted.frame.iloc[-WINDOW - 2 * again :].reset_index(drop=True)))
+        known = KnownHistory(accepted)
         report = judge_arrivals(Bars.from_frame(fetched), universe(), LATER, known=known, rulings=rulings)
         before = accepted.frame[~accepted.frame["date"].isin(fetched["date"])]
         accepted = Bars.from_frame(pd.concat([before, report.accepted.frame], ignore_index=True))
@@ -254,7 +254,7 @@ def in_steps(frame: pd.DataFrame, rulings: Sequence[PriceRuling], again: int = 9
     return accepted, bad
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(
     row=st.integers(40, len(DAYS) - 5),
     ratio=st.sampled_from([1.5, 2.0, 4.0, 1 / 5]),
