@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.validation.histories import DAYS, history, price_frame, scaled, with_dividends
-from trading_lib.validation.cross_source import SourceHistory, compare_sources, confirmed_moves
+from trading_lib.validation.cross_source import SourceHistory, compare_sources, confirmed_moves, truncated_sessions
 from trading_lib.validation.report import Finding, Severity
 from trading_lib.validation.rules import QualityRules
 
@@ -114,6 +114,49 @@ class TestPartialSession:
         frame = self.captured(0.4, 0.004)
         frame["volume"] *= np.exp(np.random.default_rng(3).normal(0, 1, len(frame)))
         assert found(price_frame(), frame) == []
+
+
+class TestTruncatedSessions:
+    """A session that ends early in a source: little volume and other closes, in most symbols at once."""
+
+    SYMBOLS = ("SPY", "QQQ", "GLD", "TLT", "EFA", "EEM", "XLK")
+
+    def sources(self, truncated: int) -> list[list[SourceHistory]]:
+        generator = np.random.default_rng(5)
+        result = []
+        for number, symbol in enumerate(self.SYMBOLS):
+            main = price_frame(symbol)
+            # A thin venue: its share of the volume wanders.
+            other = main.assign(volume=2e4 * np.exp(generator.normal(0, 0.35, len(main))))
+            if number < truncated:
+                off = generator.choice([-1, 1]) * generator.uniform(0.005, 0.011)
+                other = scaled(other, slice(ROW, ROW + 1), 1 + off)
+                other.loc[ROW, "volume"] = 2e4 * generator.uniform(0.11, 0.68)
+            result.append([SourceHistory("main", history(main)), SourceHistory("thin", history(other))])
+        return result
+
+    def test_every_symbol_is_named_although_each_alone_would_not_be(self) -> None:
+        sources = self.sources(len(self.SYMBOLS))
+        found = [finding for testimonies in sources for finding in compare_sources(testimonies, RULES)]
+        together = truncated_sessions(sources, RULES)
+        assert sum(finding.rule == "partial_session" for finding in found) < len(self.SYMBOLS)
+        assert {(f.symbol, f.session, f.dataset) for f in together} == {
+            (symbol, DAYS[ROW].item(), "thin") for symbol in self.SYMBOLS
+        }
+        assert {(f.rule, f.severity) for f in together} == {("partial_session", Severity.WARNING)}
+
+    def test_the_majority_names_the_rest_and_a_minority_nobody(self) -> None:
+        assert len(truncated_sessions(self.sources(4), RULES)) == len(self.SYMBOLS)
+        assert truncated_sessions(self.sources(3), RULES) == []
+
+    def test_little_volume_without_other_closes_is_a_quiet_day(self) -> None:
+        sources = self.sources(0)
+        for testimonies in sources:
+            testimonies[1].history.volume[ROW] *= 0.2
+        assert truncated_sessions(sources, RULES) == []
+
+    def test_few_symbols_say_nothing(self) -> None:
+        assert truncated_sessions(self.sources(7)[:4], RULES) == []
 
 
 def test_a_move_both_sources_show_is_confirmed() -> None:

@@ -107,8 +107,25 @@ class TestDuplicates:
     def test_of_copies_that_agree_one_stays(self) -> None:
         report = validate(*[price_rows("SPY", SESSIONS[:1])] * 3)
         assert rules_found(report) == ["duplicate_bar", "duplicate_bar"]
+        assert {finding.severity for finding in report.findings} == {Severity.WARNING}
         assert len(report.accepted) == 1
         assert len(report.quarantined) == 2
+
+    def test_a_differing_copy_stops_its_symbol_alone(self) -> None:
+        others = [price_rows(symbol, SESSIONS[:2]) for symbol in ("GLD", "TLT")]
+        report = validate(*others, price_rows("SPY", SESSIONS[:2]), price_rows("SPY", SESSIONS[1:2], close=100.5))
+        assert {(f.symbol, f.severity) for f in report.findings} == {("SPY", Severity.ERROR)}
+        assert report.accepted.frame["symbol"].value_counts().to_dict() == {"GLD": 2, "TLT": 2, "SPY": 1}
+
+    def test_a_row_of_the_index_on_a_holiday_is_left_out_with_a_warning_even_when_it_is_empty(self) -> None:
+        empty = price_rows("^VIX", ["2022-06-20"]).assign(open=np.nan, high=np.nan, low=np.nan, close=np.nan)
+        report = validate(price_rows("^VIX", ["2022-06-17"]), empty)
+        assert {(f.rule, f.severity) for f in report.findings} == {
+            ("bar_on_non_session", Severity.WARNING),
+            ("not_finite_price", Severity.WARNING),
+        }
+        assert (len(report.accepted), len(report.quarantined)) == (1, 1)
+        assert validate(price_rows("SPY", ["2022-06-20"])).errors != ()
 
     def test_two_symbols_on_a_day_are_no_duplicates(self) -> None:
         assert validate(price_rows("SPY", SESSIONS[:1]), price_rows("GLD", SESSIONS[:1])).findings == ()

@@ -25,6 +25,7 @@ RULE = "dividends_already_in_price"
 CLIPPED_AT = 4.0
 # A payment of more than this share of the price has findings of its own.
 LARGEST_SHARE = 0.2
+SPECIAL = 5.0
 # Days before and after the ex-dates on which the same is measured; the day next to an ex-date may be one elsewhere.
 SHIFTS = (0, *range(-15, -1), *range(2, 16))
 
@@ -109,6 +110,8 @@ def _falls(history: PriceHistory, rules: QualityRules) -> tuple[ExDateFall, ExDa
     usable = (stated < LARGEST_SHARE) & (history.split[rows] == 1) & ~history.untraded[rows]
     if usable.sum() < 2:
         return None
+    # One payment must not speak for all: what is far above the usual one is special, or wrong, and judged elsewhere.
+    usable &= stated <= SPECIAL * float(np.median(stated[usable]))
     rows, sizes = rows[usable], -np.log1p(-stated[usable])
     daily = log_return(history.close)
     overnight = daily.copy()

@@ -7,9 +7,9 @@ spike is known by its reversal) can only alert, see `quality.validate_history`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from heapq import heapify, heappop, heappush
 
 import numpy as np
@@ -33,6 +33,7 @@ from trading_lib.validation.structural import validate_bars
 from trading_lib.validation.unstated_splits import (
     RULE,
     back_at_old_level,
+    decided_late,
     split_suspects,
     still_suspected,
     suspected_ratio,
@@ -77,6 +78,7 @@ def judge_arrivals(
     known: KnownHistory | None = None,
     rules: QualityRules | None = None,
     rulings: Sequence[PriceRuling] = (),
+    late: Collection[tuple[str, date]] = (),
 ) -> ValidationReport:
     """Split bars into accepted and quarantined ones by everything that could be known when each arrived.
 
@@ -89,6 +91,9 @@ def judge_arrivals(
         unstated split keeps out have to be delivered again: they say that what follows them is in doubt.
     rulings
         What was decided about suspected splits.
+    late
+        Symbols and days that a suspected split has kept out of decisions made since. They stay out, and a split that
+        is stated or ruled by now counts on the next bar: a book settles a session's actions once.
 
     Returns
     -------
@@ -113,7 +118,7 @@ def judge_arrivals(
         new = fresh[start:stop]
         decided = ruled.get(history.symbol, ())
         others, due = opinions.get(history.symbol, ()), owed.get(history.symbol, ())
-        verdict = _judge_symbol(history, new, others, due, limits, decided)
+        verdict = _judge_symbol(history, new, others, due, limits, decided, _late_rows(history, late))
         acted |= bool(verdict.splits or verdict.dividends)
         # Rows of ``frame`` are the fresh rows of ``together`` in the same order.
         at = place + np.cumsum(new) - 1
@@ -150,6 +155,7 @@ def _judge_symbol(
     owed: Sequence[OwedAction],
     rules: QualityRules,
     rulings: Sequence[PriceRuling] = (),
+    late: BoolArray | None = None,
 ) -> _Verdict:
     """Judge the fresh rows in order of time, each against the accepted ones before it."""
     ruled = with_rulings(history, rulings)
@@ -164,7 +170,8 @@ def _judge_symbol(
             _carry(moving, row, cash, ratio, verdict)
     accepted = np.ones(len(moving), dtype=bool)
     # Only a row on which some rule could fail is looked at closely.
-    queue = np.flatnonzero(_suspects(moving, others, rules) & fresh).tolist()
+    late_rows = np.zeros(len(moving), dtype=bool) if late is None else late
+    queue = np.flatnonzero((_suspects(moving, others, rules) | late_rows) & fresh).tolist()
     heapify(queue)
     last, doubt = -1, None
     while queue:
@@ -186,6 +193,10 @@ def _judge_symbol(
             if ruled.real[row]:
                 errors = [finding for finding in errors if finding.rule not in CLEARED_BY_RULING]
             doubt = next((finding for finding in errors if finding.rule == RULE), None)
+        if not errors and late_rows[row]:
+            errors = [decided_late(moving, row)]
+            if row + 1 < len(moving):
+                ruled.real[row + 1] |= ruled.real[row]
         if not errors:
             continue
         accepted[row] = False
@@ -197,6 +208,11 @@ def _judge_symbol(
             _carry(moving, row + 1, cash, float(moving.split[row]), verdict)
             heappush(queue, row + 1)
     return verdict
+
+
+def _late_rows(history: PriceHistory, late: Collection[tuple[str, date]]) -> BoolArray | None:
+    days = [day for symbol, day in late if symbol == history.symbol]
+    return np.isin(history.days, np.array(days, dtype="datetime64[D]")) if days else None
 
 
 def _resolved(history: PriceHistory, rows: NDArray[np.int64], doubt: Finding, rules: QualityRules) -> bool:
@@ -265,6 +281,8 @@ def _errors_of_last(history: PriceHistory, others: Sequence[SourceHistory], rule
         explained = confirmed | split_rows(history, splits)
         found += splits + dividend_findings(history, rules)
         ratio = suspected_ratio(history, rules)
+        if abs(float(history.plain_return[-1])) > _level_move(rules) and not _follows(history):
+            ratio = None  # the bars between were kept out for their level, and so is this one
         if ratio is not None and witnessed(history, others, ratio, rules) is not True:
             # The split's trace in the adjusted close is no dividend.
             found = [finding for finding in found if finding.rule not in DOUBTFUL_DIVIDEND]

@@ -6,7 +6,7 @@ source made too, or that the whole market made, is an event and no spike.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -131,6 +131,7 @@ def validate_history(
     known: KnownHistory | None = None,
     rules: QualityRules | None = None,
     rulings: Sequence[PriceRuling] = (),
+    late: Collection[tuple[str, date]] = (),
 ) -> ValidationReport:
     """Judge what came in: `judge_arrivals`, and every other rule as an alert. What ingestion calls.
 
@@ -140,6 +141,8 @@ def validate_history(
         The same symbols from other sources; they are never accepted, only compared.
     known
         What was accepted before, so that a few days are judged with the history they continue.
+    rulings, late
+        See `judge_arrivals`.
 
     Returns
     -------
@@ -148,7 +151,7 @@ def validate_history(
     bar that somebody has decided on.
     """
     before = known or KnownHistory()
-    report = judge_arrivals(bars, universe, as_of, cross_checks, before, rules, rulings)
+    report = judge_arrivals(bars, universe, as_of, cross_checks, before, rules, rulings, late)
     if not len(bars):
         return report
     primary = _source_of(bars, "bars")

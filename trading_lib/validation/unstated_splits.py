@@ -66,6 +66,16 @@ def still_suspected(history: PriceHistory, row: int, since: Finding) -> Finding:
     return Finding(history.symbol, session, RULE, Severity.ERROR, ratio, message)
 
 
+def decided_late(history: PriceHistory, row: int) -> Finding:
+    """Report a row that stays out although its split is known by now: its session was decided without it."""
+    session = history.days[row].item()
+    message = (
+        f"{history.symbol} {session}: stays out, for the session was decided before it was known whether there was a"
+        " split; a split counts on the next bar"
+    )
+    return Finding(history.symbol, session, RULE, Severity.ERROR, None, message)
+
+
 def back_at_old_level(history: PriceHistory, last_good: int, row: int, ratio: float, rules: QualityRules) -> bool:
     """Whether ``row`` undoes the leap: the bars between were wrong, and there was no split."""
     back = float(np.log(history.close[row] / history.close[row - 1]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -25,6 +25,8 @@ from trading_lib.workflows.settings import Settings
 
 # Calendar days that hold the sessions a verdict rests on, a long closure included.
 CONTEXT = timedelta(days=WINDOW * 3 // 2)
+# Longer than any closure of the exchange: a doubt whose last bar is older than this before what comes is over.
+NEAR = timedelta(days=20)
 KEY = ["symbol", "date"]
 
 
@@ -69,13 +71,15 @@ def take_in_bars(
     decisions = RulingStore(store.engine)
     rulings = (*rulings_of(source), *decisions.rulings(names))
     # What a suspected split keeps out is judged again: a statement of a source or a decision may have come since.
-    waiting = _undelivered(decisions.doubted_bars(names, symbols, last), answer.bars)
+    standing = {doubt.symbol for doubt in decisions.doubts(last) if doubt.source in names}
+    doubted = _still_near(decisions.doubted_bars(names, symbols, last), first, standing)
+    waiting, late = _undelivered(doubted, answer.bars), _late(doubted, decisions.decided_through(source.name))
     start = min([first, *waiting.frame["date"].dt.date])
     opinions = cross_checks(source, symbols, start - CONTEXT, last, now)
     known = _known_history(store, source.name, symbols, start, last, now)
     bars, tried = _both(answer.bars, waiting), set[tuple[str, str]]()
     while True:
-        report = validate_history(bars, universe, now, opinions, known, rulings=rulings)
+        report = validate_history(bars, universe, now, opinions, known, rulings=rulings, late=late)
         others = _replacements(source, report, bars, tried, now)
         _save_findings(store, source.name, bars, report, now, errors_only=bool(len(others)))
         intake.quarantined += int((~_in(report.quarantined.frame, waiting.frame)).sum())
@@ -98,10 +102,25 @@ def judge_again(store: MarketStore, source: str, symbol: str, settings: Settings
     days = bars.frame["date"].dt.date
     known = _known_history(store, source, [symbol], days.min(), days.max(), now)
     universe = settings.configuration.universe
-    report = validate_history(bars, universe, now, (), known, rulings=decisions.rulings(names))
+    rulings, late = decisions.rulings(names), _late(bars, decisions.decided_through(source))
+    report = validate_history(bars, universe, now, (), known, rulings=rulings, late=late)
     _save_findings(store, source, bars, report, now, errors_only=False)
     earlier = store.quarantined_days(source, days.min(), days.max(), now)
     return store.upsert_bars(_known_from_now(report.accepted, earlier, now), now)
+
+
+def _late(doubted: Bars, decided: date | None) -> frozenset[tuple[str, date]]:
+    """Symbols and days in doubt that a book has decided without."""
+    days = zip(doubted.frame["symbol"], doubted.frame["date"].dt.date, strict=True)
+    return frozenset((str(symbol), day) for symbol, day in days if decided is not None and day <= decided)
+
+
+def _still_near(doubted: Bars, first: date, standing: Collection[str]) -> Bars:
+    """Leave out symbols whose doubt ended well before ``first``: no bar that comes now continues it."""
+    frame = doubted.frame
+    newest = frame.groupby("symbol")["date"].transform("max")
+    kept = frame["symbol"].isin(standing) | (newest >= pd.Timestamp(first - NEAR))
+    return Bars(frame[kept].reset_index(drop=True)) if len(frame) else doubted
 
 
 def _undelivered(waiting: Bars, delivered: Bars) -> Bars:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 import pandas as pd
-from sqlalchemy import Engine, insert, select, text
+from sqlalchemy import Engine, func, insert, select, text
 
-from trading_lib.adapters.stores.schema import BAR_VALUES, price_rulings
+from trading_lib.adapters.stores.schema import BAR_VALUES, books, decisions, price_rulings
 from trading_lib.domain.price_rulings import PriceRuling
 from trading_lib.domain.prices import Bars
 from trading_lib.domain.sessions import require_aware
@@ -32,7 +32,8 @@ STANDING = text(f"""
         (array_agg(q.close ORDER BY f.session DESC, q.quarantined_at DESC))[1] AS close
     FROM validation_findings f
     JOIN quarantine q ON q.source = f.source AND q.symbol = f.symbol AND q.session = f.session
-    WHERE f.rule = '{SUSPECTED}' AND f.severity = 'ERROR' AND f.session <= :last AND '{SUSPECTED}' = ANY(q.rules)
+    WHERE f.rule = '{SUSPECTED}' AND f.severity = 'ERROR' AND f.session <= :last
+        AND f.value IS NOT NULL AND '{SUSPECTED}' = ANY(q.rules)
         AND NOT EXISTS (
             SELECT 1 FROM bars WHERE bars.source = f.source AND bars.symbol = f.symbol
                 AND bars.session >= f.session AND bars.session <= :last)
@@ -125,6 +126,15 @@ class RulingStore:
         return Bars.from_frame(
             pd.DataFrame(rows).assign(available_at=lambda f: pd.to_datetime(f["available_at"], utc=True))
         )
+
+    def decided_through(self, source: str) -> date | None:
+        """Newest session that a book of ``source`` has decided."""
+        query = select(func.max(decisions.c.session)).where(
+            decisions.c.book == books.c.name, books.c.data_source == source
+        )
+        with self._engine.connect() as connection:
+            newest: date | None = connection.execute(query).scalar()
+        return newest
 
     def doubts(self, last: date = date.max) -> list[Doubt]:
         """Suspected splits that stood at the end of session ``last``, of every source."""
