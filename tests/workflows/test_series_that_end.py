@@ -25,7 +25,7 @@ from trading_lib.domain.orders import Side
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.proceeds import RECORDED
 from trading_lib.domain.sessions import exchange_sessions
-from trading_lib.workflows import backtesting, fetching, history, market_data, proceeds, trading
+from trading_lib.workflows import backtesting, fetching, history, market_data, proceeds, trade_history, trading
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.daily import run_daily, trade_session
 from trading_lib.workflows.settings import Settings
@@ -198,6 +198,10 @@ def test_recorded_proceeds_are_booked_once_and_reconcile(retired_book: Settings,
     following = trade_session(plan_for(retired_book, data, CALENDAR.next(session)), retired_book)
     assert "closings" not in following["settle"]
     assert following["reconcile"]["differences"] == 0
+    told = trade_history.listing(BOOK, settings=retired_book)
+    closed = next(trade for trade in told["trades"] if trade["symbol"] == held and trade["broker"] == "recorded")
+    assert (closed["exit_price"], closed["reason"]) == (Decimal("43.21"), "recorded proceeds")
+    assert told["totals"]["not_listed"] == 0
 
 
 def test_proceeds_of_a_settled_session_are_booked_by_the_next(retired_book: Settings, data: Path, held: str) -> None:

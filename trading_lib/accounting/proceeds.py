@@ -10,7 +10,7 @@ from trading_lib.domain.instruments import Universe
 from trading_lib.domain.lots import whole_lots
 from trading_lib.domain.orders import Fill, Side
 from trading_lib.domain.portfolio import Portfolio
-from trading_lib.domain.proceeds import RECORDED, Proceeds
+from trading_lib.domain.proceeds import RECORDED, Proceeds, closing_id
 
 
 def closing_fills(
@@ -39,7 +39,7 @@ def closing_fills(
     for due in sorted((one for one in proceeds if one.session == session), key=lambda one: one.symbol):
         quantity = _left(due.symbol, portfolio, fills, splits, universe)
         if quantity > 0:
-            identity = f"proceeds-{session:%Y%m%d}-{due.symbol}"
+            identity = closing_id(session, due.symbol)
             amount, free = due.amount_per_share, Decimal(0)
             closed.append(
                 Fill(

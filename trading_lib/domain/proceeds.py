@@ -34,6 +34,11 @@ class Proceeds:
     note: str = ""
 
 
+def closing_id(session: date, symbol: str) -> str:
+    """Identify the closing of a holding, in place of a broker's trade id."""
+    return f"proceeds-{session:%Y%m%d}-{symbol}"
+
+
 def amount_of_dollars(value: object) -> Decimal:
     """Read an amount per share; `InputError` unless it is 0 or more, with at most six decimals."""
     try:

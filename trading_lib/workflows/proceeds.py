@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,9 @@ from trading_lib.adapters.stores.order_store import OrderStore
 from trading_lib.adapters.stores.proceeds_store import ProceedsStore
 from trading_lib.adapters.stores.state_store import StateStore
 from trading_lib.domain.errors import InputError
-from trading_lib.domain.orders import Fill
+from trading_lib.domain.orders import Fill, Side
 from trading_lib.domain.portfolio import to_cent
-from trading_lib.domain.proceeds import Proceeds, RecordedProceeds, amount_of_dollars, in_force
+from trading_lib.domain.proceeds import RECORDED, Proceeds, RecordedProceeds, amount_of_dollars, closing_id, in_force
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.source_choice import FILES
 from trading_lib.workflows.sources import market_store
@@ -108,6 +109,30 @@ def save_closings(run: BookRun, day: date, closed: Sequence[Fill]) -> None:
     """Note the executions that the session's proceeds lead to, before the portfolio without them is stored."""
     if closed:
         run.state.save_stage(run.book.name, day, STAGE, {"closings": [closing_record(fill) for fill in closed]})
+
+
+def closings_until(run: BookRun) -> list[Fill]:
+    """Return every closing that the book has booked up to the run's session, as settlement booked it."""
+    found = []
+    for day in sorted({one.books_on for one in _in_force(run) if one.books_on <= run.session}):
+        for record in closings_of(run.state, run.book.name, day):
+            price, free = Decimal(record["amount_per_share"]), Decimal(0)
+            found.append(
+                Fill(
+                    closing_id(day, record["symbol"]),
+                    RECORDED,
+                    closing_id(day, record["symbol"]),
+                    record["symbol"],
+                    Side.SELL,
+                    Decimal(record["quantity"]),
+                    price,
+                    price,
+                    free,
+                    run.settings.calendar.open(day),
+                    day,
+                )
+            )
+    return found
 
 
 def closing_record(fill: Fill) -> dict[str, str]:

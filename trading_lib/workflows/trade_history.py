@@ -21,7 +21,9 @@ from trading_lib.adapters.stores.state_store import StateStore
 from trading_lib.adapters.stores.trade_history_store import TradeHistoryStore, trade_record
 from trading_lib.domain.orders import Fill, Order
 from trading_lib.domain.portfolio import Portfolio
+from trading_lib.domain.proceeds import RECORDED
 from trading_lib.workflows.book_run import BookRun
+from trading_lib.workflows.proceeds import closings_until
 from trading_lib.workflows.settings import Settings, load_settings
 
 Result = dict[str, Any]
@@ -37,7 +39,7 @@ def store_closed_trades(run: BookRun) -> int:
     interrupted run left out is caught up.
     """
     book, store = run.book.name, TradeHistoryStore(run.engine)
-    fills = [fill for fill in run.orders.fills(book) if fill.session <= run.session]
+    fills = [fill for fill in run.orders.fills(book) if fill.session <= run.session] + closings_until(run)
     stored = {(trade.broker, trade.trade_id) for trade in store.trades(book)}
     missing = [fill.session for fill in fills if is_closing(fill) and (fill.broker, fill.trade_id) not in stored]
     sessions = store.settled_sessions(book, run.session)
@@ -112,7 +114,8 @@ def _described(trade: ClosedTrade, run: BookRun, orders: dict[str, Order]) -> Cl
     held = run.market.row(trade.closed_session) - run.market.row(trade.opened_session)
     order = orders.get(trade.client_order_id)
     if order is None:
-        return replace(trade, holding_sessions=held)
+        reason = "recorded proceeds" if trade.broker == RECORDED else ""
+        return replace(trade, holding_sessions=held, reason=reason)
     return replace(trade, holding_sessions=held, purpose=str(order.purpose), reason=order.reason)
 
 
