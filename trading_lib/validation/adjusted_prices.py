@@ -110,8 +110,8 @@ def _falls(history: PriceHistory, rules: QualityRules) -> tuple[ExDateFall, ExDa
     usable = (stated < LARGEST_SHARE) & (history.split[rows] == 1) & ~history.untraded[rows]
     if not usable.any():
         return None
-    # One payment must not speak for all: what is far above the usual one is special, or wrong, and judged elsewhere.
-    usable &= stated <= SPECIAL * float(np.median(stated[usable]))
+    # One payment must not speak for all: what is far above the large ones is special, or wrong, and judged elsewhere.
+    usable &= stated <= SPECIAL * float(np.quantile(stated[usable], 0.8, method="lower"))
     rows, sizes = rows[usable], -np.log1p(-stated[usable])
     daily = log_return(history.close)
     overnight = daily.copy()
