@@ -108,10 +108,10 @@ def _falls(history: PriceHistory, rules: QualityRules) -> tuple[ExDateFall, ExDa
     if len(rows) and np.mean(proven) > 0.5:
         return None
     usable = (stated < LARGEST_SHARE) & (history.split[rows] == 1) & ~history.untraded[rows]
-    if usable.sum() < 2:
+    if not usable.any():
         return None
-    # One payment must not speak for all: what is far above the usual one is special, or wrong, and judged elsewhere.
-    usable &= stated <= SPECIAL * float(np.median(stated[usable]))
+    # One payment must not speak for all: what is far above the large ones is special, or wrong, and judged elsewhere.
+    usable &= stated <= SPECIAL * float(np.quantile(stated[usable], 0.8, method="lower"))
     rows, sizes = rows[usable], -np.log1p(-stated[usable])
     daily = log_return(history.close)
     overnight = daily.copy()
@@ -131,11 +131,8 @@ def _fall(moves: FloatArray, rows: NDArray[np.int64], sizes: FloatArray, rules: 
     scale = np.maximum(scale, np.where(scale > 0, 1e-4, QUIET_SCALE))
     at = np.clip(rows + np.array(SHIFTS)[:, None], 1, last)
     clipped = np.clip(moves[at] - centre, -sizes - CLIPPED_AT * scale, CLIPPED_AT * scale)
-    parts, weights = -clipped * sizes / scale**2, (sizes / scale) ** 2
-    # One dividend that is wrong says nothing about the others: the verdict must hold without the ex-date that speaks
-    # most for it.
-    kept = np.arange(len(sizes)) != np.argmax(weights - parts[0])
-    return ExDateFall(int(kept.sum()), float(weights[kept].sum()), parts[:, kept].sum(axis=1))
+    sums = -(clipped * sizes / scale**2).sum(axis=1)
+    return ExDateFall(len(sizes), float(np.sum((sizes / scale) ** 2)), sums)
 
 
 def _together(falls: Sequence[ExDateFall]) -> ExDateFall:

@@ -171,5 +171,5 @@ class QualityRules:
     recent_bars: int = 63
     ex_date_events: int = 6
     largest_ex_date_share: float = 0.5
-    unadjusted_errors: float = 5.0
+    unadjusted_errors: float = 6.0
     unadjusted_errors_alone: float = 6.0
