@@ -95,3 +95,18 @@ def test_a_symbol_that_ends_before_the_others_is_stale(late: int, severity: Seve
     assert (finding.symbol, finding.severity, finding.value) == ("QQQ", severity, float(late))
     del histories["QQQ"]
     assert stale_findings(histories, dict.fromkeys(symbols, TradingCalendar.XNYS), RULES) == []
+
+
+def test_half_of_the_symbols_may_end_early_each_on_its_own_day() -> None:
+    late = {"DBC": 9, "GLD": 6, "QQQ": 0, "SPY": 0}
+    histories = {s: history(price_frame(s).iloc[: len(DAYS) - sessions]) for s, sessions in late.items()}
+    found = stale_findings(histories, dict.fromkeys(late, TradingCalendar.XNYS), RULES)
+    assert {finding.symbol: finding.value for finding in found} == {"DBC": 9.0, "GLD": 6.0}
+
+
+@pytest.mark.parametrize(("late", "expected"), [(1, []), (2, ["BTC-USD"])])
+def test_a_coin_may_end_a_day_before_the_exchange_does(late: int, expected: list[str]) -> None:
+    ends = {"BTC-USD": late, "QQQ": 0, "SPY": 0}
+    histories = {s: history(price_frame(s).iloc[: len(DAYS) - sessions]) for s, sessions in ends.items()}
+    calendars = dict.fromkeys(ends, TradingCalendar.XNYS) | {"BTC-USD": TradingCalendar.ALWAYS}
+    assert [finding.symbol for finding in stale_findings(histories, calendars, RULES)] == expected
