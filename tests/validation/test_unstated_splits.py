@@ -111,7 +111,7 @@ def with_day(
 @pytest.mark.parametrize(
     ("name", "frame"),
     [
-        # Opening, high, low and close as fractions of the close before, from the exchanges' records.
+        # Opening, high, low and close as fractions of the close before, roughly as these days were.
         ("Bitcoin 2020-03-12", with_day(1.0, 1.002, 0.614, 0.628, 1.5, 3.5)),
         ("silver fund -28.5 %", with_day(0.89, 0.91, 0.66, 0.715, 4.0, 3.0)),
         ("XIV 2018-02-06", with_day(0.105, 0.114, 0.0426, 0.0742, 1.5, 3.0)),

@@ -213,3 +213,9 @@ def test_a_file_of_decisions_is_read_strictly(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(DataFileError, match=r"rulings\.yaml"):
             read_rulings(tmp_path)
+
+
+def test_a_decision_about_no_bar_of_the_folder_is_an_error(folder: Path, database_url: str, tmp_path: Path) -> None:
+    (folder / "rulings.yaml").write_text("- {symbol: XLK, session: 2022-03-27, split: 2, note: a Sunday}\n")
+    with pytest.raises(DataFileError, match=r"rulings\.yaml decides about XLK on 2022-03-27, of which there is no bar"):
+        backtesting.backtest(make_settings(database_url, tmp_path), date(2021, 6, 1), LAST, folder)

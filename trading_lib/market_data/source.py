@@ -141,3 +141,6 @@ class PriceFolder(Protocol):
 
     def price_file(self, symbol: str) -> Path | None:
         """File with the prices of ``symbol``, None where there is none."""
+
+    def states_unadjusted(self, symbol: str) -> bool:
+        """Whether somebody has stated that the prices of ``symbol`` are not adjusted for dividends."""

@@ -1,4 +1,7 @@
-"""Thresholds of the history and cross-source rules, with the reason for each. None was fitted to a data set."""
+"""Thresholds of the history and cross-source rules, with the reason for each.
+
+Those of unstated splits and of dividends in the price were set while looking at the prices they are reported on.
+"""
 
 from __future__ import annotations
 

@@ -29,13 +29,15 @@ def refuse_adjusted_prices(source: MarketDataSource, bars: Bars) -> None:
     if not isinstance(source, PriceFolder) or not (bars.frame["dividend"] > 0).any():
         return
     histories = {history.symbol: history for history in split_histories(bars.frame) if len(history)}
-    found = adjusted_price_findings(histories, QualityRules())
+    judged = adjusted_price_findings(histories, QualityRules())
+    found = [finding for finding in judged if not source.states_unadjusted(finding.symbol)]
     if found:
         symbols = ", ".join(f"{finding.symbol} ({_file_name(source, finding.symbol)})" for finding in found)
         raise DataFileError(
             f"prices of {symbols} do not fall on their ex-dates: they are adjusted for dividends already, and the"
             " dividends stated beside them would count twice",
-            "export unadjusted prices (yfinance: auto_adjust=False) or leave the dividends out",
+            "export unadjusted prices (yfinance: auto_adjust=False), leave the dividends out, or, where they are not"
+            " adjusted, say 'adjustment: raw' in dataset.yaml",
         )
 
 

@@ -29,7 +29,7 @@ from trading_lib.adapters.sources.positioning_files import (
 from trading_lib.adapters.sources.positioning_windows import cot_window, funding_window
 from trading_lib.adapters.sources.price_files import PriceFile, read_price_file
 from trading_lib.adapters.sources.proceeds_file import read_proceeds
-from trading_lib.adapters.sources.rulings_file import read_rulings
+from trading_lib.adapters.sources.rulings_file import RULINGS_NAME, read_rulings
 from trading_lib.domain.errors import DataFileError, UnknownSymbolError
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.positioning import CotReports, FundingRates
@@ -131,12 +131,25 @@ class FileSource:
         return read_proceeds(self._folder, self._universe)
 
     def rulings(self) -> tuple[PriceRuling, ...]:
-        """Decisions about suspected splits, from the folder's ``rulings.yaml``."""
-        return read_rulings(self._folder)
+        """Decisions about suspected splits, from the folder's ``rulings.yaml``; each is about a bar of the folder."""
+        rulings = read_rulings(self._folder)
+        for ruling in rulings:
+            frame = self._prices.bars.frame
+            same = (frame["symbol"] == ruling.symbol) & (frame["date"] == pd.Timestamp(ruling.session))
+            if not same.any():
+                path = self._folder / RULINGS_NAME
+                about = f"{ruling.symbol} on {ruling.session}"
+                raise DataFileError(f"{path} decides about {about}, of which there is no bar", "name a day with a bar")
+        return rulings
 
     def price_file(self, symbol: str) -> Path | None:
         """File with the prices of ``symbol``, None where the folder has none."""
         return self._prices.files.get(symbol)
+
+    def states_unadjusted(self, symbol: str) -> bool:
+        """Whether ``dataset.yaml`` says that the prices of ``symbol`` are not adjusted for dividends."""
+        listed = self._manifest.role("prices") if self._manifest is not None else ()
+        return any(entry.adjustment is not None and entry.path == self.price_file(symbol) for entry in listed)
 
     @property
     def has_funding(self) -> bool:
