@@ -62,8 +62,7 @@ def trade_daily() -> None:
         def run(plan: Plan) -> Plan:
             from trading_lib.workflows import trading
 
-            result: Plan = getattr(trading, name)(plan)
-            return result
+            return dict(getattr(trading, name)(plan))
 
         return run
 

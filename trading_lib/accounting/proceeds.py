@@ -9,7 +9,7 @@ from decimal import Decimal
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.lots import whole_lots
 from trading_lib.domain.orders import Fill, Side
-from trading_lib.domain.portfolio import Portfolio
+from trading_lib.domain.portfolio import Portfolio, to_cent
 from trading_lib.domain.proceeds import RECORDED, Proceeds, closing_id
 
 
@@ -57,6 +57,21 @@ def closing_fills(
                 )
             )
     return closed
+
+
+def closing_record(fill: Fill) -> dict[str, str]:
+    """Return a closing as JSON knows it."""
+    value = to_cent(fill.quantity * fill.price)
+    shares, each = f"{fill.quantity.normalize():f} shares", f"${fill.price.normalize():f} a share"
+    return {
+        "symbol": fill.symbol,
+        "session": fill.session.isoformat(),
+        "quantity": str(fill.quantity),
+        "amount_per_share": str(fill.price),
+        "proceeds": str(value),
+        "message": f"{fill.symbol} was closed on {fill.session} by recorded proceeds: {shares} at {each}, "
+        f"${value:,.2f}",
+    }
 
 
 def _left(

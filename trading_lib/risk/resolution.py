@@ -16,8 +16,9 @@ from trading_lib.domain.signals import MarketRegime
 from trading_lib.domain.sleeves import DEFENCE_ENDS
 from trading_lib.risk.events import PAIR_KIND, pairs_of
 from trading_lib.risk.levels import LEVEL_ACTIONS
+from trading_lib.risk.retirement import PRICE_RETURNED, RETIRED
 
-ENDS = frozenset({"level_lowered", "approval", "carry_exit"})
+ENDS = frozenset({"level_lowered", "approval", "carry_exit", PRICE_RETURNED})
 
 
 class ToldSession(NamedTuple):
@@ -62,8 +63,9 @@ def is_over(event: RiskEvent, state: RiskState, told: Sequence[RiskEvent]) -> bo
             return state.recovery_sessions is None or _any(later, "recovery")
         case "regime":
             return _any(later, "regime") or (own and state.regime == MarketRegime.NORMAL)
-        case "retired":
-            return event.symbol not in state.ceilings
+        case kind if kind == RETIRED:
+            # By the universe, which closes the position, or for want of a price.
+            return event.symbol not in (state.ceilings if "EXIT" in event.actions else state.retired)
         case kind if kind == PAIR_KIND:
             return pairs_of(event).isdisjoint(state.correlated)
         case "defence":

@@ -132,27 +132,34 @@ class BookRun:
 def open_book(plan: dict[str, Any], settings: Settings, engine: Engine, session: date) -> Book:
     """Return the plan's book, opened at ``session`` when it is new; a book keeps the source it was opened with."""
     store, name = BookStore(engine), checked_book(plan["book"], plan["source_name"])
-    known = {book.name: book for book in store.books()}
-    if name not in known:
-        return store.open_book(
-            Book(
-                name=name,
-                kind=_kind(name),
-                data_source=plan["source_name"],
-                data_folder=plan["data"],
-                opened_session=session,
-                initial_cash=settings.configuration.initial_cash,
-                config_hash=settings.configuration.config_hash,
-                created_at=settings.clock(),
-            )
-        )
-    book = known[name]
+    book = store.find(name) or _opened(store, name, plan, settings, session)
     if book.data_source != plan["source_name"]:
         raise InputError(
             f"book {name} trades on {book.data_source}, this run brings {plan['source_name']}",
             "name another book with --book",
         )
     return book
+
+
+def _opened(store: BookStore, name: str, plan: dict[str, Any], settings: Settings, session: date) -> Book:
+    book = Book(
+        name=name,
+        kind=_kind(name),
+        data_source=plan["source_name"],
+        data_folder=plan["data"],
+        opened_session=session,
+        initial_cash=settings.configuration.initial_cash,
+        config_hash=settings.configuration.config_hash,
+        created_at=settings.clock(),
+    )
+    try:
+        return store.open_book(book)
+    except InputError:
+        # Another session, started at the same moment, may have opened it just now; then its opening stands.
+        known = store.find(name)
+        if known is None:
+            raise
+        return known
 
 
 def _kind(name: str) -> BookKind:

@@ -43,11 +43,16 @@ def trade_session(
     market
         A market that is loaded already and reaches at least the session; replays of many sessions share one.
     """
-    run = BookRun.open(plan, settings, market, engine)
+    connected = engine or settings.engine()
     results: dict[str, Any] = {}
-    with run.orders.session_lock(run.book.name):
-        for task in trading.TRADE_TASKS:
-            results[task.__name__] = task(plan, run)
-            if progress:
-                progress(f"{task.__name__}: {results[task.__name__]}")
+    try:
+        run = BookRun.open(plan, settings, market, connected)
+        with run.orders.session_lock(run.book.name):
+            for task in trading.TRADE_TASKS:
+                results[task.__name__] = task(plan, run)
+                if progress:
+                    progress(f"{task.__name__}: {results[task.__name__]}")
+    finally:
+        if engine is None:
+            connected.dispose()
     return results

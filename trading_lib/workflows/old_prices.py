@@ -6,12 +6,12 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from trading_lib.accounting.old_prices import OldPrice, old_prices
+from trading_lib.accounting.proceeds import closing_record
 from trading_lib.backtest.engine import BacktestResult
 from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.proceeds import RECORDED
 from trading_lib.risk.retirement import retired_symbols
-from trading_lib.workflows.proceeds import closing_record, closings_of
 
 if TYPE_CHECKING:
     from trading_lib.workflows.book_run import BookRun
@@ -24,6 +24,9 @@ def of_session(run: BookRun, portfolio: Portfolio) -> tuple[OldPrice, ...]:
 
 def stage_result(run: BookRun, portfolio: Portfolio) -> dict[str, Any]:
     """Say in a stage's result which holdings are at old prices, and what proceeds closed."""
+    # A backtest, which reports with this module, reaches no store of a book.
+    from trading_lib.workflows.proceeds import closings_of
+
     lines = [one.words() for one in of_session(run, portfolio)]
     closed = [one["message"] for one in closings_of(run.state, run.book.name, run.session)]
     return ({"old_prices": lines} if lines else {}) | ({"closings": closed} if closed else {})

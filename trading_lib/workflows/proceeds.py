@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trading_lib.accounting.proceeds import closing_record
 from trading_lib.adapters.sources.proceeds_file import PROCEEDS_NAME, read_proceeds
 from trading_lib.adapters.stores.book_store import BookStore
 from trading_lib.adapters.stores.order_store import OrderStore
@@ -133,21 +134,6 @@ def closings_until(run: BookRun) -> list[Fill]:
                 )
             )
     return found
-
-
-def closing_record(fill: Fill) -> dict[str, str]:
-    """Return a closing as JSON knows it."""
-    value = to_cent(fill.quantity * fill.price)
-    shares, each = f"{fill.quantity.normalize():f} shares", f"${fill.price.normalize():f} a share"
-    return {
-        "symbol": fill.symbol,
-        "session": fill.session.isoformat(),
-        "quantity": str(fill.quantity),
-        "amount_per_share": str(fill.price),
-        "proceeds": str(value),
-        "message": f"{fill.symbol} was closed on {fill.session} by recorded proceeds: {shares} at {each}, "
-        f"${value:,.2f}",
-    }
 
 
 def closings_of(state: StateStore, book: str, session: date) -> list[dict[str, str]]:

@@ -66,6 +66,12 @@ class BookStore:
             f"there is no book {name!r}", f"use one of {', '.join(b.name for b in known)}" if known else "open it first"
         )
 
+    def find(self, name: str) -> Book | None:
+        """Return a book, None where there is none of this name."""
+        with self._engine.connect() as connection:
+            row = connection.execute(select(table).where(table.c.name == name)).one_or_none()
+        return None if row is None else _book(row)
+
     def books(self) -> tuple[Book, ...]:
         """All books, the oldest first."""
         with self._engine.connect() as connection:
