@@ -115,8 +115,12 @@ def test_an_audit_of_a_strategy_that_fails_is_not_clean(write: Any, capsys: pyte
     assert "  not clean (2 cuts" in shown
 
 
-def test_a_days_run_names_the_sleeve_that_failed_and_exits_one(write: Any, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.postgres
+def test_a_days_run_names_the_sleeve_that_failed_and_exits_one(
+    write: Any, capsys: pytest.CaptureFixture[str], database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(source("raise ValueError('no prices')"))
+    monkeypatch.setenv("TRADING_DATABASE_URL", database_url)
     arguments = ("--source", "simulated", "--book", "demo-own", "--session", "2022-06-15")
     assert run("run-daily", *arguments, "--json") == 1
     shown = capsys.readouterr()
