@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -21,14 +21,17 @@ from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.instruments import TradingCalendar, Universe
 from trading_lib.domain.positioning import FundingRates
+from trading_lib.domain.price_rulings import PriceRuling
 from trading_lib.domain.prices import VOLATILITY_INDEX, Bars, MacroSeries
+from trading_lib.domain.proceeds import Proceeds
 from trading_lib.domain.sessions import FIRST_SESSION
-from trading_lib.market_data.source import FundingSource
+from trading_lib.market_data.source import FundingSource, ProceedsSource
 from trading_lib.validation.arrivals import judge_arrivals
 from trading_lib.workflows.backtesting import backtest_input, code_version
 from trading_lib.workflows.cross_checks import cross_checks
 from trading_lib.workflows.ingestion import newest_session
 from trading_lib.workflows.market import build_market
+from trading_lib.workflows.price_checks import rulings_of
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.source_choice import offline_source, source_kind
 
@@ -154,7 +157,8 @@ def load_history(settings: Settings, data: Path | None, first: date | None, last
         universe = replace(universe, perpetuals=carry.contract)
         frames[FUNDING] = rates
     always_open = tuple(i.symbol for i in universe if i.calendar is TradingCalendar.ALWAYS)
-    history, build = RawHistory(frames, always_open), market_builder(settings, universe)
+    rulings, proceeds = rulings_of(source), source.proceeds if isinstance(source, ProceedsSource) else ()
+    history, build = RawHistory(frames, always_open), market_builder(settings, universe, rulings, proceeds)
     full = build(history, end)
     sessions = full.panel.sessions
     begin: date = first or sessions[min(YEAR, len(sessions) // 2)].item()
@@ -163,7 +167,9 @@ def load_history(settings: Settings, data: Path | None, first: date | None, last
     return AuditInput(history, build, everything, full.panel.source, begin, end)
 
 
-def market_builder(settings: Settings, universe: Universe) -> Build:
+def market_builder(
+    settings: Settings, universe: Universe, rulings: Sequence[PriceRuling] = (), proceeds: tuple[Proceeds, ...] = ()
+) -> Build:
     """Return the way from raw observations to a run: verdicts on the bars, panel, adjustment, factors, funding."""
     active = replace(settings, configuration=replace(settings.configuration, universe=universe))
     now = settings.clock()
@@ -171,13 +177,14 @@ def market_builder(settings: Settings, universe: Universe) -> Build:
     def build(history: RawHistory, last: date) -> BacktestInput:
         frames = history.frames
         opinions = [Bars(frame) for kind, frame in frames.items() if kind.startswith(OPINION) and len(frame)]
-        bars = judge_arrivals(Bars(frames[BARS]), universe, now, opinions).accepted
+        bars = judge_arrivals(Bars(frames[BARS]), universe, now, opinions, rulings=rulings).accepted
         opened = frames.get(OPENED)
         if opened is not None and len(opened):
             bars = Bars.from_frame(pd.concat([bars.frame, opened]))
         macro = MacroSeries(frames[MACRO])
         rates = FundingRates(frames[FUNDING]) if FUNDING in frames else None
-        return backtest_input(active, build_market(bars, macro, universe, settings.calendar, last, rates))
+        market = build_market(bars, macro, universe, settings.calendar, last, rates)
+        return backtest_input(active, replace(market, proceeds=proceeds))
 
     return build
 
