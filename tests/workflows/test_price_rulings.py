@@ -180,6 +180,7 @@ def test_a_folder_keeps_its_decisions_for_backtest_and_validate_alike(tmp_path: 
     run = backtesting.backtest(settings, date(2022, 2, 1), LAST, folder)
     (doubt,) = run.report["suspected_splits"]
     assert (doubt["symbol"], doubt["session"], doubt["split"]) == ("XLK", SPLIT_DAY.isoformat(), "2:1")
+    assert "XLK 2022-03-28 looks like an unstated 2:1 split" in backtesting.tear_sheet(run).decode()
     assert doubt["value_if_split"] == pytest.approx(2 * doubt["value_if_real"], abs=0.02)
     (folder / "rulings.yaml").write_text(f"- {{symbol: XLK, session: {SPLIT_DAY}, split: 2, note: notice}}\n")
     found = validate_folder(folder, universe, settings.clock()).findings

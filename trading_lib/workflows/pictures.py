@@ -10,6 +10,7 @@ from trading_lib.performance.analysis import Analysis
 from trading_lib.performance.charts import comparison_chart, equity_chart, monthly_chart
 from trading_lib.performance.periods import monthly_returns
 from trading_lib.workflows.strategy_reports import warning_lines
+from trading_lib.workflows.suspected_splits import doubted_line
 
 SHEET_FILE = "tear_sheet.html"
 
@@ -39,6 +40,10 @@ def sheet(analysis: Analysis, report: Mapping[str, Any]) -> bytes:
         code_version=str(report["code_version"]),
         missing=MissingData.of_record(report.get("missing")).lines,
         notes=tuple(str(note) for note in report.get("notes", ())),
-        warnings=tuple(warning_lines(report)),
+        warnings=(
+            *(doubted_line(item) for item in report.get("suspected_splits", ())),
+            *(str(held["message"]) for held in report.get("old_prices", ())),
+            *warning_lines(report),
+        ),
     )
     return tear_sheet(analysis, provenance).encode()
