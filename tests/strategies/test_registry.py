@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.market_builders import ASSETS, UNIVERSE, make_portfolio, make_state, make_view, vector
-from trading_lib.adapters.strategy_files import load_strategy
+from trading_lib.adapters.user_strategies.files import load_strategy
 from trading_lib.decision import decide
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.errors import ConfigurationError

@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from trading_lib.adapters.strategy_process import Alone
-from trading_lib.adapters.strategy_watch import acts_of
+from trading_lib.adapters.user_strategies.process import Alone
+from trading_lib.adapters.user_strategies.watch import acts_of
 from trading_lib.backtest.findings import Finding, LookaheadReport
 from trading_lib.backtest.lookahead import DEFAULT_CUTS, Build, audit_lookahead, every_sleeve
 from trading_lib.backtest.raw_history import BARS, FUNDING, MACRO, OPENED, RawHistory

@@ -17,8 +17,8 @@ from typing import Any, Self, TypeVar
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from trading_lib.adapters.strategy_files import load_strategy
-from trading_lib.adapters.strategy_guard import guarded
+from trading_lib.adapters.user_strategies.files import load_strategy
+from trading_lib.adapters.user_strategies.guard import guarded
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.configuration import Configuration
 from trading_lib.domain.errors import ConfigurationError

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from trading_lib.adapters.strategy_watch import acts_of
+from trading_lib.adapters.user_strategies.watch import acts_of
 from trading_lib.backtest.sleeve_faults import SleeveFaults
 from trading_lib.strategies.config import StrategySettings
 

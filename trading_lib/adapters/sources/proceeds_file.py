@@ -16,8 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from trading_lib.adapters.sources.folder_lists import read_list
 from trading_lib.domain.errors import DataFileError, InputError, TradingError
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.proceeds import Proceeds, amount_of_dollars
@@ -37,16 +36,7 @@ def read_proceeds(folder: Path, universe: Universe) -> tuple[Proceeds, ...]:
         symbol that is closed twice in a session; names file and entry.
     """
     path = folder / PROCEEDS_NAME
-    if not path.is_file():
-        return ()
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        detail = " ".join(str(error).split())
-        raise DataFileError(f"{path} is not valid YAML ({detail})", "correct it or remove it") from None
-    if not isinstance(content, list):
-        raise DataFileError(f"{path} holds no list", "write one '- symbol: NAME' entry per closing")
-    found = [_entry(path, number, item, universe) for number, item in enumerate(content, start=1)]
+    found = [_entry(path, number, item, universe) for number, item in enumerate(read_list(path), start=1)]
     for (symbol, session), count in Counter((one.symbol, one.session) for one in found).items():
         if count > 1:
             raise DataFileError(f"{path}: {symbol} is closed {count} times on {session}", "keep one of the entries")

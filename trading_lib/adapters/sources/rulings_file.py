@@ -14,9 +14,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from trading_lib.adapters.sources.folder_lists import read_list
 from trading_lib.domain.errors import DataFileError
 from trading_lib.domain.price_rulings import PriceRuling
 
@@ -52,16 +52,7 @@ def read_rulings(folder: Path) -> tuple[PriceRuling, ...]:
         Broken YAML, an unknown key, a missing or impossible value; the message names the entry.
     """
     path = folder / RULINGS_NAME
-    if not path.is_file():
-        return ()
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        detail = " ".join(str(error).split())
-        raise DataFileError(f"{path} is not valid YAML ({detail})", "correct it or remove it") from None
-    if not isinstance(content, list):
-        raise DataFileError(f"{path} is no list", "write one '- symbol: ...' entry per decision")
-    return tuple(_ruling(path, number, item) for number, item in enumerate(content, start=1))
+    return tuple(_ruling(path, number, item) for number, item in enumerate(read_list(path), start=1))
 
 
 def _ruling(path: Path, number: int, item: Any) -> PriceRuling:

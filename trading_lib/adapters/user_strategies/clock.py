@@ -11,7 +11,7 @@ import time
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
-from trading_lib.adapters import strategy_watch as watch
+from trading_lib.adapters.user_strategies import watch
 
 _ENVIRONMENT: frozenset[CodeType] = frozenset(
     {os._Environ.__getitem__.__code__, os._Environ.__iter__.__code__, os._Environ.copy.__code__}

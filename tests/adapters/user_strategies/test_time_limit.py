@@ -11,7 +11,7 @@ from types import FrameType
 
 import pytest
 
-from trading_lib.adapters.time_limit import TimeExceededError, time_limit
+from trading_lib.adapters.user_strategies.time_limit import TimeExceededError, time_limit
 
 SHORT = 0.05
 
@@ -96,7 +96,7 @@ def test_an_outer_timer_runs_on_and_rings_first_when_it_is_due_first() -> None:
 
 def test_code_that_was_interrupted_too_often_ends_the_process_with_a_word() -> None:
     script = (
-        "from trading_lib.adapters import time_limit as t\n"
+        "from trading_lib.adapters.user_strategies import time_limit as t\n"
         "t.INTERRUPTIONS = 0\n"
         "with t.time_limit(0.01, 'strategy own.py:Own'):\n"
         "    while True: pass\n"

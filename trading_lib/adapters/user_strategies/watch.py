@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from trading_lib.adapters.strategy_events import told_of
+from trading_lib.adapters.user_strategies.events import told_of
 
 IMPORTED = "while its module was imported"
 CONSTRUCTED = "while it was constructed"

@@ -14,8 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
-from trading_lib.adapters.strategy_guard import run_guarded
-from trading_lib.adapters.strategy_watch import IMPORTED, belongs_to_user, install
+from trading_lib.adapters.user_strategies.guard import run_guarded
+from trading_lib.adapters.user_strategies.watch import IMPORTED, belongs_to_user, install
 from trading_lib.domain.errors import ConfigurationError, StrategyFaultError
 
 
@@ -39,7 +39,7 @@ def load_strategy(
 ) -> OwnStrategy:
     """Import the class ``reference`` names: ``file.py:Class`` in ``folder``, or ``package.module:Class``.
 
-    What the module does while it is imported is noted; see `strategy_watch`.
+    What the module does while it is imported is noted; see `watch`.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from importlib.abc import Loader, MetaPathFinder
 from types import ModuleType
 from typing import Any
 
-from trading_lib.adapters import strategy_watch as watch
+from trading_lib.adapters.user_strategies import watch
 
 
 class Door:

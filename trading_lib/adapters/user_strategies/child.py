@@ -1,8 +1,8 @@
 """The process in which the lookahead audit lets a user's strategy decide alone.
 
 It is given one session's view at a time, in ascending order, and holds nothing else of the market: there is no later
-row to be found by any trick. It is sealed (`strategy_seal`), its environment is bare, and what it reads of the clock is
-noted (`strategy_clock`).
+row to be found by any trick. It is sealed (`seal`), its environment is bare, and what it reads of the clock is
+noted (`clock`).
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from trading_lib.adapters import strategy_watch as watch
-from trading_lib.adapters.strategy_clock import note_written_clock, profile, watch_clock
-from trading_lib.adapters.strategy_seal import Door, Finder
+from trading_lib.adapters.user_strategies import watch
+from trading_lib.adapters.user_strategies.clock import note_written_clock, profile, watch_clock
+from trading_lib.adapters.user_strategies.seal import Door, Finder
 
 HEADER = struct.Struct("!Q")
 
@@ -57,8 +57,8 @@ def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:
 
 def make(setup: dict[str, Any], door: Door | None) -> Any:
     """Load and construct the strategy with the door closed, but for the text of its own file."""
-    from trading_lib.adapters.strategy_files import load_strategy
-    from trading_lib.adapters.strategy_guard import guarded
+    from trading_lib.adapters.user_strategies.files import load_strategy
+    from trading_lib.adapters.user_strategies.guard import guarded
 
     reference, folder = setup["reference"], setup["folder"]
 

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from trading_lib.adapters.strategy_watch import CONSTRUCTED, Watching, install
-from trading_lib.adapters.time_limit import TimeExceededError, time_limit
+from trading_lib.adapters.user_strategies.time_limit import TimeExceededError, time_limit
+from trading_lib.adapters.user_strategies.watch import CONSTRUCTED, Watching, install
 from trading_lib.domain.errors import ConfigurationError, StrategyFaultError, StrategyUnusableError
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.private_view import PrivateView, private_sleeve
@@ -212,14 +212,14 @@ def _words(error: BaseException) -> str:
 
 def _place(error: BaseException) -> str:
     """Name the innermost line of the user's, e.g. " (own.py, line 12)"."""
-    from trading_lib.adapters.strategy_watch import is_users
+    from trading_lib.adapters.user_strategies.watch import is_users
 
     lines = [f for f in traceback.extract_tb(error.__traceback__, limit=-200) if is_users(f.filename)]
     return f" ({Path(lines[-1].filename).name}, line {lines[-1].lineno})" if lines else ""
 
 
 def _raised_by_user(error: BaseException) -> bool:
-    from trading_lib.adapters.strategy_watch import is_users
+    from trading_lib.adapters.user_strategies.watch import is_users
 
     walk = [frame.filename for frame in traceback.extract_tb(error.__traceback__, limit=-1)]
     return bool(walk) and is_users(walk[-1])

@@ -1,4 +1,4 @@
-"""The audit's side of the processes in which strategies decide alone; see `strategy_child`."""
+"""The audit's side of the processes in which strategies decide alone; see `child`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from datetime import date
 from types import TracebackType
 from typing import IO, Any, Self
 
-from trading_lib.adapters import strategy_guard, strategy_watch
-from trading_lib.adapters.strategy_child import receive, send
-from trading_lib.adapters.strategy_guard import FIRST_TIMES, Recipe
+from trading_lib.adapters.user_strategies import guard, watch
+from trading_lib.adapters.user_strategies.child import receive, send
+from trading_lib.adapters.user_strategies.guard import FIRST_TIMES, Recipe
 from trading_lib.domain.errors import StrategyFaultError
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.sleeves import SleeveTarget
@@ -42,7 +42,7 @@ class StrategyProcess:
     def __init__(self, recipe: Recipe, sealed: bool) -> None:
         self.newest: date | None = None
         self._recipe, self._seen = recipe, set[tuple[str, str, str]]()
-        command = [sys.executable, "-m", "trading_lib.adapters.strategy_child"]
+        command = [sys.executable, "-m", "trading_lib.adapters.user_strategies.child"]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -108,15 +108,15 @@ class StrategyProcess:
             raise StrategyFaultError(f"it ended its process (exit code {self._process.wait()})")
         return message
 
-    def _note(self, acts: tuple[strategy_watch.Act, ...]) -> None:
+    def _note(self, acts: tuple[watch.Act, ...]) -> None:
         """Add what only this process sees; files and network are seen in the other one as well, and counted there."""
         for act in acts:
             key = (act.what, act.where, act.when)
             if act.kind in ("clock", "environment") and key not in self._seen:
                 self._seen.add(key)
-                strategy_watch.note(act)
+                watch.note(act)
 
-    def _note_refused(self, fault: str, session: date, acts: tuple[strategy_watch.Act, ...]) -> None:
+    def _note_refused(self, fault: str, session: date, acts: tuple[watch.Act, ...]) -> None:
         """Note a file that a compiled library could not open here, for Python tells of none of those."""
         if os.strerror(errno.EMFILE).lower() not in fault.lower() or self.opened:
             return
@@ -129,9 +129,7 @@ class StrategyProcess:
         if not any(known[0] == what for known in self._seen):
             self._seen.add((what, "", ""))
             where = places[-1] if places else self._recipe.reference
-            strategy_watch.note(
-                strategy_watch.Act(self._recipe.reference, "file", f"{what} in compiled code", where, when)
-            )
+            watch.note(watch.Act(self._recipe.reference, "file", f"{what} in compiled code", where, when))
 
 
 class Alone:
@@ -159,11 +157,11 @@ class Alone:
     @contextmanager
     def deciding(self) -> Iterator[None]:
         """Let strategies decide there in this block."""
-        strategy_guard.elsewhere = self._ask
+        guard.elsewhere = self._ask
         try:
             yield
         finally:
-            strategy_guard.elsewhere = None
+            guard.elsewhere = None
 
     def _ask(self, recipe: Recipe, method: str, view: MarketView, *more: Any) -> Any:
         process = self._process_for(recipe, view.session)
