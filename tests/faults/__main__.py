@@ -63,6 +63,7 @@ def _play(seeds: range) -> tuple[list[Outcome], list[str]]:
                 outcomes.append(campaign.check(seed))
             except Exception as error:
                 failures.append(f"seed {seed}: {type(error).__name__}: {error}")
+                print(failures[-1], file=sys.stderr, flush=True)
         return outcomes, failures
     finally:
         server.stop()

@@ -398,6 +398,17 @@ def test_a_session_from_before_the_books_first_is_closed_by_name(market: FaultMa
     assert "closed_by_repair" in trading.settle(run.plan, run)
 
 
+def test_a_book_that_a_newer_session_has_opened_is_not_begun_by_an_older_one(market: FaultMarket) -> None:
+    """Two sessions are started together on a new book, and the newer one opens it first."""
+    first, second, *_ = market.sessions
+    market.at(second)
+    market.run(second, BOOK)
+    with pytest.raises(OvertakenSessionError):
+        do(market, first, trading.settle)
+    do(market, second, *trading.TRADE_TASKS)
+    assert StateStore(market.engine).nav_history(BOOK)[0][0] == second
+
+
 def test_a_repair_says_what_is_wrong_with_its_input(market: FaultMarket) -> None:
     session = market.sessions[0]
     do(market, session, trading.settle)

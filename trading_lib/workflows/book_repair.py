@@ -48,7 +48,7 @@ class _Book:
         self.orders, self.state, self.repairs = OrderStore(engine), StateStore(engine), RepairStore(engine)
         account = BookStore(engine).book(name)
         self.opened, self.source = account.opened_session, account.data_source
-        self.newest = self.state.newest_session(name) or self.opened
+        self.newest = max(self.state.newest_session(name) or self.opened, self.opened)
         self.portfolio = self.state.latest_portfolio(name)
         self.unfinished = self.orders.orders(name, statuses=UNFINISHED)
 

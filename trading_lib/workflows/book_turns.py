@@ -28,8 +28,8 @@ class BookTurn:
     Attributes
     ----------
     newer
-        The newest session that the book has a portfolio, stage, risk state, decision or order of, where that is newer
-        than the run's; else None.
+        The newest session that the book has a portfolio, stage, risk state, decision or order of, or was opened at,
+        where that is newer than the run's; else None.
     """
 
     run: BookRun
@@ -52,8 +52,9 @@ class BookTurn:
 def book_turn(run: BookRun) -> Iterator[BookTurn]:
     """Wait for the book's lock, hold it, and look how far the book has come."""
     with run.orders.book_lock(run.book.name) as lock:
-        newest = run.state.newest_session(run.book.name)
-        yield BookTurn(run, lock, newest if newest is not None and newest > run.session else None)
+        newest = run.state.newest_session(run.book.name) or run.book.opened_session
+        newest = max(newest, run.book.opened_session)
+        yield BookTurn(run, lock, newest if newest > run.session else None)
 
 
 def take_turn(
