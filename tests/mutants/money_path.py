@@ -63,9 +63,9 @@ MUTANTS = (
     Mutant(
         "status recorded before the fill",
         f"{WORKFLOWS}/settlement.py",
-        "    run.orders.save_fills([fill], run.book.name)\n",
-        "    run.orders.record(fill.client_order_id, OrderEvent.FILL, fill.filled_at, broker=SIMULATED_BROKER)\n"
-        "    run.orders.save_fills([fill], run.book.name)\n    return\n",
+        "        run.orders.save_fills([fill], run.book.name)\n",
+        "        run.orders.record(identity, OrderEvent.FILL, fill.filled_at, broker=SIMULATED_BROKER)\n"
+        "        run.orders.save_fills([fill], run.book.name)\n        continue\n",
         (TURNS, "-k", "stored_before_its_order_says_so"),
     ),
     Mutant(

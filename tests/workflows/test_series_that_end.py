@@ -311,6 +311,21 @@ def test_a_source_with_too_little_history_is_a_warning_that_names_its_symbols(
     assert judged["warnings"] == len(lines)  # type: ignore[index]
 
 
+def test_what_the_source_never_had_is_a_warning_that_names_it(settings: Settings, data: Path) -> None:
+    prices = pd.read_parquet(data / "prices.parquet")
+    prices[~prices["symbol"].isin(["QQQ", "BTC-USD"])].to_parquet(data / "prices.parquet", index=False)
+    (data / "volatility.csv").unlink()
+    plan = plan_for(settings, data, CALENDAR.previous(ENDS))
+    fetching.ingest_history(plan, settings, ENDS)
+    judged = market_data.validate(plan, settings)
+    assert judged["severity"] == "WARNING"
+    said = [line for line in judged["lines"] if line.startswith("files:prices: ")]
+    assert said == [
+        "files:prices: no prices for QQQ, BTC-USD",
+        "files:prices: no ^VIX: all sessions count as HIGH_VOL",
+    ]
+
+
 def test_what_ingestion_warned_of_reaches_the_validate_stage(settings: Settings, tmp_path: Path) -> None:
     data = write_price_folder(tmp_path / "prices", date(2020, 1, 2), date(2021, 6, 30))
     prices = pd.read_parquet(data / "prices.parquet")

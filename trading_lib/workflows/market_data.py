@@ -13,7 +13,8 @@ from trading_lib.adapters.stores.ingestion_ledger import IngestionLedger
 from trading_lib.adapters.stores.market_store import MarketStore
 from trading_lib.domain.errors import DataQualityError, SimulatedDataError
 from trading_lib.domain.instruments import TradingCalendar
-from trading_lib.domain.prices import Bars
+from trading_lib.domain.missing_data import MissingData
+from trading_lib.domain.prices import VOLATILITY_INDEX, Bars
 from trading_lib.domain.sessions import parse_session
 from trading_lib.market_data.due import inception_of, settled_by
 from trading_lib.validation.report import Finding, Severity
@@ -163,7 +164,8 @@ def validate(plan: Plan, settings: Settings | None = None) -> Result:
     store.save_validation(source, findings, Bars.empty(), now)
     alerts = [message for _, rule, message in store.alerts(source, session) if rule != "missing_bar"]
     short = short_histories(first_days, active.configuration.universe, session, active)
-    lines = [*(finding.message for finding in findings), *ended.values(), *alerts, *short]
+    never = _never_delivered(first_days, session, source, active)
+    lines = [*(finding.message for finding in findings), *ended.values(), *alerts, *short, *never]
     lines += [f"{symbol} is quarantined on {session}: {', '.join(rules)}" for symbol, rules in quarantined.items()]
     for line in lines:
         LOG.warning(line)
@@ -174,10 +176,22 @@ def validate(plan: Plan, settings: Settings | None = None) -> Result:
         "missing": missing,
         "quarantined": sorted(quarantined),
         "ended": sorted(ended),
-        "warnings": len(missing) + len(ended) + len(alerts) + len(short),
+        "warnings": len(missing) + len(ended) + len(alerts) + len(short) + len(never),
         "severity": worst.value if worst else "OK",
         "lines": lines,
     }
+
+
+def _never_delivered(first_days: Mapping[str, date], session: date, source: str, settings: Settings) -> list[str]:
+    """Name what the rules read and the source has never delivered, in one line each."""
+    universe = settings.configuration.universe
+    absent = [
+        symbol
+        for symbol in universe.symbols
+        if symbol not in first_days and (inception_of(symbol, universe) or date.min) <= session
+    ]
+    missing = MissingData(tuple(absent), VOLATILITY_INDEX not in first_days, False)
+    return [f"{source}: {line}" for line in missing.lines]
 
 
 def _arrived(
