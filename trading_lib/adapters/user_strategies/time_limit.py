@@ -75,10 +75,12 @@ def _by_signal(seconds: float, name: str) -> Iterator[None]:
 
 @contextmanager
 def _by_thread(seconds: float, name: str) -> Iterator[None]:
-    limited, done, lock = threading.get_ident(), threading.Event(), threading.Lock()
+    limited, begun, done, lock = threading.get_ident(), threading.Event(), threading.Event(), threading.Lock()
 
     def watch() -> None:
         wait, rung = seconds, 0
+        # Not before the block below is entered: an interruption outside it would find nobody to take it.
+        begun.wait()
         while not done.wait(wait):
             with lock:
                 if done.is_set():
@@ -92,12 +94,23 @@ def _by_thread(seconds: float, name: str) -> Iterator[None]:
     watcher = threading.Thread(target=watch, daemon=True, name="time limit")
     watcher.start()
     try:
+        begun.set()
         yield
     finally:
-        done.set()
-        with lock:
-            # What was raised and has not arrived yet must not arrive in our own code.
-            _raise_in(limited, None)
+        _stop(limited, done, lock)
+
+
+def _stop(limited: int, done: threading.Event, lock: threading.Lock) -> None:
+    """End the watch; an interruption that arrives meanwhile is too late, and must not keep the watch alive."""
+    while True:
+        try:
+            done.set()
+            with lock:
+                # What was raised and has not arrived yet must not arrive in our own code.
+                _raise_in(limited, None)
+            return
+        except TimeExceededError:
+            continue
 
 
 def _raise_in(thread: int, error: type[BaseException] | None) -> None:
