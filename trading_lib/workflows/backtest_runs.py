@@ -22,6 +22,7 @@ from trading_lib.domain.sessions import parse_session
 from trading_lib.workflows import backtesting
 from trading_lib.workflows.backtesting import BacktestRun
 from trading_lib.workflows.settings import Settings, configuration_folder, load_settings
+from trading_lib.workflows.stage_log import logged
 from trading_lib.workflows.strategy_reports import warning_lines
 from trading_lib.workflows.sweep_grid import GridPoint, configuration_at
 from trading_lib.workflows.tracking import run_address, tracking_uri
@@ -61,6 +62,7 @@ def run(plan: Plan, settings: Settings | None = None) -> Plan:
     return {"data_source": report["data_source"], **{name: report[name] for name in HEADLINES}, **doubts}
 
 
+@logged("tear sheet")
 def tear_sheet(plan: Plan, settings: Settings | None = None) -> str:
     """Write the window's tear sheet into the project's home and return the file's path."""
     settings = settings or load_settings()
@@ -72,6 +74,7 @@ def tear_sheet(plan: Plan, settings: Settings | None = None) -> str:
     return str(path)
 
 
+@logged("log")
 def log(plan: Plan, settings: Settings | None = None) -> Plan:
     """Log the run with its tear sheet to MLflow; where no server runs, both answers are None."""
     settings = settings or load_settings()

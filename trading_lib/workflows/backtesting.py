@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
@@ -14,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-import trading_lib
 from trading_lib.adapters.models.mlflow_tracking import MlflowTracker, TrackedRun
 from trading_lib.adapters.models.mlflow_trials import TrackedTrial
 from trading_lib.backtest.engine import BacktestResult, DecisionObserver, require_value, run_backtest
@@ -27,11 +24,13 @@ from trading_lib.orders.pre_trade import refusal_kind
 from trading_lib.performance.analysis import Analysis, analyse
 from trading_lib.performance.report import report_analysis, report_sharpe
 from trading_lib.performance.run_record import RunRecord
+from trading_lib.workflows.code_version import code_version as code_version
 from trading_lib.workflows.market import LoadedSource, Market, market_from_source
 from trading_lib.workflows.old_prices import report_of
 from trading_lib.workflows.pictures import SHEET_FILE, pictures, sheet
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.source_choice import offline_source, source_kind
+from trading_lib.workflows.stage_log import logged
 from trading_lib.workflows.strategy_reports import acts_report, faults_report
 from trading_lib.workflows.suspected_splits import Doubted, doubted_position, standing_doubts
 from trading_lib.workflows.trials import trials_behind
@@ -55,6 +54,7 @@ class BacktestRun:
         return replace(self, analysis=analysis, report=self.report | changes)
 
 
+@logged("backtest")
 def backtest(
     settings: Settings,
     first: date,
@@ -241,14 +241,3 @@ def track(run: BacktestRun, tracking_uri: str) -> str:
         context={name: figures[name] for name in OF_THE_TRIALS},
     )
     return MlflowTracker(tracking_uri).log(tracked)
-
-
-def code_version() -> str:
-    """Return the package version, with the git revision when running from a checkout."""
-    folder = Path(trading_lib.__file__).resolve().parents[1]
-    if not (folder / ".git").exists() or shutil.which("git") is None:
-        return trading_lib.__version__
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
-    revision = answer.stdout.strip()
-    return f"{trading_lib.__version__}+{revision}" if revision else trading_lib.__version__

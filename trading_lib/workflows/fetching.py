@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
@@ -27,7 +28,9 @@ from trading_lib.workflows.positioning_intake import (
 )
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.sources import MACRO_GROUP, instrument_groups, market_store, open_source
+from trading_lib.workflows.stage_log import logged
 
+LOG = logging.getLogger(__name__)
 Plan = dict[str, Any]
 Result = dict[str, Any]
 
@@ -79,9 +82,24 @@ def ingest_range(
         reporters = open_positioning(plan["source"], plan["data"], settings)
         reports = take_in_positioning(reporters, first, last, engine, now)
         ledger.record(_enter_further(asked.name, POSITIONING_GROUP, first, last, reports, result), now)
+    _log_problems(result)
     return result
 
 
+def _log_problems(result: Result) -> None:
+    for kind, words in (
+        ("failures", "brought nothing"),
+        ("stale", "brought no newer bar than"),
+        ("abstained", "abstained"),
+    ):
+        for subject, reason in result[kind].items():
+            LOG.warning("%s %s: %s", subject, words, reason)
+    for symbol, days in result["replaced"].items():
+        for day, source in days.items():
+            LOG.info("%s: the quarantined bar of %s is replaced by %s's", symbol, day, source)
+
+
+@logged("ingest")
 def ingest_history(
     plan: Plan, settings: Settings, last: date, first: date = FIRST_SESSION, symbols: Sequence[str] = ()
 ) -> Result:

@@ -36,12 +36,14 @@ from trading_lib.workflows.sources import (
     market_store,
     source_name,
 )
+from trading_lib.workflows.stage_log import logged
 
 LOG = logging.getLogger(__name__)
 Plan = fetching.Plan
 Result = fetching.Result
 
 
+@logged("plan")
 def plan(
     session: str | None = None,
     source: str | None = None,
@@ -103,6 +105,7 @@ def groups_to_ingest(plan: Plan, refresh: bool = False, settings: Settings | Non
     ]
 
 
+@logged("ingest")
 def ingest(plan: Plan, group: str, settings: Settings | None = None, say: Callable[[str], None] = LOG.info) -> Result:
     """Fetch, check and store the newest bars (or macro values) of one group.
 
@@ -129,6 +132,7 @@ def _is_past(session: date, settings: Settings) -> bool:
     return session < newest and settled_by(session) <= settings.clock()
 
 
+@logged("validate")
 def validate(plan: Plan, settings: Settings | None = None) -> Result:
     """Judge what arrived for the session, by severity.
 
@@ -222,6 +226,7 @@ def _arrived(
     return sorted(present), [symbol for symbol in expected if symbol not in present]
 
 
+@logged("factors")
 def factors(plan: Plan, settings: Settings | None = None) -> Result:
     """Compute and store the factors of the session."""
     # Compiled kernels take half a second to import, which the other tasks need not wait for.

@@ -13,6 +13,7 @@ from trading_lib.validation.unstated_splits import split_name
 from trading_lib.workflows.bar_intake import judge_again
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.sources import market_store
+from trading_lib.workflows.stage_log import logged
 
 NEEDS = "give --split RATIO (new shares per old share) or --real-move, not both"
 
@@ -38,6 +39,7 @@ def open_and_recorded(settings: Settings | None = None) -> dict[str, Any]:
     }
 
 
+@logged("price ruling")
 def record_ruling(
     symbol: str,
     session: date,

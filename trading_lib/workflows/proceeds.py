@@ -22,6 +22,7 @@ from trading_lib.domain.proceeds import RECORDED, Proceeds, RecordedProceeds, am
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.source_choice import FILES
 from trading_lib.workflows.sources import market_store
+from trading_lib.workflows.stage_log import logged
 
 if TYPE_CHECKING:
     from trading_lib.workflows.book_run import BookRun
@@ -30,6 +31,7 @@ LOG = logging.getLogger(__name__)
 STAGE = "closings"
 
 
+@logged("proceeds")
 def record(
     book: str,
     symbol: str,

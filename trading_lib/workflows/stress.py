@@ -26,6 +26,7 @@ from trading_lib.workflows.crisis_paths import paths_report, run_crisis_paths
 from trading_lib.workflows.market import LoadedSource, Market, market_from_source
 from trading_lib.workflows.settings import Settings, configuration_folder
 from trading_lib.workflows.source_choice import offline_source, source_kind
+from trading_lib.workflows.stage_log import logged
 from trading_lib.workflows.strategy_reports import faults_report
 
 Report = dict[str, Any]
@@ -56,6 +57,7 @@ def load_stress(settings_folder: Path | None = None) -> StressConfig:
     return load_file(folder / "stress.yaml", StressConfig, variables)
 
 
+@logged("stress test")
 def stress_test(
     settings: Settings,
     config: StressConfig,

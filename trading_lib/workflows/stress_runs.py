@@ -12,6 +12,7 @@ from trading_lib.adapters.output_file import write_whole
 from trading_lib.backtest.stress import ScenarioOutcome, judge_scenarios
 from trading_lib.domain.errors import DataQualityError
 from trading_lib.workflows.settings import Settings, load_settings
+from trading_lib.workflows.stage_log import logged
 from trading_lib.workflows.stress import (
     StressRun,
     choose_scenarios,
@@ -35,6 +36,7 @@ def scenarios(params: Mapping[str, Any]) -> list[Plan]:
     return [{"scenario": scenario.name, "data": params.get("data")} for scenario in chosen]
 
 
+@logged("stress scenario")
 def run(plan: Plan, settings: Settings | None = None) -> Plan:
     """Run one scenario and return what the report says about it, under its name."""
     settings, config = settings or load_settings(), load_stress()
@@ -43,6 +45,7 @@ def run(plan: Plan, settings: Settings | None = None) -> Plan:
     return {"name": scenario.name, **scenario_report(run_scenario(settings, loaded, scenario, config))}
 
 
+@logged("stress report")
 def report(params: Mapping[str, Any], settings: Settings | None = None) -> Plan:
     """Write the report page and the picture into the project's home, and log both to MLflow where a server runs."""
     settings = settings or load_settings()
@@ -77,6 +80,7 @@ def _tracked(run: StressRun, files: Mapping[str, bytes]) -> TrackedRun:
     )
 
 
+@logged("stress verdict")
 def verdict(found: Sequence[Plan]) -> Plan:
     """Judge all scenarios together; a criterion that fails is an error, so that somebody hears of it."""
     judged = judge_scenarios([_outcome(report) for report in found], load_stress().criteria)

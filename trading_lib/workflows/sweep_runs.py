@@ -15,6 +15,7 @@ from typing import Any
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.sessions import parse_session
 from trading_lib.workflows.settings import Settings, load_settings
+from trading_lib.workflows.stage_log import logged
 from trading_lib.workflows.sweep import prepare
 from trading_lib.workflows.sweep_grid import expand_grid
 from trading_lib.workflows.sweep_point import OK, PointResult, PointRunner
@@ -24,6 +25,7 @@ Plan = dict[str, Any]
 POINTS_PER_CHUNK = 25
 
 
+@logged("sweep chunks")
 def chunks(params: Mapping[str, Any], settings: Settings | None = None) -> list[Plan]:
     """Cut the form's grid into chunks; a form that makes no sense is an error before any of them runs."""
     settings = settings or load_settings()
@@ -38,6 +40,7 @@ def chunks(params: Mapping[str, Any], settings: Settings | None = None) -> list[
     return [{**plan, "start": start, "stop": start + size} for start in range(0, len(points), size)]
 
 
+@logged("sweep run")
 def run(plan: Plan, settings: Settings | None = None) -> Plan:
     """Run one chunk; a point that fails is stored as failed and the others stand."""
     from trading_lib.adapters.stores.research_store import SweepStore
@@ -55,6 +58,7 @@ def run(plan: Plan, settings: Settings | None = None) -> Plan:
     return {"sweep": plan["sweep"], **counts}
 
 
+@logged("sweep collect")
 def collect(sweep: str, best: int = 5, settings: Settings | None = None) -> Plan:
     """Count the sweep's points and name the best by Sharpe ratio."""
     from trading_lib.adapters.stores.research_store import SweepStore
