@@ -25,7 +25,7 @@ Plan = dict[str, Any]
         "to": Param("2019-12-31", type="string", format="date"),
         "data": Param(None, type=["null", "string"], description="Folder of prices; empty: the simulated market"),
         "grid": Param(
-            {"strategy.signals.momentum_high": [0.08, 0.10, 0.12]},
+            {"strategy.rotation.top_share": [0.2, 0.3, 0.5], "risk.target_volatility": [0.10, 0.15]},
             type="object",
             description="Dotted configuration keys with lists of values",
         ),
