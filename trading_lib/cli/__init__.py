@@ -102,7 +102,7 @@ def main(arguments: list[str] | None = None) -> None:
         report(str(error), type(error).__name__, as_json)
         raise SystemExit(error.exit_code) from None
     except TyperException as error:
-        _usage_error(error, as_json)
+        _usage_error(error, as_json, " ".join(["trading", *_command_words(given)]))
     except Exception as error:
         _defect(error, as_json)
     else:
@@ -111,11 +111,14 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run_name(given: list[str]) -> str:
     """Name this run in the log: its command, the moment and the process."""
-    words = list(takewhile(lambda word: not word.startswith("-"), given))[:2]
-    return f"{'-'.join(words) or 'trading'}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}"
+    return f"{'-'.join(_command_words(given)) or 'trading'}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}"
 
 
-def _usage_error(error: TyperException, as_json: bool) -> NoReturn:
+def _command_words(given: list[str]) -> list[str]:
+    return list(takewhile(lambda word: not word.startswith("-"), given))[:2]
+
+
+def _usage_error(error: TyperException, as_json: bool, command: str) -> NoReturn:
     code = int(getattr(error, "exit_code", 1))
     if type(error).__name__ == "NoArgsIsHelpError":
         typer.echo(str(error))
@@ -123,7 +126,7 @@ def _usage_error(error: TyperException, as_json: bool) -> NoReturn:
     if isinstance(error, typer.Abort):
         report("stopped", "Abort", as_json)
         raise SystemExit(1) from None
-    report(usage_line(error), "UsageError", as_json)
+    report(usage_line(error, command), "UsageError", as_json)
     raise SystemExit(code) from None
 
 

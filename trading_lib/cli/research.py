@@ -65,14 +65,14 @@ def backtest(
     report = dict(run.report)
     if address:
         report["mlflow_run_id"] = backtesting.track(run, address)
-    show(report, as_json, _lines(report, address))
+    show(report, as_json, _lines(report, address, track))
     for line in warning_lines(report) if as_json else ():
         progress(f"warning: {line}")
     if report["sleeve_faults"]["count"]:
         raise typer.Exit(1)
 
 
-def _lines(report: dict[str, object], address: str | None) -> list[str]:
+def _lines(report: dict[str, object], address: str | None, track: bool) -> list[str]:
     from trading_lib.performance.executions import execution_lines
     from trading_lib.workflows.strategy_reports import warning_lines
     from trading_lib.workflows.suspected_splits import doubted_line
@@ -92,5 +92,6 @@ def _lines(report: dict[str, object], address: str | None) -> list[str]:
     lines += [f"  {line}" for line in missing_lines(missing if isinstance(missing, dict) else None)]
     lines += [f"  {line}" for line in warning_lines(report)]
     lines += [f"  {note}" for note in report["notes"]] if isinstance(report["notes"], list) else []
-    where = f"logged to MLflow at {address}" if address else "not logged: no MLflow server is running (make up)"
+    unlogged = "no MLflow server is running (make up)" if track else "--no-track was given"
+    where = f"logged to MLflow at {address}" if address else f"not logged to MLflow: {unlogged}"
     return [*lines, f"  {report['elapsed_seconds']} s, {where}"]

@@ -12,20 +12,35 @@ from typer.core import TyperCommand
 # A pasted file, a mistyped glob: what a person reads is its beginning.
 LONGEST_WORD = 160
 LONGEST_MESSAGE = 1500
+PLAINER = {
+    "Input should be a valid integer, unable to parse string as an integer": "this is no whole number",
+    "Input should be a valid number, unable to parse string as a number": "this is no number",
+    "Input should be greater than or equal to ": "it must not be below ",
+}
+
+
+# Free text, of which there may be none.
+MAY_BE_EMPTY = ("note", "reason")
 
 
 class OneOfEach(TyperCommand):
-    """A command that refuses an option given twice, of which the first would silently count for nothing."""
+    """A command that refuses an option given twice, of which the first would count for nothing, or with no value."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Look for options that are given twice, then read the arguments as ever."""
-        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        values, _, given = self.make_parser(ctx).parse_args(args=list(args))
         for parameter in {id(p): p for p in given}.values():
             single = parameter.param_type_name == "option" and not getattr(parameter, "multiple", False)
             if single and sum(other is parameter for other in given) > 1:
-                names = " and ".join(sorted((*parameter.opts, *parameter.secondary_opts)))
+                names = " or ".join((*parameter.opts, *parameter.secondary_opts))
                 ctx.fail(f"{names} is given twice; give it once")
+            if parameter.name not in MAY_BE_EMPTY and _is_empty(values.get(parameter.name)):
+                ctx.fail(f"{parameter.opts[0]} is empty; give a value, or leave it out")
         return super().parse_args(ctx, args)
+
+
+def _is_empty(value: Any) -> bool:
+    return "" in value if isinstance(value, list | tuple) else value == ""
 
 
 def give_each_once(app: typer.Typer) -> None:
@@ -37,16 +52,21 @@ def give_each_once(app: typer.Typer) -> None:
             give_each_once(group.typer_instance)
 
 
-def usage_line(error: Any) -> str:
-    """Return a usage error of the parser in one line, with where to look."""
+def usage_line(error: Any, command: str = "trading") -> str:
+    """Return a usage error of the parser in one line, with where to look.
+
+    Parameters
+    ----------
+    command
+        What was called, where the error does not say it.
+    """
     message = " ".join(str(error.format_message()).split()).rstrip(".")
-    message = message.removeprefix("Invalid value for ").replace(
-        "Input should be a valid integer, unable to parse string as an integer", "this is no whole number"
-    )
-    message = message.replace("Input should be a valid number, unable to parse string as a number", "this is no number")
+    message = message.removeprefix("Invalid value for ").removeprefix("Invalid value: ")
+    for theirs, ours in PLAINER.items():
+        message = message.replace(theirs, ours)
     message = re.sub(r"\(Possible options: ([^)]*)\)", lambda match: f"(did you mean {_or(match[1])}?)", message)
     context = getattr(error, "ctx", None)
-    command = context.command_path if context is not None else "trading"
+    command = context.command_path if context is not None else command
     return f"{message[:1].lower()}{message[1:]}: see `{command} --help`"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from trading_lib.adapters.stores.ingestion_ledger import Ingestion, IngestionLedger
 from trading_lib.adapters.stores.market_store import MarketStore
-from trading_lib.domain.errors import SourceError, UnknownSymbolError
+from trading_lib.domain.errors import SourceError, UnknownSymbolError, one_of
 from trading_lib.domain.sessions import FIRST_SESSION
 from trading_lib.market_data.source import MarketDataSource, SourceAnswer
 from trading_lib.workflows.bar_intake import take_in_bars
@@ -107,7 +107,7 @@ def ingest_history(
     known = [symbol for members in instrument_groups(settings).values() for symbol in members]
     for symbol in symbols:
         if symbol not in known:
-            raise UnknownSymbolError(f"symbol {symbol!r} is not in the universe", f"use one of {', '.join(known)}")
+            raise UnknownSymbolError(f"symbol {symbol!r} is not in the universe", one_of(symbol, known))
     further = [MACRO_GROUP, *further_groups(plan["source"], plan["data"], settings)]
     groups = [*instrument_groups(settings), *([] if symbols else further)]
     return ingest_range(plan, groups, first, last, settings, symbols=symbols)

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 
 from trading_lib.adapters.stores.ingestion_ledger import IngestionLedger
 from trading_lib.adapters.stores.market_store import MarketStore
-from trading_lib.domain.errors import DataQualityError, SimulatedDataError
+from trading_lib.domain.errors import DataQualityError, InputError, SimulatedDataError
 from trading_lib.domain.instruments import TradingCalendar
 from trading_lib.domain.missing_data import MissingData
 from trading_lib.domain.prices import VOLATILITY_INDEX, Bars
@@ -39,6 +39,7 @@ from trading_lib.workflows.sources import (
 from trading_lib.workflows.stage_log import logged
 
 LOG = logging.getLogger(__name__)
+LONGEST_NAME = 64
 Plan = fetching.Plan
 Result = fetching.Result
 
@@ -72,7 +73,14 @@ def plan(
 
 
 def checked_book(book: str, source_name: str) -> str:
-    """Return ``book``; paper and live books refuse simulated prices (SPEC section 3)."""
+    """Return ``book``; paper and live books refuse simulated prices (SPEC section 3).
+
+    A name that no terminal or table shows well is refused, too.
+    """
+    if not (0 < len(book) <= LONGEST_NAME and book.isprintable() and book == book.strip()):
+        raise InputError(
+            f"{book!r} is no name for a book", f"use 1 to {LONGEST_NAME} letters, digits and signs, in one line"
+        )
     if source_name == SIMULATED and not book.startswith(("demo", "backtest")):
         raise SimulatedDataError(
             f"book {book!r} may not trade on simulated prices", "use a book whose name begins with demo"

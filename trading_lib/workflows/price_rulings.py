@@ -6,8 +6,9 @@ from datetime import date
 from typing import Any
 
 from trading_lib.adapters.stores.ruling_store import Doubt, RulingStore
-from trading_lib.domain.errors import InputError
+from trading_lib.domain.errors import InputError, UnknownSymbolError, one_of
 from trading_lib.domain.price_rulings import PriceRuling
+from trading_lib.domain.prices import VOLATILITY_INDEX
 from trading_lib.market_data.chain import CHAIN
 from trading_lib.validation.unstated_splits import split_name
 from trading_lib.workflows.bar_intake import judge_again
@@ -65,6 +66,9 @@ def record_ruling(
     active = settings or load_settings()
     if (split is None) != real_move or (split is not None and not (0 < split < float("inf") and split != 1)):
         raise InputError(f"it is not clear what happened to {symbol} on {session}", NEEDS)
+    known = (*active.configuration.universe.symbols, VOLATILITY_INDEX)
+    if symbol not in known:
+        raise UnknownSymbolError(f"symbol {symbol!r} is not in the universe", one_of(symbol, known))
     store, now = market_store(active, active.engine()), active.clock()
     decisions = RulingStore(store.engine)
     doubts = [d for d in decisions.doubts() if d.symbol == symbol and d.since == session and source in (None, d.source)]

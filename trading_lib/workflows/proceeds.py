@@ -15,7 +15,7 @@ from trading_lib.adapters.stores.book_store import BookStore
 from trading_lib.adapters.stores.order_store import OrderStore
 from trading_lib.adapters.stores.proceeds_store import ProceedsStore
 from trading_lib.adapters.stores.state_store import StateStore
-from trading_lib.domain.errors import InputError
+from trading_lib.domain.errors import InputError, one_of
 from trading_lib.domain.orders import Fill, Side
 from trading_lib.domain.portfolio import to_cent
 from trading_lib.domain.proceeds import RECORDED, Proceeds, RecordedProceeds, amount_of_dollars, closing_id, in_force
@@ -59,8 +59,8 @@ def record(
         portfolio = StateStore(engine).latest_portfolio(book)
         held = portfolio.positions.get(symbol) if portfolio else None
         if portfolio is None or held is None:
-            owned = ", ".join(sorted(portfolio.positions)) if portfolio else ""
-            raise InputError(f"book {book} holds no {symbol}", f"name one of {owned or 'its positions'}")
+            remedy = one_of(symbol, sorted(portfolio.positions)) if portfolio and portfolio.positions else "it is empty"
+            raise InputError(f"book {book} holds no {symbol}", remedy)
         priced = market_store(active, engine).coverage(source).get(symbol)
         if priced is not None and priced[1] >= session:
             raise InputError(
