@@ -9,6 +9,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
+from trading_lib.adapters.logs.redaction import secret_values, without_secrets
+
 # A pasted file, a mistyped glob: what a person reads is its beginning.
 LONGEST_WORD = 160
 LONGEST_MESSAGE = 1500
@@ -29,6 +31,8 @@ class OneOfEach(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Look for options that are given twice, then read the arguments as ever."""
         values, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        options = self.get_params(ctx)
+        names_of_options = [name for option in options for name in (*option.opts, *option.secondary_opts)]
         for parameter in {id(p): p for p in given}.values():
             single = parameter.param_type_name == "option" and not getattr(parameter, "multiple", False)
             if single and sum(other is parameter for other in given) > 1:
@@ -36,6 +40,8 @@ class OneOfEach(TyperCommand):
                 ctx.fail(f"{names} is given twice; give it once")
             if parameter.name not in MAY_BE_EMPTY and _is_empty(values.get(parameter.name)):
                 ctx.fail(f"{parameter.opts[0]} is empty; give a value, or leave it out")
+            if values.get(parameter.name) in names_of_options:
+                ctx.fail(f"option '{parameter.opts[0]}' requires an argument")
         return super().parse_args(ctx, args)
 
 
@@ -84,7 +90,7 @@ def report(message: str, kind: str, as_json: bool) -> None:
 
 def _readable(message: str) -> str:
     """Make it one line that any terminal takes; very long values are cut."""
-    text = " ".join(message.split()).encode(errors="backslashreplace").decode()
+    text = without_secrets(" ".join(message.split()), secret_values()).encode(errors="backslashreplace").decode()
     text = re.sub(rf"\S{{{LONGEST_WORD + 40},}}", lambda match: _cut(match[0], LONGEST_WORD), text)
     return _cut(text, LONGEST_MESSAGE) if len(text) > LONGEST_MESSAGE else text
 
