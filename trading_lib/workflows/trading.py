@@ -218,7 +218,7 @@ def _orders(turn: BookTurn) -> Result:
         )
     )
     for symbol, reason in batch.skipped.items():
-        LOG.info("no order for %s: %s", symbol, reason)
+        LOG.debug("no order for %s: %s", symbol, reason)
     return {"orders": len(batch.orders), "new": len(stored), "skipped": batch.skipped}
 
 
