@@ -90,5 +90,5 @@ class RunningStack:
                 except (psutil.Error, OSError):
                     continue
             if any(str(self.home) in trace for trace in traces):
-                found.append(f"{process.pid} {' '.join(process.cmdline())[:100]}")
+                found.append(f"{process.pid} {' '.join(process.cmdline())}")
         return found
