@@ -21,7 +21,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 WINDOW = (1500, 950)
 # Both pages are applications that fetch what they show; a busy machine needs a while.
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 120
 
 
 def missing_program() -> str | None:
@@ -67,19 +67,24 @@ def open_page(driver: Chrome, url: str, ready: Callable[[str], bool]) -> str:
     return page_text(driver)
 
 
+def _shows(text: str, words: tuple[str, ...]) -> bool:
+    return all(word in text.lower() for word in words)
+
+
 def take_pictures(airflow_url: str, mlflow_url: str, user: str, password: str, folder: Path) -> dict[str, str]:
     """Save a picture of each DAG's grid and of MLflow's experiment; return name -> the text on the page."""
     folder.mkdir(parents=True, exist_ok=True)
-    pages = {
-        "airflow-market-data": (f"{airflow_url}/dags/market_data", "publish"),
-        "airflow-trade-daily": (f"{airflow_url}/dags/trade_daily", "reconcile"),
-        "mlflow-experiment": (f"{mlflow_url}/#/experiments/1/runs", "matching run"),
+    # A page is ready when all of these are on it: tables arrive after the headings around them.
+    pages: dict[str, tuple[str, tuple[str, ...]]] = {
+        "airflow-market-data": (f"{airflow_url}/dags/market_data", ("plan", "publish")),
+        "airflow-trade-daily": (f"{airflow_url}/dags/trade_daily", ("settle", "reconcile")),
+        "mlflow-experiment": (f"{mlflow_url}/#/experiments/1/runs", ("matching run", "simulated")),
     }
     texts = {}
     with browser() as driver:
         log_in_to_airflow(driver, airflow_url, user, password)
-        for name, (url, expected) in pages.items():
-            texts[name] = open_page(driver, url, lambda text, word=expected: word in text)  # type: ignore[misc]
+        for name, (url, words) in pages.items():
+            texts[name] = open_page(driver, url, lambda text, words=words: _shows(text, words))  # type: ignore[misc]
             driver.save_screenshot(str(folder / f"{name}.png"))
     return texts
 
