@@ -31,7 +31,7 @@ def confine_artifacts(root: Path) -> None:
         registry.register(scheme, confined if scheme in ("", "file") else _refuse)
 
 
-class ConfinedArtifacts(LocalArtifactRepository):  # type: ignore[misc]
+class ConfinedArtifacts(LocalArtifactRepository):
     """A folder at or below ``root``.
 
     Raises

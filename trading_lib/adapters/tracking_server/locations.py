@@ -33,7 +33,13 @@ def _is_clean(location: str, schemes: tuple[str, ...]) -> bool:
     # The original text too: parsing drops line ends and what stands before the scheme.
     if not location.startswith(f"{parts.scheme}:/") or location.startswith(f"{parts.scheme}://"):
         return False
-    return not path.startswith("//") and location.isprintable() and "\\" not in path and path.isprintable() and ".." not in path.split("/")
+    return (
+        not path.startswith("//")
+        and location.isprintable()
+        and "\\" not in path
+        and path.isprintable()
+        and ".." not in path.split("/")
+    )
 
 
 def _decoded(path: str) -> str:

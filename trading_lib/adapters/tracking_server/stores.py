@@ -20,11 +20,13 @@ LOCATION_TAGS = (MLFLOW_ARTIFACT_LOCATION, MLFLOW_TRACE_ARCHIVE_LOCATION)
 def use_guarded_stores() -> None:
     """Let the server's handlers, of every interface, work on the guarded tables."""
     for engine in DATABASE_ENGINES:
-        handlers._tracking_store_registry.register(engine, lambda store_uri, artifact_uri: Tracking(store_uri, artifact_uri))
+        handlers._tracking_store_registry.register(
+            engine, lambda store_uri, artifact_uri: Tracking(store_uri, artifact_uri)
+        )
         handlers._model_registry_store_registry.register(engine, lambda store_uri: Registry(store_uri))
 
 
-class Tracking(TrackingTables):  # type: ignore[misc]
+class Tracking(TrackingTables):
     """Experiments, runs and traces; a location is checked where it is stored, whichever interface it came by."""
 
     def create_experiment(self, name: str, artifact_location: str | None = None, tags: Any = None) -> Any:
@@ -45,7 +47,7 @@ class Tracking(TrackingTables):  # type: ignore[misc]
         return super().set_trace_tag(trace_id, key, value)
 
 
-class Registry(RegistryTables):  # type: ignore[misc]
+class Registry(RegistryTables):
     """Registered models."""
 
     def create_model_version(self, name: str, source: str, *rest: Any, **named: Any) -> Any:
