@@ -12,8 +12,8 @@ from typing import Any
 
 from airflow.exceptions import AirflowFailException, AirflowSkipException
 from airflow.sdk import Param, dag, task
-from failure_mail import notify_failure
 from pipeline_assets import MARKET_DATA, SOURCES
+from task_defaults import TASK_DEFAULTS
 from xnys_timetable import XnysSessionTimetable
 
 from trading_lib.domain.errors import InputError
@@ -27,7 +27,7 @@ Plan = dict[str, Any]
     start_date=datetime.fromisoformat("2004-01-02T00:00:00+00:00"),
     catchup=False,
     max_active_runs=1,
-    default_args={"on_failure_callback": notify_failure},
+    default_args=TASK_DEFAULTS,
     params={
         "session": Param(None, type=["null", "string"], description="YYYY-MM-DD; empty: the interval's session"),
         "source": Param(None, type=["null", "string"], enum=[None, *SOURCES]),
@@ -50,7 +50,14 @@ def market_data() -> None:
         ti.xcom_push(key="plan", value=planned)
         return workflow.groups_to_ingest(planned, params["refresh"])
 
-    @task(retries=2, retry_delay=timedelta(seconds=10), retry_exponential_backoff=2.0, pool="market_data")
+    # A vendor may be busy for whatever reason it gives, so every error but a wrong input is tried again.
+    @task(
+        retries=4,
+        retry_delay=timedelta(seconds=10),
+        retry_exponential_backoff=2.0,
+        retry_policy=None,
+        pool="market_data",
+    )
     def ingest(plan: Plan, group: str) -> Plan:
         from trading_lib.workflows import market_data as workflow
 
