@@ -7,13 +7,13 @@ plan -> ingest (one task per group of symbols) -> validate -> factors -> publish
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from airflow.exceptions import AirflowFailException, AirflowSkipException
 from airflow.sdk import Param, dag, task
 from pipeline_assets import MARKET_DATA, SOURCES
-from task_defaults import TASK_DEFAULTS
+from task_defaults import TASK_DEFAULTS, VENDOR_RETRIES
 from xnys_timetable import XnysSessionTimetable
 
 from trading_lib.domain.errors import InputError
@@ -50,14 +50,7 @@ def market_data() -> None:
         ti.xcom_push(key="plan", value=planned)
         return workflow.groups_to_ingest(planned, params["refresh"])
 
-    # A vendor may be busy for whatever reason it gives, so every error but a wrong input is tried again.
-    @task(
-        retries=4,
-        retry_delay=timedelta(seconds=10),
-        retry_exponential_backoff=2.0,
-        retry_policy=None,
-        pool="market_data",
-    )
+    @task(pool="market_data", **VENDOR_RETRIES)
     def ingest(plan: Plan, group: str) -> Plan:
         from trading_lib.workflows import market_data as workflow
 

@@ -27,3 +27,10 @@ TASK_DEFAULTS: dict[str, Any] = {
     "retry_delay": timedelta(seconds=15),
     "retry_policy": ExceptionRetryPolicy([RetryRule(UNREACHABLE)], default=RetryAction.FAIL),
 }
+# A vendor may be busy for whatever reason it gives, so every error but a wrong input is tried again.
+VENDOR_RETRIES: dict[str, Any] = {
+    "retries": 4,
+    "retry_delay": timedelta(seconds=10),
+    "retry_exponential_backoff": 2.0,
+    "retry_policy": None,
+}

@@ -57,6 +57,19 @@ class RunningStack:
     def password(self) -> str:
         return str(json.loads((self.home / "credentials.json").read_text())["admin_password"])
 
+    @property
+    def mlflow_login(self) -> tuple[str, str]:
+        """User and password of MLflow."""
+        return "admin", str(json.loads((self.home / "credentials.json").read_text())["mlflow_password"])
+
+    def mlflow(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """Ask MLflow's tracking interface with the login."""
+        url = f"{self.mlflow_url}/api/2.0/mlflow{path}"
+        answer = requests.request(method, url, auth=self.mlflow_login, timeout=REQUEST_SECONDS, **options)
+        assert answer.ok, answer.text
+        content: dict[str, Any] = answer.json()
+        return content
+
     def airflow(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         """Ask Airflow as the administrator."""
         login = {"username": "admin", "password": self.password}

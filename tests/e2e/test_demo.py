@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import requests
 from sqlalchemy import inspect, text
@@ -122,15 +123,37 @@ def test_airflow_lets_nobody_in_without_the_password(stack: RunningStack, demo: 
     assert demo["login"] == {"user": "admin", "password": stack.password}
 
 
+def test_mlflow_lets_nobody_in_without_the_password(stack: RunningStack, demo: dict[str, Any]) -> None:
+    for path in ("/", "/version", "/api/2.0/mlflow/experiments/search", "/get-artifact", "/graphql"):
+        for login in (None, ("admin", "admin"), ("admin", stack.password)):
+            assert requests.get(f"{stack.mlflow_url}{path}", auth=login, timeout=30).status_code == 401
+    user, password = stack.mlflow_login
+    assert demo["mlflow_login"] == {"user": user, "password": password}
+    assert requests.get(stack.mlflow_url, auth=(user, password), timeout=30).ok
+
+
+def test_nothing_of_the_stack_listens_to_other_machines(stack: RunningStack, demo: dict[str, Any]) -> None:
+    numbers = {int(line.split()[0]) for line in stack.processes()}
+    listening = {
+        (connection.laddr.ip, connection.laddr.port)
+        for connection in psutil.net_connections("inet")
+        if connection.pid in numbers and connection.status == psutil.CONN_LISTEN
+    }
+    assert {port for _, port in listening} == {
+        int(stack.airflow_url.split(":")[2]),
+        int(stack.mlflow_url.split(":")[2]),
+    }
+    assert {address for address, _ in listening} == {"127.0.0.1"}
+
+
 def test_mlflow_has_the_backtest_with_a_picture(stack: RunningStack, demo: dict[str, Any]) -> None:
-    api = f"{stack.mlflow_url}/api/2.0/mlflow"
-    experiments = requests.post(f"{api}/experiments/search", json={"max_results": 10}, timeout=30).json()["experiments"]
+    experiments = stack.mlflow("POST", "/experiments/search", json={"max_results": 10})["experiments"]
     ids = [experiment["experiment_id"] for experiment in experiments]
-    runs = requests.post(f"{api}/runs/search", json={"experiment_ids": ids}, timeout=30).json()["runs"]
+    runs = stack.mlflow("POST", "/runs/search", json={"experiment_ids": ids})["runs"]
     assert [run["info"]["status"] for run in runs] == ["FINISHED"]
     metrics = {metric["key"] for metric in runs[0]["data"]["metrics"]}
     assert {"sharpe", "max_drawdown", "final_nav"} <= metrics
-    listing = requests.get(f"{api}/artifacts/list", params={"run_id": runs[0]["info"]["run_id"]}, timeout=30).json()
+    listing = stack.mlflow("GET", "/artifacts/list", params={"run_id": runs[0]["info"]["run_id"]})
     assert any(file["path"].endswith(".png") and int(file["file_size"]) > 1000 for file in listing["files"])
 
 
@@ -139,7 +162,7 @@ def test_a_backtest_is_logged_once_however_often_it_runs(stack: RunningStack, de
     first, again = stack.trading_json(*arguments), stack.trading_json(*arguments)
     assert first["mlflow_run_id"] == again["mlflow_run_id"]
     question = {"run_id": first["mlflow_run_id"], "metric_key": "nav", "max_results": 1000}
-    answer = requests.get(f"{stack.mlflow_url}/api/2.0/mlflow/metrics/get-history", params=question, timeout=30).json()
+    answer = stack.mlflow("GET", "/metrics/get-history", params=question)
     curve = sorted(answer["metrics"], key=lambda point: int(point["step"]))
     assert len(curve) == first["sessions"]
     assert curve[-1]["value"] == pytest.approx(first["final_nav"])
@@ -153,7 +176,11 @@ def test_doctor_finds_nothing_wrong_with_the_stack(stack: RunningStack, demo: di
         "python": "ok",
         "database": "ok",
         "mlflow": "ok",
-        "airflow": "ok",
+        "api-server": "ok",
+        "scheduler": "ok",
+        "dag-processor": "ok",
+        "triggerer": "ok",
+        "supervisor": "ok",
         "disk": "ok",
     }
 
@@ -163,10 +190,10 @@ def test_starting_again_starts_nothing(stack: RunningStack, demo: dict[str, Any]
     done = stack.trading("stack", "up")
     assert done.returncode == 0, done.stderr
     assert "running already" in done.stderr
-    assert len([line for line in stack.processes() if "standalone" in line]) == 1
-    assert [line for line in before if "standalone" in line] == [
-        line for line in stack.processes() if "standalone" in line
-    ]
+    programs = ("supervisord", "tracking_server", "airflow api-server", "airflow scheduler")
+    for program in programs:
+        [line] = [line for line in stack.processes() if program in line]
+        assert line in before
 
 
 def test_the_same_demo_again_changes_no_row(stack: RunningStack, demo: dict[str, Any]) -> None:
@@ -341,7 +368,7 @@ def test_a_person_sees_the_runs_in_a_browser(stack: RunningStack, demo: dict[str
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    texts = take_pictures(stack.airflow_url, stack.mlflow_url, "admin", stack.password, tmp_path)
+    texts = take_pictures(stack.airflow_url, stack.mlflow_url, ("admin", stack.password), stack.mlflow_login, tmp_path)
     assert set(STAGES) <= set(texts["airflow-trade-daily"].split())
     assert {"plan", "ingest", "validate", "factors", "publish"} <= {
         word.split("[")[0] for word in texts["airflow-market-data"].split()

@@ -76,6 +76,8 @@ class ServiceProcess:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                # What services write is for their owner only.
+                umask=0o077,
             )
         created = psutil.Process(self._started.pid).create_time()
         self._pid_file.write_text(json.dumps({"pid": self._started.pid, "created": created}) + "\n")

@@ -107,13 +107,13 @@ class Stack:
         """Return when both answer, the DAGs are known and the pools exist."""
         self.wait_for_mlflow(patience)
         airflow = self.airflow
-        airflow.wait_healthy(patience, self._progress, lambda: self.supervisor.require_alive(AIRFLOW), DAGS)
+        airflow.wait_healthy(patience, self._progress, self.supervisor.liveness(AIRFLOW), DAGS)
         airflow.apply_pools()
         self._progress(f"Airflow: ready at {airflow.url}")
 
     def wait_for_mlflow(self, patience: Patience = START_PATIENCE) -> None:
         """Return when MLflow answers."""
-        self.mlflow.wait_healthy(patience, lambda: self.supervisor.require_alive((component(MLFLOW),)))
+        self.mlflow.wait_healthy(patience, self.supervisor.liveness((component(MLFLOW),)))
         self._progress(f"MLflow: ready at {self.mlflow.url}")
 
     def up(self) -> bool:

@@ -85,7 +85,7 @@ def program_state(record: Record | None, healthy: bool, supervised: bool, now: f
         return "starting" if supervised else "stopped"
     if not alive or (now - record.since < STARTING_SECONDS and record.restarts):
         return "restarting"
-    return "starting" if now - record.since < STARTING_SECONDS else "not answering"
+    return "starting" if record.waiting_for or now - record.since < STARTING_SECONDS else "not answering"
 
 
 def moment(seconds: float | None) -> str | None:

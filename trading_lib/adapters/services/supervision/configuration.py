@@ -17,7 +17,6 @@ _SUPERVISOR = f"""\
 [supervisord]
 nodaemon = true
 silent = true
-umask = 077
 directory = %(here)s
 pidfile = %(here)s/supervisord.pid
 logfile = %(ENV_TRADING_HOME)s/logs/supervisor.log

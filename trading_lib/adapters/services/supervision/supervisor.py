@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -59,17 +59,30 @@ class Supervisor:
         """Output of a program."""
         return self._folders.logs / f"{name}.log"
 
-    def require_alive(self, components: Sequence[Component]) -> None:
-        """Raise `ServiceError` when the supervisor has died, or a program stops again and again while it starts."""
-        self.process.require_alive()
-        for entry in components:
-            record = self.records.read(entry.name)
-            if record is not None and record.restarts >= RESTARTS_WHILE_STARTING:
-                log = self.log(entry.name)
-                raise ServiceError(
-                    f"{entry.name} stopped {record.restarts} times while starting: {last_error(log)}",
-                    f"the whole log is {log}",
-                )
+    def liveness(self, components: Sequence[Component]) -> Callable[[], None]:
+        """Return a check for who waits for these programs.
+
+        It raises `ServiceError` when the supervisor has died, or when one of them has stopped again and again since
+        this was called: the supervisor goes on trying, but a person should know.
+        """
+        before = {entry.name: self._restarts(entry.name) for entry in components}
+
+        def require_alive() -> None:
+            self.process.require_alive()
+            for entry in components:
+                stopped = self._restarts(entry.name) - before[entry.name]
+                if stopped >= RESTARTS_WHILE_STARTING:
+                    log = self.log(entry.name)
+                    raise ServiceError(
+                        f"{entry.name} stopped {stopped} times while starting: {last_error(log)}",
+                        f"the whole log is {log}",
+                    )
+
+        return require_alive
+
+    def _restarts(self, name: str) -> int:
+        record = self.records.read(name)
+        return record.restarts if record else 0
 
 
 def _component_of(process: psutil.Process) -> str:
