@@ -13,16 +13,13 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any, TypeVar
-
-import requests
+from typing import Any
 
 from tests.e2e.backfill_sessions import ROOT, Range, _environment
-from tests.e2e.stack_client import RunningStack
+from tests.e2e.stack_client import RunningStack, insistently
 from tests.evidence import COVERED, write_evidence
 from tests.outages.interruptions import Interruptions
 from tests.outages.rows import differing_tables
@@ -41,8 +38,6 @@ SOURCE = "simulated"
 UNDISTURBED = "undisturbed"
 FINISHED = ("success", "failed")
 HOURS = 1.5
-
-T = TypeVar("T")
 
 
 def main() -> None:
@@ -197,18 +192,6 @@ class Campaign:
                     key = str(task["try_number"])
                     counts[key] = counts.get(key, 0) + 1
         return dict(sorted(counts.items()))
-
-
-def insistently(ask: Callable[[], T]) -> T:
-    """Ask until there is an answer: while the database is away, Airflow has none."""
-    deadline = time.monotonic() + 300
-    while True:
-        try:
-            return ask()
-        except (AssertionError, KeyError, ValueError, requests.RequestException):
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(1.0)
 
 
 def say(line: str) -> None:
