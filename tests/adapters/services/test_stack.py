@@ -18,6 +18,7 @@ from trading_lib.adapters.services.credentials import Credentials
 from trading_lib.adapters.services.databases import DatabaseServer, DatabaseUrls
 from trading_lib.adapters.services.folders import StackFolders, project_folder
 from trading_lib.adapters.services.ports import Port, internal_port
+from trading_lib.adapters.services.processes import ServiceProcess
 from trading_lib.adapters.services.stack import Stack
 from trading_lib.adapters.services.supervision.components import COMPONENTS
 from trading_lib.adapters.services.supervision.configuration import configuration
@@ -103,6 +104,21 @@ def test_a_command_waits_for_another_one_on_the_same_stack_and_says_so(
 
         assert Stack(folders, ports, said.append, lock_patience=Patience(60.0, sleep=other_ends)).down() == 0
     assert said == ["another command is starting or stopping the stack: waiting for it"] * 2
+
+
+def test_services_that_an_earlier_version_started_are_stopped(folders: StackFolders, ports: dict[str, str]) -> None:
+    """It started `airflow standalone` and `mlflow server`, each with a pid file of its own."""
+    folders.create()
+    started = [
+        ServiceProcess("airflow", folders.airflow, folders.logs / "airflow.log"),
+        ServiceProcess("mlflow", folders.mlflow, folders.logs / "mlflow.log"),
+    ]
+    for service in started:
+        service.start([sys.executable, "-c", "import time; time.sleep(600)"], dict(os.environ))
+    said: list[str] = []
+    assert Stack(folders, ports, said.append).down() == 2
+    assert [service.members() for service in started] == [[], []]
+    assert said == [f"{name} of an earlier version: stopped (1 processes)" for name in ("airflow", "mlflow")]
 
 
 def test_ports_of_a_stack_that_is_gone_do_not_stick(folders: StackFolders, ports: dict[str, str]) -> None:
