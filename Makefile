@@ -25,7 +25,7 @@ PYTEST ?=
 WORKERS ?= logical
 PARALLEL := -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo up down status doctor test test-fast lint format bench faults mutants venv venv-dev lock clean
+.PHONY: help demo up down status doctor test test-fast lint format bench faults mutants outages venv venv-dev lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ faults: $(STAMP_DEV) ## Play 2,000 random histories of a book with faults (an ho
 
 mutants: $(STAMP_DEV) ## Plant faults in the money path and see each one found; writes evidence/
 	@$(BIN)/python -m tests.mutants
+
+outages: $(STAMP_DEV) ## Stop the database five times during 20 sessions (half an hour); writes evidence/
+	@$(BIN)/python -m tests.outages
 
 venv: $(STAMP) ## Create or refresh .venv from requirements.txt
 

@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from airflow.sdk import Param, chain, dag, task
-from failure_mail import notify_failure
 from research_timetable import NextIntervalTimetable
 from run_links import URL_KEY, TearSheetLink
+from task_defaults import TASK_DEFAULTS
 
 Plan = dict[str, Any]
 
@@ -23,7 +23,7 @@ Plan = dict[str, Any]
     start_date=datetime.fromisoformat("2005-01-01T00:00:00+00:00"),
     catchup=False,
     max_active_runs=1,
-    default_args={"on_failure_callback": notify_failure},
+    default_args=TASK_DEFAULTS,
     params={
         "from": Param(None, type=["null", "string"], format="date", description="First day; empty: the run's year"),
         "to": Param(None, type=["null", "string"], format="date", description="Last day"),

@@ -7,13 +7,13 @@ plan -> ingest (one task per group of symbols) -> validate -> factors -> publish
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from airflow.exceptions import AirflowFailException, AirflowSkipException
 from airflow.sdk import Param, dag, task
-from failure_mail import notify_failure
 from pipeline_assets import MARKET_DATA, SOURCES
+from task_defaults import TASK_DEFAULTS, VENDOR_RETRIES
 from xnys_timetable import XnysSessionTimetable
 
 from trading_lib.domain.errors import InputError
@@ -27,7 +27,7 @@ Plan = dict[str, Any]
     start_date=datetime.fromisoformat("2004-01-02T00:00:00+00:00"),
     catchup=False,
     max_active_runs=1,
-    default_args={"on_failure_callback": notify_failure},
+    default_args=TASK_DEFAULTS,
     params={
         "session": Param(None, type=["null", "string"], description="YYYY-MM-DD; empty: the interval's session"),
         "source": Param(None, type=["null", "string"], enum=[None, *SOURCES]),
@@ -50,7 +50,7 @@ def market_data() -> None:
         ti.xcom_push(key="plan", value=planned)
         return workflow.groups_to_ingest(planned, params["refresh"])
 
-    @task(retries=2, retry_delay=timedelta(seconds=10), retry_exponential_backoff=2.0, pool="market_data")
+    @task(pool="market_data", **VENDOR_RETRIES)
     def ingest(plan: Plan, group: str) -> Plan:
         from trading_lib.workflows import market_data as workflow
 

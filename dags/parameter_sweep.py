@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.sdk import Param, dag, task
-from failure_mail import notify_failure
+from task_defaults import TASK_DEFAULTS
 
 Plan = dict[str, Any]
 
@@ -19,7 +19,7 @@ Plan = dict[str, Any]
     schedule=None,
     catchup=False,
     max_active_runs=1,
-    default_args={"on_failure_callback": notify_failure},
+    default_args=TASK_DEFAULTS,
     params={
         "from": Param("2015-01-02", type="string", format="date"),
         "to": Param("2019-12-31", type="string", format="date"),

@@ -18,6 +18,7 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param, chain, dag, task
 from failure_mail import notify_failure
+from task_defaults import TASK_DEFAULTS
 
 Question = dict[str, Any]
 
@@ -40,7 +41,7 @@ def notify_unless_answered(context: Any) -> None:
     catchup=False,
     max_active_runs=50,
     is_paused_upon_creation=False,
-    default_args={"on_failure_callback": notify_failure},
+    default_args=TASK_DEFAULTS,
     params={"book": Param("paper", type="string", minLength=1, description="Book that asks")},
     tags=["risk"],
     doc_md=__doc__,

@@ -13,9 +13,9 @@ from typing import Any
 
 from airflow.sdk import Param, chain, dag, task
 from airflow.sdk.exceptions import AirflowFailException
-from failure_mail import notify_failure
 from research_timetable import NextIntervalTimetable
 from run_links import URL_KEY, StressReportLink
+from task_defaults import TASK_DEFAULTS
 
 from trading_lib.domain.errors import DataQualityError
 
@@ -27,7 +27,7 @@ Plan = dict[str, Any]
     start_date=datetime.fromisoformat("2005-01-01T00:00:00+00:00"),
     catchup=False,
     max_active_runs=1,
-    default_args={"on_failure_callback": notify_failure},
+    default_args=TASK_DEFAULTS,
     params={
         "scenarios": Param(None, type=["null", "array"], description="Names from stress.yaml; empty: all"),
         "data": Param(None, type=["null", "string"], description="Folder of prices; empty: the simulated market"),

@@ -15,8 +15,8 @@ from typing import Any
 from airflow.exceptions import AirflowSkipException
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import Param, PokeReturnValue, chain, dag, task
-from failure_mail import notify_failure
 from pipeline_assets import MARKET_DATA, SOURCES
+from task_defaults import TASK_DEFAULTS
 
 Plan = dict[str, Any]
 STAGES = ("settle", "signals", "targets", "risk", "orders", "place", "fills", "reconcile", "report")
@@ -26,7 +26,7 @@ STAGES = ("settle", "signals", "targets", "risk", "orders", "place", "fills", "r
     schedule=[MARKET_DATA],
     catchup=False,
     max_active_runs=1,
-    default_args={"on_failure_callback": notify_failure},
+    default_args=TASK_DEFAULTS,
     params={
         "session": Param(None, type=["null", "string"], description="YYYY-MM-DD, when started by hand"),
         "source": Param(None, type=["null", "string"], enum=[None, *SOURCES]),

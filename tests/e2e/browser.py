@@ -1,12 +1,13 @@
 """Look at the stack's web pages as a person does: a headless Chromium that logs in, waits and takes pictures.
 
-Also a program, for the pictures of the documentation (the stack must be up; the password is in credentials.json):
+Also a program, for the pictures of the documentation (the stack must be up; the passwords are in its credentials.json):
 
-    python tests/e2e/browser.py AIRFLOW_URL MLFLOW_URL PASSWORD FOLDER
+    python tests/e2e/browser.py AIRFLOW_URL MLFLOW_URL CREDENTIALS_FILE FOLDER
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -55,6 +56,12 @@ def log_in_to_airflow(driver: Chrome, url: str, user: str, password: str) -> Non
     wait.until(lambda d: not d.find_elements(By.NAME, "password"))
 
 
+def log_in_to_mlflow(driver: Chrome, url: str, user: str, password: str) -> None:
+    """Give the password as a person does whom the browser asks for it; later pages need it no more."""
+    scheme, rest = url.split("://")
+    driver.get(f"{scheme}://{user}:{password}@{rest}/version")
+
+
 def page_text(driver: Chrome) -> str:
     """Return what the page shows."""
     return driver.find_element(By.TAG_NAME, "body").text
@@ -71,7 +78,9 @@ def _shows(text: str, words: tuple[str, ...]) -> bool:
     return all(word in text.lower() for word in words)
 
 
-def take_pictures(airflow_url: str, mlflow_url: str, user: str, password: str, folder: Path) -> dict[str, str]:
+def take_pictures(
+    airflow_url: str, mlflow_url: str, airflow_login: tuple[str, str], mlflow_login: tuple[str, str], folder: Path
+) -> dict[str, str]:
     """Save a picture of each DAG's grid and of MLflow's experiment; return name -> the text on the page."""
     folder.mkdir(parents=True, exist_ok=True)
     # A page is ready when all of these are on it: tables arrive after the headings around them.
@@ -82,7 +91,8 @@ def take_pictures(airflow_url: str, mlflow_url: str, user: str, password: str, f
     }
     texts = {}
     with browser() as driver:
-        log_in_to_airflow(driver, airflow_url, user, password)
+        log_in_to_airflow(driver, airflow_url, *airflow_login)
+        log_in_to_mlflow(driver, mlflow_url, *mlflow_login)
         for name, (url, words) in pages.items():
             texts[name] = open_page(driver, url, lambda text, words=words: _shows(text, words))  # type: ignore[misc]
             driver.save_screenshot(str(folder / f"{name}.png"))
@@ -90,4 +100,6 @@ def take_pictures(airflow_url: str, mlflow_url: str, user: str, password: str, f
 
 
 if __name__ == "__main__":
-    take_pictures(sys.argv[1], sys.argv[2], "admin", sys.argv[3], Path(sys.argv[4]))
+    given = json.loads(Path(sys.argv[3]).read_text())
+    logins = ("admin", given["admin_password"]), ("admin", given["mlflow_password"])
+    take_pictures(sys.argv[1], sys.argv[2], *logins, Path(sys.argv[4]))

@@ -5,6 +5,7 @@ One stack serves the tests of this module, in order; the last one stops it and l
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -14,12 +15,15 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import requests
 from sqlalchemy import inspect, text
 
 from tests.e2e.crash import AFTER, BEFORE, BOOK, CRASH, LAST, write_crash_folder
-from tests.e2e.stack_client import RunningStack
+from tests.e2e.stack_client import RunningStack, insistently
+from tests.other_user import intrude, needs_root
+from tests.outages.interruptions import interrupt
 from tests.workflows.workflow_settings import make_settings
 from trading_lib.adapters.services.waiting import Patience
 from trading_lib.adapters.stores.approval_store import ApprovalStore
@@ -36,6 +40,7 @@ pytestmark = pytest.mark.e2e
 REAL_SESSION = "2022-06-15"
 # A failed run is waited for here; the stack decides how long it takes.
 RUN_PATIENCE = Patience(limit=180.0, interval=1.0)
+MONEY = ("decisions", "order_intents", "orders", "fills", "portfolio_state", "risk_state", "signal_log")
 STAGES = ("settle", "signals", "targets", "risk", "orders", "place", "fills", "reconcile", "report")
 
 
@@ -43,6 +48,7 @@ STAGES = ("settle", "signals", "targets", "risk", "orders", "place", "fills", "r
 def fixture_stack(repository_root: Path) -> Iterator[RunningStack]:
     """Folders and free ports; whatever runs there is stopped at the end, also after a failure."""
     home = Path(tempfile.mkdtemp(prefix="its")).resolve()
+    home.chmod(0o755)  # what lies in it must be closed by itself
     with socket.socket() as first, socket.socket() as second:
         for probe in (first, second):
             probe.bind(("127.0.0.1", 0))
@@ -122,15 +128,48 @@ def test_airflow_lets_nobody_in_without_the_password(stack: RunningStack, demo: 
     assert demo["login"] == {"user": "admin", "password": stack.password}
 
 
+def test_mlflow_lets_nobody_in_without_the_password(stack: RunningStack, demo: dict[str, Any]) -> None:
+    for path in ("/", "/version", "/api/2.0/mlflow/experiments/search", "/get-artifact", "/graphql"):
+        for login in (None, ("admin", "admin"), ("admin", stack.password)):
+            assert requests.get(f"{stack.mlflow_url}{path}", auth=login, timeout=30).status_code == 401
+    user, password = stack.mlflow_login
+    assert demo["mlflow_login"] == {"user": user, "password": password}
+    assert requests.get(stack.mlflow_url, auth=(user, password), timeout=30).ok
+
+
+@needs_root
+def test_another_user_of_the_machine_gets_nothing_without_a_password(stack: RunningStack, demo: dict[str, Any]) -> None:
+    mlflow = ("", "version", "api/2.0/mlflow/experiments/search?max_results=1", "api/2.0/mlflow-artifacts/artifacts")
+    airflow = ("dags", "pools", "connections", "variables", "config", "assets", "dags/market_data/dagRuns")
+    urls = [f"{stack.mlflow_url}/{path}" for path in mlflow] + [
+        f"{stack.airflow_url}/api/v2/{path}" for path in airflow
+    ]
+    loot = intrude([stack.home], urls=urls)
+    assert (loot.read, loot.written, loot.connected) == ((), (), ())
+
+
+def test_nothing_of_the_stack_listens_to_other_machines(stack: RunningStack, demo: dict[str, Any]) -> None:
+    numbers = {int(line.split()[0]) for line in stack.processes()}
+    listening = {
+        (connection.laddr.ip, connection.laddr.port)
+        for connection in psutil.net_connections("inet")
+        if connection.pid in numbers and connection.status == psutil.CONN_LISTEN
+    }
+    assert {port for _, port in listening} == {
+        int(stack.airflow_url.split(":")[2]),
+        int(stack.mlflow_url.split(":")[2]),
+    }
+    assert {address for address, _ in listening} == {"127.0.0.1"}
+
+
 def test_mlflow_has_the_backtest_with_a_picture(stack: RunningStack, demo: dict[str, Any]) -> None:
-    api = f"{stack.mlflow_url}/api/2.0/mlflow"
-    experiments = requests.post(f"{api}/experiments/search", json={"max_results": 10}, timeout=30).json()["experiments"]
+    experiments = stack.mlflow("POST", "/experiments/search", json={"max_results": 10})["experiments"]
     ids = [experiment["experiment_id"] for experiment in experiments]
-    runs = requests.post(f"{api}/runs/search", json={"experiment_ids": ids}, timeout=30).json()["runs"]
+    runs = stack.mlflow("POST", "/runs/search", json={"experiment_ids": ids})["runs"]
     assert [run["info"]["status"] for run in runs] == ["FINISHED"]
     metrics = {metric["key"] for metric in runs[0]["data"]["metrics"]}
     assert {"sharpe", "max_drawdown", "final_nav"} <= metrics
-    listing = requests.get(f"{api}/artifacts/list", params={"run_id": runs[0]["info"]["run_id"]}, timeout=30).json()
+    listing = stack.mlflow("GET", "/artifacts/list", params={"run_id": runs[0]["info"]["run_id"]})
     assert any(file["path"].endswith(".png") and int(file["file_size"]) > 1000 for file in listing["files"])
 
 
@@ -139,7 +178,7 @@ def test_a_backtest_is_logged_once_however_often_it_runs(stack: RunningStack, de
     first, again = stack.trading_json(*arguments), stack.trading_json(*arguments)
     assert first["mlflow_run_id"] == again["mlflow_run_id"]
     question = {"run_id": first["mlflow_run_id"], "metric_key": "nav", "max_results": 1000}
-    answer = requests.get(f"{stack.mlflow_url}/api/2.0/mlflow/metrics/get-history", params=question, timeout=30).json()
+    answer = stack.mlflow("GET", "/metrics/get-history", params=question)
     curve = sorted(answer["metrics"], key=lambda point: int(point["step"]))
     assert len(curve) == first["sessions"]
     assert curve[-1]["value"] == pytest.approx(first["final_nav"])
@@ -153,7 +192,11 @@ def test_doctor_finds_nothing_wrong_with_the_stack(stack: RunningStack, demo: di
         "python": "ok",
         "database": "ok",
         "mlflow": "ok",
-        "airflow": "ok",
+        "api-server": "ok",
+        "scheduler": "ok",
+        "dag-processor": "ok",
+        "triggerer": "ok",
+        "supervisor": "ok",
         "disk": "ok",
     }
 
@@ -163,10 +206,10 @@ def test_starting_again_starts_nothing(stack: RunningStack, demo: dict[str, Any]
     done = stack.trading("stack", "up")
     assert done.returncode == 0, done.stderr
     assert "running already" in done.stderr
-    assert len([line for line in stack.processes() if "standalone" in line]) == 1
-    assert [line for line in before if "standalone" in line] == [
-        line for line in stack.processes() if "standalone" in line
-    ]
+    programs = ("supervisord", "tracking_server", "airflow api_server", "airflow scheduler")
+    for program in programs:
+        [line] = [line for line in stack.processes() if program in line]
+        assert line in before
 
 
 def test_the_same_demo_again_changes_no_row(stack: RunningStack, demo: dict[str, Any]) -> None:
@@ -219,8 +262,7 @@ def test_a_backfill_brings_data_and_never_trades(stack: RunningStack, demo: dict
     parameters = {"source_dag_id": "market_data", "source_run_id": runs[0]["dag_run_id"]}
     assert stack.airflow("GET", "/assets/events", params=parameters)["asset_events"] == []
     after = row_counts(stack)
-    money = ("decisions", "order_intents", "orders", "fills", "portfolio_state", "risk_state", "signal_log")
-    assert {name: after[name] for name in money} == {name: before[name] for name in money}
+    assert {name: after[name] for name in MONEY} == {name: before[name] for name in MONEY}
 
 
 def test_level_4_waits_for_a_person_in_airflow_and_goes_on_after_the_answer(
@@ -332,6 +374,29 @@ def test_an_answer_within_seconds_is_recorded_though_airflow_fails_the_task_that
     assert {path: path.read_text() for path in (stack.home / "mail").glob("*.txt")} == mails
 
 
+def test_a_run_survives_its_database_being_stopped(stack: RunningStack, demo: dict[str, Any]) -> None:
+    """The short form of `make outages`."""
+    conf = {"session": demo["summary"]["session"], "book": demo["summary"]["book"], "refresh": True}
+    body = {"dag_run_id": "outage", "logical_date": None, "conf": conf}
+    stack.airflow("POST", "/dags/market_data/dagRuns", json=body)
+    before = row_counts(stack)
+    running = RUN_PATIENCE.wait_for(
+        lambda: True if "running" in stack.task_states("market_data", "outage").values() else None
+    )
+    assert running
+    interrupt(stack.home / "postgres", "kill", 20.0)
+    assert insistently(lambda: finished(stack, "market_data", "outage")) == "success"
+    assert {name: count for name, count in row_counts(stack).items() if name in MONEY} == {
+        name: before[name] for name in MONEY
+    }
+    healthy = RUN_PATIENCE.wait_for(lambda: True if stack.trading("stack", "status").returncode == 0 else None)
+    status = stack.trading("stack", "status", "--json")
+    assert healthy, status.stdout
+    restarts = {service["name"]: service["restarts"] for service in json.loads(status.stdout)["services"]}
+    assert restarts["PostgreSQL"] == 1
+    assert restarts["Scheduler"] >= 1
+
+
 def test_a_person_sees_the_runs_in_a_browser(stack: RunningStack, demo: dict[str, Any], tmp_path: Path) -> None:
     from tests.e2e.browser import missing_program, take_pictures
 
@@ -341,7 +406,7 @@ def test_a_person_sees_the_runs_in_a_browser(stack: RunningStack, demo: dict[str
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    texts = take_pictures(stack.airflow_url, stack.mlflow_url, "admin", stack.password, tmp_path)
+    texts = take_pictures(stack.airflow_url, stack.mlflow_url, ("admin", stack.password), stack.mlflow_login, tmp_path)
     assert set(STAGES) <= set(texts["airflow-trade-daily"].split())
     assert {"plan", "ingest", "validate", "factors", "publish"} <= {
         word.split("[")[0] for word in texts["airflow-market-data"].split()

@@ -130,9 +130,9 @@ def _show(stack: Stack, as_json: bool) -> bool:
         typer.echo(json.dumps(content, indent=2))
         return status.running
     for service in status.services:
-        state = "healthy" if service.healthy else "not answering" if service.running else "stopped"
-        typer.echo(f"{service.name:<11} {state:<14} {service.address}")
+        typer.echo(f"{service.name:<14} {service.state:<14} {service.describe()}".rstrip())
     if status.running:
-        user, _ = stack.login()
-        typer.echo(f"Airflow login: {user}, password in {stack.folders.credentials}")
+        for name, (user, _) in (("Airflow", stack.login()), ("MLflow", stack.mlflow_login())):
+            key = "admin_password" if name == "Airflow" else "mlflow_password"
+            typer.echo(f"{name} login: user {user}, password under {key} in {stack.folders.credentials}")
     return status.running

@@ -5,16 +5,27 @@ from __future__ import annotations
 import json
 import os
 
+from trading_lib.adapters.services.credentials import load_or_create
+from trading_lib.adapters.services.mlflow_server import mlflow_login
 from trading_lib.workflows.settings import Settings
 
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 
 
 def tracking_uri(settings: Settings) -> str | None:
-    """Address of the MLflow server to log to, None when none is running."""
-    named = os.environ.get(TRACKING_VARIABLE)
-    if named:
-        return named
+    """Address of the MLflow server to log to, None when none is running.
+
+    For the server of the stack the login is put into this process's environment, where MLflow's client looks for it;
+    another server gets what its user has set.
+    """
+    named, own = os.environ.get(TRACKING_VARIABLE), _started_by_the_stack(settings)
+    address = named or own
+    if address and own and address.rstrip("/") == own:
+        os.environ.update(mlflow_login(load_or_create(settings.folders.credentials)))
+    return address
+
+
+def _started_by_the_stack(settings: Settings) -> str | None:
     try:
         state = json.loads(settings.folders.state.read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):

@@ -16,6 +16,8 @@ from trading_lib.domain.errors import TradingError
 REQUEST_TIMEOUT = 30.0
 # Airflow's own names of run states that do not change any more.
 FINISHED_RUN_STATES = frozenset({"success", "failed"})
+# Named instead of its components when it does not answer.
+API_SERVER = "API server"
 COMPONENTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 
 
@@ -82,9 +84,9 @@ class AirflowClient:
             answer = self._session.get(f"{self.url}/api/v2/monitor/health", timeout=REQUEST_TIMEOUT)
             health = answer.json()
         except (requests.RequestException, ValueError):
-            return ("API server",)
+            return (API_SERVER,)
         if not isinstance(health, dict):
-            return ("API server",)
+            return (API_SERVER,)
         return tuple(name for name in COMPONENTS if (health.get(name) or {}).get("status") != "healthy")
 
     def knows_dag(self, dag_id: str) -> bool:
@@ -103,9 +105,9 @@ class AirflowClient:
     def ensure_pool(self, name: str, slots: int, description: str) -> None:
         """Create the pool, or change its size."""
         body: dict[str, Any] = {"slots": slots, "description": description, "include_deferred": False}
-        if self._request("GET", f"/pools/{name}", missing_ok=True) is None:
-            self._request("POST", "/pools", json={"name": name, **body})
-        else:
+        created = self._request("POST", "/pools", conflict_ok=True, json={"name": name, **body})
+        # It exists, perhaps since another command created it a moment ago.
+        if created is None:
             self._request("PATCH", f"/pools/{name}", json={"pool": name, **body})
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any], run_id: str) -> DagRun:
@@ -168,7 +170,9 @@ class AirflowClient:
             raise AirflowError(f"Airflow answered {method} {path} with something else than an object", "see its log")
         return answer
 
-    def _request(self, method: str, path: str, missing_ok: bool = False, **options: Any) -> Any:
+    def _request(
+        self, method: str, path: str, missing_ok: bool = False, conflict_ok: bool = False, **options: Any
+    ) -> Any:
         if "Authorization" not in self._session.headers:
             self._log_in()
         answer = self._send(method, f"/api/v2{path}", **options)
@@ -176,6 +180,8 @@ class AirflowClient:
             self._log_in()
             answer = self._send(method, f"/api/v2{path}", **options)
         if missing_ok and answer.status_code == requests.codes.not_found:
+            return None
+        if conflict_ok and answer.status_code == requests.codes.conflict:
             return None
         if not answer.ok:
             raise AirflowError(f"Airflow refused {method} {path} ({answer.status_code}: {_detail(answer)})")

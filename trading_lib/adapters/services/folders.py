@@ -66,6 +66,11 @@ class StackFolders:
         return self.home / "postgres"
 
     @property
+    def services(self) -> Path:
+        """Working folder of the supervisor and its programs, and what they note about themselves."""
+        return self.home / "services"
+
+    @property
     def logs(self) -> Path:
         """Output of the services."""
         return self.home / "logs"
@@ -87,7 +92,7 @@ class StackFolders:
 
     def create(self) -> None:
         """Create the folders, closed to other users as they hold secrets and logs."""
-        for folder in (self.airflow, self.mlflow, self.logs, self.mail):
+        for folder in (self.airflow, self.mlflow, self.services, self.logs, self.mail):
             folder.mkdir(parents=True, exist_ok=True)
-        for folder in (self.airflow, self.logs, self.mail):
+        for folder in (self.airflow, self.mlflow, self.services, self.logs, self.mail):
             folder.chmod(0o700)
