@@ -70,15 +70,16 @@ class FileTroubleError(InputError):
         Named instead where it does not.
     """
 
+    HOME = "TRADING_HOME names the one everything is kept in"
     REMEDIES: ClassVar[dict[int, str]] = {
-        errno.EACCES: "set TRADING_HOME to a folder of your own",
-        errno.EPERM: "set TRADING_HOME to a folder of your own",
-        errno.EROFS: "set TRADING_HOME to a folder that can be written",
-        errno.ENOSPC: "free some space on its disk, or set TRADING_HOME to another disk",
-        errno.EDQUOT: "free some of your space, or set TRADING_HOME to another disk",
+        errno.EACCES: f"use a folder of your own ({HOME})",
+        errno.EPERM: f"use a folder of your own ({HOME})",
+        errno.EROFS: f"use a folder that can be written to ({HOME})",
+        errno.ENOSPC: f"free some space on its disk, or use another one ({HOME})",
+        errno.EDQUOT: f"free some of your space, or use another disk ({HOME})",
         errno.ENOTDIR: "a folder is needed where there is a file",
         errno.EEXIST: "a folder is needed where there is a file",
-        errno.ENAMETOOLONG: "set TRADING_HOME to a shorter path",
+        errno.ENAMETOOLONG: f"use a shorter path ({HOME})",
     }
 
     def __init__(self, error: OSError, path: object = None) -> None:

@@ -59,7 +59,7 @@ class EmbeddedPostgres:
         """
         try:
             self._refuse_impossible_folder()
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with self._exclusive():
                 if not self.is_running():
                     self._start()
@@ -164,7 +164,7 @@ class EmbeddedPostgres:
     def _end(self, processes: Sequence[psutil.Process]) -> None:
         # Helpers notice the death of their server and leave; a new one must not start among them.
         try:
-            left = postmaster.end(processes, self.folder)
+            left = postmaster.end(processes)
         except psutil.AccessDenied as error:
             raise StorageUnavailableError(
                 f"PostgreSQL in {self.folder} runs under another account (process {error.pid})", "work as that user"

@@ -70,7 +70,7 @@ def family(folder: Path) -> list[psutil.Process]:
     return list(found.values())
 
 
-def end(processes: Iterable[psutil.Process], folder: Path) -> list[psutil.Process]:
+def end(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
     """End the servers among ``processes``, cleanly where they let us, and return what is left of all of them.
 
     Helpers leave with their server, or soon after it was killed; a signal of ours would mean something else to them.
@@ -79,7 +79,7 @@ def end(processes: Iterable[psutil.Process], folder: Path) -> list[psutil.Proces
     for number, seconds in ENDINGS:
         for process in left:
             with suppress(psutil.NoSuchProcess):
-                if number == signal.SIGKILL or str(folder) in process.cmdline():
+                if number == signal.SIGKILL or "-D" in process.cmdline():
                     process.send_signal(number)
         _, left = psutil.wait_procs(left, timeout=seconds)
         # Where nobody buries dead processes they stay in the list for good, and do no harm.
