@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,8 @@ class StackFolders:
         project = project_folder(environment)
         configured = environment.get(HOME_VARIABLE)
         home = Path(configured).expanduser().resolve() if configured else project / ".local"
-        if home.exists() and not home.is_dir():
+        # Not by methods of Path, which raise where the way is closed: a backtest needs no home at all.
+        if os.path.exists(home) and not os.path.isdir(home):
             raise ConfigurationError(f"{home} is a file", f"set {HOME_VARIABLE} to a folder")
         return cls(home=home, project=project)
 
