@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -23,7 +24,7 @@ from trading_lib.cli.quality import app as quality_app
 from trading_lib.cli.research import app as research_app
 from trading_lib.cli.trade import app as trade_app
 from trading_lib.cli.trades import app as trades_app
-from trading_lib.domain.errors import TradingError
+from trading_lib.domain.errors import FileTroubleError, TradingError
 
 app = typer.Typer(
     name="trading",
@@ -57,10 +58,19 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         app(given)
     except TradingError as error:
-        if "--json" in given:
-            typer.echo(json.dumps({"error": str(error), "kind": type(error).__name__}))
-        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
-        raise SystemExit(error.exit_code) from None
+        _fail(error, given)
+    except OSError as error:
+        # A disk that is full, read-only or another user's can meet every command anywhere.
+        if error.errno not in FileTroubleError.REMEDIES:
+            raise
+        _fail(FileTroubleError(error), given)
+
+
+def _fail(error: TradingError, given: list[str]) -> NoReturn:
+    if "--json" in given:
+        typer.echo(json.dumps({"error": str(error), "kind": type(error).__name__}))
+    typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+    raise SystemExit(error.exit_code) from None
 
 
 def _say_when_compiling() -> None:

@@ -64,8 +64,7 @@ def run(plan: Plan, settings: Settings | None = None) -> Plan:
 def tear_sheet(plan: Plan, settings: Settings | None = None) -> str:
     """Write the window's tear sheet into the project's home and return the file's path."""
     settings = settings or load_settings()
-    folder = settings.folders.home / "tear-sheets"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = settings.folders.closed("tear-sheets")
     asked = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:8]
     path = folder / f"{plan['from']}_{plan['to']}_{asked}.html"
     write_whole(path, backtesting.tear_sheet(_run(plan, settings)))

@@ -48,8 +48,7 @@ def report(params: Mapping[str, Any], settings: Settings | None = None) -> Plan:
     settings = settings or load_settings()
     data = Path(params["data"]) if params.get("data") else None
     run = stress_test(settings, load_stress(), data, tuple(params.get("scenarios") or ()))
-    folder = settings.folders.home / "stress-tests"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = settings.folders.closed("stress-tests")
     path = folder / f"{run.report['data_to']}_{run.report['config_hash']}.html"
     page, picture = run.page().encode(), run.picture()
     write_whole(path, page)

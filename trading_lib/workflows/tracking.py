@@ -28,7 +28,8 @@ def tracking_uri(settings: Settings) -> str | None:
 def _started_by_the_stack(settings: Settings) -> str | None:
     try:
         state = json.loads(settings.folders.state.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (OSError, json.JSONDecodeError):
+        # Absent, or in the closed home of somebody else, whose server is not ours to write to.
         return None
     address = state.get("mlflow_address")
     return str(address) if address else None

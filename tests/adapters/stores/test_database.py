@@ -67,8 +67,6 @@ def test_wrong_password_is_not_repeated(short_folder: Path) -> None:
     with administration.begin() as connection:
         connection.execute(text("SELECT pg_reload_conf()"))
     administration.dispose()
-    server.stop()
-    server.start()
 
     guarded = make_url(server.url("postgres")).set(username="guarded")
     connect(guarded.set(password="right").render_as_string(hide_password=False)).dispose()

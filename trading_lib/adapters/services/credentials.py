@@ -9,7 +9,7 @@ import secrets
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
-from trading_lib.domain.errors import ConfigurationError
+from trading_lib.domain.errors import ConfigurationError, FileTroubleError
 
 ADMINISTRATOR = "admin"
 # Fields that files of earlier versions lack.
@@ -53,7 +53,9 @@ def load_or_create(path: Path) -> Credentials:
         credentials = Credentials.generate()
         write_private(path, json.dumps(asdict(credentials), indent=2) + "\n")
         return credentials
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise FileTroubleError(error, path) from error
+    except ValueError as error:
         raise ConfigurationError(
             f"{path} cannot be read ({type(error).__name__})", "delete it and start again"
         ) from None
@@ -75,7 +77,7 @@ def _all_text(content: dict[str, object]) -> bool:
 
 def write_private(path: Path, text: str) -> None:
     """Write ``text`` so that at no moment another user could read it, replacing the file in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
