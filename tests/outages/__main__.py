@@ -165,7 +165,7 @@ class Campaign:
         for session in self.sessions:
             run_daily(market_data.plan(session.isoformat(), SOURCE, None, BOOK, undisturbed), undisturbed)
         engines = settings.engine(), undisturbed.engine()
-        differing, equal = differing_tables(*engines)
+        differing, equal = differing_tables(*engines, BOOK, self.sessions[-1])
         navs = [[str(StateStore(engine).portfolio(BOOK, day).nav) for day in self.sessions] for engine in engines]  # type: ignore[union-attr]
         status = json.loads(self.stack.trading("stack", "status", "--json").stdout)
         return {
