@@ -93,6 +93,8 @@ class Campaign:
             self._trade(session)
         interruptions.join(timeout=600)
         assert interruptions.error is None, interruptions.error
+        played = {"states": self.states, "outages": interruptions.as_dicts()}
+        (self.stack.home / "played.json").write_text(json.dumps(played, indent=2))
         return self._compared(settings, server) | {"outages": interruptions.as_dicts()}
 
     def _plan(self) -> tuple[int, ...]:
