@@ -93,6 +93,8 @@ class Campaign:
             self._trade(session)
         interruptions.join(timeout=600)
         assert interruptions.error is None, interruptions.error
+        played = {"states": self.states, "outages": interruptions.as_dicts()}
+        (self.stack.home / "played.json").write_text(json.dumps(played, indent=2))
         return self._compared(settings, server) | {"outages": interruptions.as_dicts()}
 
     def _plan(self) -> tuple[int, ...]:
@@ -165,7 +167,7 @@ class Campaign:
         for session in self.sessions:
             run_daily(market_data.plan(session.isoformat(), SOURCE, None, BOOK, undisturbed), undisturbed)
         engines = settings.engine(), undisturbed.engine()
-        differing, equal = differing_tables(*engines)
+        differing, equal = differing_tables(*engines, BOOK, self.sessions[-1])
         navs = [[str(StateStore(engine).portfolio(BOOK, day).nav) for day in self.sessions] for engine in engines]  # type: ignore[union-attr]
         status = json.loads(self.stack.trading("stack", "status", "--json").stdout)
         return {

@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -126,8 +126,7 @@ def _show(stack: Stack, as_json: bool) -> bool:
     """Print the status and return whether everything is healthy."""
     status = stack.status()
     if as_json:
-        content: dict[str, Any] = {**asdict(status), "running": status.running}
-        typer.echo(json.dumps(content, indent=2))
+        typer.echo(json.dumps(status.as_dict(), indent=2))
         return status.running
     for service in status.services:
         typer.echo(f"{service.name:<14} {service.state:<14} {service.describe()}".rstrip())

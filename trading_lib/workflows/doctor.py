@@ -46,8 +46,9 @@ def run_checks(environment: Mapping[str, str]) -> tuple[Check, ...]:
         status = stack.status()
         checks.append(_check_database(stack, status.services[0]))
         checks += [_check_service(service, status.stopped) for service in status.services[1:]]
-        if status.stopped:
-            checks += [_check_port(name, environment) for name in ("MLflow", "Airflow")]
+        for name, service in (("MLflow", status.services[1]), ("Airflow", status.services[2])):
+            if not service.running and not service.processes:
+                checks.append(_check_port(name, environment))
     except TradingError as error:
         checks.append(Check("stack", "failed", error.problem, error.remedy))
     return (*checks, check_disk(folders.home, shutil.disk_usage(_existing(folders.home)).free))

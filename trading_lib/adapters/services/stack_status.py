@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from trading_lib.adapters.services.supervision.records import Record
 
@@ -74,6 +74,13 @@ class StackStatus:
     def stopped(self) -> bool:
         """Whether nothing runs at all."""
         return not any(service.running or service.processes for service in self.services)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as JSON-able values."""
+        services = [
+            {**asdict(service), "running": service.running, "healthy": service.healthy} for service in self.services
+        ]
+        return {"home": self.home, "running": self.running, "services": services}
 
 
 def program_state(record: Record | None, healthy: bool, supervised: bool, now: float) -> State:
