@@ -126,9 +126,11 @@ class EmbeddedPostgres:
     def _reachable(self, found: Postmaster) -> bool:
         """Whether the socket is where the server put it, and still in a folder that is closed to others."""
         folder = found.socket_folder
-        if folder != self.folder and not doors.is_closed(folder, found.process.uids().effective):
+        try:
+            closed = folder == self.folder or doors.is_closed(folder, self.folder.stat().st_uid)
+        except OSError:
             return False
-        return (folder / f".s.PGSQL.{found.port}").exists()
+        return closed and os.path.exists(folder / f".s.PGSQL.{found.port}")
 
     def _start(self) -> None:
         account = account_for(self.folder)
