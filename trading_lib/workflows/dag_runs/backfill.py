@@ -1,0 +1,303 @@
+"""A backfill through Airflow, from the command line: check what is asked, start it, follow it, say what each run found.
+
+Input is a window, optionally a folder of prices; the output is one record per run. Nothing is traded: the DAG backtest
+opens no book, and backfilled market data is published to nobody.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from trading_lib.adapters.services.airflow_access import URL_VARIABLE, airflow_of_environment
+from trading_lib.adapters.services.airflow_backfills import (
+    REPROCESS,
+    Backfill,
+    BackfillRun,
+    cancel_backfill,
+    create_backfill,
+    returned_by,
+    running_backfill,
+    runs_between,
+)
+from trading_lib.adapters.services.airflow_rest import AirflowClient, AirflowError, DagRun
+from trading_lib.adapters.services.stack import Stack
+from trading_lib.adapters.services.waiting import Patience
+from trading_lib.domain.errors import InputError
+from trading_lib.domain.sessions import parse_session
+from trading_lib.workflows.configuration import load_configuration
+from trading_lib.workflows.dag_runs import notes
+from trading_lib.workflows.dag_runs.reports import headline
+from trading_lib.workflows.settings import Settings, configuration_folder, load_settings
+
+Progress = Callable[[str], None]
+Record = dict[str, Any]
+
+BACKTEST, MARKET_DATA = "backtest", "market_data"
+DAGS = (BACKTEST, MARKET_DATA)
+LOOK_EVERY = Patience(limit=7 * 24 * 3600.0, interval=2.0)
+# Airflow may be restarted meanwhile; so many looks in a row may find it away.
+MOST_ABSENCES = 150
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asked for, as typed.
+
+    Attributes
+    ----------
+    data
+        Folder of prices, None for the configured default.
+    sleeves
+        "trend=0.5,rotation=0.5", None for those of strategy.yaml.
+    reprocess
+        Which runs that exist already are run again: none, failed, completed.
+    at_once
+        Runs at the same time.
+    """
+
+    dag_id: str
+    first: str
+    last: str
+    data: Path | None = None
+    sleeves: str | None = None
+    reprocess: str = "none"
+    at_once: int = 2
+
+
+def planned(request: Request, settings: Settings, progress: Progress) -> Backfill:
+    """Check a request before Airflow is asked for anything.
+
+    Raises
+    ------
+    InputError
+        Naming what cannot be done.
+    """
+    if request.dag_id not in DAGS:
+        raise InputError(f"there is no backfill of {request.dag_id!r}", f"use --dag {' or --dag '.join(DAGS)}")
+    if request.reprocess not in REPROCESS:
+        raise InputError(f"--reprocess {request.reprocess!r} is unknown", f"use one of {', '.join(REPROCESS)}")
+    first, last = parse_session(request.first), parse_session(request.last)
+    if first > last:
+        raise InputError(f"--from {first} lies after --to {last}", "exchange them")
+    conf: dict[str, Any] = {}
+    if request.data is not None:
+        folder = request.data.expanduser().resolve()
+        if not folder.is_dir():
+            problem = "is a file, not a folder" if folder.exists() else "does not exist"
+            raise InputError(f"--data {folder} {problem}", "name a folder of CSV or Parquet files")
+        conf["data"] = str(folder)
+    if request.sleeves:
+        if request.dag_id != BACKTEST:
+            raise InputError("--sleeves is for --dag backtest: market data has no strategy", "leave it out")
+        conf["sleeves"] = _sleeves(request.sleeves)
+    find = _years if request.dag_id == BACKTEST else _sessions
+    starts = find(first, last, settings, progress)
+    return Backfill(request.dag_id, starts, conf, request.reprocess, request.at_once)
+
+
+def _sleeves(text: str) -> dict[str, float]:
+    budgets: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, share = part.partition("=")
+        try:
+            budgets[name.strip()] = float(share)
+        except ValueError:
+            raise InputError(f"--sleeves {part.strip()!r} is no NAME=SHARE", "e.g. trend=0.5,rotation=0.5") from None
+    # The same check as in the run, which would fail a year at a time.
+    folder, variables = configuration_folder(os.environ), dict(os.environ)
+    load_configuration(folder, {**variables, "TRADING_STRATEGY__SLEEVES": str(budgets)})
+    return budgets
+
+
+def _years(first: date, last: date, settings: Settings, progress: Progress) -> tuple[datetime, ...]:
+    """Find the starts of the years that the window touches and that are over."""
+    now = settings.clock()
+    years = [year for year in range(first.year, last.year + 1) if datetime(year + 1, 1, 1, tzinfo=UTC) < now]
+    if not years:
+        raise InputError(
+            f"no year between {first} and {last} is over: a backfill of {BACKTEST} runs whole years",
+            f"use `trading backtest --from {first} --to {last}`, or trigger the DAG with these dates",
+        )
+    if last.year > years[-1]:
+        progress(f"{years[-1] + 1} is not over, so it is left out")
+    if first > date(years[0], 1, 7) or last < date(years[-1], 12, 24):
+        progress(f"runs are whole years: {years[0]}-01-01 to {years[-1]}-12-31")
+    return tuple(datetime(year, 1, 1, tzinfo=UTC) for year in years)
+
+
+def _sessions(first: date, last: date, settings: Settings, progress: Progress) -> tuple[datetime, ...]:
+    """Find the starts of the intervals of the window's sessions whose data is out."""
+    calendar = settings.calendar
+    newest = calendar.latest_with_data(settings.clock())
+    sessions = [day.item() for day in calendar.between(first, min(last, newest))] if first <= newest else []
+    if not sessions:
+        raise InputError(f"no session between {first} and {last} has its data yet", f"the newest is {newest}")
+    if last > newest:
+        progress(f"sessions after {newest} have no data yet, so they are left out")
+    return tuple(calendar.data_time(calendar.previous(session)) for session in sessions)
+
+
+def run_backfill(
+    request: Request, environment: MutableMapping[str, str], progress: Progress, patience: Patience = LOOK_EVERY
+) -> Record:
+    """Start the backfill, follow it to its end and return what each run found.
+
+    Raises
+    ------
+    InputError
+        When it cannot be started: nothing to run, another one running, no stack.
+    """
+    settings = load_settings(environment)
+    wanted = planned(request, settings, progress)
+    client = client_of(settings, environment, progress)
+    before = runs_between(client, wanted.dag_id, wanted.starts)
+    kept = [run for run in before.values() if not run.repeated_by(wanted.reprocess)]
+    if len(kept) == len(wanted.starts):
+        raise InputError(
+            f"every run of {wanted.dag_id} from {_label(kept[0])} to {_label(kept[-1])} is there already"
+            f" ({_counts(kept)})",
+            _remedy(kept),
+        )
+    for run in kept:
+        progress(f"{wanted.dag_id} {_label(run)}: {run.state} already, not run again ({_remedy([run])})")
+    client.unpause(wanted.dag_id)
+    number = create_backfill(client, wanted)
+    prices = notes.PRICES_WORDS + wanted.conf["data"] if "data" in wanted.conf else "prices of the configured default"
+    runs = len(wanted.starts) - len(kept)
+    progress(f"backfill {number} of {wanted.dag_id}: {runs} runs on {prices}, at {client.url}/dags/{wanted.dag_id}")
+    starts = [start for start in wanted.starts if start not in {run.start for run in kept}]
+    try:
+        finished = _followed(client, wanted, starts, progress, patience)
+    except KeyboardInterrupt:
+        progress(
+            f"backfill {number} goes on; see {client.url}/dags/{wanted.dag_id},"
+            f" or end it with: trading backfill --dag {wanted.dag_id} --cancel"
+        )
+        raise
+    records = [_record(client, run, repeated=True) for run in finished]
+    records += [_record(client, run, repeated=False) for run in kept]
+    records.sort(key=lambda record: str(record["run_id"]))
+    return {"backfill": number, "dag": wanted.dag_id, "runs": records}
+
+
+def cancel(dag_id: str, environment: MutableMapping[str, str], progress: Progress) -> Record:
+    """End the running backfill of a DAG: what runs goes on to its end, the rest does not start."""
+    client = client_of(load_settings(environment), environment, progress)
+    number = running_backfill(client, dag_id)
+    if number is None:
+        raise InputError(f"no backfill of {dag_id} is running", "there is nothing to cancel")
+    cancel_backfill(client, number)
+    return {"cancelled": number, "dag": dag_id}
+
+
+def client_of(settings: Settings, environment: MutableMapping[str, str], progress: Progress) -> AirflowClient:
+    """Return a client of the running stack, or of the Airflow that the environment names.
+
+    Raises
+    ------
+    InputError
+        When no Airflow answers.
+    """
+    if environment.get(URL_VARIABLE):
+        client = airflow_of_environment(environment)
+    elif not settings.folders.state.exists():
+        raise InputError(f"no stack runs in {settings.folders.home}", "start it with `make up` (trading stack up)")
+    else:
+        client = Stack(settings.folders, environment, progress).airflow.client()
+    if missing := client.missing_components():
+        raise InputError(f"Airflow at {client.url} is not ready ({', '.join(missing)})", "see `trading stack status`")
+    return client
+
+
+def _followed(
+    client: AirflowClient, wanted: Backfill, starts: Sequence[datetime], progress: Progress, patience: Patience
+) -> list[BackfillRun]:
+    """Wait until the runs are over, with a line whenever the state of one changes."""
+    shown: dict[datetime, str] = {}
+    absences = [0]
+
+    def attempt() -> list[BackfillRun] | None:
+        try:
+            found = runs_between(client, wanted.dag_id, starts)
+        except AirflowError as error:
+            absences[0] += 1
+            if absences[0] == 1:
+                progress(f"Airflow does not answer, waiting for it: {error.problem}")
+            if absences[0] > MOST_ABSENCES:
+                raise
+            return None
+        absences[0] = 0
+        done = sum(run.finished for run in found.values())
+        for start, run in found.items():
+            if shown.get(start) != run.state and run.state != "queued":
+                progress(f"{wanted.dag_id} {_label(run)}: {run.state} ({done} of {len(starts)} done)")
+            shown[start] = run.state
+        return list(found.values()) if len(found) == len(starts) == done else None
+
+    found = patience.wait_for(attempt)
+    if found is None:
+        raise AirflowError(f"the backfill of {wanted.dag_id} did not end", f"see {client.url}/dags/{wanted.dag_id}")
+    return found
+
+
+def _record(client: AirflowClient, run: BackfillRun, *, repeated: bool) -> Record:
+    """Say what a run found; of a failed one, why it failed."""
+    record: Record = {"run_id": run.run_id, "of": _label(run), "state": run.state, "ran_now": repeated}
+    if run.state == "failed":
+        tasks = client.task_instances(run.dag_id, run.run_id)
+        failed = [task for task in tasks if task.state == "failed"]
+        known = DagRun(run.dag_id, run.run_id, run.state)
+        reasons = [f"{task.label}: {client.error_of(known, task, 3)}" for task in failed]
+        return record | {"result": "; ".join(reasons) or "cancelled before it started", "url": None}
+    if run.dag_id == BACKTEST:
+        plan, found = returned_by(client, run, "window") or {}, returned_by(client, run, BACKTEST)
+        logged = returned_by(client, run, "mlflow_run") or {}
+        said = [notes.prices_line(str(plan.get("prices")), {}), headline(found)] if found else []
+        return record | {"result": ", ".join(said), "url": logged.get("url"), "data_source": plan.get("prices")}
+    plan, judged = returned_by(client, run, "plan", "plan") or {}, returned_by(client, run, "validate") or {}
+    source = plan.get("source_name")
+    bars = f"{judged.get('bars')} bars, {judged.get('warnings')} warnings, {judged.get('severity')}"
+    return record | {
+        "result": f"{notes.prices_line(str(source), {})}, {bars}",
+        "url": f"{client.url}/dags/{run.dag_id}/runs/{run.run_id}",
+        "data_source": source,
+    }
+
+
+def _label(run: BackfillRun) -> str:
+    """Name the year or the session that a run is about."""
+    if run.dag_id == BACKTEST:
+        return str(run.start.year)
+    from trading_lib.domain.sessions import exchange_sessions
+
+    calendar = exchange_sessions()
+    return calendar.next(calendar.latest_with_data(run.start + timedelta(seconds=1))).isoformat()
+
+
+def _counts(runs: Sequence[BackfillRun]) -> str:
+    states = sorted({run.state for run in runs})
+    return ", ".join(f"{sum(run.state == state for run in runs)} {state}" for state in states)
+
+
+def _remedy(runs: Sequence[BackfillRun]) -> str:
+    states = {run.state for run in runs}
+    if not states <= {"success", "failed"}:
+        return "wait until it has ended"
+    return "--reprocess failed runs the failed ones again, --reprocess completed all of them"
+
+
+def lines(result: Mapping[str, Any]) -> list[str]:
+    """Lay the result out for a terminal: one line per run."""
+    rows = []
+    for record in result["runs"]:
+        known = "" if record["ran_now"] else " (from before)"
+        address = f"  {record['url']}" if record["url"] else ""
+        rows.append(f"{record['of']:<12}{record['state']:<9}{record['result']}{known}{address}")
+    failed = sum(record["state"] != "success" for record in result["runs"] if record["ran_now"])
+    total = sum(record["ran_now"] for record in result["runs"])
+    return [*rows, f"backfill {result['backfill']} of {result['dag']}: {total - failed} of {total} runs succeeded"]
