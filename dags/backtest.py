@@ -45,8 +45,7 @@ def backtest() -> None:
         from trading_lib.workflows.dag_runs import notes
 
         planned = workflow.window(params, data_interval_start, data_interval_end)
-        about = {name: planned[name] for name in ("from", "to", "sleeves")}
-        notes.note_run(ti.dag_id, ti.run_id, notes.prices_line(planned["prices"], about))
+        notes.note_run(ti.dag_id, ti.run_id, notes.about_window(planned))
         return planned
 
     @task(task_id="backtest", multiple_outputs=False)

@@ -48,7 +48,7 @@ def market_data() -> None:
             wanted["session"] = exchange_sessions().latest_with_data(data_interval_end).isoformat()
         planned = workflow.plan(**wanted)
         ti.xcom_push(key="plan", value=planned)
-        notes.note_run(ti.dag_id, ti.run_id, notes.prices_line(planned["source_name"], {"session": planned["session"]}))
+        notes.note_run(ti.dag_id, ti.run_id, notes.about_session(planned, book=False))
         return workflow.groups_to_ingest(planned, params["refresh"])
 
     @task(pool="market_data", map_index_template="{{ task.op_kwargs['group'] }}", **VENDOR_RETRIES)

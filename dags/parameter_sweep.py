@@ -44,8 +44,7 @@ def parameter_sweep() -> None:
         from trading_lib.workflows.dag_runs import notes
 
         planned = workflow.chunks(params)
-        about = {name: planned[0][name] for name in ("from", "to", "sweep")}
-        notes.note_run(ti.dag_id, ti.run_id, notes.prices_line(planned[0]["prices"], about))
+        notes.note_run(ti.dag_id, ti.run_id, notes.about_window(planned[0]), f"sweep {planned[0]['sweep']}")
         return planned
 
     @task(multiple_outputs=False, map_index_template="{{ task.op_kwargs['plan']['label'] }}")

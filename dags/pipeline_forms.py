@@ -13,8 +13,8 @@ from airflow.sdk import Asset, Param
 from trading_lib.domain.errors import TradingError
 
 MARKET_DATA = Asset("market_data")
-# What an event of the asset says.
-EVENT_KEYS = ("session", "source", "data", "book", "run_type", "received_at")
+# What an event of the asset says; the last is Airflow's own, of events that somebody posts.
+EVENT_KEYS = ("session", "source", "data", "book", "run_type", "received_at", "from_rest_api")
 
 # What the parameter `source` of a DAG may be, and how its form calls it.
 SOURCES = {

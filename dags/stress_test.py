@@ -34,8 +34,7 @@ def stress_test() -> None:
         from trading_lib.workflows.dag_runs import notes
 
         planned = workflow.scenarios(params)
-        about = {"scenarios": len(planned)}
-        notes.note_run(ti.dag_id, ti.run_id, notes.prices_line(str(planned[0]["prices"]), about))
+        notes.note_run(ti.dag_id, ti.run_id, notes.prices_line(planned[0]["prices"], f"{len(planned)} scenarios"))
         return planned
 
     @task(multiple_outputs=False, map_index_template="{{ task.op_kwargs['plan']['scenario'] }}")

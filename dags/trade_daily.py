@@ -45,8 +45,7 @@ def trade_daily() -> None:
                 raise AirflowSkipException("the market data came from a backfill, which is never traded")
             wanted = parameters.newest_event(current, EVENT_KEYS)
         planned = market_data.plan(**parameters.of_session(wanted)) | {"received_at": wanted.get("received_at")}
-        about = {name: planned[name] for name in ("session", "book")}
-        notes.note_run(dag_run.dag_id, dag_run.run_id, notes.prices_line(planned["source_name"], about))
+        notes.note_run(dag_run.dag_id, dag_run.run_id, notes.about_session(planned, book=True))
         return planned
 
     @task.sensor(poke_interval=60, timeout=24 * 3600, mode="reschedule")

@@ -53,13 +53,15 @@ def test_the_newest_event_is_traded_and_one_that_cannot_be_read_is_refused() -> 
         parameters.newest_event([newer, {"sesion": "2022-06-15"}], KEYS)
     with pytest.raises(InputError, match="names no session"):
         parameters.newest_event([{"book": "demo"}], KEYS)
+    with pytest.raises(InputError, match="has session 20220615: it must be text"):
+        parameters.newest_event([{"session": 20220615}], KEYS)
 
 
 def test_simulated_prices_are_named_in_capitals() -> None:
-    assert notes.prices_line("simulated", {"session": "2022-06-15", "book": None}) == (
-        "SIMULATED prices, session 2022-06-15"
-    )
-    assert notes.prices_line("files:prices", {}) == "Prices of files:prices"
+    session = {"session": "2022-06-15", "book": "demo", "source_name": "simulated"}
+    assert notes.about_session(session, book=True) == "SIMULATED prices, session 2022-06-15, book demo"
+    window = {"from": "2015-01-01", "to": "2015-12-31", "sleeves": {"trend": 1.0}, "prices": "files:prices"}
+    assert notes.about_window(window) == "Prices of files:prices, 2015-01-01 to 2015-12-31, sleeve trend 1.0"
 
 
 def test_a_note_of_a_person_stays_and_an_airflow_that_is_away_stops_nothing(peer: AirflowPeer) -> None:

@@ -10,21 +10,27 @@ from typing import Any
 from urllib.parse import quote
 
 from trading_lib.adapters.services.airflow_rest import FINISHED_RUN_STATES, AirflowClient, AirflowError
+from trading_lib.adapters.services.waiting import Patience
 from trading_lib.domain.errors import InputError
 
 PAGE = 100
+CLOSING = Patience(limit=60.0, interval=3.0)
 # Airflow's word for which runs of the past are run again.
 REPROCESS = ("none", "failed", "completed")
 
 
 @dataclass(frozen=True, slots=True)
 class BackfillRun:
-    """A run of a DAG for one data interval; ``state`` is Airflow's, e.g. queued, running, success, failed."""
+    """A run of a DAG for one data interval; ``state`` is Airflow's, e.g. queued, running, success, failed.
+
+    ``note`` is the first line of what it says of itself in the grid, "" when it says nothing.
+    """
 
     dag_id: str
     run_id: str
     state: str
     start: datetime
+    note: str = ""
 
     @property
     def finished(self) -> bool:
@@ -47,8 +53,10 @@ class Backfill:
     at_once: int
 
 
-def create_backfill(client: AirflowClient, wanted: Backfill) -> int:
+def create_backfill(client: AirflowClient, wanted: Backfill, patience: Patience = CLOSING) -> int:
     """Start a backfill and return its number.
+
+    Airflow calls a backfill running for up to half a minute after its last run has ended; that is waited for.
 
     Raises
     ------
@@ -63,18 +71,36 @@ def create_backfill(client: AirflowClient, wanted: Backfill) -> int:
         "reprocess_behavior": wanted.reprocess,
         "dag_run_conf": dict(wanted.conf),
     }
-    try:
-        return int(client.ask("POST", "/backfills", json=body)["id"])
-    except AirflowError as error:
-        if error.status == HTTPStatus.CONFLICT:
-            number = running_backfill(client, wanted.dag_id)
-            raise InputError(
-                f"a backfill of {wanted.dag_id} is running already (number {number})",
-                f"wait for it, or end it with `trading backfill --dag {wanted.dag_id} --cancel`",
-            ) from None
-        if error.status == HTTPStatus.UNPROCESSABLE_ENTITY:
-            raise InputError(error.problem, "correct the dates or the parameters") from None
-        raise
+
+    def attempt() -> int | None:
+        try:
+            return int(client.ask("POST", "/backfills", json=body)["id"])
+        except AirflowError as error:
+            if error.status == HTTPStatus.UNPROCESSABLE_ENTITY:
+                raise InputError(error.problem, "correct the dates or the parameters") from None
+            if error.status != HTTPStatus.CONFLICT:
+                raise
+            if _works(client, wanted.dag_id):
+                raise _busy(client, wanted.dag_id) from None
+            return None
+
+    number = patience.wait_for(attempt)
+    if number is None:
+        raise _busy(client, wanted.dag_id)
+    return number
+
+
+def _works(client: AirflowClient, dag_id: str) -> bool:
+    """Whether a backfill of the DAG has runs that have not ended."""
+    parameters = {"run_type": "backfill", "state": ["queued", "running"], "limit": 1}
+    return bool(client.ask("GET", f"/dags/{dag_id}/dagRuns", params=parameters)["dag_runs"])
+
+
+def _busy(client: AirflowClient, dag_id: str) -> InputError:
+    return InputError(
+        f"a backfill of {dag_id} is running already (number {running_backfill(client, dag_id)})",
+        f"wait for it, or end it with `trading backfill --dag {dag_id} --cancel`",
+    )
 
 
 def running_backfill(client: AirflowClient, dag_id: str) -> int | None:
@@ -104,7 +130,8 @@ def runs_between(client: AirflowClient, dag_id: str, starts: Sequence[datetime])
         page = client.ask("GET", f"/dags/{dag_id}/dagRuns", params=parameters)["dag_runs"]
         for entry in page:
             start = datetime.fromisoformat(entry["logical_date"])
-            found[start] = BackfillRun(dag_id, str(entry["dag_run_id"]), str(entry["state"]), start)
+            note = str(entry.get("note") or "").partition("\n")[0]
+            found[start] = BackfillRun(dag_id, str(entry["dag_run_id"]), str(entry["state"]), start, note)
         seen += len(page)
         if len(page) < PAGE:
             return {start: found[start] for start in starts if start in found}

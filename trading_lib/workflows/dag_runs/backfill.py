@@ -160,14 +160,14 @@ def run_backfill(
     if len(kept) == len(wanted.starts):
         raise InputError(
             f"every run of {wanted.dag_id} from {_label(kept[0])} to {_label(kept[-1])} is there already"
-            f" ({_counts(kept)})",
+            f" ({_counts(kept)}){_noted(kept[0])}",
             _remedy(kept),
         )
     for run in kept:
-        progress(f"{wanted.dag_id} {_label(run)}: {run.state} already, not run again ({_remedy([run])})")
+        progress(f"{wanted.dag_id} {_label(run)}: {run.state} already, not run again{_noted(run)}; {_remedy([run])}")
     client.unpause(wanted.dag_id)
     number = create_backfill(client, wanted)
-    prices = notes.PRICES_WORDS + wanted.conf["data"] if "data" in wanted.conf else "prices of the configured default"
+    prices = f"the prices in {wanted.conf['data']}" if "data" in wanted.conf else "prices of the configured default"
     runs = len(wanted.starts) - len(kept)
     progress(f"backfill {number} of {wanted.dag_id}: {runs} runs on {prices}, at {client.url}/dags/{wanted.dag_id}")
     starts = [start for start in wanted.starts if start not in {run.start for run in kept}]
@@ -257,13 +257,13 @@ def _record(client: AirflowClient, run: BackfillRun, *, repeated: bool) -> Recor
     if run.dag_id == BACKTEST:
         plan, found = returned_by(client, run, "window") or {}, returned_by(client, run, BACKTEST)
         logged = returned_by(client, run, "mlflow_run") or {}
-        said = [notes.prices_line(str(plan.get("prices")), {}), headline(found)] if found else []
+        said = [notes.prices_line(str(plan.get("prices"))), headline(found)] if found else []
         return record | {"result": ", ".join(said), "url": logged.get("url"), "data_source": plan.get("prices")}
     plan, judged = returned_by(client, run, "plan", "plan") or {}, returned_by(client, run, "validate") or {}
     source = plan.get("source_name")
     bars = f"{judged.get('bars')} bars, {judged.get('warnings')} warnings, {judged.get('severity')}"
     return record | {
-        "result": f"{notes.prices_line(str(source), {})}, {bars}",
+        "result": f"{notes.prices_line(str(source))}, {bars}",
         "url": f"{client.url}/dags/{run.dag_id}/runs/{run.run_id}",
         "data_source": source,
     }
@@ -282,6 +282,10 @@ def _label(run: BackfillRun) -> str:
 def _counts(runs: Sequence[BackfillRun]) -> str:
     states = sorted({run.state for run in runs})
     return ", ".join(f"{sum(run.state == state for run in runs)} {state}" for state in states)
+
+
+def _noted(run: BackfillRun) -> str:
+    return f", on {run.note}" if run.note.startswith((notes.SIMULATED_WORDS, notes.PRICES_WORDS)) else ""
 
 
 def _remedy(runs: Sequence[BackfillRun]) -> str:

@@ -16,10 +16,22 @@ LOG = logging.getLogger(__name__)
 SIMULATED_WORDS, PRICES_WORDS = "SIMULATED prices", "Prices of "
 
 
-def prices_line(source: str, about: Mapping[str, Any]) -> str:
+def prices_line(source: str, *about: str) -> str:
     """Say what a run works on, simulated prices in capitals: "SIMULATED prices, session 2022-06-15, book demo"."""
-    named = SIMULATED_WORDS if source == SIMULATED else f"{PRICES_WORDS}{source}"
-    return ", ".join([named, *(f"{name} {value}" for name, value in about.items() if value)])
+    return ", ".join([SIMULATED_WORDS if source == SIMULATED else f"{PRICES_WORDS}{source}", *about])
+
+
+def about_session(plan: Mapping[str, Any], *, book: bool) -> str:
+    """Say which session of whose prices a run works on, and of which book where it works on one."""
+    words = [f"session {plan['session']}", *([f"book {plan['book']}"] if book else [])]
+    return prices_line(plan["source_name"], *words)
+
+
+def about_window(plan: Mapping[str, Any]) -> str:
+    """Say which window of whose prices a run of research works on, and with which strategies if not the usual."""
+    sleeves = plan.get("sleeves") or {}
+    words = [f"sleeve {name} {share}" for name, share in sleeves.items()]
+    return prices_line(plan["prices"], f"{plan['from']} to {plan['to']}", *words)
 
 
 def note_run(dag_id: str, run_id: str, *lines: str, client: AirflowClient | None = None) -> None:

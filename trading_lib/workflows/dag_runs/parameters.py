@@ -42,10 +42,13 @@ def newest_event(extras: Sequence[Mapping[str, Any]], known: Collection[str]) ->
     Raises
     ------
     InputError
-        When an event has a key that is not ``known``, or no session.
+        When an event has a key that is not ``known``, a value that is no text, or no session.
     """
     for extra in extras:
         check_known(extra, known)
+        for name in ("session", "source", "data", "book", "received_at"):
+            if not isinstance(extra.get(name), str | None):
+                raise InputError(f"an event of the asset market_data has {name} {extra[name]!r}", "it must be text")
         if not extra.get("session"):
             raise InputError("an event of the asset market_data names no session", "let the DAG market_data publish it")
     return dict(max(extras, key=lambda extra: str(extra["session"])))

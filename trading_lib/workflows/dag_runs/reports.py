@@ -7,7 +7,7 @@ from typing import Any
 
 from trading_lib.workflows import market_data
 from trading_lib.workflows.dag_runs import latency
-from trading_lib.workflows.dag_runs.notes import note_run, prices_line
+from trading_lib.workflows.dag_runs.notes import about_session, about_window, note_run
 
 Plan = Mapping[str, Any]
 Result = dict[str, Any]
@@ -18,7 +18,7 @@ def finish_market_data(
 ) -> Result:
     """Return what the run tells its asset's consumers (``event``) and how long its data took."""
     measured = latency.data_ready(plan, run_type)
-    note_run(dag_id, run_id, prices_line(plan["source_name"], {"session": plan["session"]}), measured["line"])
+    note_run(dag_id, run_id, about_session(plan, book=False), measured["line"])
     told = {**market_data.publish(dict(plan)), "received_at": latency.received_at(fetched), "run_type": run_type}
     return {"event": told, "latency": measured}
 
@@ -26,17 +26,15 @@ def finish_market_data(
 def finish_trading(dag_id: str, run_id: str, plan: Plan, report: Mapping[str, Any]) -> Result:
     """Return the session's report with how long its signals took."""
     measured = latency.signals_stored(plan)
-    about = {"session": plan["session"], "book": plan["book"]}
     worth = [f"net asset value ${float(report['nav']):,.2f}"] if "nav" in report else []
-    note_run(dag_id, run_id, prices_line(plan["source_name"], about), *worth, measured["line"])
+    note_run(dag_id, run_id, about_session(plan, book=True), *worth, measured["line"])
     return {**report, "latency": measured}
 
 
 def finish_backtest(dag_id: str, run_id: str, plan: Plan, found: Mapping[str, Any], logged: Mapping[str, Any]) -> None:
     """Let the note of the run say what the backtest found, and where its tear sheet is."""
-    about = {name: plan[name] for name in ("from", "to", "sleeves")}
     where = [str(logged["url"])] if logged["url"] else []
-    note_run(dag_id, run_id, prices_line(plan["prices"], about), headline(found), *where)
+    note_run(dag_id, run_id, about_window(plan), headline(found), *where)
 
 
 def headline(found: Mapping[str, Any]) -> str:
