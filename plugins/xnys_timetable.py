@@ -16,8 +16,8 @@ from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, T
 from trading_lib.domain.sessions import SessionCalendar, exchange_sessions
 
 GRACE = timedelta(minutes=2)
-# A week: an outage longer than that begins anew with the next close, which settles what was missed.
-MADE_UP_FOR = 5
+# Sessions: after a longer outage the next close begins anew, which settles what was missed.
+MADE_UP_FOR = 3
 
 
 class XnysSessionTimetable(Timetable):
