@@ -160,6 +160,25 @@ def test_the_form_and_the_page_of_a_dag_explain_themselves(dag_bag: Any, dag_id:
     assert all(dag.params.get_param(name).schema["format"] == "date" for name in dates)
 
 
+def test_the_form_offers_every_source_of_bars() -> None:
+    from pipeline_forms import SOURCES
+
+    from trading_lib.adapters.sources.registry import MARKET_SOURCES
+
+    assert set(SOURCES) == set(MARKET_SOURCES) - {"fred"} | {"chain"}, "fred has macro series alone"
+
+
+def test_the_form_names_the_configured_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline_forms import source_field
+
+    assert source_field().schema["values_display"]["None"] == "default: simulated"
+    monkeypatch.setenv("TRADING_SOURCES__DEFAULT__FOLDER", "prices")
+    assert source_field().schema["values_display"]["None"] == "default: files in prices"
+    # A broken configuration is told by the run that needs it, and must not keep the DAGs from being read.
+    monkeypatch.setenv("TRADING_SOURCES__DEFAULT__SOURCE", "bloomberg")
+    assert source_field().schema["values_display"]["None"] == "default: as configured"
+
+
 def test_the_stages_of_trading_stand_in_groups(dag_bag: Any) -> None:
     groups = dag_bag.dags["trade_daily"].task_group.get_task_group_dict()
     members = {name: sorted(group.children) for name, group in groups.items() if name}

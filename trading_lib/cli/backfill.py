@@ -62,12 +62,15 @@ def backfill(
 
 @app.command(
     "airflow",
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    # What follows Airflow's first word is Airflow's, --help included.
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False},
 )
 def airflow(context: typer.Context) -> None:
     """Run Airflow's own command on this stack: its database, folders and keys are set for it.
 
-    Example: trading airflow dags list
+    Where commands of ours take --json, most of Airflow's take --output json.
+
+    Example: trading airflow dags list-runs backtest
     """
     from trading_lib.adapters.services.folders import StackFolders
     from trading_lib.adapters.services.stack import Stack

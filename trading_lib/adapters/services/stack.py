@@ -185,7 +185,7 @@ class Stack:
         if not self.database.is_running():
             raise InputError(f"no stack runs in {self.folders.home}", "start it with `make up` (trading stack up)")
         urls = self.database.urls()
-        environment = self.airflow.environment({**self._environment, **self.local_addresses(urls)}, urls)
+        environment = self._services_environment(urls)
         program = str(Path(sys.executable).parent / "airflow")
         os.execve(program, [program, *arguments], environment)  # noqa: S606 - our own program, no shell
 
