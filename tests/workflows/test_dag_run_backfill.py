@@ -17,7 +17,8 @@ from trading_lib.adapters.services.airflow_backfills import Backfill, create_bac
 from trading_lib.adapters.services.airflow_rest import AirflowClient, AirflowError
 from trading_lib.adapters.services.waiting import Patience
 from trading_lib.domain.errors import InputError
-from trading_lib.workflows.dag_runs import backfill
+from trading_lib.workflows.dag_runs import backfill, backfill_request
+from trading_lib.workflows.dag_runs.backfill_request import Request
 from trading_lib.workflows.settings import Settings, load_settings
 
 NOW = datetime(2022, 6, 15, 22, 0, tzinfo=UTC)
@@ -64,13 +65,13 @@ def runs(*states: tuple[int, str], note: str = "") -> tuple[int, dict[str, Any]]
     return 200, {"dag_runs": entries}
 
 
-def asked(first: str, last: str, **more: Any) -> backfill.Request:
-    return backfill.Request(**{"dag_id": "backtest", "first": first, "last": last} | more)
+def asked(first: str, last: str, **more: Any) -> Request:
+    return Request(**{"dag_id": "backtest", "first": first, "last": last} | more)
 
 
-def planned(settings: Settings, request: backfill.Request) -> tuple[Backfill, list[str]]:
+def planned(settings: Settings, request: Request) -> tuple[Backfill, list[str]]:
     said: list[str] = []
-    return backfill.planned(request, settings, said.append), said
+    return backfill_request.planned(request, settings, said.append), said
 
 
 def test_whole_years_that_are_over_are_run_and_what_differs_from_the_dates_is_said(settings: Settings) -> None:

@@ -44,13 +44,14 @@ def backfill(
     Example: trading backfill --from 2015-01-01 --to 2019-12-31 --data prices
     """
     from trading_lib.workflows.dag_runs import backfill as workflow
+    from trading_lib.workflows.dag_runs.backfill_request import Request
 
     if cancel:
         show(workflow.cancel(dag, os.environ, progress), as_json)
         return
     if first is None or last is None:
         raise InputError("a backfill needs --from and --to", "e.g. --from 2015-01-01 --to 2019-12-31")
-    request = workflow.Request(dag, first, last, data, sleeves, reprocess, at_once)
+    request = Request(dag, first, last, data, sleeves, reprocess, at_once)
     try:
         result = workflow.run_backfill(request, os.environ, progress)
     except KeyboardInterrupt:

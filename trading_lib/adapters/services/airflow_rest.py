@@ -14,8 +14,6 @@ from trading_lib.adapters.services.airflow_log import LogEntry, error_tail
 from trading_lib.domain.errors import TradingError
 
 REQUEST_TIMEOUT = 30.0
-# Airflow's own limit.
-NOTE_LENGTH = 1000
 # Airflow's own names of run states that do not change any more.
 FINISHED_RUN_STATES = frozenset({"success", "failed"})
 # Named instead of its components when it does not answer.
@@ -185,15 +183,6 @@ class AirflowClient:
         answer = self._mapping("GET", path, params={"map_index": task.map_index, "full_content": "true"})
         entries = [LogEntry.parse(entry) for entry in answer["content"]]
         return error_tail(entries, lines)
-
-    def run_note(self, dag_id: str, run_id: str) -> str | None:
-        """Return the note of a run, None when it has none."""
-        note = self.ask("GET", f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}").get("note")
-        return str(note) if note else None
-
-    def set_run_note(self, dag_id: str, run_id: str, note: str) -> None:
-        """Write the note of a run, which the grid shows."""
-        self.ask("PATCH", f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}", json={"note": note[:NOTE_LENGTH]})
 
     def ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         """Send a request below /api/v2 and return the object it is answered with."""

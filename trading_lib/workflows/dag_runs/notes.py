@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from trading_lib.adapters.services.airflow_access import airflow_of_environment
 from trading_lib.adapters.services.airflow_rest import AirflowClient, AirflowError
@@ -13,6 +14,8 @@ from trading_lib.domain.errors import ConfigurationError
 from trading_lib.workflows.source_choice import SIMULATED
 
 LOG = logging.getLogger(__name__)
+# Airflow's own limit.
+NOTE_LENGTH = 1000
 SIMULATED_WORDS, PRICES_WORDS = "SIMULATED prices", "Prices of "
 
 
@@ -39,11 +42,12 @@ def note_run(dag_id: str, run_id: str, *lines: str, client: AirflowClient | None
 
     A run is not worth less without its note, so that Airflow cannot be asked is logged and stops nothing.
     """
+    path = f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}"
     try:
         known = client or airflow_of_environment(os.environ)
-        before = known.run_note(dag_id, run_id)
-        if before and not before.startswith((SIMULATED_WORDS, PRICES_WORDS)):
+        before = known.ask("GET", path).get("note")
+        if before and not str(before).startswith((SIMULATED_WORDS, PRICES_WORDS)):
             return
-        known.set_run_note(dag_id, run_id, "\n".join(lines))
+        known.ask("PATCH", path, json={"note": "\n".join(lines)[:NOTE_LENGTH]})
     except (AirflowError, ConfigurationError) as error:
         LOG.warning("the run has no note: %s", error)
