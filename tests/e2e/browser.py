@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome, ChromeOptions, Keys
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -68,9 +69,15 @@ def page_text(driver: Chrome) -> str:
 
 
 def open_page(driver: Chrome, url: str, ready: Callable[[str], bool]) -> str:
-    """Open a page, wait until its text is ``ready``, return the text."""
+    """Open a page, wait until its text is ``ready``, return the text; Airflow's groups of tasks are opened."""
+
+    def is_ready(driver: Chrome) -> bool:
+        for button in driver.find_elements(By.CSS_SELECTOR, "button[aria-label='Expand all task groups']"):
+            driver.execute_script("arguments[0].click()", button)
+        return ready(page_text(driver))
+
     driver.get(url)
-    WebDriverWait(driver, PATIENCE_SECONDS).until(lambda d: ready(page_text(d)))
+    WebDriverWait(driver, PATIENCE_SECONDS, ignored_exceptions=[StaleElementReferenceException]).until(is_ready)
     return page_text(driver)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -119,6 +120,27 @@ def test_the_summary_is_about_the_newest_session(demo: dict[str, Any]) -> None:
     assert all(signal["reason"] for signal in summary["signals"])
     assert float(summary["nav"]) > 0
     assert summary["risk_level"] in range(5)
+
+
+def test_the_grid_says_whose_prices_a_run_used_and_how_long_its_signals_took(
+    stack: RunningStack, demo: dict[str, Any]
+) -> None:
+    session, (ingested, traded) = demo["summary"]["session"], demo["dag_runs"]
+    notes = [
+        stack.airflow("GET", f"/dags/{run['dag_id']}/dagRuns/{run['run_id']}")["note"].splitlines()
+        for run in (ingested, traded)
+    ]
+    by_hand = "close to data ready: not applicable, the run was started by hand (manual)"
+    assert notes[0] == [f"SIMULATED prices, session {session}", by_hand]
+    assert notes[1][0] == f"SIMULATED prices, session {session}, book demo"
+    assert notes[1][1].startswith("net asset value $")
+    assert re.fullmatch(
+        r"data received to signals stored: [\d.]+ (s|min) \(target below 60\.0 s(, MISSED)?\)", notes[1][2]
+    )
+    path = f"/dags/market_data/dagRuns/{ingested['run_id']}/taskInstances"
+    tasks = stack.airflow("GET", path)["task_instances"]
+    names = {task["rendered_map_index"] for task in tasks if task["task_id"] == "ingest"}
+    assert names == {"etf", "crypto", "volatility_index", "macro"}
 
 
 def test_airflow_lets_nobody_in_without_the_password(stack: RunningStack, demo: dict[str, Any]) -> None:
@@ -246,20 +268,41 @@ def test_a_failed_task_is_reported_and_mailed(stack: RunningStack, demo: dict[st
     mails = "\n".join(path.read_text() for path in (stack.home / "mail").glob("*.txt"))
     assert "market_data.plan" in mails
     assert "2022-06-18 (Saturday) is no trading session" in mails
+    assert "2022-06-18 (Saturday) is no trading session" in error_line(stack, "market_data", "saturday", "plan")
+
+
+def error_line(stack: RunningStack, dag_id: str, run_id: str, task_id: str) -> str:
+    """Return the error that the log of a task holds; an exit code follows it, and no traceback is anywhere."""
+    path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/1"
+    entries = stack.airflow("GET", path, params={"full_content": "true"})["content"]
+    assert not [entry for entry in entries if entry.get("error_detail")]
+    line, exited = (entry["event"] for entry in entries if entry.get("level") == "error")
+    assert exited == "Task exited"
+    return str(line)
+
+
+def test_a_misspelt_parameter_trades_nothing(stack: RunningStack, demo: dict[str, Any]) -> None:
+    before = row_counts(stack)
+    body = {"dag_run_id": "misspelt", "logical_date": None, "conf": {"sesion": REAL_SESSION}}
+    stack.airflow("POST", "/dags/trade_daily/dagRuns", json=body)
+    assert finished(stack, "trade_daily", "misspelt") == "failed"
+    said = error_line(stack, "trade_daily", "misspelt", "plan")
+    assert said == "unknown parameter 'sesion' (did you mean 'session'?): use book, data, session, source"
+    assert row_counts(stack) == before
 
 
 def test_a_backfill_brings_data_and_never_trades(stack: RunningStack, demo: dict[str, Any]) -> None:
     before = row_counts(stack)
     day = exchange_sessions().offset(date.fromisoformat(demo["summary"]["session"]), -5)
-    start = exchange_sessions().data_time(exchange_sessions().previous(day)).isoformat()
-    body = {"dag_id": "market_data", "from_date": start, "to_date": start, "max_active_runs": 1}
-    stack.airflow("POST", "/backfills", json=body)
-    runs = stack.airflow("GET", "/dags/market_data/dagRuns", params={"run_type": "backfill"})["dag_runs"]
-    assert [run["logical_date"] for run in runs] == [start.replace("+00:00", "Z")]
-    assert finished(stack, "market_data", runs[0]["dag_run_id"]) == "success"
+    arguments = ("backfill", "--dag", "market_data", "--from", day.isoformat(), "--to", day.isoformat())
+    [run] = stack.trading_json(*arguments)["runs"]
+    assert (run["of"], run["state"], run["data_source"]) == (day.isoformat(), "success", "simulated")
+    again = stack.trading(*arguments)
+    assert again.returncode == 2
+    assert "is there already (1 success), on SIMULATED prices" in again.stderr
 
-    assert stack.task_states("market_data", runs[0]["dag_run_id"])["publish"] == "skipped"
-    parameters = {"source_dag_id": "market_data", "source_run_id": runs[0]["dag_run_id"]}
+    assert stack.task_states("market_data", run["run_id"])["publish"] == "skipped"
+    parameters = {"source_dag_id": "market_data", "source_run_id": run["run_id"]}
     assert stack.airflow("GET", "/assets/events", params=parameters)["asset_events"] == []
     after = row_counts(stack)
     assert {name: after[name] for name in MONEY} == {name: before[name] for name in MONEY}
@@ -395,6 +438,15 @@ def test_a_run_survives_its_database_being_stopped(stack: RunningStack, demo: di
     restarts = {service["name"]: service["restarts"] for service in json.loads(status.stdout)["services"]}
     assert restarts["PostgreSQL"] == 1
     assert restarts["Scheduler"] >= 1
+
+
+def test_no_run_of_the_past_started_by_itself(stack: RunningStack, demo: dict[str, Any]) -> None:
+    """Airflow takes the runs of a backfill for the schedule's last ones, and would go on from there."""
+    first = demo["dag_runs"][0]
+    begun = stack.airflow("GET", f"/dags/market_data/dagRuns/{first['run_id']}")["queued_at"]
+    for dag_id in ("market_data", "backtest", "stress_test"):
+        runs = stack.airflow("GET", f"/dags/{dag_id}/dagRuns", params={"run_type": "scheduled"})["dag_runs"]
+        assert [run["dag_run_id"] for run in runs if run["run_after"] < begun] == []
 
 
 def test_a_person_sees_the_runs_in_a_browser(stack: RunningStack, demo: dict[str, Any], tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import typer
 
 from trading_lib.cli.approvals import app as approvals_app
 from trading_lib.cli.audit import app as audit_app
+from trading_lib.cli.backfill import app as backfill_app
 from trading_lib.cli.books import app as books_app
 from trading_lib.cli.data import app as data_app
 from trading_lib.cli.database import app as database_app
@@ -36,6 +37,7 @@ app = typer.Typer(
 for group in (
     research_app,
     experiments_app,
+    backfill_app,
     trade_app,
     books_app,
     trades_app,

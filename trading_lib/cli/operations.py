@@ -25,7 +25,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 @app.command()
 def demo(
     data: Annotated[
-        Path | None, typer.Option(help="Folder of CSV or Parquet prices; the simulated market without it.")
+        Path | None, typer.Option(help="Folder of CSV or Parquet prices; without it the default of sources.yaml.")
     ] = None,
     session: Annotated[
         str | None, typer.Option(help="Trading session as YYYY-MM-DD; the newest one without it.")

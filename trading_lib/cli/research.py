@@ -13,7 +13,9 @@ from trading_lib.cli.output import JSON_OPTION, missing_lines, percent, progress
 app = typer.Typer()
 
 DATA_OPTION = typer.Option(
-    "--data", help="Folder of CSV or Parquet prices; without it the simulated market is used.", show_default=False
+    "--data",
+    help="Folder of CSV or Parquet prices; without it the default of sources.yaml, as shipped the simulated market.",
+    show_default=False,
 )
 
 

@@ -21,6 +21,7 @@ from trading_lib.domain.errors import InputError
 from trading_lib.domain.sessions import parse_session
 from trading_lib.workflows import backtesting
 from trading_lib.workflows.backtesting import BacktestRun
+from trading_lib.workflows.dag_runs.parameters import chosen_prices
 from trading_lib.workflows.settings import Settings, configuration_folder, load_settings
 from trading_lib.workflows.strategy_reports import warning_lines
 from trading_lib.workflows.sweep_grid import GridPoint, configuration_at
@@ -31,8 +32,13 @@ Plan = dict[str, Any]
 HEADLINES = ("sessions", "final_nav", "annual_return", "sharpe", "max_drawdown", "max_risk_level", "orders")
 
 
-def window(params: Mapping[str, Any], start: datetime | None = None, end: datetime | None = None) -> Plan:
-    """Find the window of a run: the dates of its form, else the days of its data interval.
+def window(
+    params: Mapping[str, Any],
+    start: datetime | None = None,
+    end: datetime | None = None,
+    settings: Settings | None = None,
+) -> Plan:
+    """Find the window of a run: the dates of its form, else the days of its data interval; and whose prices it reads.
 
     Parameters
     ----------
@@ -49,7 +55,7 @@ def window(params: Mapping[str, Any], start: datetime | None = None, end: dateti
     return {
         "from": parse_session(first).isoformat(),
         "to": parse_session(last).isoformat(),
-        "data": params.get("data"),
+        **chosen_prices(params, settings or load_settings()),
         "sleeves": params.get("sleeves"),
     }
 

@@ -31,7 +31,7 @@ from trading_lib.workflows.market import LoadedSource, Market, market_from_sourc
 from trading_lib.workflows.old_prices import report_of
 from trading_lib.workflows.pictures import SHEET_FILE, pictures, sheet
 from trading_lib.workflows.settings import Settings
-from trading_lib.workflows.source_choice import offline_source, source_kind
+from trading_lib.workflows.source_choice import research_source
 from trading_lib.workflows.strategy_reports import acts_report, faults_report
 from trading_lib.workflows.suspected_splits import Doubted, doubted_position, standing_doubts
 from trading_lib.workflows.trials import trials_behind
@@ -66,7 +66,7 @@ def backtest(
     started = time.perf_counter()
     if first > last:
         raise InputError(f"the window {first} to {last} is inverted", "swap the two dates")
-    source = offline_source(source_kind(None, data), data, settings)
+    source = research_source(data, settings)
     loaded = market_from_source(source, settings.configuration.universe, settings.calendar, last, settings.clock())
     run = backtest_market(settings, loaded.market, first, last, observe)
     run.report["notes"] += list(loaded.answer.notes)

@@ -26,7 +26,7 @@ from trading_lib.adapters.services.stack import Stack
 from trading_lib.workflows import database, history, market_data, summary
 from trading_lib.workflows.ingestion import newest_session
 from trading_lib.workflows.settings import load_settings
-from trading_lib.workflows.source_choice import FILES, source_kind
+from trading_lib.workflows.source_choice import FILES, choose_source
 
 Progress = Callable[[str], None]
 
@@ -104,8 +104,8 @@ def run_demo(
         When a DAG run failed; the failed task and the end of its log went to ``progress``.
     """
     settings = load_settings(environment)
-    folder = data.expanduser().resolve() if data is not None else None
-    kind, book = source_kind(None, folder), _book_for(folder, session)
+    chosen = choose_source(None, data.expanduser().resolve() if data is not None else None, settings)
+    kind, folder, book = chosen.kind, chosen.folder, _book_for(chosen.folder, session)
     wanted = session or newest_session(kind, folder, settings).isoformat()
     plan = market_data.plan(wanted, kind, str(folder) if folder else None, book, settings)
 

@@ -25,7 +25,13 @@ from trading_lib.adapters.services.supervision.configuration import configuratio
 from trading_lib.adapters.services.waiting import Patience
 from trading_lib.adapters.stores.database import connect
 from trading_lib.adapters.stores.embedded_postgres import EmbeddedPostgres
-from trading_lib.domain.errors import ConfigurationError, PortInUseError, StorageUnavailableError, TradingError
+from trading_lib.domain.errors import (
+    ConfigurationError,
+    InputError,
+    PortInUseError,
+    StorageUnavailableError,
+    TradingError,
+)
 
 
 @pytest.fixture(name="folders")
@@ -87,6 +93,26 @@ def test_nothing_running_is_said_and_stopping_it_is_harmless(folders: StackFolde
     assert {service.state for service in status.services} == {"stopped"}
     assert stack.down() == 0
     assert not folders.home.exists()
+
+
+def test_airflow_s_own_command_needs_a_running_stack(folders: StackFolders, ports: dict[str, str]) -> None:
+    with pytest.raises(InputError, match=r"no stack runs in .*home: start it with `make up`"):
+        Stack(folders, ports, print).replace_by_airflow(["dags", "list"])
+    assert not folders.home.exists()
+
+
+def test_airflow_s_own_command_gets_its_database_by_the_environment_and_not_where_everybody_reads_it(
+    folders: StackFolders, ports: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[tuple[str, list[str], dict[str, str]]] = []
+    monkeypatch.setattr(os, "execve", lambda *arguments: called.append(arguments))
+    monkeypatch.setattr(DatabaseServer, "is_running", lambda self: True)
+    monkeypatch.setattr(DatabaseServer, "urls", lambda self: urls("postgresql+psycopg2://me:hunter2@db/trading"))
+    Stack(folders, ports, print).replace_by_airflow(["dags", "list"])
+    [(program, arguments, environment)] = called
+    assert arguments == [program, "dags", "list"]
+    assert environment["AIRFLOW_HOME"] == str(folders.airflow)
+    assert environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] == "postgresql+psycopg2://me:hunter2@db/airflow"
 
 
 def test_a_command_waits_for_another_one_on_the_same_stack_and_says_so(

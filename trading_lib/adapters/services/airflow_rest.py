@@ -22,7 +22,17 @@ COMPONENTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 
 
 class AirflowError(TradingError):
-    """Airflow could not be reached or refused a request."""
+    """Airflow could not be reached or refused a request.
+
+    Parameters
+    ----------
+    status
+        HTTP status of the refusal, None when there was no answer.
+    """
+
+    def __init__(self, problem: str, remedy: str = "", status: int | None = None) -> None:
+        super().__init__(problem, remedy)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +51,21 @@ class DagRun:
 
 @dataclass(frozen=True, slots=True)
 class TaskInstance:
-    """One task of a run; ``map_index`` is -1 unless the task is mapped, ``state`` is None before it is scheduled."""
+    """One task of a run; ``map_index`` is -1 unless the task is mapped, ``state`` is None before it is scheduled.
+
+    ``map_name`` is what the DAG calls that one of a mapped task's instances, e.g. "etf".
+    """
 
     task_id: str
     map_index: int
     state: str | None
     try_number: int
+    map_name: str | None = None
 
     @property
     def label(self) -> str:
-        """Task name, with the index of a mapped one."""
-        return self.task_id if self.map_index < 0 else f"{self.task_id}[{self.map_index}]"
+        """Task name, with the name or else the index of a mapped one."""
+        return self.task_id if self.map_index < 0 else f"{self.task_id}[{self.map_name or self.map_index}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +138,13 @@ class AirflowClient:
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
         entries = self._mapping("GET", path, params={"limit": 200})["task_instances"]
         return tuple(
-            TaskInstance(entry["task_id"], int(entry["map_index"]), entry["state"], int(entry["try_number"]))
+            TaskInstance(
+                entry["task_id"],
+                int(entry["map_index"]),
+                entry["state"],
+                int(entry["try_number"]),
+                entry.get("rendered_map_index"),
+            )
             for entry in entries
         )
 
@@ -164,6 +184,10 @@ class AirflowClient:
         entries = [LogEntry.parse(entry) for entry in answer["content"]]
         return error_tail(entries, lines)
 
+    def ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """Send a request below /api/v2 and return the object it is answered with."""
+        return self._mapping(method, path, **options)
+
     def _mapping(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         answer = self._request(method, path, **options)
         if not isinstance(answer, dict):
@@ -184,7 +208,9 @@ class AirflowClient:
         if conflict_ok and answer.status_code == requests.codes.conflict:
             return None
         if not answer.ok:
-            raise AirflowError(f"Airflow refused {method} {path} ({answer.status_code}: {_detail(answer)})")
+            raise AirflowError(
+                f"Airflow refused {method} {path} ({answer.status_code}: {_detail(answer)})", status=answer.status_code
+            )
         return answer.json() if answer.content else {}
 
     def _log_in(self) -> None:

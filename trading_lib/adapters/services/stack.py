@@ -5,11 +5,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 from trading_lib.adapters.services.airflow_rest import API_SERVER
 from trading_lib.adapters.services.airflow_server import AirflowServer
@@ -24,7 +26,7 @@ from trading_lib.adapters.services.supervision.components import AIRFLOW, COMPON
 from trading_lib.adapters.services.supervision.postgres_watch import POSTGRESQL
 from trading_lib.adapters.services.supervision.supervisor import Supervisor
 from trading_lib.adapters.services.waiting import Patience
-from trading_lib.domain.errors import ConfigurationError, TradingError
+from trading_lib.domain.errors import ConfigurationError, InputError, TradingError
 
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 DAGS = ("market_data", "trade_daily")
@@ -171,6 +173,21 @@ class Stack:
     def mlflow_login(self) -> tuple[str, str]:
         """User and password of MLflow."""
         return ADMINISTRATOR, load_or_create(self.folders.credentials).mlflow_password
+
+    def replace_by_airflow(self, arguments: Sequence[str]) -> NoReturn:
+        """Become the ``airflow`` command, in the environment of this stack's Airflow.
+
+        Raises
+        ------
+        InputError
+            When the stack's database is not running.
+        """
+        if not self.database.is_running():
+            raise InputError(f"no stack runs in {self.folders.home}", "start it with `make up` (trading stack up)")
+        urls = self.database.urls()
+        environment = self._services_environment(urls)
+        program = str(Path(sys.executable).parent / "airflow")
+        os.execve(program, [program, *arguments], environment)  # noqa: S606 - our own program, no shell
 
     def local_addresses(self, urls: DatabaseUrls) -> dict[str, str]:
         """Return the variables by which services, their tasks and this process find the same folders and servers."""
