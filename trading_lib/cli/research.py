@@ -74,6 +74,7 @@ def backtest(
 
 def _lines(report: dict[str, object], address: str | None) -> list[str]:
     from trading_lib.performance.executions import execution_lines
+    from trading_lib.performance.weight_cuts import cut_lines
     from trading_lib.workflows.strategy_reports import warning_lines
     from trading_lib.workflows.suspected_splits import doubted_line
 
@@ -85,6 +86,8 @@ def _lines(report: dict[str, object], address: str | None) -> list[str]:
         value = report[name]
         text = percent(value) if name in rates and isinstance(value, float | None) else readable(value)
         lines.append(f"  {name.replace('_', ' '):<18} {text}")
+    clipping = report["clipping"]
+    lines += [f"  {line}" for line in cut_lines(clipping)] if isinstance(clipping, dict) else []
     lines += [f"  {line}" for line in execution_lines(report)]
     doubted = report["suspected_splits"]
     lines += [f"  ALERT {doubted_line(item)}" for item in doubted] if isinstance(doubted, list) else []

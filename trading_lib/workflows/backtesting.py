@@ -27,6 +27,7 @@ from trading_lib.orders.pre_trade import refusal_kind
 from trading_lib.performance.analysis import Analysis, analyse
 from trading_lib.performance.report import report_analysis, report_sharpe
 from trading_lib.performance.run_record import RunRecord
+from trading_lib.performance.weight_cuts import report_cuts
 from trading_lib.workflows.market import LoadedSource, Market, market_from_source
 from trading_lib.workflows.old_prices import report_of
 from trading_lib.workflows.pictures import SHEET_FILE, pictures, sheet
@@ -106,6 +107,7 @@ def backtest_market(
         "code_version": code_version(),
         **report_analysis(analysis),
         **report_of(data, result),
+        "clipping": report_cuts(result.cuts, result.sessions),
         "elapsed_seconds": round(time.perf_counter() - started, 4),
     }
     return BacktestRun(result, analysis, report)
