@@ -9,7 +9,6 @@ from trading_lib.domain.missing_data import MissingData
 from trading_lib.performance.analysis import Analysis
 from trading_lib.performance.charts import comparison_chart, equity_chart, monthly_chart
 from trading_lib.performance.periods import monthly_returns
-from trading_lib.workflows.strategy_reports import warning_lines
 from trading_lib.workflows.suspected_splits import doubted_line
 
 SHEET_FILE = "tear_sheet.html"
@@ -32,6 +31,7 @@ def pictures(analysis: Analysis, report: Mapping[str, Any]) -> dict[str, Callabl
 def sheet(analysis: Analysis, report: Mapping[str, Any]) -> bytes:
     """Write the tear sheet, a self-contained HTML page."""
     from trading_lib.performance.tear_sheet.page import Provenance, tear_sheet
+    from trading_lib.workflows.strategy_reports import warning_lines
 
     provenance = Provenance(
         title="Backtest",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from trading_lib.domain.money import MICRO, to_micros
 from trading_lib.domain.orders import Order, OrderPurpose
 from trading_lib.domain.prices import BoolArray, FloatArray
 from trading_lib.orders.generate import limit_of
-from trading_lib.orders.rebalancing import CUT_LIMITS, DUST, UNCUT
+from trading_lib.orders.rebalancing import CUT_LIMITS, DUST
 from trading_lib.performance.weight_cuts import WeightCuts
 from trading_lib.portfolio.constraint_cuts import constraint_cuts
 from trading_lib.portfolio.constraints import CAP, CASH_BUFFER, LEVERAGE, NOT_TRADABLE, PAIR_CAP
@@ -94,12 +94,11 @@ def _logged(data: BacktestInput, part: Stretch) -> _Decided:
     correlations = part.outlook.correlations[steps]
     rows = slice(part.first, part.stop)
     weights, cuts = _constrained(data, rows, wanted, held, correlations, np.full(len(wanted), total))
-    left, lowest = weights - approved, _lowest_bits(log.blocks[steps])
-    cuts += [_taken(rule, left, lowest == bit) for rule, bit in zip(RULES, BITS, strict=True)]
+    cuts += _by_code(dict(zip(BITS, RULES, strict=True)), _lowest_bits(log.blocks[steps]), weights - approved)
     codes, change = log.cuts[steps], approved - held
     undone = np.abs(change) - _traded(data, part, change.shape)
     cuts += _unsent(data, rows, change)
-    cuts += [_taken(limit, undone, codes == code) for code, limit in enumerate(CUT_LIMITS) if code != UNCUT]
+    cuts += _by_code(dict(enumerate(CUT_LIMITS)), codes, undone)
     return _Decided(wanted, approved, held, cuts)
 
 
@@ -202,6 +201,15 @@ def _taken(limit: str, amounts: FloatArray, mask: BoolArray | None = None) -> _C
     cut = amounts > ROUNDING
     row, asset = np.nonzero(cut if mask is None else cut & mask)
     return _Cuts(limit, row, asset, amounts[row, asset])
+
+
+def _by_code(limits: Mapping[int, str], codes: NDArray[Any], amounts: FloatArray) -> Iterator[_Cuts]:
+    """Divide the cuts of an array of shape (c, n) by the code of what made them; 0 is nothing."""
+    row, asset = np.nonzero((codes != 0) & (amounts > ROUNDING))
+    found = codes[row, asset]
+    for code in np.unique(found).tolist():
+        mine = found == code
+        yield _Cuts(limits[code], row[mine], asset[mine], amounts[row[mine], asset[mine]])
 
 
 def _lowest_bits(blocks: NDArray[np.uint16]) -> NDArray[np.uint16]:
