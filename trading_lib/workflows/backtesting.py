@@ -18,6 +18,7 @@ import numpy as np
 import trading_lib
 from trading_lib.adapters.models.mlflow_tracking import MlflowTracker, TrackedRun
 from trading_lib.adapters.models.mlflow_trials import TrackedTrial
+from trading_lib.adapters.models.mlflow_views import SHEET_FILE
 from trading_lib.backtest.engine import BacktestResult, DecisionObserver, require_value, run_backtest
 from trading_lib.backtest.sleeve_faults import refuse_useless
 from trading_lib.backtest.trading_session import BacktestInput
@@ -34,7 +35,7 @@ from trading_lib.workflows.configuration import SystemConfiguration
 from trading_lib.workflows.exporting import CSV, exported_files
 from trading_lib.workflows.market import LoadedSource, Market, market_from_source
 from trading_lib.workflows.old_prices import report_of
-from trading_lib.workflows.pictures import SHEET_FILE, pictures, sheet
+from trading_lib.workflows.pictures import pictures, sheet
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.source_choice import SIMULATED, offline_source, source_kind
 from trading_lib.workflows.strategy_identity import run_name, strategy_name, strategy_parameters

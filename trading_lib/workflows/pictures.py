@@ -11,8 +11,6 @@ from trading_lib.performance.charts import comparison_chart, equity_chart, month
 from trading_lib.performance.periods import monthly_returns
 from trading_lib.workflows.suspected_splits import doubted_line
 
-SHEET_FILE = "tear_sheet.html"
-
 
 def pictures(analysis: Analysis, report: Mapping[str, Any]) -> dict[str, Callable[[], bytes]]:
     """File name -> what draws it as PNG."""

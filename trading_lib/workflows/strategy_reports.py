@@ -10,7 +10,6 @@ from trading_lib.adapters.user_strategies.watch import acts_of
 from trading_lib.backtest.sleeve_faults import SleeveFaults
 from trading_lib.performance.weight_cuts import headline, is_loud
 from trading_lib.strategies.config import StrategySettings
-from trading_lib.workflows.pictures import SHEET_FILE
 
 Report = dict[str, Any]
 
@@ -53,6 +52,6 @@ def run_note(report: Mapping[str, Any]) -> str:
     """Describe a run in Markdown: its tear sheet, its strategy, and loudly what limits cut from it."""
     clipping, settings = report["clipping"], report["strategy_settings"]
     cut = f"**CUT BY LIMITS: {headline(clipping)}**" if is_loud(clipping) else f"{headline(clipping)}."
-    lines = [f"[Tear sheet]({{run}}/artifacts/{SHEET_FILE})", f"Strategy {report['strategy']}.", cut]
+    lines = ["[Tear sheet]({sheet})", f"Strategy {report['strategy']}.", cut]
     changed = [f"- `{name}` = {value}" for name, value in settings.items() if name != "strategy"]
     return "\n\n".join([*lines, *warning_lines(report), "\n".join(changed)]).strip()

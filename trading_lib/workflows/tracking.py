@@ -6,8 +6,7 @@ import json
 import os
 
 from trading_lib.adapters.models.mlflow_tracking import BACKTEST_EXPERIMENT, MlflowTracker
-from trading_lib.adapters.models.mlflow_views import artifact_page, run_page, runs_page
-from trading_lib.workflows.pictures import SHEET_FILE
+from trading_lib.adapters.models.mlflow_views import SHEET_FILE, artifact_page, run_page, runs_page
 from trading_lib.workflows.settings import Settings
 
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"

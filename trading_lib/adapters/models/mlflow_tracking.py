@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trading_lib.adapters.models.mlflow_views import experiment_tags, run_page
+from trading_lib.adapters.models.mlflow_views import SHEET_FILE, artifact_page, experiment_tags
 from trading_lib.domain.errors import StorageUnavailableError
 from trading_lib.domain.prices import DateArray, FloatArray
 
@@ -44,7 +44,7 @@ class TrackedRun:
     files
         Artifact name -> content.
     note
-        Description of the run, Markdown; ``{run}`` in it stands for the address of the run's page.
+        Description of the run, Markdown; ``{sheet}`` in it stands for the address of its tear sheet's page.
     """
 
     name: str
@@ -139,7 +139,9 @@ class MlflowTracker:
         for start in range(0, len(parameters), self.PARAMETERS_PER_BATCH):
             client.log_batch(run_id, params=parameters[start : start + self.PARAMETERS_PER_BATCH])
         if run.note:
-            client.set_tag(run_id, NOTE_TAG, run.note.replace("{run}", run_page("", experiment_id, run_id)[1:]))
+            # The page's own address begins with the server's, which nobody knows under all its names.
+            sheet = artifact_page("", experiment_id, run_id, SHEET_FILE).removeprefix("/")
+            client.set_tag(run_id, NOTE_TAG, run.note.replace("{sheet}", sheet))
         curve = [
             Metric("nav", float(value), int(day.astype("datetime64[ms]").astype(np.int64)), step)
             for step, (day, value) in enumerate(zip(run.nav_sessions, run.nav, strict=True))

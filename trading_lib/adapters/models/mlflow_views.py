@@ -10,8 +10,12 @@ KIND_TAG = "mlflow.experimentKind"
 CLASSIC = "custom_model_development"
 # MLflow's pages keep columns in the browser; what an address names by this key they read from the experiment instead.
 VIEW_KEY = "strategies"
+# A browser that has not been told otherwise opens every page as one about language models, whatever the kind.
+WORKFLOW = "workflowType=machine_learning"
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW_KEY}"
 
+# The artifact that a run's description leads to.
+SHEET_FILE = "tear_sheet.html"
 COLUMNS = (
     ("params", "strategy"),
     ("params", "from"),
@@ -19,8 +23,6 @@ COLUMNS = (
     ("metrics", "sharpe"),
     ("metrics", "annual_return"),
     ("metrics", "max_drawdown"),
-    ("metrics", "final_nav"),
-    ("metrics", "allowed_weight"),
     ("params", "data_source"),
 )
 
@@ -32,6 +34,7 @@ def experiment_tags() -> Mapping[str, str]:
 
 def _view() -> Mapping[str, object]:
     """Return the state of MLflow's page of runs, as the page itself would store it."""
+    columns = [f"{kind}.`{name}`" for kind, name in COLUMNS]
     return {
         "searchFilter": "",
         "orderByKey": "attributes.start_time",
@@ -40,8 +43,8 @@ def _view() -> Mapping[str, object]:
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
-        "selectedColumns": [f"{kind}.`{name}`" for kind, name in COLUMNS],
-        "columnOrder": [],
+        "selectedColumns": columns,
+        "columnOrder": columns,
         "columnWidths": {},
         "runsExpanded": {},
         "runsPinned": [],
@@ -62,14 +65,14 @@ def _view() -> Mapping[str, object]:
 
 def runs_page(server: str, experiment_id: str) -> str:
     """Address of the table of an experiment's runs, with its columns."""
-    return f"{server}/#/experiments/{experiment_id}/runs?viewStateShareKey={VIEW_KEY}"
+    return f"{server}/#/experiments/{experiment_id}/runs?{WORKFLOW}&viewStateShareKey={VIEW_KEY}"
 
 
 def run_page(server: str, experiment_id: str, run_id: str) -> str:
     """Address of a run's page."""
-    return f"{server}/#/experiments/{experiment_id}/runs/{run_id}"
+    return f"{server}/#/experiments/{experiment_id}/runs/{run_id}?{WORKFLOW}"
 
 
 def artifact_page(server: str, experiment_id: str, run_id: str, name: str) -> str:
     """Address of the page that shows one of a run's artifacts."""
-    return f"{run_page(server, experiment_id, run_id)}/artifacts/{name}"
+    return f"{server}/#/experiments/{experiment_id}/runs/{run_id}/artifacts/{name}?{WORKFLOW}"
