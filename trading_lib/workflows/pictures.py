@@ -43,5 +43,8 @@ def sheet(analysis: Analysis, report: Mapping[str, Any]) -> bytes:
             *(str(held["message"]) for held in report.get("old_prices", ())),
             *warning_lines(report),
         ),
+        strategy=str(report["strategy"]),
+        settings=report["strategy_settings"],
+        clipping=report["clipping"],
     )
     return tear_sheet(analysis, provenance).encode()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from trading_lib.domain.proceeds import RECORDED
@@ -23,6 +26,7 @@ from trading_lib.performance.tear_sheet.markup import (
     percent,
     table,
 )
+from trading_lib.performance.weight_cuts import NAMED
 
 LABELS = {
     "annual_return": "Annual return",
@@ -38,6 +42,8 @@ LABELS = {
 RATIOS = frozenset({"sharpe", "calmar", "profit_factor"})
 # A month of this size or more has the full colour.
 FULL_COLOUR = 0.06
+# Fills, and risk events, that a page lists: more would make it too heavy for a mail.
+LONGEST_TABLE = 2500
 
 
 def figure_text(metric: str, value: float | None) -> str:
@@ -54,11 +60,11 @@ def metrics_table(analysis: Analysis) -> Html:
         rows.append(
             (
                 LABELS[verdict.metric],
-                figure_text(verdict.metric, verdict.value),
-                interval_text(verdict.metric, found),
-                f"{sign} {figure_text(verdict.metric, verdict.target)}",
-                f"{sign} {figure_text(verdict.metric, verdict.minimum)}",
-                _verdict(verdict),
+                _labelled("This run", figure_text(verdict.metric, verdict.value)),
+                _labelled("Interval", interval_text(verdict.metric, found)),
+                _labelled("Target", f"{sign} {figure_text(verdict.metric, verdict.target)}"),
+                _labelled("Minimum", f"{sign} {figure_text(verdict.metric, verdict.minimum)}"),
+                element("td", _verdict(verdict), class_="verdict"),
             )
         )
     share = f"{analysis.intervals.confidence:.0%} interval" if analysis.intervals else "Interval"
@@ -70,7 +76,12 @@ def metrics_table(analysis: Analysis) -> Html:
         Column("Minimum"),
         Column("Verdict", number=False),
     )
-    return table("Metrics of technical design 7.1, targets and minima as configured", columns, rows)
+    return table("Metrics of technical design 7.1, targets and minima as configured", columns, rows, class_="stacked")
+
+
+def _labelled(name: str, text: str) -> Html:
+    """Return a cell that says what it is where a narrow screen has no room for the head of the table."""
+    return element("td", text, data_label=name)
 
 
 def interval_text(metric: str, found: Interval | None) -> str:
@@ -190,6 +201,45 @@ def asset_table(analysis: Analysis) -> Html:
     return table(f"Profit by asset; the total is the change of net asset value, {change}", columns, rows)
 
 
+def limit_tables(clipping: Mapping[str, Any]) -> Html:
+    """Show what was wanted, allowed and held on average, and what each limit took."""
+    weights = [
+        ("All", clipping),
+        *sorted(clipping["by_symbol"].items(), key=lambda one: one[1]["allowed"] - one[1]["wanted"]),
+    ]
+    shares = [(name, *(percent(one[key]) for key in ("wanted", "allowed", "held"))) for name, one in weights]
+    columns = (Column("Asset", number=False), Column("Wanted"), Column("Allowed"), Column("Held"))
+    limits = [
+        (
+            one["limit"],
+            one["words"],
+            f"{one['sessions']:,}",
+            percent(one["average_cut"]),
+            percent(one["largest_cut"]),
+            one["largest_on"],
+            ", ".join(
+                f"{symbol} {percent(cut['average_cut'])}" for symbol, cut in list(one["symbols"].items())[:NAMED]
+            ),
+        )
+        for one in clipping["limits"]
+    ]
+    heads = (
+        Column("Limit", number=False),
+        Column("What it is", number=False),
+        Column("Sessions"),
+        Column("Average cut"),
+        Column("Largest cut"),
+        Column("On"),
+        Column("Most from", number=False),
+    )
+    caption = (
+        f"What limits took in the sessions they bound, of {clipping['sessions']:,} in all; of orders, what was left "
+        "for later sessions"
+    )
+    shown = table("Average share of the net asset value: before every limit, after them, and held", columns, shares)
+    return join((table(caption, heads, limits), shown))
+
+
 def event_table(analysis: Analysis) -> Html:
     """List what risk control did."""
     rows = [
@@ -238,8 +288,8 @@ def _columns(*names: str) -> tuple[Column, ...]:
 def trade_table(analysis: Analysis) -> Html:
     """Every fill with the reason of its order."""
     reasons = {order.client_order_id: order for order in analysis.record.orders}
-    rows = []
-    for fill in analysis.record.fills:
+    rows, fills = [], analysis.record.fills
+    for fill in fills[-LONGEST_TABLE:]:
         order = reasons.get(fill.client_order_id)
         closed = "recorded proceeds" if fill.broker == RECORDED else ""
         rows.append(
@@ -258,7 +308,9 @@ def trade_table(analysis: Analysis) -> Html:
     words = {"Session", "Asset", "Side", "Purpose", "Reason"}
     names = ("Session", "Asset", "Side", "Quantity", "Price", "Value", "Commission", "Purpose", "Reason")
     columns = tuple(Column(name, number=name not in words) for name in names)
-    return table(f"{len(rows):,} fills", columns, rows)
+    left_out = len(fills) - len(rows)
+    more = f"; the newest {len(rows):,} are here, all of them in an export (--export)" if left_out else ""
+    return table(f"{len(fills):,} fills{more}", columns, rows)
 
 
 def facts(pairs: dict[str, str]) -> Html:
