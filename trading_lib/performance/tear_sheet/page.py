@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -116,7 +117,8 @@ def _share_days(main: Html) -> tuple[Html, Html]:
         return f'{{"$":{known.setdefault(found[0], len(known))}}}'
 
     shared = Html(re.sub(r'\{"dtype":"f8","bdata":"[A-Za-z0-9+/=]*"\}', number, main))
-    return shared, Html(f'<script type="application/json" id="arrays">[{",".join(known)}]</script>')
+    packed = base64.b64encode(gzip.compress(f"[{','.join(known)}]".encode(), mtime=0)).decode("ascii")
+    return shared, Html(f'<script type="application/gzip" id="arrays">{packed}</script>')
 
 
 def _banner(provenance: Provenance) -> Html:
@@ -170,8 +172,13 @@ def _strategy(provenance: Provenance) -> dict[str, str]:
     if not provenance.strategy:
         return {}
     changed = [f"{name} = {value}" for name, value in provenance.settings.items() if name != "strategy"]
-    facts = {"Strategy": f"{provenance.strategy} (per cent of the capital)", "Settings": "; ".join(changed)}
-    return facts | ({"Limits": headline(provenance.clipping)} if provenance.clipping else {})
+    facts = {
+        "Strategy": f"{provenance.strategy} (per cent of the capital)",
+        "Settings": "; ".join(changed) or "as shipped",
+    }
+    clipping = provenance.clipping
+    # Said loudly, it stands above already.
+    return facts | ({"Limits": headline(clipping)} if clipping and not is_loud(clipping) else {})
 
 
 def _orders(analysis: Analysis) -> str:

@@ -22,7 +22,8 @@ h2 { font-size: 19px; margin: 0 0 4px; }
 section { margin: 34px 0; }
 p { margin: 4px 0 10px; max-width: 80ch; }
 .note, figcaption, caption { color: var(--soft); font-size: 13.5px; }
-.skip { position: absolute; left: -999px; } .skip:focus { left: 12px; top: 12px; background: var(--page); padding: 8px; }
+.skip { position: absolute; left: -999px; }
+.skip:focus { left: 12px; top: 12px; background: var(--page); padding: 8px; }
 .banner { background: #a3271b; color: #fff; padding: 14px 24px; font-weight: 600; text-align: center; font-size: 17px; }
 .banner small { display: block; font-weight: 400; font-size: 14px; }
 .missing { border: 1px solid var(--bad); border-left-width: 6px; padding: 10px 18px; margin: 14px 24px;
@@ -95,12 +96,12 @@ SCRIPT = """
   var night = {'#ffffff': '#12181f', '#1c2530': '#e6ebf1', '#1f4e79': '#7db4e6', '#e8ecf0': '#2b3540',
     '#7a7a7a': '#a9b4c0', '#a3271b': '#ff8a75', '#e3e7ec': '#3a444f', '#009e73': '#3cc79c', '#d55e00': '#ff8c3f',
     '#ffe9a8': '#4a4022', '#ffc37a': '#5c4420', '#ff9a6b': '#6b3a22', '#e2574c': '#8a302a'};
+  var shared = [];
   function figureOf(source, paper) {
     var text = source.textContent;
     if (dark.matches && !paper) {
       for (var day in night) { text = text.split(day).join(night[day]); }
     }
-    var shared = JSON.parse(document.getElementById('arrays').textContent);
     var figure = JSON.parse(text, function (key, value) {
       return value && typeof value === 'object' && '$' in value ? shared[value.$] : value;
     });
@@ -139,13 +140,16 @@ SCRIPT = """
       chart.textContent = 'This browser is too old for the charts; tables and figures are complete.';
     });
   }
-  try {
-    var packed = atob(document.getElementById('plotly').textContent), bytes = new Uint8Array(packed.length);
+  function unpacked(id) {
+    var packed = atob(document.getElementById(id).textContent), bytes = new Uint8Array(packed.length);
     for (var i = 0; i < packed.length; i++) { bytes[i] = packed.charCodeAt(i); }
-    var stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
-    new Response(stream).text().then(function (code) {
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'))).text();
+  }
+  try {
+    Promise.all([unpacked('plotly'), unpacked('arrays')]).then(function (texts) {
       var script = document.createElement('script');
-      script.textContent = code;
+      shared = JSON.parse(texts[1]);
+      script.textContent = texts[0];
       document.head.appendChild(script);
       begin();
     }).catch(refuse);

@@ -203,41 +203,26 @@ def asset_table(analysis: Analysis) -> Html:
 
 def limit_tables(clipping: Mapping[str, Any]) -> Html:
     """Show what was wanted, allowed and held on average, and what each limit took."""
-    weights = [
-        ("All", clipping),
-        *sorted(clipping["by_symbol"].items(), key=lambda one: one[1]["allowed"] - one[1]["wanted"]),
-    ]
+    most_first = sorted(clipping["by_symbol"].items(), key=lambda item: item[1]["allowed"] - item[1]["wanted"])
+    weights = [("All", clipping), *most_first]
     shares = [(name, *(percent(one[key]) for key in ("wanted", "allowed", "held"))) for name, one in weights]
     columns = (Column("Asset", number=False), Column("Wanted"), Column("Allowed"), Column("Held"))
-    limits = [
-        (
-            one["limit"],
-            one["words"],
-            f"{one['sessions']:,}",
-            percent(one["average_cut"]),
-            percent(one["largest_cut"]),
-            one["largest_on"],
-            ", ".join(
-                f"{symbol} {percent(cut['average_cut'])}" for symbol, cut in list(one["symbols"].items())[:NAMED]
-            ),
-        )
-        for one in clipping["limits"]
-    ]
-    heads = (
-        Column("Limit", number=False),
-        Column("What it is", number=False),
-        Column("Sessions"),
-        Column("Average cut"),
-        Column("Largest cut"),
-        Column("On"),
-        Column("Most from", number=False),
-    )
+    shown = table("Average share of the net asset value: before every limit, after them, and held", columns, shares)
+    names = ("Sessions", "Average cut", "Largest cut", "On", "Most from")
+    limits = []
+    for one in clipping["limits"]:
+        most = ", ".join(f"{name} {percent(cut['average_cut'])}" for name, cut in list(one["symbols"].items())[:NAMED])
+        cuts = (percent(one["average_cut"]), percent(one["largest_cut"]))
+        values = (f"{one['sessions']:,}", *cuts, one["largest_on"], most)
+        cells = [_labelled(name, value) for name, value in zip(names, values, strict=True)]
+        limits.append((one["limit"], one["words"], *cells))
+    words = (Column("Limit", number=False), Column("What it is", number=False))
+    heads = (*words, *(Column(name, number=name != names[-1]) for name in names))
     caption = (
         f"What limits took in the sessions they bound, of {clipping['sessions']:,} in all; of orders, what was left "
         "for later sessions"
     )
-    shown = table("Average share of the net asset value: before every limit, after them, and held", columns, shares)
-    return join((table(caption, heads, limits), shown))
+    return join((table(caption, heads, limits, class_="stacked"), shown))
 
 
 def event_table(analysis: Analysis) -> Html:
@@ -251,10 +236,10 @@ def event_table(analysis: Analysis) -> Html:
             event.resolved_session.isoformat() if event.resolved_session else "lasts",
             event.reason,
         )
-        for event in analysis.record.events
+        for event in analysis.record.events[-LONGEST_TABLE:]
     ]
     columns = tuple(Column(name, number=False) for name in ("Session", "Event", "Asset", "Level", "Over in", "Reason"))
-    return table(f"{len(rows):,} risk events", columns, rows)
+    return table(_counted_rows(len(analysis.record.events), len(rows), "risk events"), columns, rows)
 
 
 def execution_tables(analysis: Analysis) -> list[Html]:
@@ -308,9 +293,13 @@ def trade_table(analysis: Analysis) -> Html:
     words = {"Session", "Asset", "Side", "Purpose", "Reason"}
     names = ("Session", "Asset", "Side", "Quantity", "Price", "Value", "Commission", "Purpose", "Reason")
     columns = tuple(Column(name, number=name not in words) for name in names)
-    left_out = len(fills) - len(rows)
-    more = f"; the newest {len(rows):,} are here, all of them in an export (--export)" if left_out else ""
-    return table(f"{len(fills):,} fills{more}", columns, rows)
+    return table(_counted_rows(len(fills), len(rows), "fills"), columns, rows)
+
+
+def _counted_rows(everything: int, shown: int, what: str) -> str:
+    """Say how many there are, and where the others are when only the newest are shown."""
+    more = f"; the newest {shown:,} are here, all of them in the run's export or report" if shown < everything else ""
+    return f"{everything:,} {what}{more}"
 
 
 def facts(pairs: dict[str, str]) -> Html:
