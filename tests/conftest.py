@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# No test is red because the machine is busy, so no example has a deadline. In CI the same examples every time: a red run
-# must be red for everybody. At home other ones each time find more.
+# No test is red because the machine is busy, so no example has a deadline. In CI the same examples every time: a red
+# run must be red for everybody. At home other ones each time find more.
 settings.register_profile("home", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "home")

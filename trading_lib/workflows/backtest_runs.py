@@ -25,7 +25,7 @@ from trading_lib.workflows.dag_runs.parameters import chosen_prices
 from trading_lib.workflows.settings import Settings, configuration_folder, load_settings
 from trading_lib.workflows.strategy_reports import warning_lines
 from trading_lib.workflows.sweep_grid import GridPoint, configuration_at
-from trading_lib.workflows.tracking import run_address, tracking_uri
+from trading_lib.workflows.tracking import sheet_address, tracking_uri
 
 Plan = dict[str, Any]
 
@@ -84,7 +84,7 @@ def log(plan: Plan, settings: Settings | None = None) -> Plan:
     if address is None:
         return {"run_id": None, "url": None}
     run_id = backtesting.track(_run(plan, settings), address)
-    return {"run_id": run_id, "url": run_address(address, run_id)}
+    return {"run_id": run_id, "url": sheet_address(address, run_id)}
 
 
 def _run(plan: Plan, settings: Settings) -> BacktestRun:

@@ -59,7 +59,7 @@ def report(planned: Sequence[Plan], settings: Settings | None = None) -> Plan:
     if address is None:
         return {"page": str(path), "run_id": None, "url": None}
     run_id = MlflowTracker(address).log(_tracked(run, {PAGE_FILE: page, PICTURE_FILE: picture}), STRESS_EXPERIMENT)
-    return {"page": str(path), "run_id": run_id, "url": run_address(address, run_id)}
+    return {"page": str(path), "run_id": run_id, "url": run_address(address, run_id, STRESS_EXPERIMENT)}
 
 
 def _tracked(run: StressRun, files: Mapping[str, bytes]) -> TrackedRun:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 
+from trading_lib.adapters.models.mlflow_tracking import BACKTEST_EXPERIMENT, MlflowTracker
+from trading_lib.adapters.models.mlflow_views import SHEET_FILE, artifact_page, run_page, runs_page
 from trading_lib.adapters.services.credentials import load_or_create
 from trading_lib.adapters.services.mlflow_server import mlflow_login
 from trading_lib.workflows.settings import Settings
@@ -35,6 +37,21 @@ def _started_by_the_stack(settings: Settings) -> str | None:
     return str(address) if address else None
 
 
-def run_address(server: str, run_id: str) -> str:
+def run_address(server: str, run_id: str, experiment: str = BACKTEST_EXPERIMENT) -> str:
     """Address of a run's page at an MLflow server."""
-    return f"{server}/#/runs/{run_id}"
+    return run_page(server, _experiment_id(server, experiment), run_id)
+
+
+def sheet_address(server: str, run_id: str) -> str:
+    """Address of the page that shows a backtest's tear sheet."""
+    return artifact_page(server, _experiment_id(server, BACKTEST_EXPERIMENT), run_id, SHEET_FILE)
+
+
+def runs_address(server: str, experiment: str = BACKTEST_EXPERIMENT) -> str:
+    """Address of the table of all runs, with the columns that matter."""
+    return runs_page(server, _experiment_id(server, experiment))
+
+
+def _experiment_id(server: str, experiment: str) -> str:
+    # 0 is the experiment that every server has.
+    return MlflowTracker(server).experiment_id(experiment) or "0"
