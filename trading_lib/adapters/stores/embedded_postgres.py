@@ -75,11 +75,8 @@ class EmbeddedPostgres:
         Waits until every process of it is gone.
         """
         with self._exclusive():
-            found = postmaster.running(self.folder)
             processes = postmaster.family(self.folder)
             self._end(processes)
-            if found is not None:
-                self._remove_socket_folder(found.socket_folder)
             return bool(processes)
 
     def is_running(self) -> bool:
@@ -165,6 +162,7 @@ class EmbeddedPostgres:
 
     def _end(self, processes: Sequence[psutil.Process]) -> None:
         # Helpers notice the death of their server and leave; a new one must not start among them.
+        emptied = postmaster.socket_folders(processes)
         try:
             left = postmaster.end(processes)
         except psutil.AccessDenied as error:
@@ -176,12 +174,8 @@ class EmbeddedPostgres:
                 f"PostgreSQL in {self.folder} does not stop (process {left[0].pid})",
                 f"end process {left[0].pid} and try again",
             )
-
-    def _remove_socket_folder(self, folder: Path) -> None:
-        if folder != self.folder:
-            # Kept only if another file is in it.
-            with suppress(OSError):
-                folder.rmdir()
+        for folder in emptied:
+            doors.remove_short_folder(folder)
 
     def _initialised(self) -> bool:
         return (self.folder / CLUSTER_MARK).is_file()

@@ -11,12 +11,14 @@ import re
 import signal
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from trading_lib.adapters.stores.postgres_server.account import ROOT, Account
 from trading_lib.domain.errors import StorageUnavailableError
 
 PORT = 5432
+SHORT_NAME = "trading-postgres-"
 SOCKET = f".s.PGSQL.{PORT}"
 RELOAD = signal.SIGHUP
 # The shortest limit of the operating systems in use, with the closing zero; Linux allows four bytes more.
@@ -82,6 +84,15 @@ def clear_socket(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
+def remove_short_folder(folder: Path) -> None:
+    """Remove the folder of a server that is gone, with the socket it may not have had the time to remove."""
+    if folder.name.startswith(SHORT_NAME):
+        # Kept if another file is in it.
+        with suppress(OSError):
+            clear_socket(folder)
+            folder.rmdir()
+
+
 def is_closed(folder: Path, owner: int) -> bool:
     """Whether ``folder`` is a real folder of ``owner``, which nobody else can enter."""
     try:
@@ -95,7 +106,7 @@ def _short_name(folder: Path, account: Account) -> str:
     # A copy and a successor at the same path are other servers, so the path alone would not tell them apart.
     found = folder.stat()
     identity = f"{folder}\n{found.st_dev}\n{found.st_ino}"
-    return f"trading-postgres-{account.uid}-{hashlib.sha256(os.fsencode(identity)).hexdigest()[:12]}"
+    return f"{SHORT_NAME}{account.uid}-{hashlib.sha256(os.fsencode(identity)).hexdigest()[:12]}"
 
 
 def _put(path: Path, text: str, account: Account) -> bool:

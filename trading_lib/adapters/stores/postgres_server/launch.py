@@ -55,8 +55,7 @@ def launch(folder: Path, account: Account) -> None:
     sockets = doors.socket_folder(folder, account)
     doors.clear_socket(sockets)
     doors.close_doors(folder, account)
-    quoted = str(sockets).replace('"', '""')
-    settings = [*SETTINGS, f'unix_socket_directories="{quoted}"']
+    settings = [*SETTINGS, f'{postmaster.SOCKET_SETTING}="{sockets}"']
     command = [str(program("postgres")), "-D", str(folder), *(part for setting in settings for part in ("-c", setting))]
     log = folder / LOG
     with log.open("ab") as output:

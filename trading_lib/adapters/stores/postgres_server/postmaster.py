@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 PID_FILE = "postmaster.pid"
+SOCKET_SETTING = "unix_socket_directories"
 # Sent one after the other until all are gone: close connections and write everything; leave at once; be ended.
 # Seconds each may take.
 ENDINGS = ((signal.SIGINT, 60.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0))
@@ -68,6 +69,18 @@ def family(folder: Path) -> list[psutil.Process]:
         with suppress(psutil.Error):
             found.update({child.pid: child for child in process.children(recursive=True)})
     return list(found.values())
+
+
+def socket_folders(processes: Iterable[psutil.Process]) -> set[Path]:
+    """Folders that the servers among ``processes`` were given for their sockets: they know them when no file does."""
+    found = set()
+    for process in processes:
+        with suppress(psutil.Error):
+            for argument in process.cmdline():
+                setting, _, value = argument.partition("=")
+                if setting == SOCKET_SETTING:
+                    found.add(Path(value.strip('"')))
+    return found
 
 
 def end(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
