@@ -25,7 +25,7 @@ PYTEST ?=
 WORKERS ?= logical
 PARALLEL := -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo up down status doctor test test-fast lint format bench faults mutants venv venv-dev lock clean
+.PHONY: help demo up down status doctor test test-fast lint format bench faults mutants outages venv venv-dev lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ faults: $(STAMP_DEV) ## Play 2,000 random histories of a book with faults (an ho
 mutants: $(STAMP_DEV) ## Plant faults in the money path and see each one found; writes evidence/
 	@$(BIN)/python -m tests.mutants
 
+outages: $(STAMP_DEV) ## Stop the database five times during 20 sessions (half an hour); writes evidence/
+	@$(BIN)/python -m tests.outages
+
 venv: $(STAMP) ## Create or refresh .venv from requirements.txt
 
 venv-dev: $(STAMP_DEV) ## The same with what tests and lint need
@@ -87,7 +90,19 @@ clean: ## Remove caches (not .venv, not .local)
 	@rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov build *.egg-info
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-# Python compiles what is imported, when it is: all of the packages would take pip as long as fetching them.
+# With uv when it is there, which takes seconds where pip takes a minute; `make demo UV=` insists on pip.
+UV ?= $(shell command -v uv 2>/dev/null)
+# uv does not know pip's own configuration (an index, a certificate): where it cannot install, pip is asked.
+INSTALL = install() { \
+	if [ -n "$(UV)" ] && "$(UV)" pip install --quiet --python $(BIN)/python "$$@"; then return; fi; \
+	[ -z "$(UV)" ] || echo "uv could not install: trying pip" >&2; \
+	$(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check "$$@"; }; install
+# Both leave the packages as source. Compiled here once on all cores, nothing has to be compiled at the first start, by
+# five services at once, nor at every start where PYTHONDONTWRITEBYTECODE is set. A package's own tests are left out, and
+# what does not compile (templates, other versions' syntax) is compiled by nobody else either.
+COMPILE = $(BIN)/python -m compileall -qq -j 0 -x '/(tests?|testing/data)/' \
+	"$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" trading_lib || true
+
 $(STAMP): requirements.txt pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then \
 		echo "no Python 3.11, 3.12 or 3.13 with venv was found: install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python" >&2; \
@@ -96,12 +111,14 @@ $(STAMP): requirements.txt pyproject.toml
 		echo "PYTHON=$(PYTHON) is no Python 3.11 to 3.13: name another one" >&2; exit 2; fi
 	@if [ ! -x $(BIN)/python ] || ! $(BIN)/python -c '' 2>/dev/null; then \
 		echo "creating $(VENV) with $$("$(PYTHON)" --version)" >&2; "$(PYTHON)" -m venv --clear $(VENV); fi
-	@echo "installing $$(grep -c == requirements.txt) pinned packages into $(VENV) (about a minute and a half)" >&2
-	@$(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check -r requirements.txt
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps -e .
+	@echo "installing $$(grep -c == requirements.txt) pinned packages into $(VENV) with $(if $(UV),uv (half a minute),pip (a minute and a half))" >&2
+	@$(INSTALL) -r requirements.txt
+	@$(INSTALL) --no-deps -e .
+	@$(COMPILE)
 	@touch $@
 
 $(STAMP_DEV): $(STAMP) requirements-dev.txt
 	@echo "installing the tools for tests and lint" >&2
-	@$(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check -r requirements-dev.txt
+	@$(INSTALL) -r requirements-dev.txt
+	@$(COMPILE)
 	@touch $@

@@ -1,9 +1,4 @@
-"""backtest: what the strategy would have made of a window: a year by schedule or backfill, any window by hand.
-
-window -> backtest -> tear_sheet -> mlflow_run
-
-A backfill over 2010-2020 gives eleven yearly runs that compare in MLflow; the last task's button leads to each.
-"""
+"""backtest: what the strategy would have made of a window, a year per run in a backfill; docs/backtest.md."""
 
 from __future__ import annotations
 
@@ -11,59 +6,76 @@ from datetime import datetime
 from typing import Any
 
 from airflow.sdk import Param, chain, dag, task
-from failure_mail import notify_failure
-from research_timetable import NextIntervalTimetable
+from pipeline_forms import folder_field, optional_date, page
+from pipeline_tasks import plainly, plan_of
+from research_timetable import OnRequestTimetable
 from run_links import URL_KEY, TearSheetLink
+from task_defaults import TASK_DEFAULTS
 
 Plan = dict[str, Any]
 
 
 @dag(
-    schedule=NextIntervalTimetable("0 0 1 1 *", timezone="UTC"),
+    schedule=OnRequestTimetable("0 0 1 1 *", timezone="UTC"),
     start_date=datetime.fromisoformat("2005-01-01T00:00:00+00:00"),
     catchup=False,
     max_active_runs=1,
-    default_args={"on_failure_callback": notify_failure},
+    default_args=TASK_DEFAULTS,
     params={
-        "from": Param(None, type=["null", "string"], format="date", description="First day; empty: the run's year"),
-        "to": Param(None, type=["null", "string"], format="date", description="Last day"),
-        "data": Param(None, type=["null", "string"], description="Folder of prices; empty: the simulated market"),
-        "sleeves": Param(None, type=["null", "object"], description='e.g. {"trend": 0.5, "rotation": 0.5}'),
+        "from": optional_date("From", "First day. Both dates empty: the run's year, by hand the last whole one."),
+        "to": optional_date("To", "Last day."),
+        "data": folder_field(),
+        "sleeves": Param(
+            None,
+            type=["null", "object"],
+            title="Sleeves",
+            description_md='Strategies and their shares, e.g. `{"trend": 0.5, "rotation": 0.5}`. Empty: those of'
+            " `include/config/strategy.yaml`.",
+        ),
     },
     tags=["research"],
-    doc_md=__doc__,
+    description="Backtest a window, or every year of a backfill, with a tear sheet in MLflow",
+    doc_md=page(__file__),
 )
 def backtest() -> None:
     @task(multiple_outputs=False)
-    def window(params: dict[str, Any], data_interval_start: Any = None, data_interval_end: Any = None) -> Plan:
+    @plainly
+    def window(params: dict[str, Any], ti: Any, data_interval_start: Any = None, data_interval_end: Any = None) -> Plan:
         from trading_lib.workflows import backtest_runs as workflow
+        from trading_lib.workflows.dag_runs import notes
 
-        return workflow.window(params, data_interval_start, data_interval_end)
+        planned = workflow.window(params, data_interval_start, data_interval_end)
+        notes.note_run(ti.dag_id, ti.run_id, notes.about_window(planned))
+        return planned
 
     @task(task_id="backtest", multiple_outputs=False)
-    def run(plan: Plan) -> Plan:
+    @plainly
+    def run(ti: Any = None) -> Plan:
         from trading_lib.workflows import backtest_runs as workflow
 
-        return workflow.run(plan)
+        return workflow.run(plan_of(ti, "window"))
 
     @task
-    def tear_sheet(plan: Plan) -> str:
+    @plainly
+    def tear_sheet(ti: Any = None) -> str:
         from trading_lib.workflows import backtest_runs as workflow
 
-        return workflow.tear_sheet(plan)
+        return workflow.tear_sheet(plan_of(ti, "window"))
 
     @task(multiple_outputs=False)
-    def mlflow_run(plan: Plan, ti: Any = None) -> Plan:
+    @plainly
+    def mlflow_run(ti: Any = None) -> Plan:
         from trading_lib.workflows import backtest_runs as workflow
+        from trading_lib.workflows.dag_runs import reports
 
-        logged = workflow.log(plan)
+        logged = workflow.log(plan_of(ti, "window"))
         ti.xcom_push(key=URL_KEY, value=logged["url"])
+        reports.finish_backtest(ti.dag_id, ti.run_id, plan_of(ti, "window"), plan_of(ti, "backtest"), logged)
         return logged
 
-    plan = window()
-    logged: Any = mlflow_run(plan)
+    logged: Any = mlflow_run()
     logged.operator.operator_extra_links = (TearSheetLink(),)
-    chain(run(plan), tear_sheet(plan), logged)
+    chain(window(), run(), tear_sheet(), logged)
 
 
 backtest()

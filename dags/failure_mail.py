@@ -32,6 +32,8 @@ def failure_text(context: Any) -> str:
     """Say what failed, where and why, without secrets."""
     instance = context["task_instance"]
     error = context.get("exception")
+    if isinstance(error, SystemExit) and error.__cause__ is not None:  # see pipeline_tasks
+        error = error.__cause__
     reason = _without_secrets(f"{type(error).__name__}: {error}" if error else "no reason given")
     lines = [
         f"Task:  {_label(instance)}",
@@ -71,7 +73,8 @@ def _send(context: Any, text: str) -> None:
 
 def _label(instance: Any) -> str:
     index = getattr(instance, "map_index", -1)
-    suffix = f"[{index}]" if index is not None and index >= 0 else ""
+    name = getattr(instance, "rendered_map_index", None) or index
+    suffix = f"[{name}]" if index is not None and index >= 0 else ""
     return f"{instance.dag_id}.{instance.task_id}{suffix}"
 
 

@@ -1,22 +1,17 @@
-"""market_data: bring one session's prices in, judge them, compute the factors and announce the result.
-
-plan -> ingest (one task per group of symbols) -> validate -> factors -> publish (asset `market_data`)
-
-`plan` returns the groups to fetch (of a past session those not fetched before); the plan itself is its XCom `plan`.
-"""
+"""market_data: bring one session's prices in, judge them, compute the factors; docs/market_data.md."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from airflow.exceptions import AirflowFailException, AirflowSkipException
-from airflow.sdk import Param, dag, task
-from failure_mail import notify_failure
-from pipeline_assets import MARKET_DATA, SOURCES
+from airflow.sdk import Param, chain, dag, task
+from airflow.sdk.exceptions import AirflowSkipException
+from pipeline_forms import MARKET_DATA, book_field, folder_field, optional_date, page, source_field
+from pipeline_tasks import plainly, plan_of
+from task_defaults import TASK_DEFAULTS, VENDOR_RETRIES
 from xnys_timetable import XnysSessionTimetable
 
-from trading_lib.domain.errors import InputError
 from trading_lib.domain.sessions import exchange_sessions
 
 Plan = dict[str, Any]
@@ -27,64 +22,73 @@ Plan = dict[str, Any]
     start_date=datetime.fromisoformat("2004-01-02T00:00:00+00:00"),
     catchup=False,
     max_active_runs=1,
-    default_args={"on_failure_callback": notify_failure},
+    default_args=TASK_DEFAULTS,
     params={
-        "session": Param(None, type=["null", "string"], description="YYYY-MM-DD; empty: the interval's session"),
-        "source": Param(None, type=["null", "string"], enum=[None, *SOURCES]),
-        "data": Param(None, type=["null", "string"], description="Folder of prices, for the source `files`"),
-        "book": Param(None, type=["null", "string"], description="Whose source to use; empty: the default book"),
-        "refresh": Param(False, type="boolean", description="Fetch a past session even if it was fetched before"),
+        "session": optional_date("Session", "Trading day to fetch. Empty: the run's own, by hand the newest."),
+        "source": source_field(),
+        "data": folder_field(),
+        "book": book_field(),
+        "refresh": Param(
+            False, type="boolean", title="Fetch again", description_md="Fetch a past session though it was before."
+        ),
     },
     tags=["daily"],
-    doc_md=__doc__,
+    description="Fetch, check and store one session's prices, 15 minutes after the close; starts trade_daily",
+    doc_md=page(__file__),
 )
 def market_data() -> None:
     @task(multiple_outputs=False)
+    @plainly
     def plan(params: dict[str, Any], ti: Any, data_interval_end: datetime | None = None) -> list[str]:
         from trading_lib.workflows import market_data as workflow
+        from trading_lib.workflows.dag_runs import notes, parameters
 
-        session = params["session"]
-        if session is None and data_interval_end is not None:
-            session = exchange_sessions().latest_with_data(data_interval_end).isoformat()
-        planned = workflow.plan(session, params["source"], params["data"], params["book"])
+        wanted = parameters.of_session(params)
+        if wanted["session"] is None and data_interval_end is not None:
+            wanted["session"] = exchange_sessions().latest_with_data(data_interval_end).isoformat()
+        planned = workflow.plan(**wanted)
         ti.xcom_push(key="plan", value=planned)
+        notes.note_run(ti.dag_id, ti.run_id, notes.about_session(planned, book=False))
         return workflow.groups_to_ingest(planned, params["refresh"])
 
-    @task(retries=2, retry_delay=timedelta(seconds=10), retry_exponential_backoff=2.0, pool="market_data")
-    def ingest(plan: Plan, group: str) -> Plan:
+    @task(pool="market_data", map_index_template="{{ task.op_kwargs['group'] }}", **VENDOR_RETRIES)
+    @plainly
+    def ingest(group: str, ti: Any = None) -> Plan:
         from trading_lib.workflows import market_data as workflow
+        from trading_lib.workflows.dag_runs import latency
 
-        try:
-            return workflow.ingest(plan, group)
-        except InputError as error:  # asking again would get the same answer
-            raise AirflowFailException(str(error)) from error
+        return workflow.ingest(plan_of(ti, key="plan"), group) | {"received_at": latency.now()}
 
     # With nothing to fetch, ingest is skipped, which is no reason to stop.
     @task(multiple_outputs=False, trigger_rule="none_failed")
-    def validate(plan: Plan) -> Plan:
+    @plainly
+    def validate(ti: Any = None) -> Plan:
         from trading_lib.workflows import market_data as workflow
 
-        return workflow.validate(plan)
+        return workflow.validate(plan_of(ti, key="plan"))
 
     @task(multiple_outputs=False)
-    def factors(plan: Plan) -> Plan:
+    @plainly
+    def factors(ti: Any = None) -> Plan:
         from trading_lib.workflows import market_data as workflow
 
-        return workflow.factors(plan)
+        return workflow.factors(plan_of(ti, key="plan"))
 
     # The outlet sits on one unmapped task at the end: an event says that everything before it is stored.
     @task(outlets=[MARKET_DATA], multiple_outputs=False)
-    def publish(plan: Plan, *, outlet_events: Any, dag_run: Any) -> Plan:
+    @plainly
+    def publish(*, outlet_events: Any, dag_run: Any, ti: Any = None) -> Plan:
+        from trading_lib.workflows.dag_runs import reports
+
         if (run_type := str(getattr(dag_run.run_type, "value", dag_run.run_type))) == "backfill":
             raise AirflowSkipException("a backfill repairs the past; nobody is told, so that nothing trades on it")
-        from trading_lib.workflows.market_data import publish as announced
-
-        extra = outlet_events[MARKET_DATA].extra = {**announced(plan), "run_type": run_type}
-        return extra
+        fetched = ti.xcom_pull(task_ids="ingest") or []
+        done = reports.finish_market_data(ti.dag_id, ti.run_id, plan_of(ti, key="plan"), run_type, list(fetched))
+        outlet_events[MARKET_DATA].extra = done["event"]
+        return done
 
     groups: Any = plan()
-    planned = groups["plan"]
-    ingest.partial(plan=planned).expand(group=groups) >> validate(planned) >> factors(planned) >> publish(planned)
+    chain(ingest.expand(group=groups), validate(), factors(), publish())
 
 
 market_data()

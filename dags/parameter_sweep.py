@@ -1,16 +1,13 @@
-"""parameter_sweep: a backtest for every combination of configuration values, in chunks that any worker may run.
-
-chunks -> run (one task per chunk) -> collect
-
-Finished points stand in the trading database, also after a run was cancelled.
-"""
+"""parameter_sweep: a backtest for every combination of configuration values; docs/parameter_sweep.md."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from airflow.sdk import Param, dag, task
-from failure_mail import notify_failure
+from pipeline_forms import folder_field, page
+from pipeline_tasks import plainly
+from task_defaults import TASK_DEFAULTS
 
 Plan = dict[str, Any]
 
@@ -19,35 +16,46 @@ Plan = dict[str, Any]
     schedule=None,
     catchup=False,
     max_active_runs=1,
-    default_args={"on_failure_callback": notify_failure},
+    default_args=TASK_DEFAULTS,
     params={
-        "from": Param("2015-01-02", type="string", format="date"),
-        "to": Param("2019-12-31", type="string", format="date"),
-        "data": Param(None, type=["null", "string"], description="Folder of prices; empty: the simulated market"),
+        "from": Param("2015-01-02", type="string", format="date", title="From", description_md="First day."),
+        "to": Param("2019-12-31", type="string", format="date", title="To", description_md="Last day."),
+        "data": folder_field(),
         "grid": Param(
             {"strategy.rotation.top_share": [0.2, 0.3, 0.5], "risk.target_volatility": [0.10, 0.15]},
             type="object",
-            description="Dotted configuration keys with lists of values",
+            title="Grid",
+            description_md="Keys of `strategy.yaml`, `risk.yaml` and `execution.yaml` with a list of values each; every"
+            " combination is one point.",
         ),
-        "points_per_chunk": Param(25, type="integer", minimum=1),
+        "points_per_chunk": Param(
+            25, type="integer", minimum=1, title="Points per task", description_md="How many points one task runs."
+        ),
     },
     tags=["research"],
-    doc_md=__doc__,
+    description="Backtest every combination of configuration values, in chunks that any worker may run",
+    doc_md=page(__file__),
 )
 def parameter_sweep() -> None:
     @task
-    def chunks(params: dict[str, Any]) -> list[Plan]:
+    @plainly
+    def chunks(params: dict[str, Any], ti: Any = None) -> list[Plan]:
         from trading_lib.workflows import sweep_runs as workflow
+        from trading_lib.workflows.dag_runs import notes
 
-        return workflow.chunks(params)
+        planned = workflow.chunks(params)
+        notes.note_run(ti.dag_id, ti.run_id, notes.about_window(planned[0]), f"sweep {planned[0]['sweep']}")
+        return planned
 
-    @task(multiple_outputs=False)
+    @task(multiple_outputs=False, map_index_template="{{ task.op_kwargs['plan']['label'] }}")
+    @plainly
     def run(plan: Plan) -> Plan:
         from trading_lib.workflows import sweep_runs as workflow
 
         return workflow.run(plan)
 
     @task(multiple_outputs=False)
+    @plainly
     def collect(finished: Any) -> Plan:
         from trading_lib.workflows import sweep_runs as workflow
 

@@ -1,9 +1,4 @@
-"""risk_approval: a person answers what risk level 3 or 4 of a book asks, at Required Actions or by REST.
-
-question -> approval (waits, uses no slot) -> approved (skipped after a rejection) -> record
-
-A DAG of its own, because a waiting run must hold up no other: neither the next session's stops nor another book.
-Without an answer nothing changes, so there is no new risk; trade_daily asks anew after five sessions.
+"""risk_approval: a person answers what risk level 3 or 4 of a book asks; docs/risk_approval.md.
 
 What counts is the answer as Airflow stored it when it was given (hitlDetails). Airflow can mark the approval failed
 while it resumes, and its return value is lost then: record asks Airflow, and an answered question is no failure mail.
@@ -18,6 +13,9 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param, chain, dag, task
 from failure_mail import notify_failure
+from pipeline_forms import page
+from pipeline_tasks import plainly, plan_of
+from task_defaults import TASK_DEFAULTS
 
 Question = dict[str, Any]
 
@@ -40,13 +38,15 @@ def notify_unless_answered(context: Any) -> None:
     catchup=False,
     max_active_runs=50,
     is_paused_upon_creation=False,
-    default_args={"on_failure_callback": notify_failure},
-    params={"book": Param("paper", type="string", minLength=1, description="Book that asks")},
+    default_args=TASK_DEFAULTS,
+    params={"book": Param("paper", type="string", minLength=1, title="Book", description_md="Book that asks.")},
     tags=["risk"],
-    doc_md=__doc__,
+    description="A person answers what risk level 3 or 4 asks; started by trade_daily, waits without a slot",
+    doc_md=page(__file__),
 )
 def risk_approval() -> None:
     @task.short_circuit
+    @plainly
     def question(params: dict[str, Any]) -> Question:
         from trading_lib.workflows import approvals
 
@@ -59,20 +59,22 @@ def risk_approval() -> None:
         body="{{ ti.xcom_pull(task_ids='question')['body'] }}",
         params={"note": Param("", type="string", maxLength=500, description="Why, for the record")},
         response_timeout=timedelta(days=7),
+        # Another try would ask again what may have been answered.
+        retries=0,
         on_failure_callback=notify_unless_answered,
     )
     # Airflow skips what directly follows a rejection, and a rejection has to be recorded as well.
     approved = EmptyOperator(task_id="approved")
 
     @task(trigger_rule="all_done")
-    def record(asked: Question, ti: Any) -> dict[str, Any]:
+    @plainly
+    def record(ti: Any = None) -> dict[str, Any]:
         from trading_lib.workflows import airflow_answers, approvals
 
-        returned = ti.xcom_pull(task_ids="approval")
+        returned, asked = ti.xcom_pull(task_ids="approval"), plan_of(ti, "question")
         return approvals.record_response(asked, airflow_answers.response_to(ti.dag_id, ti.run_id, "approval", returned))
 
-    asked: Any = question()
-    chain(asked, approval, approved, record(asked))
+    chain(question(), approval, approved, record())
 
 
 risk_approval()

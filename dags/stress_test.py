@@ -1,23 +1,16 @@
-"""stress_test: the strategy in crises, one task per scenario; monthly, or by hand.
-
-scenarios -> run (one task per scenario) -> report -> verdict
-
-The report's button leads to its page in MLflow. A criterion that fails makes the verdict fail, and the failure mail
-says which.
-"""
+"""stress_test: the strategy in crises, one task per scenario; monthly, or by hand; docs/stress_test.md."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from airflow.sdk import Param, chain, dag, task
-from airflow.sdk.exceptions import AirflowFailException
-from failure_mail import notify_failure
+from airflow.sdk import chain, dag, task
+from pipeline_forms import folder_field, page, scenarios_field
+from pipeline_tasks import plainly, plan_of
 from research_timetable import NextIntervalTimetable
 from run_links import URL_KEY, StressReportLink
-
-from trading_lib.domain.errors import DataQualityError
+from task_defaults import TASK_DEFAULTS
 
 Plan = dict[str, Any]
 
@@ -27,48 +20,50 @@ Plan = dict[str, Any]
     start_date=datetime.fromisoformat("2005-01-01T00:00:00+00:00"),
     catchup=False,
     max_active_runs=1,
-    default_args={"on_failure_callback": notify_failure},
-    params={
-        "scenarios": Param(None, type=["null", "array"], description="Names from stress.yaml; empty: all"),
-        "data": Param(None, type=["null", "string"], description="Folder of prices; empty: the simulated market"),
-    },
+    default_args=TASK_DEFAULTS,
+    params={"scenarios": scenarios_field(), "data": folder_field()},
     tags=["research"],
-    doc_md=__doc__,
+    description="Run the strategy through crises and judge it; a criterion that fails ends red and is mailed",
+    doc_md=page(__file__),
 )
 def stress_test() -> None:
     @task
-    def scenarios(params: dict[str, Any]) -> list[Plan]:
+    @plainly
+    def scenarios(params: dict[str, Any], ti: Any = None) -> list[Plan]:
         from trading_lib.workflows import stress_runs as workflow
+        from trading_lib.workflows.dag_runs import notes
 
-        return workflow.scenarios(params)
+        planned = workflow.scenarios(params)
+        notes.note_run(ti.dag_id, ti.run_id, notes.prices_line(planned[0]["prices"], f"{len(planned)} scenarios"))
+        return planned
 
-    @task(multiple_outputs=False)
+    @task(multiple_outputs=False, map_index_template="{{ task.op_kwargs['plan']['scenario'] }}")
+    @plainly
     def run(plan: Plan) -> Plan:
         from trading_lib.workflows import stress_runs as workflow
 
         return workflow.run(plan)
 
     @task(multiple_outputs=False)
-    def report(params: dict[str, Any], ti: Any = None) -> Plan:
+    @plainly
+    def report(ti: Any = None) -> Plan:
         from trading_lib.workflows import stress_runs as workflow
 
-        written = workflow.report(params)
+        written = workflow.report(plan_of(ti, "scenarios"))
         ti.xcom_push(key=URL_KEY, value=written["url"])
         return written
 
     @task(multiple_outputs=False)
-    def verdict(found: Any) -> Plan:
+    @plainly
+    def verdict(ti: Any = None) -> Plan:
         from trading_lib.workflows import stress_runs as workflow
 
-        try:
-            return workflow.verdict(list(found))
-        except DataQualityError as error:
-            raise AirflowFailException(str(error)) from error
+        return workflow.verdict(list(ti.xcom_pull(task_ids="run")))
 
-    planned: Any = scenarios()
-    found, written = run.expand(plan=planned), report()
+    written: Any = report()
     written.operator.operator_extra_links = (StressReportLink(),)
-    chain(found, written, verdict(found))
+    planned: Any = scenarios()
+    chain(run.expand(plan=planned), written, verdict())
 
 
 stress_test()

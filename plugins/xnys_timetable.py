@@ -6,7 +6,7 @@ The data interval of a session reaches from the moment the previous session's da
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pendulum
@@ -15,12 +15,17 @@ from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, T
 
 from trading_lib.domain.sessions import SessionCalendar, exchange_sessions
 
+GRACE = timedelta(minutes=2)
+# Sessions: after a longer outage the next close begins anew, which settles what was missed.
+MADE_UP_FOR = 3
+
 
 class XnysSessionTimetable(Timetable):
     """One run per session.
 
     A DAG that has never run starts with the next close, not with the last one: a fresh installation must not race
     its own set-up. After an outage it makes up for the newest missed session, with ``catchup=True`` for all of them.
+    Runs of long ago are no schedule to make up for: Airflow counts those of a backfill, which asks for the past alone.
     """
 
     description = "Every session of the New York Stock Exchange, 15 minutes after its close"
@@ -52,14 +57,20 @@ class XnysSessionTimetable(Timetable):
         if last_automated_data_interval is not None:
             bounds.append(calendar.next(calendar.latest_with_data(last_automated_data_interval.end)))
         if not restriction.catchup:
-            newest = calendar.latest_with_data(datetime.now(UTC))
-            bounds.append(newest if last_automated_data_interval else calendar.next(newest))
+            # A session that is just due still runs: the DAG may be read again before the scheduler has looked.
+            newest = calendar.latest_with_data(datetime.now(UTC) - GRACE)
+            missed = last_automated_data_interval is not None and _is_recent(last_automated_data_interval, newest)
+            bounds.append(newest if missed else calendar.next(newest))
         if not bounds:
             return None
         interval = _interval(calendar, max(bounds))
         if restriction.latest is not None and interval.start > restriction.latest:
             return None
         return DagRunInfo.interval(start=interval.start, end=interval.end)
+
+
+def _is_recent(interval: DataInterval, newest: date) -> bool:
+    return bool(interval.end >= exchange_sessions().data_time(exchange_sessions().offset(newest, -MADE_UP_FOR)))
 
 
 def _interval(calendar: SessionCalendar, session: date) -> DataInterval:

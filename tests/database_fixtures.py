@@ -47,7 +47,7 @@ def memory_folder() -> Path | None:
 @pytest.fixture
 def short_folder() -> Iterator[Path]:
     """A folder with a short path, for a server of the test's own; nothing may run in it afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="itspg")).resolve()
+    folder = Path(tempfile.mkdtemp(prefix="itspg", dir=memory_folder())).resolve()
     yield folder
     server = EmbeddedPostgres(folder / "data")
     server.stop()

@@ -31,9 +31,16 @@ MONEY_PATH = (
     "trading_lib/execution/*.py",
     "trading_lib/accounting/*.py",
 )
+SUPERVISION = (
+    "trading_lib/adapters/services/supervision/*.py",
+    "trading_lib/adapters/services/airflow_server.py",
+    "trading_lib/adapters/stores/database.py",
+    "dags/task_defaults.py",
+)
 COVERED = {
     "book_faults": (*MONEY_PATH, "tests/faults/*.py"),
     "money_path_mutants": (*MONEY_PATH, "tests/mutants/*.py"),
+    "database_outages": (*SUPERVISION, "tests/outages/*.py"),
 }
 
 

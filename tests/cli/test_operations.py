@@ -33,7 +33,10 @@ def test_status_of_nothing_is_a_finding(runner: CliRunner) -> None:
     assert result.exit_code == 1
     content = json.loads(result.output)
     assert not content["running"]
-    assert {service["name"] for service in content["services"]} == {"PostgreSQL", "MLflow", "Airflow"}
+    assert {service["name"] for service in content["services"]} == {
+        *("PostgreSQL", "MLflow", "API server", "Scheduler", "DAG processor", "Triggerer", "Supervisor")
+    }
+    assert {service["state"] for service in content["services"]} == {"stopped"}
 
 
 def test_down_of_nothing_is_fine(runner: CliRunner) -> None:

@@ -48,6 +48,28 @@ def test_tasks_and_callbacks_can_ask_airflow_for_an_answer(services: dict[str, A
         assert mounted["uid"] == "50000", "the user that the image runs as"
 
 
+def test_mlflow_asks_for_the_login_that_the_others_have(services: dict[str, Any]) -> None:
+    from trading_lib.adapters.tracking_server.login import PASSWORD_VARIABLE, USER_VARIABLE
+
+    assert services["mlflow"]["command"][:3] == ["python", "-m", "trading_lib.adapters.tracking_server"]
+    for name in ("mlflow", "airflow-scheduler", "airflow-api-server"):
+        environment = services[name]["environment"]
+        assert environment[USER_VARIABLE] == "admin"
+        assert environment[PASSWORD_VARIABLE].startswith("${MLFLOW_PASSWORD:?")
+        assert "MLFLOW_PASSWORD" not in environment["TRADING_DATABASE_URL"]
+
+
+def test_containers_outlast_an_outage_like_the_local_stack_and_open_no_log_server(services: dict[str, Any]) -> None:
+    from trading_lib.adapters.services.airflow_server import OUTAGES
+    from trading_lib.adapters.services.supervision.components import AIRFLOW
+
+    for component in AIRFLOW:
+        service = services[component.name]
+        assert service["command"] == ["airflow", *component.airflow]
+        assert service["restart"] == "unless-stopped"
+        assert OUTAGES.items() <= service["environment"].items()
+
+
 def test_the_imported_pools_are_those_the_dags_use_and_airflow_takes_them(
     repository_root: Path, tmp_path: Path
 ) -> None:

@@ -95,6 +95,29 @@ def test_without_a_connection_the_same_text_is_kept(mail_folder: Path) -> None:
     assert "not mailed" in written(mail_folder)
 
 
+def test_the_mail_of_a_task_that_ended_in_one_line_names_the_error_itself() -> None:
+    from failure_mail import failure_text
+    from pipeline_tasks import Refused, plainly
+
+    from trading_lib.domain.errors import InputError
+
+    @plainly
+    def task() -> None:
+        raise InputError("unknown parameter 'sesion'", "use session")
+
+    with pytest.raises(Refused) as caught:
+        task()
+    assert "Error: InputError: unknown parameter 'sesion': use session\n" in failure_text(failed(caught.value))
+
+
+def test_a_mapped_task_is_named_by_what_it_worked_on() -> None:
+    from failure_mail import failure_text
+
+    context = failed(ValueError("no bar"), map_index=0)
+    context["task_instance"].rendered_map_index = "etf"
+    assert "Task:  market_data.ingest[etf]\n" in failure_text(context)
+
+
 def test_a_server_that_refuses_loses_nothing(mail_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from failure_mail import notify_failure
 

@@ -38,9 +38,8 @@ class Waiting(SimpleNamespace):
     def __init__(self, returned: Any = None) -> None:
         super().__init__(dag_id="risk_approval", run_id=RUN_ID, task_id="approval", returned=returned)
 
-    def xcom_pull(self, task_ids: str) -> Any:
-        assert task_ids == "approval"
-        return self.returned
+    def xcom_pull(self, task_ids: str, key: str = "return_value") -> Any:
+        return {"approval": self.returned, "question": ASKED}[task_ids]
 
 
 @pytest.fixture(name="mailed")
@@ -60,7 +59,7 @@ def fixture_recorded(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def record(dag_file: Any, instance: Waiting) -> None:
-    dag_file.risk_approval().get_task("record").python_callable(ASKED, instance)
+    dag_file.risk_approval().get_task("record").python_callable(ti=instance)
 
 
 @pytest.mark.parametrize(("option", "returned"), [("Approve", None), ("Reject", None), ("Approve", {"is": "there"})])
@@ -78,10 +77,10 @@ def test_record_stores_the_answer_whether_or_not_the_approval_returned_it(
 def test_record_says_that_nobody_answered_only_when_airflow_says_so(
     dag_file: Any, peer: AirflowPeer, recorded: list[Any]
 ) -> None:
-    from trading_lib.adapters.services.airflow_rest import AirflowError
+    from pipeline_tasks import TryAgain
 
     peer.answers[f"GET {DETAILS}"] = [(500, "broken"), details(None)]
-    with pytest.raises(AirflowError):
+    with pytest.raises(TryAgain, match="500"):
         record(dag_file, Waiting())
     assert recorded == []
     record(dag_file, Waiting())
@@ -108,5 +107,5 @@ def test_a_session_looks_for_late_answers_before_it_asks(dag_file: Any, monkeypa
     monkeypatch.setattr(airflow_answers, "store_late_answer", lambda plan: done.append(f"look {plan['book']}"))
     monkeypatch.setattr(approvals, "asked_by_session", lambda plan: done.append(f"ask {plan['book']}"))
     needed = importlib.import_module("trade_daily").trade_daily().get_task("approval_needed")
-    needed.python_callable({"book": "paper"})
+    needed.python_callable(ti=SimpleNamespace(xcom_pull=lambda task_ids, key: {"book": "paper"}))
     assert done == ["look paper", "ask paper"]

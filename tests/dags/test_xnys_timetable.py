@@ -113,15 +113,19 @@ def test_a_fresh_installation_waits_for_the_next_close(timetable: Any) -> None:
     assert session_of(run) in (CALENDAR.next(CALENDAR.latest_with_data(before)), CALENDAR.next(session_of(run)))
 
 
-def test_after_an_outage_the_newest_missed_session_runs(timetable: Any) -> None:
+@pytest.mark.parametrize(("sessions_ago", "made_up_for"), [(1, True), (3, True), (4, False), (1000, False)])
+def test_after_an_outage_the_newest_missed_session_runs_but_not_after_a_backfill_of_the_past(
+    timetable: Any, sessions_ago: int, made_up_for: bool
+) -> None:
     from airflow.timetables.base import DataInterval, TimeRestriction
 
+    newest = CALENDAR.latest_with_data(datetime.now(UTC))
+    end = pendulum.instance(CALENDAR.data_time(CALENDAR.offset(newest, -sessions_ago)))
     restriction = TimeRestriction(pendulum.parse("2004-01-02T00:00:00Z"), None, catchup=False)
-    end = pendulum.instance(CALENDAR.data_time(date(2022, 6, 15)))
-    last = DataInterval(end.subtract(days=1), end)
-    newest_before = CALENDAR.latest_with_data(datetime.now(UTC))
-    run = timetable.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
-    assert session_of(run) in (newest_before, CALENDAR.latest_with_data(datetime.now(UTC)))
+    run = timetable.next_dagrun_info(
+        last_automated_data_interval=DataInterval(end.subtract(days=1), end), restriction=restriction
+    )
+    assert session_of(run) == (newest if made_up_for else CALENDAR.next(newest))
 
 
 def test_without_catchup_a_run_is_followed_by_the_next_session(timetable: Any) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib.util
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
-from numba.core import event
+from numba.core import config, event
 
 from trading_lib.backtest.session_loop import loop
-from trading_lib.domain.kernels import FirstCompilation, called_sources, inlined, python_version
+from trading_lib.domain.kernels import FirstCompilation, called_sources, compiled, inlined, python_version
 
 CALLED = """
 from trading_lib.domain.kernels import compiled
@@ -126,3 +126,20 @@ def test_an_inlined_kernel_can_be_called_by_itself() -> None:
         return 2 * number
 
     assert inlined(double)(4) == 8
+
+
+def test_a_kernel_that_cannot_be_kept_anywhere_is_compiled_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An installation of root's, used by somebody whose own folder cannot be written either."""
+    caplog.set_level("INFO", "trading_lib.domain.kernels")
+    monkeypatch.setattr(config, "CACHE_LOCATOR_CLASSES", "IPythonCacheLocator")
+    monkeypatch.setattr(FirstCompilation, "kept", True)
+
+    def double(number: int) -> int:
+        return 2 * number
+
+    assert compiled(double)(4) == 8
+    double.__module__ = "trading_lib.any"
+    FirstCompilation().on_start(SimpleNamespace(data={"dispatcher": SimpleNamespace(py_func=double)}))  # type: ignore[arg-type]
+    assert "NUMBA_CACHE_DIR" in caplog.text

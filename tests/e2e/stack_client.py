@@ -6,15 +6,33 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 import requests
 
 COMMAND_SECONDS = 600
 REQUEST_SECONDS = 30
+INSISTENCE_SECONDS = 300
+
+
+T = TypeVar("T")
+
+
+def insistently(ask: Callable[[], T]) -> T:
+    """Ask until there is an answer: while the database is away, Airflow has none."""
+    deadline = time.monotonic() + INSISTENCE_SECONDS
+    while True:
+        try:
+            return ask()
+        except (AssertionError, KeyError, ValueError, requests.RequestException):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1.0)
 
 
 @dataclass(frozen=True)
@@ -36,6 +54,7 @@ class RunningStack:
             text=True,
             timeout=COMMAND_SECONDS,
             check=False,
+            umask=0o022,
         )
 
     def trading_json(self, *arguments: str) -> dict[str, Any]:
@@ -56,6 +75,19 @@ class RunningStack:
     @property
     def password(self) -> str:
         return str(json.loads((self.home / "credentials.json").read_text())["admin_password"])
+
+    @property
+    def mlflow_login(self) -> tuple[str, str]:
+        """User and password of MLflow."""
+        return "admin", str(json.loads((self.home / "credentials.json").read_text())["mlflow_password"])
+
+    def mlflow(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """Ask MLflow's tracking interface with the login."""
+        url = f"{self.mlflow_url}/api/2.0/mlflow{path}"
+        answer = requests.request(method, url, auth=self.mlflow_login, timeout=REQUEST_SECONDS, **options)
+        assert answer.ok, answer.text
+        content: dict[str, Any] = answer.json()
+        return content
 
     def airflow(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         """Ask Airflow as the administrator."""
@@ -90,5 +122,5 @@ class RunningStack:
                 except (psutil.Error, OSError):
                     continue
             if any(str(self.home) in trace for trace in traces):
-                found.append(f"{process.pid} {' '.join(process.cmdline())[:100]}")
+                found.append(f"{process.pid} {' '.join(process.cmdline())}")
         return found

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -15,12 +16,15 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import requests
 from sqlalchemy import inspect, text
 
 from tests.e2e.crash import AFTER, BEFORE, BOOK, CRASH, LAST, write_crash_folder
-from tests.e2e.stack_client import RunningStack
+from tests.e2e.stack_client import RunningStack, insistently
+from tests.other_user import intrude, needs_root
+from tests.outages.interruptions import interrupt
 from tests.workflows.workflow_settings import make_settings
 from trading_lib.adapters.services.waiting import Patience
 from trading_lib.adapters.stores.approval_store import ApprovalStore
@@ -37,6 +41,7 @@ pytestmark = pytest.mark.e2e
 REAL_SESSION = "2022-06-15"
 # A failed run is waited for here; the stack decides how long it takes.
 RUN_PATIENCE = Patience(limit=180.0, interval=1.0)
+MONEY = ("decisions", "order_intents", "orders", "fills", "portfolio_state", "risk_state", "signal_log")
 STAGES = ("settle", "signals", "targets", "risk", "orders", "place", "fills", "reconcile", "report")
 
 
@@ -44,6 +49,7 @@ STAGES = ("settle", "signals", "targets", "risk", "orders", "place", "fills", "r
 def fixture_stack(repository_root: Path) -> Iterator[RunningStack]:
     """Folders and free ports; whatever runs there is stopped at the end, also after a failure."""
     home = Path(tempfile.mkdtemp(prefix="its")).resolve()
+    home.chmod(0o755)  # what lies in it must be closed by itself
     with socket.socket() as first, socket.socket() as second:
         for probe in (first, second):
             probe.bind(("127.0.0.1", 0))
@@ -130,6 +136,27 @@ def test_the_summary_is_about_the_newest_session(demo: dict[str, Any]) -> None:
     assert summary["risk_level"] in range(5)
 
 
+def test_the_grid_says_whose_prices_a_run_used_and_how_long_its_signals_took(
+    stack: RunningStack, demo: dict[str, Any]
+) -> None:
+    session, (ingested, traded) = demo["summary"]["session"], demo["dag_runs"]
+    notes = [
+        stack.airflow("GET", f"/dags/{run['dag_id']}/dagRuns/{run['run_id']}")["note"].splitlines()
+        for run in (ingested, traded)
+    ]
+    by_hand = "close to data ready: not applicable, the run was started by hand (manual)"
+    assert notes[0] == [f"SIMULATED prices, session {session}", by_hand]
+    assert notes[1][0] == f"SIMULATED prices, session {session}, book demo"
+    assert notes[1][1].startswith("net asset value $")
+    assert re.fullmatch(
+        r"data received to signals stored: [\d.]+ (s|min) \(target below 60\.0 s(, MISSED)?\)", notes[1][2]
+    )
+    path = f"/dags/market_data/dagRuns/{ingested['run_id']}/taskInstances"
+    tasks = stack.airflow("GET", path)["task_instances"]
+    names = {task["rendered_map_index"] for task in tasks if task["task_id"] == "ingest"}
+    assert names == {"etf", "crypto", "volatility_index", "macro"}
+
+
 def test_airflow_lets_nobody_in_without_the_password(stack: RunningStack, demo: dict[str, Any]) -> None:
     assert requests.get(f"{stack.airflow_url}/api/v2/dags", timeout=30).status_code == 401
     wrong = {"username": "admin", "password": "admin"}
@@ -137,15 +164,48 @@ def test_airflow_lets_nobody_in_without_the_password(stack: RunningStack, demo: 
     assert demo["login"] == {"user": "admin", "password": stack.password}
 
 
+def test_mlflow_lets_nobody_in_without_the_password(stack: RunningStack, demo: dict[str, Any]) -> None:
+    for path in ("/", "/version", "/api/2.0/mlflow/experiments/search", "/get-artifact", "/graphql"):
+        for login in (None, ("admin", "admin"), ("admin", stack.password)):
+            assert requests.get(f"{stack.mlflow_url}{path}", auth=login, timeout=30).status_code == 401
+    user, password = stack.mlflow_login
+    assert demo["mlflow_login"] == {"user": user, "password": password}
+    assert requests.get(stack.mlflow_url, auth=(user, password), timeout=30).ok
+
+
+@needs_root
+def test_another_user_of_the_machine_gets_nothing_without_a_password(stack: RunningStack, demo: dict[str, Any]) -> None:
+    mlflow = ("", "version", "api/2.0/mlflow/experiments/search?max_results=1", "api/2.0/mlflow-artifacts/artifacts")
+    airflow = ("dags", "pools", "connections", "variables", "config", "assets", "dags/market_data/dagRuns")
+    urls = [f"{stack.mlflow_url}/{path}" for path in mlflow] + [
+        f"{stack.airflow_url}/api/v2/{path}" for path in airflow
+    ]
+    loot = intrude([stack.home], urls=urls)
+    assert (loot.read, loot.written, loot.connected) == ((), (), ())
+
+
+def test_nothing_of_the_stack_listens_to_other_machines(stack: RunningStack, demo: dict[str, Any]) -> None:
+    numbers = {int(line.split()[0]) for line in stack.processes()}
+    listening = {
+        (connection.laddr.ip, connection.laddr.port)
+        for connection in psutil.net_connections("inet")
+        if connection.pid in numbers and connection.status == psutil.CONN_LISTEN
+    }
+    assert {port for _, port in listening} == {
+        int(stack.airflow_url.split(":")[2]),
+        int(stack.mlflow_url.split(":")[2]),
+    }
+    assert {address for address, _ in listening} == {"127.0.0.1"}
+
+
 def test_mlflow_has_the_backtest_with_a_picture(stack: RunningStack, demo: dict[str, Any]) -> None:
-    api = f"{stack.mlflow_url}/api/2.0/mlflow"
-    experiments = requests.post(f"{api}/experiments/search", json={"max_results": 10}, timeout=30).json()["experiments"]
+    experiments = stack.mlflow("POST", "/experiments/search", json={"max_results": 10})["experiments"]
     ids = [experiment["experiment_id"] for experiment in experiments]
-    runs = requests.post(f"{api}/runs/search", json={"experiment_ids": ids}, timeout=30).json()["runs"]
+    runs = stack.mlflow("POST", "/runs/search", json={"experiment_ids": ids})["runs"]
     assert [run["info"]["status"] for run in runs] == ["FINISHED"]
     metrics = {metric["key"] for metric in runs[0]["data"]["metrics"]}
     assert {"sharpe", "max_drawdown", "final_nav"} <= metrics
-    listing = requests.get(f"{api}/artifacts/list", params={"run_id": runs[0]["info"]["run_id"]}, timeout=30).json()
+    listing = stack.mlflow("GET", "/artifacts/list", params={"run_id": runs[0]["info"]["run_id"]})
     assert any(file["path"].endswith(".png") and int(file["file_size"]) > 1000 for file in listing["files"])
 
 
@@ -154,7 +214,7 @@ def test_a_backtest_is_logged_once_however_often_it_runs(stack: RunningStack, de
     first, again = stack.trading_json(*arguments), stack.trading_json(*arguments)
     assert first["mlflow_run_id"] == again["mlflow_run_id"]
     question = {"run_id": first["mlflow_run_id"], "metric_key": "nav", "max_results": 1000}
-    answer = requests.get(f"{stack.mlflow_url}/api/2.0/mlflow/metrics/get-history", params=question, timeout=30).json()
+    answer = stack.mlflow("GET", "/metrics/get-history", params=question)
     curve = sorted(answer["metrics"], key=lambda point: int(point["step"]))
     assert len(curve) == first["sessions"]
     assert curve[-1]["value"] == pytest.approx(first["final_nav"])
@@ -168,7 +228,11 @@ def test_doctor_finds_nothing_wrong_with_the_stack(stack: RunningStack, demo: di
         "python": "ok",
         "database": "ok",
         "mlflow": "ok",
-        "airflow": "ok",
+        "api-server": "ok",
+        "scheduler": "ok",
+        "dag-processor": "ok",
+        "triggerer": "ok",
+        "supervisor": "ok",
         "disk": "ok",
     }
 
@@ -178,10 +242,10 @@ def test_starting_again_starts_nothing(stack: RunningStack, demo: dict[str, Any]
     done = stack.trading("stack", "up")
     assert done.returncode == 0, done.stderr
     assert "running already" in done.stderr
-    assert len([line for line in stack.processes() if "standalone" in line]) == 1
-    assert [line for line in before if "standalone" in line] == [
-        line for line in stack.processes() if "standalone" in line
-    ]
+    programs = ("supervisord", "tracking_server", "airflow api_server", "airflow scheduler")
+    for program in programs:
+        [line] = [line for line in stack.processes() if program in line]
+        assert line in before
 
 
 def test_the_same_demo_again_changes_no_row(stack: RunningStack, demo: dict[str, Any]) -> None:
@@ -218,24 +282,44 @@ def test_a_failed_task_is_reported_and_mailed(stack: RunningStack, demo: dict[st
     mails = "\n".join(path.read_text() for path in (stack.home / "mail").glob("*.txt"))
     assert "market_data.plan" in mails
     assert "2022-06-18 (Saturday) is no trading session" in mails
+    assert "2022-06-18 (Saturday) is no trading session" in error_line(stack, "market_data", "saturday", "plan")
+
+
+def error_line(stack: RunningStack, dag_id: str, run_id: str, task_id: str) -> str:
+    """Return the error that the log of a task holds; an exit code follows it, and no traceback is anywhere."""
+    path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/1"
+    entries = stack.airflow("GET", path, params={"full_content": "true"})["content"]
+    assert not [entry for entry in entries if entry.get("error_detail")]
+    line, exited = (entry["event"] for entry in entries if entry.get("level") == "error")
+    assert exited == "Task exited"
+    return str(line)
+
+
+def test_a_misspelt_parameter_trades_nothing(stack: RunningStack, demo: dict[str, Any]) -> None:
+    before = row_counts(stack)
+    body = {"dag_run_id": "misspelt", "logical_date": None, "conf": {"sesion": REAL_SESSION}}
+    stack.airflow("POST", "/dags/trade_daily/dagRuns", json=body)
+    assert finished(stack, "trade_daily", "misspelt") == "failed"
+    said = error_line(stack, "trade_daily", "misspelt", "plan")
+    assert said == "unknown parameter 'sesion' (did you mean 'session'?): use book, data, session, source"
+    assert row_counts(stack) == before
 
 
 def test_a_backfill_brings_data_and_never_trades(stack: RunningStack, demo: dict[str, Any]) -> None:
     before = row_counts(stack)
     day = exchange_sessions().offset(date.fromisoformat(demo["summary"]["session"]), -5)
-    start = exchange_sessions().data_time(exchange_sessions().previous(day)).isoformat()
-    body = {"dag_id": "market_data", "from_date": start, "to_date": start, "max_active_runs": 1}
-    stack.airflow("POST", "/backfills", json=body)
-    runs = stack.airflow("GET", "/dags/market_data/dagRuns", params={"run_type": "backfill"})["dag_runs"]
-    assert [run["logical_date"] for run in runs] == [start.replace("+00:00", "Z")]
-    assert finished(stack, "market_data", runs[0]["dag_run_id"]) == "success"
+    arguments = ("backfill", "--dag", "market_data", "--from", day.isoformat(), "--to", day.isoformat())
+    [run] = stack.trading_json(*arguments)["runs"]
+    assert (run["of"], run["state"], run["data_source"]) == (day.isoformat(), "success", "simulated")
+    again = stack.trading(*arguments)
+    assert again.returncode == 2
+    assert "is there already (1 success), on SIMULATED prices" in again.stderr
 
-    assert stack.task_states("market_data", runs[0]["dag_run_id"])["publish"] == "skipped"
-    parameters = {"source_dag_id": "market_data", "source_run_id": runs[0]["dag_run_id"]}
+    assert stack.task_states("market_data", run["run_id"])["publish"] == "skipped"
+    parameters = {"source_dag_id": "market_data", "source_run_id": run["run_id"]}
     assert stack.airflow("GET", "/assets/events", params=parameters)["asset_events"] == []
     after = row_counts(stack)
-    money = ("decisions", "order_intents", "orders", "fills", "portfolio_state", "risk_state", "signal_log")
-    assert {name: after[name] for name in money} == {name: before[name] for name in money}
+    assert {name: after[name] for name in MONEY} == {name: before[name] for name in MONEY}
 
 
 def test_level_4_waits_for_a_person_in_airflow_and_goes_on_after_the_answer(
@@ -347,6 +431,38 @@ def test_an_answer_within_seconds_is_recorded_though_airflow_fails_the_task_that
     assert {path: path.read_text() for path in (stack.home / "mail").glob("*.txt")} == mails
 
 
+def test_a_run_survives_its_database_being_stopped(stack: RunningStack, demo: dict[str, Any]) -> None:
+    """The short form of `make outages`."""
+    conf = {"session": demo["summary"]["session"], "book": demo["summary"]["book"], "refresh": True}
+    body = {"dag_run_id": "outage", "logical_date": None, "conf": conf}
+    stack.airflow("POST", "/dags/market_data/dagRuns", json=body)
+    before = row_counts(stack)
+    running = RUN_PATIENCE.wait_for(
+        lambda: True if "running" in stack.task_states("market_data", "outage").values() else None
+    )
+    assert running
+    interrupt(stack.home / "postgres", "kill", 20.0)
+    assert insistently(lambda: finished(stack, "market_data", "outage")) == "success"
+    assert {name: count for name, count in row_counts(stack).items() if name in MONEY} == {
+        name: before[name] for name in MONEY
+    }
+    healthy = RUN_PATIENCE.wait_for(lambda: True if stack.trading("stack", "status").returncode == 0 else None)
+    status = stack.trading("stack", "status", "--json")
+    assert healthy, status.stdout
+    restarts = {service["name"]: service["restarts"] for service in json.loads(status.stdout)["services"]}
+    assert restarts["PostgreSQL"] == 1
+    assert restarts["Scheduler"] >= 1
+
+
+def test_no_run_of_the_past_started_by_itself(stack: RunningStack, demo: dict[str, Any]) -> None:
+    """Airflow takes the runs of a backfill for the schedule's last ones, and would go on from there."""
+    first = demo["dag_runs"][0]
+    begun = stack.airflow("GET", f"/dags/market_data/dagRuns/{first['run_id']}")["queued_at"]
+    for dag_id in ("market_data", "backtest", "stress_test"):
+        runs = stack.airflow("GET", f"/dags/{dag_id}/dagRuns", params={"run_type": "scheduled"})["dag_runs"]
+        assert [run["dag_run_id"] for run in runs if run["run_after"] < begun] == []
+
+
 def test_a_person_sees_the_runs_in_a_browser(stack: RunningStack, demo: dict[str, Any], tmp_path: Path) -> None:
     from tests.e2e.browser import missing_program, take_pictures
 
@@ -356,12 +472,12 @@ def test_a_person_sees_the_runs_in_a_browser(stack: RunningStack, demo: dict[str
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    texts = take_pictures(stack.airflow_url, stack.mlflow_url, "admin", stack.password, tmp_path)
+    texts = take_pictures(stack.airflow_url, stack.mlflow_url, ("admin", stack.password), stack.mlflow_login, tmp_path)
     assert set(STAGES) <= set(texts["airflow-trade-daily"].split())
     assert {"plan", "ingest", "validate", "factors", "publish"} <= {
         word.split("[")[0] for word in texts["airflow-market-data"].split()
     }
-    assert "simulated" in texts["mlflow-experiment"]
+    assert "simulated" in texts["mlflow-experiment"].lower()
     assert all((tmp_path / f"{name}.png").stat().st_size > 10_000 for name in texts)
 
 

@@ -27,6 +27,15 @@ def test_histories_with_faults_ended_like_their_straight_runs() -> None:
     assert evidence["share_without_refusal"] >= 0.6
 
 
+def test_sessions_without_their_database_for_a_while_ended_like_undisturbed_ones() -> None:
+    evidence = read_evidence("database_outages")
+    assert evidence["sessions"] >= 20
+    assert evidence["runs"] == 2 * evidence["sessions"]
+    assert len([outage for outage in evidence["outages"] if outage["seconds_down"] >= 20]) >= 5
+    assert evidence["failed_runs"] == evidence["differing_tables"] == []
+    assert evidence["same_nav"]
+
+
 def test_every_planted_fault_was_found() -> None:
     evidence = read_evidence("money_path_mutants")
     assert evidence["survived"] == []

@@ -19,7 +19,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer()
 
-    do_POST = do_PATCH = do_GET
+    do_POST = do_PATCH = do_PUT = do_GET
 
     def log_message(self, *arguments: Any) -> None:
         """Stay silent."""

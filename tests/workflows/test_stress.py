@@ -148,7 +148,7 @@ def test_the_report_is_written_without_a_server(
 ) -> None:
     monkeypatch.setattr(stress_runs, "load_stress", lambda: CONFIG)
     monkeypatch.setattr(stress_runs, "tracking_uri", lambda settings: None)
-    written = stress_runs.report({"scenarios": ["covered"], "data": str(prices)}, settings)
+    written = stress_runs.report(stress_runs.scenarios({"scenarios": ["covered"], "data": str(prices)}), settings)
     assert (written["run_id"], written["url"]) == (None, None)
     page = Path(written["page"])
     assert "covered" in page.read_text()
@@ -171,7 +171,7 @@ def test_the_report_is_logged_with_its_page_and_is_no_trial(
     monkeypatch.setattr(stress_runs, "load_stress", lambda: CONFIG)
     monkeypatch.setattr(stress_runs, "tracking_uri", lambda settings: "http://mlflow.local")
     monkeypatch.setattr(stress_runs, "MlflowTracker", Tracker)
-    written = stress_runs.report({"scenarios": ["covered"], "data": str(prices)}, settings)
+    written = stress_runs.report(stress_runs.scenarios({"scenarios": ["covered"], "data": str(prices)}), settings)
     assert written["url"] == "http://mlflow.local/#/runs/7"
     ((run, experiment),) = logged
     assert experiment != BACKTEST_EXPERIMENT

@@ -25,7 +25,7 @@ class KillSwitch:
 
     def turn_on(self, reason: str, now: datetime) -> None:
         """Halt trading; turning it on again keeps the first reason."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self.is_on():
             write_whole(self.path, json.dumps({"reason": reason, "since": now.isoformat()}).encode())
             LOG.warning("kill switch on: %s", reason)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trading_lib.backtest.session_arrays import SessionArrays
+from trading_lib.backtest.session_loop.cuts import cuts_of
 from trading_lib.backtest.session_loop.records import (
     Executions,
     Records,
@@ -34,6 +35,7 @@ from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.prices import DateArray, FloatArray
 from trading_lib.domain.risk import RiskEvent, RiskState
 from trading_lib.performance.trade_arrays import TradeArrays
+from trading_lib.performance.weight_cuts import WeightCuts
 from trading_lib.strategies.registry import running_sleeves
 
 DecisionObserver = Callable[[date, Decision, Portfolio], None]
@@ -117,6 +119,11 @@ class BacktestResult:
     def trades(self) -> TradeArrays:
         """Executions in whole numbers, made without their objects."""
         return trades_of(self.run)
+
+    @cached_property
+    def cuts(self) -> WeightCuts:
+        """What limits took from the weights that the sleeves wanted."""
+        return cuts_of(self.run, self.orders)
 
     @property
     def cancelled(self) -> tuple[Cancellation, ...]:

@@ -20,6 +20,7 @@ from typer.exceptions import TyperException
 from trading_lib.adapters.logs.structured import written_to
 from trading_lib.cli.approvals import app as approvals_app
 from trading_lib.cli.audit import app as audit_app
+from trading_lib.cli.backfill import app as backfill_app
 from trading_lib.cli.books import app as books_app
 from trading_lib.cli.data import app as data_app
 from trading_lib.cli.database import app as database_app
@@ -32,7 +33,7 @@ from trading_lib.cli.research import app as research_app
 from trading_lib.cli.trade import app as trade_app
 from trading_lib.cli.trades import app as trades_app
 from trading_lib.cli.usage import give_each_once, report, usage_line
-from trading_lib.domain.errors import TradingError
+from trading_lib.domain.errors import FileTroubleError, TradingError
 from trading_lib.workflows.stage_log import log_error, start_log
 
 LOG = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ app = typer.Typer(
 for group in (
     research_app,
     experiments_app,
+    backfill_app,
     trade_app,
     books_app,
     trades_app,
@@ -98,15 +100,24 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = app(given, prog_name="trading", standalone_mode=False)
     except TradingError as error:
-        log_error(LOG, "the command failed", error)
-        report(str(error), type(error).__name__, as_json)
-        raise SystemExit(error.exit_code) from None
+        _fail(error, as_json)
     except TyperException as error:
         _usage_error(error, as_json, " ".join(["trading", *_command_words(given)]))
+    except OSError as error:
+        # A disk that is full, read-only or another user's can meet every command anywhere.
+        if error.errno not in FileTroubleError.REMEDIES:
+            _defect(error, as_json)
+        _fail(FileTroubleError(error), as_json)
     except Exception as error:
         _defect(error, as_json)
     else:
         raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _fail(error: TradingError, as_json: bool) -> NoReturn:
+    log_error(LOG, "the command failed", error)
+    report(str(error), type(error).__name__, as_json)
+    raise SystemExit(error.exit_code) from None
 
 
 def _run_name(given: list[str]) -> str:

@@ -14,7 +14,9 @@ audit_app = typer.Typer(no_args_is_help=True, help="Prove that nothing peeks, an
 app.add_typer(audit_app, name="audit")
 
 DATA_OPTION = typer.Option(
-    "--data", help="Folder of CSV or Parquet prices; without it the simulated market is used.", show_default=False
+    "--data",
+    help="Folder of CSV or Parquet prices; without it the default of sources.yaml, as shipped the simulated market.",
+    show_default=False,
 )
 FROM_OPTION = typer.Option("--from", help="First session, default a year after the data begins.", show_default=False)
 TO_OPTION = typer.Option("--to", help="Last session, default the newest.", show_default=False)

@@ -19,7 +19,8 @@ def explain(
     symbol: Annotated[str, typer.Option("--symbol", help="The asset, as in universe.yaml.")],
     book: Annotated[str | None, typer.Option("--book", help="Read this book's stored decision.")] = None,
     data: Annotated[
-        Path | None, typer.Option("--data", help="Or backtest on this folder of prices; default simulated market.")
+        Path | None,
+        typer.Option("--data", help="Or backtest on this folder; default that of sources.yaml."),
     ] = None,
     first: Annotated[str | None, typer.Option("--from", help="First session of that backtest.")] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,

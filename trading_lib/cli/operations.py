@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,7 +25,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 @app.command()
 def demo(
     data: Annotated[
-        Path | None, typer.Option(help="Folder of CSV or Parquet prices; the simulated market without it.")
+        Path | None, typer.Option(help="Folder of CSV or Parquet prices; without it the default of sources.yaml.")
     ] = None,
     session: Annotated[
         str | None, typer.Option(help="Trading session as YYYY-MM-DD; the newest one without it.")
@@ -126,13 +126,12 @@ def _show(stack: Stack, as_json: bool) -> bool:
     """Print the status and return whether everything is healthy."""
     status = stack.status()
     if as_json:
-        content: dict[str, Any] = {**asdict(status), "running": status.running}
-        typer.echo(json.dumps(content, indent=2))
+        typer.echo(json.dumps(status.as_dict(), indent=2))
         return status.running
     for service in status.services:
-        state = "healthy" if service.healthy else "not answering" if service.running else "stopped"
-        typer.echo(f"{service.name:<11} {state:<14} {service.address}")
+        typer.echo(f"{service.name:<14} {service.state:<14} {service.describe()}".rstrip())
     if status.running:
-        user, _ = stack.login()
-        typer.echo(f"Airflow login: {user}, password in {stack.folders.credentials}")
+        for name, (user, _) in (("Airflow", stack.login()), ("MLflow", stack.mlflow_login())):
+            key = "admin_password" if name == "Airflow" else "mlflow_password"
+            typer.echo(f"{name} login: user {user}, password under {key} in {stack.folders.credentials}")
     return status.running

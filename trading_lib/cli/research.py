@@ -13,7 +13,9 @@ from trading_lib.cli.output import JSON_OPTION, missing_lines, percent, progress
 app = typer.Typer()
 
 DATA_OPTION = typer.Option(
-    "--data", help="Folder of CSV or Parquet prices; without it the simulated market is used.", show_default=False
+    "--data",
+    help="Folder of CSV or Parquet prices; without it the default of sources.yaml, as shipped the simulated market.",
+    show_default=False,
 )
 
 
@@ -27,6 +29,11 @@ def backtest(
     tear_sheet: Annotated[
         Path | None, typer.Option("--tear-sheet", help="Write the tear sheet, one interactive page, to this HTML file.")
     ] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option("--export", help="Write net asset values, positions, orders and fills to this folder."),
+    ] = None,
+    export_format: Annotated[str, typer.Option("--export-format", help="csv or parquet.")] = "csv",
     full: Annotated[bool, typer.Option("--full", help="Add confidence intervals to the report.")] = False,
     track: Annotated[bool, typer.Option(help="Log the run to the running MLflow server.")] = True,
     as_json: Annotated[bool, JSON_OPTION] = False,
@@ -37,16 +44,21 @@ def backtest(
 
     Example: trading backtest --from 2015-01-02 --to 2019-12-31 --data prices --out result.json
     """
+    from trading_lib.adapters.export_folder import check_export_folder, write_export
     from trading_lib.adapters.output_file import check_writable, write_whole
     from trading_lib.domain.sessions import parse_session
     from trading_lib.workflows import backtesting
+    from trading_lib.workflows.exporting import check_format, exported_files
     from trading_lib.workflows.settings import load_settings
     from trading_lib.workflows.strategy_reports import warning_lines
-    from trading_lib.workflows.tracking import tracking_uri
+    from trading_lib.workflows.tracking import runs_address, sheet_address, tracking_uri
 
     settings = load_settings()
     for path in filter(None, (out, picture, tear_sheet)):
         check_writable(path)
+    if export:
+        check_format(export_format)
+        check_export_folder(export)
     run = backtesting.backtest(settings, parse_session(first), parse_session(last), data)
     address = tracking_uri(settings) if track else None
     if full or tear_sheet:
@@ -62,9 +74,13 @@ def backtest(
             write_whole(picture, backtesting.draw(run))
         if tear_sheet:
             write_whole(tear_sheet, backtesting.tear_sheet(run))
+        if export:
+            write_export(export, exported_files(run, export_format))
     report = dict(run.report)
     if address:
         report["mlflow_run_id"] = backtesting.track(run, address)
+        report["mlflow_url"] = sheet_address(address, str(report["mlflow_run_id"]))
+        report["mlflow_runs_url"] = runs_address(address)
     show(report, as_json, _lines(report, address, track))
     for line in warning_lines(report) if as_json else ():
         progress(f"warning: {line}")
@@ -74,6 +90,7 @@ def backtest(
 
 def _lines(report: dict[str, object], address: str | None, track: bool) -> list[str]:
     from trading_lib.performance.executions import execution_lines
+    from trading_lib.performance.weight_cuts import cut_lines
     from trading_lib.workflows.strategy_reports import warning_lines
     from trading_lib.workflows.suspected_splits import doubted_line
 
@@ -85,6 +102,8 @@ def _lines(report: dict[str, object], address: str | None, track: bool) -> list[
         value = report[name]
         text = percent(value) if name in rates and isinstance(value, float | None) else readable(value)
         lines.append(f"  {name.replace('_', ' '):<18} {text}")
+    clipping = report["clipping"]
+    lines += [f"  {line}" for line in cut_lines(clipping)] if isinstance(clipping, dict) else []
     lines += [f"  {line}" for line in execution_lines(report)]
     doubted = report["suspected_splits"]
     lines += [f"  ALERT {doubted_line(item)}" for item in doubted] if isinstance(doubted, list) else []
@@ -94,4 +113,7 @@ def _lines(report: dict[str, object], address: str | None, track: bool) -> list[
     lines += [f"  {note}" for note in report["notes"]] if isinstance(report["notes"], list) else []
     unlogged = "no MLflow server is running (make up)" if track else "--no-track was given"
     where = f"logged to MLflow at {address}" if address else f"not logged to MLflow: {unlogged}"
-    return [*lines, f"  {report['elapsed_seconds']} s, {where}"]
+    lines.append(f"  {report['elapsed_seconds']} s, {where}")
+    if address:
+        lines += [f"  tear sheet: {report['mlflow_url']}", f"  all runs:   {report['mlflow_runs_url']}"]
+    return lines

@@ -43,10 +43,11 @@ def ingest(
     from trading_lib.workflows import fetching, market_data
     from trading_lib.workflows.ingestion import newest_session
     from trading_lib.workflows.settings import load_settings
-    from trading_lib.workflows.source_choice import FILES, SIMULATED, source_kind
+    from trading_lib.workflows.source_choice import FILES, SIMULATED, choose_source
 
     settings = load_settings()
-    kind = source_kind(source, data)
+    chosen_source = choose_source(source, data, settings)
+    kind, data = chosen_source.kind, chosen_source.folder
     last = parse_session(session) if session else newest_session(kind, data, settings)
     start = parse_session(first) if first else FIRST_SESSION
     if start > last:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import ClassVar
 
 # More names than this are no help to anybody.
 SHOWN_NAMES = 30
@@ -70,6 +72,38 @@ class OvertakenSessionError(SessionError):
 
 class StorageUnavailableError(InputError):
     """The database cannot be reached or is not at the expected schema revision."""
+
+
+class FileTroubleError(InputError):
+    """The operating system refuses a file or folder: another user's, on a full or a read-only disk, or none at all.
+
+    Parameters
+    ----------
+    error
+        What the system said; it names the file where it knows it.
+    path
+        Named instead where it does not.
+    """
+
+    HOME = "TRADING_HOME names the one everything is kept in"
+    REMEDIES: ClassVar[dict[int, str]] = {
+        errno.EACCES: f"use a folder of your own ({HOME})",
+        errno.EPERM: f"use a folder of your own ({HOME})",
+        errno.EROFS: f"use a folder that can be written to ({HOME})",
+        errno.ENOSPC: f"free some space on its disk, or use another one ({HOME})",
+        errno.EDQUOT: f"free some of your space, or use another disk ({HOME})",
+        errno.ENOTDIR: "a folder is needed where there is a file",
+        errno.EEXIST: "a folder is needed where there is a file",
+        errno.ENAMETOOLONG: f"use a shorter path ({HOME})",
+    }
+
+    def __init__(self, error: OSError, path: object = None) -> None:
+        named = error.filename if error.filename is not None else path
+        reason = error.strerror or type(error).__name__
+        super().__init__(
+            f"{named} cannot be used ({reason})" if named else reason,
+            self.REMEDIES.get(error.errno or 0, "check the folder and its disk"),
+        )
 
 
 class PortInUseError(InputError):

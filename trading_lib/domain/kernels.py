@@ -74,16 +74,22 @@ if not config.CACHE_LOCATOR_CLASSES:  # type: ignore[attr-defined]
     config.CACHE_LOCATOR_CLASSES = ",".join([*names, "IPythonCacheLocator", "ZipCacheLocator"])  # type: ignore[attr-defined]
 
 
+KEPT = "compiling the rules, once after an installation or a change of theirs: up to a minute"
+NOT_KEPT = "compiling the rules, up to a minute; set NUMBA_CACHE_DIR to a folder of your own to do it only once"
+
+
 class FirstCompilation(event.Listener):
     """Says once a process that kernels are being compiled: a run of a second then takes up to a minute."""
 
     said = False
+    # Whether there is a folder that the machine code can be kept in.
+    kept = True
 
     def on_start(self, event: event.Event) -> None:
         """Listen before a kernel is compiled; machine code read from disk is no event."""
         if not self.said and event.data["dispatcher"].py_func.__module__.startswith(PACKAGE):
             self.said = True
-            logger.info("compiling the rules, once after an installation or a change of theirs: up to a minute")
+            logger.info(KEPT if self.kept else NOT_KEPT)
 
     def on_end(self, event: event.Event) -> None:
         """Stay silent: a kernel's end is followed by the next one's start."""
@@ -97,7 +103,7 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
 
     The pure Python version stays reachable as ``function.py_func``; tests run both and compare.
     """
-    return cast("Callable[P, R]", njit(cache=True)(function))
+    return _compiled(function)
 
 
 def inlined(function: Callable[P, R]) -> Callable[P, R]:
@@ -105,7 +111,18 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
 
     For parts of a long kernel that share many arrays: handing those over would cost more than the work.
     """
-    return cast("Callable[P, R]", njit(cache=True, inline="always")(function))
+    return _compiled(function, inline="always")
+
+
+def _compiled(function: Callable[P, R], **options: Any) -> Callable[P, R]:
+    try:
+        return cast("Callable[P, R]", njit(cache=True, **options)(function))
+    except RuntimeError as error:
+        if "no locator" not in str(error):
+            raise
+        # Neither this folder nor the user's own can be written: slower every time, but no reason to do nothing.
+        FirstCompilation.kept = False
+        return cast("Callable[P, R]", njit(**options)(function))
 
 
 def called_sources(function: Callable[..., Any]) -> tuple[str, ...]:

@@ -148,6 +148,41 @@ class FileLimits(Configuration):
     max_megabytes: int = Field(default=2_000, gt=0)
 
 
+class DefaultSource(Configuration):
+    """What is read where a command or a DAG run names neither a source nor a folder.
+
+    Attributes
+    ----------
+    source
+        "simulated", "files", "chain" or a source of any order; None for files when there is a folder, else simulated.
+    folder
+        Prices that the source "files" reads when no other folder is named; a relative one is the project's.
+    """
+
+    source: str | None = None
+    folder: str | None = Field(default=None, min_length=1)
+
+    @property
+    def kind(self) -> str:
+        """The source by name."""
+        return self.source or ("files" if self.folder else "simulated")
+
+
+class LatencyConfig(Configuration):
+    """How long a session may take before its run warns (technical design 7.2).
+
+    Attributes
+    ----------
+    data_ready_minutes
+        From the exchange's close until the session's data is stored and judged.
+    signal_seconds
+        From the moment a decision has its data, and may be made, until its signals are stored.
+    """
+
+    data_ready_minutes: float = Field(default=30, gt=0)
+    signal_seconds: float = Field(default=60, gt=0)
+
+
 class SourcesConfig(Configuration):
     """sources.yaml.
 
@@ -166,6 +201,17 @@ class SourcesConfig(Configuration):
     cache: CacheConfig
     ingest: IngestConfig
     files: FileLimits = FileLimits()
+    default: DefaultSource = DefaultSource()
+    latency: LatencyConfig = LatencyConfig()
+
+    @model_validator(mode="after")
+    def _default_is_known(self) -> SourcesConfig:
+        known = ("simulated", "files", "chain", *self.names)
+        if self.default.kind not in known:
+            raise ValueError(f"default.source {self.default.source!r} is unknown, use one of {', '.join(known)}")
+        if self.default.kind == "files" and not self.default.folder:
+            raise ValueError("default.source is files, but default.folder names none")
+        return self
 
     @model_validator(mode="after")
     def _complete(self) -> SourcesConfig:

@@ -27,7 +27,7 @@ from trading_lib.domain.risk import RiskAssessment
 from trading_lib.domain.signals import SignalPanel, SignalType
 from trading_lib.domain.sleeves import SleeveRecord
 from trading_lib.orders.config import OrderConfig
-from trading_lib.orders.rebalancing import CASH_LEFT, DUST, cash_moved, excess_of, rebalancing_trades
+from trading_lib.orders.rebalancing import CASH_LEFT, CUT_LIMITS, DUST, cash_moved, excess_of, rebalancing_trades
 
 NOTHING = Decimal(0)
 
@@ -142,6 +142,11 @@ def _cut_words(config: OrderConfig) -> tuple[str, ...]:
         f"trade value below ${config.min_trade_value}",
         "the change is smaller than one lot",
     )
+
+
+def limit_of(words: str, config: OrderConfig) -> str:
+    """Name the daily limit, see `CUT_LIMITS`, that `OrderBatch.skipped` tells in ``words``; "" for anything else."""
+    return dict(zip(_cut_words(config), CUT_LIMITS, strict=True)).get(words, "")
 
 
 def _left_alone(

@@ -18,6 +18,8 @@ from trading_lib.domain.risk import UNLIMITED
 DUST = 1e-9
 # What may cut an intended trade.
 UNCUT, TRADE_COUNT, TURNOVER, CASH_BUFFER, TOO_SMALL, NO_LOT = range(6)
+# Their names in reports, in the same order.
+CUT_LIMITS = ("", "max_daily_trades", "max_daily_turnover", "order_cash_buffer", "min_trade_value", "lot_size")
 # Places in a day's limits: trades left, dollars of turnover and of cash left, and the smallest trade, in cents.
 TRADES, TURNOVER_LEFT, CASH_LEFT, SMALLEST = range(4)
 

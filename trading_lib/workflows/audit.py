@@ -33,7 +33,7 @@ from trading_lib.workflows.ingestion import newest_session
 from trading_lib.workflows.market import build_market
 from trading_lib.workflows.price_checks import rulings_of
 from trading_lib.workflows.settings import Settings
-from trading_lib.workflows.source_choice import offline_source, source_kind
+from trading_lib.workflows.source_choice import choose_source, research_source
 from trading_lib.workflows.stage_log import logged
 
 Progress = Callable[[str], None]
@@ -137,12 +137,11 @@ def warm_up(
 
 def load_history(settings: Settings, data: Path | None, first: date | None, last: date | None) -> AuditInput:
     """Read what a source delivers, unvalidated; the window defaults to all but the first year."""
-    kind = source_kind(None, data)
-    end = last or newest_session(kind, data, settings)
+    source, chosen = research_source(data, settings), choose_source(None, data, settings)
+    end = last or newest_session(chosen.kind, chosen.folder, settings)
     if first and first > end:
         raise InputError(f"the window {first} to {end} is inverted", "swap the two dates")
     now, symbols = settings.clock(), [*settings.configuration.universe.symbols, VOLATILITY_INDEX]
-    source = offline_source(kind, data, settings)
     bars = source.bars(symbols, FIRST_SESSION, end, now).bars
     frames = {BARS: bars.frame, MACRO: source.macro(FIRST_SESSION, end, now).frame}
     for number, opinion in enumerate(cross_checks(source, symbols, FIRST_SESSION, end, now)):

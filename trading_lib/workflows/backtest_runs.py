@@ -21,19 +21,25 @@ from trading_lib.domain.errors import InputError
 from trading_lib.domain.sessions import parse_session
 from trading_lib.workflows import backtesting
 from trading_lib.workflows.backtesting import BacktestRun
+from trading_lib.workflows.dag_runs.parameters import chosen_prices
 from trading_lib.workflows.settings import Settings, configuration_folder, load_settings
 from trading_lib.workflows.stage_log import logged
 from trading_lib.workflows.strategy_reports import warning_lines
 from trading_lib.workflows.sweep_grid import GridPoint, configuration_at
-from trading_lib.workflows.tracking import run_address, tracking_uri
+from trading_lib.workflows.tracking import sheet_address, tracking_uri
 
 Plan = dict[str, Any]
 
 HEADLINES = ("sessions", "final_nav", "annual_return", "sharpe", "max_drawdown", "max_risk_level", "orders")
 
 
-def window(params: Mapping[str, Any], start: datetime | None = None, end: datetime | None = None) -> Plan:
-    """Find the window of a run: the dates of its form, else the days of its data interval.
+def window(
+    params: Mapping[str, Any],
+    start: datetime | None = None,
+    end: datetime | None = None,
+    settings: Settings | None = None,
+) -> Plan:
+    """Find the window of a run: the dates of its form, else the days of its data interval; and whose prices it reads.
 
     Parameters
     ----------
@@ -50,7 +56,7 @@ def window(params: Mapping[str, Any], start: datetime | None = None, end: dateti
     return {
         "from": parse_session(first).isoformat(),
         "to": parse_session(last).isoformat(),
-        "data": params.get("data"),
+        **chosen_prices(params, settings or load_settings()),
         "sleeves": params.get("sleeves"),
     }
 
@@ -66,8 +72,7 @@ def run(plan: Plan, settings: Settings | None = None) -> Plan:
 def tear_sheet(plan: Plan, settings: Settings | None = None) -> str:
     """Write the window's tear sheet into the project's home and return the file's path."""
     settings = settings or load_settings()
-    folder = settings.folders.home / "tear-sheets"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = settings.folders.closed("tear-sheets")
     asked = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:8]
     path = folder / f"{plan['from']}_{plan['to']}_{asked}.html"
     write_whole(path, backtesting.tear_sheet(_run(plan, settings)))
@@ -82,7 +87,7 @@ def log(plan: Plan, settings: Settings | None = None) -> Plan:
     if address is None:
         return {"run_id": None, "url": None}
     run_id = backtesting.track(_run(plan, settings), address)
-    return {"run_id": run_id, "url": run_address(address, run_id)}
+    return {"run_id": run_id, "url": sheet_address(address, run_id)}
 
 
 def _run(plan: Plan, settings: Settings) -> BacktestRun:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
@@ -14,24 +15,30 @@ import numpy as np
 
 from trading_lib.adapters.models.mlflow_tracking import MlflowTracker, TrackedRun
 from trading_lib.adapters.models.mlflow_trials import TrackedTrial
+from trading_lib.adapters.models.mlflow_views import SHEET_FILE
 from trading_lib.backtest.engine import BacktestResult, DecisionObserver, require_value, run_backtest
 from trading_lib.backtest.sleeve_faults import refuse_useless
 from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.missing_data import MissingData
+from trading_lib.domain.prices import PricePanel
 from trading_lib.domain.sessions import exchange_sessions
 from trading_lib.orders.pre_trade import refusal_kind
 from trading_lib.performance.analysis import Analysis, analyse
 from trading_lib.performance.report import report_analysis, report_sharpe
 from trading_lib.performance.run_record import RunRecord
+from trading_lib.performance.weight_cuts import report_cuts
 from trading_lib.workflows.code_version import code_version as code_version
+from trading_lib.workflows.configuration import SystemConfiguration
+from trading_lib.workflows.exporting import CSV, exported_files
 from trading_lib.workflows.market import LoadedSource, Market, market_from_source
 from trading_lib.workflows.old_prices import report_of
-from trading_lib.workflows.pictures import SHEET_FILE, pictures, sheet
+from trading_lib.workflows.pictures import pictures, sheet
 from trading_lib.workflows.settings import Settings
-from trading_lib.workflows.source_choice import offline_source, source_kind
+from trading_lib.workflows.source_choice import SIMULATED, choose_source, research_source
 from trading_lib.workflows.stage_log import logged
-from trading_lib.workflows.strategy_reports import acts_report, faults_report
+from trading_lib.workflows.strategy_identity import run_name, strategy_name, strategy_parameters
+from trading_lib.workflows.strategy_reports import acts_report, cut_metrics, faults_report, run_note
 from trading_lib.workflows.suspected_splits import Doubted, doubted_position, standing_doubts
 from trading_lib.workflows.trials import trials_behind
 
@@ -39,6 +46,8 @@ Report = dict[str, Any]
 
 # What depends on the other runs that were logged, so that it says nothing about which run this is.
 OF_THE_TRIALS = ("trials", "deflated_sharpe")
+# Among a run's artifacts, where it is no larger than this.
+EXPORT_FOLDER, LARGEST_EXPORT = "export", 5_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,12 @@ class BacktestRun:
     result: BacktestResult
     analysis: Analysis
     report: Report
+    configuration: SystemConfiguration
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any of the prices is made up."""
+        return SIMULATED in str(self.report["data_source"]).lower()
 
     def analysed(self, analysis: Analysis, changes: Report) -> BacktestRun:
         """Return the run with more found about it."""
@@ -66,9 +81,11 @@ def backtest(
     started = time.perf_counter()
     if first > last:
         raise InputError(f"the window {first} to {last} is inverted", "swap the two dates")
-    source = offline_source(source_kind(None, data), data, settings)
+    source = research_source(data, settings)
     loaded = market_from_source(source, settings.configuration.universe, settings.calendar, last, settings.clock())
     run = backtest_market(settings, loaded.market, first, last, observe)
+    folder = choose_source(None, data, settings).folder
+    run.report["data_folder"] = str(folder.resolve()) if folder else None
     run.report["notes"] += list(loaded.answer.notes)
     run.report["quarantined_bars"] = len(loaded.validation.quarantined)
     run.report["suspected_splits"] = _suspected_splits(run.result, loaded)
@@ -89,6 +106,8 @@ def backtest_market(
     analysis = analyse(run_record(data, result), configuration.performance)
     report: Report = {
         "data_source": market.panel.source,
+        "strategy": strategy_name(configuration),
+        "strategy_settings": strategy_parameters(configuration),
         "from": str(result.sessions[0]),
         "to": str(result.sessions[-1]),
         **asdict(analysis.metrics),
@@ -106,9 +125,10 @@ def backtest_market(
         "code_version": code_version(),
         **report_analysis(analysis),
         **report_of(data, result),
+        "clipping": report_cuts(result.cuts, result.sessions),
         "elapsed_seconds": round(time.perf_counter() - started, 4),
     }
-    return BacktestRun(result, analysis, report)
+    return BacktestRun(result, analysis, report, configuration)
 
 
 def _suspected_splits(result: BacktestResult, loaded: LoadedSource) -> list[Doubted]:
@@ -230,14 +250,36 @@ def track(run: BacktestRun, tracking_uri: str) -> str:
     figures = {name: value for name, value in report.items() if isinstance(value, int | float | None)}
     own = {name: value for name, value in figures.items() if name not in (*names, *OF_THE_TRIALS, "elapsed_seconds")}
     files = {name: picture() for name, picture in pictures(judged.analysis, report).items()}
+    exported = {f"{EXPORT_FOLDER}/{name}": content for name, content in exported_files(judged, CSV).items()}
+    if sum(map(len, exported.values())) > LARGEST_EXPORT:
+        exported = {}
     tracked = TrackedRun(
-        name=f"{report['data_source']} {report['from']} to {report['to']}",
-        parameters={name: str(report[name]) for name in names},
-        metrics=own,
-        tags={"data_source": str(report["data_source"]), "config_hash": str(report["config_hash"])},
+        name=run_name(judged.configuration, report),
+        parameters={
+            **{name: str(report[name]) for name in names},
+            **report["strategy_settings"],
+            "data_digest": market_digest(judged.result.run.data.panel)[:16],
+        },
+        metrics=own | cut_metrics(report["clipping"]),
+        tags={
+            "data_source": str(report["data_source"]),
+            "config_hash": str(report["config_hash"]),
+            "simulated": "yes" if run.simulated else "no",
+            "data_folder": str(report.get("data_folder") or ""),
+        },
         nav_sessions=judged.result.sessions,
         nav=judged.result.nav,
-        files={**files, SHEET_FILE: sheet(judged.analysis, report)},
+        files={**files, SHEET_FILE: sheet(judged.analysis, report), **exported},
         context={name: figures[name] for name in OF_THE_TRIALS},
+        note=run_note(report),
     )
     return MlflowTracker(tracking_uri).log(tracked)
+
+
+def market_digest(panel: PricePanel) -> str:
+    """SHA-256 of the prices a run rests on."""
+    digest = hashlib.sha256()
+    fills = (panel.fill_open, panel.fill_low, panel.fill_high)
+    for array in (panel.sessions, panel.close, *fills, panel.dividend, panel.split, panel.volatility_index):
+        digest.update(array.tobytes())
+    return digest.hexdigest()

@@ -6,11 +6,11 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -64,6 +64,10 @@ class UniverseFile(Configuration):
 
     instruments: tuple[InstrumentConfig, ...] = Field(min_length=1)
 
+    def by_symbol(self) -> dict[str, dict[str, Any]]:
+        """Return plain values of every instrument."""
+        return {row.symbol: row.model_dump(mode="json", exclude={"symbol"}) for row in self.instruments}
+
 
 class StrategyFile(StrategySettings):
     """strategy.yaml."""
@@ -86,6 +90,13 @@ class SystemConfiguration:
 
     The hash leaves the sources out: which of them was asked changes no rule, and every bar names its own. It leaves out
     what reports are compared with, too.
+
+    Attributes
+    ----------
+    universe_file
+        Symbol -> what universe.yaml says of it.
+    own_strategies
+        Reference of a user's strategy -> SHA-256 of its source.
     """
 
     universe: Universe
@@ -95,6 +106,8 @@ class SystemConfiguration:
     paper: PaperConfig
     initial_cash: Decimal
     config_hash: str
+    universe_file: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    own_strategies: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_configuration(folder: Path, environment: Mapping[str, str] | None = None) -> SystemConfiguration:
@@ -138,17 +151,19 @@ def load_configuration(folder: Path, environment: Mapping[str, str] | None = Non
         decision=decision,
         paper=execution.paper,
         initial_cash=execution.initial_cash,
-        config_hash=_hash(own, universe, strategy, risk, execution),
+        config_hash=_hash(list(own.values()), universe, strategy, risk, execution),
+        universe_file=universe.by_symbol(),
+        own_strategies=own,
     )
 
 
-def _register_own_strategies(settings: StrategySettings, folder: Path) -> list[str]:
-    """Load the classes that sleeves name by file or module and return a digest of each source."""
+def _register_own_strategies(settings: StrategySettings, folder: Path) -> dict[str, str]:
+    """Load the classes that sleeves name by file or module and return a digest of each source, by reference."""
     references = sorted({sleeve.strategy for sleeve in settings.sleeves if ":" in sleeve.strategy})
     loaded = [load_strategy(reference, folder) for reference in references]
     for reference, found in zip(references, loaded, strict=True):
         register_strategy(reference, guarded(found.strategy, reference, folder, settings.decision_seconds))
-    return [found.digest for found in loaded]
+    return {reference: found.digest for reference, found in zip(references, loaded, strict=True)}
 
 
 def _hash(own_strategies: list[str], *models: BaseModel) -> str:

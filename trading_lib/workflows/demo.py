@@ -22,11 +22,11 @@ from trading_lib.adapters.services.airflow_follow import (
 )
 from trading_lib.adapters.services.airflow_rest import AirflowClient, DagRun
 from trading_lib.adapters.services.folders import StackFolders
-from trading_lib.adapters.services.stack import START_PATIENCE, Stack
+from trading_lib.adapters.services.stack import Stack
 from trading_lib.workflows import database, history, market_data, summary
 from trading_lib.workflows.ingestion import newest_session
 from trading_lib.workflows.settings import load_settings
-from trading_lib.workflows.source_choice import FILES, source_kind
+from trading_lib.workflows.source_choice import FILES, choose_source
 
 Progress = Callable[[str], None]
 
@@ -43,23 +43,24 @@ class DemoSummary:
         The DAG runs, in order.
     addresses
         Service -> address of its user interface.
-    login
-        User and password of Airflow; MLflow has no login.
+    login, mlflow_login
+        User and password of Airflow and of MLflow.
     """
 
     session_summary: dict[str, Any]
     runs: tuple[DagRun, ...]
     addresses: dict[str, str]
     login: tuple[str, str]
+    mlflow_login: tuple[str, str]
 
     def render(self) -> str:
         """Return the summary as text for a terminal."""
-        user, password = self.login
+        (user, password), (mlflow_user, mlflow_password) = self.login, self.mlflow_login
         lines = [
             summary.render(self.session_summary).rstrip(),
             "",
             f"Airflow  {self.addresses['airflow']}   user {user}, password {password}",
-            f"MLflow   {self.addresses['mlflow']}   (no login)",
+            f"MLflow   {self.addresses['mlflow']}   user {mlflow_user}, password {mlflow_password}",
             "Everything keeps running; stop it with: make down",
         ]
         return "\n".join(lines)
@@ -72,6 +73,7 @@ class DemoSummary:
             "dag_runs": [{"dag_id": run.dag_id, "run_id": run.run_id, "state": run.state} for run in self.runs],
             "addresses": self.addresses,
             "login": {"user": user, "password": password},
+            "mlflow_login": {"user": self.mlflow_login[0], "password": self.mlflow_login[1]},
         }
 
 
@@ -102,8 +104,8 @@ def run_demo(
         When a DAG run failed; the failed task and the end of its log went to ``progress``.
     """
     settings = load_settings(environment)
-    folder = data.expanduser().resolve() if data is not None else None
-    kind, book = source_kind(None, folder), _book_for(folder, session)
+    chosen = choose_source(None, data.expanduser().resolve() if data is not None else None, settings)
+    kind, folder, book = chosen.kind, chosen.folder, _book_for(chosen.folder, session)
     wanted = session or newest_session(kind, folder, settings).isoformat()
     plan = market_data.plan(wanted, kind, str(folder) if folder else None, book, settings)
 
@@ -114,7 +116,7 @@ def run_demo(
     progress(f"database schema: revision {database.upgrade()}")
     if not stack.start_services(urls):
         progress("the stack is running already")
-    stack.mlflow.wait_healthy(START_PATIENCE)
+    stack.wait_for_mlflow()
     history.bootstrap(plan["source"], plan["data"], plan["session"], plan["book"], progress)
     stack.wait_healthy()
 
@@ -125,6 +127,7 @@ def run_demo(
         runs=runs,
         addresses={"airflow": stack.airflow.url, "mlflow": stack.mlflow.url},
         login=stack.login(),
+        mlflow_login=stack.mlflow_login(),
     )
 
 

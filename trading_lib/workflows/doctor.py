@@ -16,7 +16,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from trading_lib.adapters.logs.rotating_file import NAME
 from trading_lib.adapters.services.folders import StackFolders
 from trading_lib.adapters.services.ports import ServicePorts, require_free
-from trading_lib.adapters.services.stack import ServiceStatus, Stack
+from trading_lib.adapters.services.stack import Stack
+from trading_lib.adapters.services.stack_status import ServiceStatus
 from trading_lib.adapters.stores.database import connect
 from trading_lib.adapters.stores.migrations import require_current_revision
 from trading_lib.domain.errors import TradingError
@@ -49,10 +50,10 @@ def run_checks(environment: Mapping[str, str]) -> tuple[Check, ...]:
         stack = Stack(folders, environment, progress=_silent)
         status = stack.status()
         checks.append(_check_database(stack, status.services[0]))
-        for service in status.services[1:]:
-            checks.append(_check_service(service, status.stopped))
-            if not service.running:
-                checks.append(_check_port(service.name, environment))
+        checks += [_check_service(service, status.stopped) for service in status.services[1:]]
+        for name, service in (("MLflow", status.services[1]), ("Airflow", status.services[2])):
+            if not service.running and not service.processes:
+                checks.append(_check_port(name, environment))
     except TradingError as error:
         checks.append(Check("stack", "failed", error.problem, error.remedy))
     checks.append(check_mail(environment, folders.mail))
@@ -148,14 +149,15 @@ def _check_database(stack: Stack, service: ServiceStatus) -> Check:
 
 
 def _check_service(service: ServiceStatus, all_stopped: bool) -> Check:
-    name = service.name.lower()
+    name = service.name.lower().replace(" ", "-")
+    detail = ", ".join(filter(None, [service.state, service.describe()]))
     if service.healthy:
-        return Check(name, "ok", f"healthy at {service.address}, {service.processes} processes")
-    if service.running:
-        return Check(name, "failed", f"runs but does not answer at {service.address}", "see its log, or `make down`")
+        return Check(name, "ok", detail)
     if all_stopped:
         return Check(name, "stopped", "not running", "start it with `make up`")
-    return Check(name, "failed", "not running while the rest of the stack is", "start it with `make up`")
+    if service.running:
+        return Check(name, "failed", detail, "wait for it, or see its log in TRADING_HOME/logs")
+    return Check(name, "failed", detail or "not running while the rest of the stack is", "start it with `make up`")
 
 
 def _check_port(service: str, environment: Mapping[str, str]) -> Check:

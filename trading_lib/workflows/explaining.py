@@ -18,7 +18,7 @@ from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.explanation import Evidence, Section, explain_symbol
 from trading_lib.workflows.market import market_from_source, market_from_store
 from trading_lib.workflows.settings import Settings
-from trading_lib.workflows.source_choice import offline_source, source_kind
+from trading_lib.workflows.source_choice import research_source
 from trading_lib.workflows.sources import market_store
 from trading_lib.workflows.stage_records import signals_from, targets_from
 
@@ -104,7 +104,7 @@ def stored_evidence(settings: Settings, session: date, name: str) -> Evidence:
 def recomputed_evidence(settings: Settings, session: date, data: Path | None, first: date | None) -> Evidence:
     """Decide the session by a backtest; where the data goes on, the next opening shows the fills."""
     configuration, calendar = settings.configuration, settings.calendar
-    source = offline_source(source_kind(None, data), data, settings)
+    source = research_source(data, settings)
     following = calendar.next(session)
     loaded = market_from_source(source, configuration.universe, calendar, following, settings.clock())
     market = loaded.market

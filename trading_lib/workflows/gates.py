@@ -11,7 +11,7 @@ from typing import Any
 
 from trading_lib.domain.errors import InputError
 from trading_lib.performance.gates import BACKTEST_GATE, Criterion, GateConfig, backtest_gate
-from trading_lib.workflows.backtesting import backtest_market
+from trading_lib.workflows.backtesting import backtest_market, market_digest
 from trading_lib.workflows.configuration import load_file
 from trading_lib.workflows.market import Market
 from trading_lib.workflows.settings import Settings, configuration_folder
@@ -48,7 +48,7 @@ def evaluate_backtest_gate(
     else:
         market = load_market(settings, data).market
         backtest = _newest_years(settings, market, config.minimum_years)
-        data_hash = market_hash(market)
+        data_hash = market_digest(market.panel)
         evidence["backtest"] = _digest(_written(backtest))
     if stress_file:
         stress = _read(stress_file, evidence)
@@ -75,16 +75,6 @@ def store_gate(settings: Settings, report: Report) -> Report:
     from trading_lib.adapters.stores.research_store import GateStore
 
     return GateStore(settings.engine()).append({**report, "recorded_at": settings.clock()})
-
-
-def market_hash(market: Market) -> str:
-    """SHA-256 of the prices a run rests on."""
-    digest = hashlib.sha256()
-    panel = market.panel
-    fills = (panel.fill_open, panel.fill_low, panel.fill_high)
-    for array in (panel.sessions, panel.close, *fills, panel.dividend, panel.split, panel.volatility_index):
-        digest.update(array.tobytes())
-    return digest.hexdigest()
 
 
 def criterion_line(criterion: Report | Criterion) -> str:

@@ -29,7 +29,7 @@ from trading_lib.workflows.needed_history import (
     short_histories,
 )
 from trading_lib.workflows.settings import Settings, load_settings
-from trading_lib.workflows.source_choice import SIMULATED, source_kind
+from trading_lib.workflows.source_choice import SIMULATED, choose_source
 from trading_lib.workflows.sources import (
     MACRO_GROUP,
     instrument_groups,
@@ -54,21 +54,22 @@ def plan(
 ) -> Plan:
     """Settle what a run is about: session, source, book and the groups to ingest.
 
-    Defaults: the newest session with data; files when a folder is given, else the simulated market; the demo book
-    for simulated data, else the paper book.
+    Defaults: the newest session with data; files when a folder is given, else what sources.yaml calls the default; the
+    demo book for simulated data, else the paper book.
     """
     active = settings or load_settings()
     day = parse_session(session) if session else active.calendar.latest_decidable(active.clock())
     active.calendar.require_data(day, active.clock())
-    kind = source_kind(source, data)
-    name = source_name(kind, data, active)
+    chosen = choose_source(source, data, active)
+    kind, folder = chosen.kind, chosen.folder_name
+    name = source_name(kind, folder, active)
     return {
         "session": day.isoformat(),
         "source": kind,
         "source_name": name,
-        "data": data,
+        "data": folder,
         "book": checked_book(book or ("demo" if kind == SIMULATED else "paper"), name),
-        "groups": [*instrument_groups(active), MACRO_GROUP, *further_groups(kind, data, active)],
+        "groups": [*instrument_groups(active), MACRO_GROUP, *further_groups(kind, folder, active)],
     }
 
 

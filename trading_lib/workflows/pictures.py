@@ -9,10 +9,7 @@ from trading_lib.domain.missing_data import MissingData
 from trading_lib.performance.analysis import Analysis
 from trading_lib.performance.charts import comparison_chart, equity_chart, monthly_chart
 from trading_lib.performance.periods import monthly_returns
-from trading_lib.workflows.strategy_reports import warning_lines
 from trading_lib.workflows.suspected_splits import doubted_line
-
-SHEET_FILE = "tear_sheet.html"
 
 
 def pictures(analysis: Analysis, report: Mapping[str, Any]) -> dict[str, Callable[[], bytes]]:
@@ -32,6 +29,7 @@ def pictures(analysis: Analysis, report: Mapping[str, Any]) -> dict[str, Callabl
 def sheet(analysis: Analysis, report: Mapping[str, Any]) -> bytes:
     """Write the tear sheet, a self-contained HTML page."""
     from trading_lib.performance.tear_sheet.page import Provenance, tear_sheet
+    from trading_lib.workflows.strategy_reports import warning_lines
 
     provenance = Provenance(
         title="Backtest",
@@ -45,5 +43,8 @@ def sheet(analysis: Analysis, report: Mapping[str, Any]) -> bytes:
             *(str(held["message"]) for held in report.get("old_prices", ())),
             *warning_lines(report),
         ),
+        strategy=str(report["strategy"]),
+        settings=report["strategy_settings"],
+        clipping=report["clipping"],
     )
     return tear_sheet(analysis, provenance).encode()

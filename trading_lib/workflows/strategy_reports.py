@@ -1,4 +1,4 @@
-"""What users' strategies did wrong in a run, for its report, the terminal and the tear sheet."""
+"""What a run's strategies did, what was cut from them and what went wrong, for report, terminal, tear sheet, MLflow."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from trading_lib.adapters.user_strategies.watch import acts_of
 from trading_lib.backtest.sleeve_faults import SleeveFaults
+from trading_lib.performance.weight_cuts import headline, is_loud
 from trading_lib.strategies.config import StrategySettings
 
 Report = dict[str, Any]
@@ -37,3 +38,20 @@ def warning_lines(report: Mapping[str, Any]) -> list[str]:
         "that was known then (trading audit lookahead)"
         for act in report.get("strategy_acts", ())
     ]
+
+
+def cut_metrics(clipping: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return what was wanted, allowed and held on average, and in which share of the sessions each limit bound."""
+    sessions = clipping["sessions"]
+    bound = {f"limit/{one['limit']}": one["sessions"] / sessions for one in clipping["limits"] if not one["of_orders"]}
+    weights: dict[str, float | None] = {f"{name}_weight": clipping[name] for name in ("wanted", "allowed", "held")}
+    return {**weights, "limit/any": clipping["sessions_cut"] / sessions, **bound}
+
+
+def run_note(report: Mapping[str, Any]) -> str:
+    """Describe a run in Markdown: its tear sheet, its strategy, and loudly what limits cut from it."""
+    clipping, settings = report["clipping"], report["strategy_settings"]
+    cut = f"**CUT BY LIMITS: {headline(clipping)}**" if is_loud(clipping) else f"{headline(clipping)}."
+    lines = ["[Tear sheet]({sheet})", f"Strategy {report['strategy']}.", cut]
+    changed = [f"- `{name}` = {value}" for name, value in settings.items() if name != "strategy"]
+    return "\n\n".join([*lines, *warning_lines(report), "\n".join(changed)]).strip()

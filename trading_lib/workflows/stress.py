@@ -25,7 +25,7 @@ from trading_lib.workflows.continued_market import WARM_UP_SESSIONS, continued_m
 from trading_lib.workflows.crisis_paths import paths_report, run_crisis_paths
 from trading_lib.workflows.market import LoadedSource, Market, market_from_source
 from trading_lib.workflows.settings import Settings, configuration_folder
-from trading_lib.workflows.source_choice import offline_source, source_kind
+from trading_lib.workflows.source_choice import research_source
 from trading_lib.workflows.stage_log import logged
 from trading_lib.workflows.strategy_reports import faults_report
 
@@ -101,7 +101,7 @@ def stress_test(
 
 def load_market(settings: Settings, data: Path | None) -> LoadedSource:
     """Read everything the source has."""
-    source = offline_source(source_kind(None, data), data, settings)
+    source = research_source(data, settings)
     last = settings.calendar.latest_with_data(settings.clock())
     return market_from_source(source, settings.configuration.universe, settings.calendar, last, settings.clock())
 

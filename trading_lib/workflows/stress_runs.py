@@ -11,6 +11,7 @@ from trading_lib.adapters.models.mlflow_tracking import MlflowTracker, TrackedRu
 from trading_lib.adapters.output_file import write_whole
 from trading_lib.backtest.stress import ScenarioOutcome, judge_scenarios
 from trading_lib.domain.errors import DataQualityError
+from trading_lib.workflows.dag_runs.parameters import chosen_prices
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.stage_log import logged
 from trading_lib.workflows.stress import (
@@ -30,10 +31,11 @@ STRESS_EXPERIMENT = "stress tests"
 PAGE_FILE, PICTURE_FILE = "stress_test.html", "stress_test.png"
 
 
-def scenarios(params: Mapping[str, Any]) -> list[Plan]:
+def scenarios(params: Mapping[str, Any], settings: Settings | None = None) -> list[Plan]:
     """One plan per scenario: those of the form, else all of stress.yaml."""
     chosen = choose_scenarios(load_stress(), params.get("scenarios") or ())
-    return [{"scenario": scenario.name, "data": params.get("data")} for scenario in chosen]
+    prices = chosen_prices(params, settings or load_settings())
+    return [{"scenario": scenario.name, **prices} for scenario in chosen]
 
 
 @logged("stress scenario")
@@ -46,13 +48,12 @@ def run(plan: Plan, settings: Settings | None = None) -> Plan:
 
 
 @logged("stress report")
-def report(params: Mapping[str, Any], settings: Settings | None = None) -> Plan:
+def report(planned: Sequence[Plan], settings: Settings | None = None) -> Plan:
     """Write the report page and the picture into the project's home, and log both to MLflow where a server runs."""
     settings = settings or load_settings()
-    data = Path(params["data"]) if params.get("data") else None
-    run = stress_test(settings, load_stress(), data, tuple(params.get("scenarios") or ()))
-    folder = settings.folders.home / "stress-tests"
-    folder.mkdir(parents=True, exist_ok=True)
+    data = Path(planned[0]["data"]) if planned[0]["data"] else None
+    run = stress_test(settings, load_stress(), data, [plan["scenario"] for plan in planned])
+    folder = settings.folders.closed("stress-tests")
     path = folder / f"{run.report['data_to']}_{run.report['config_hash']}.html"
     page, picture = run.page().encode(), run.picture()
     write_whole(path, page)
@@ -61,7 +62,7 @@ def report(params: Mapping[str, Any], settings: Settings | None = None) -> Plan:
     if address is None:
         return {"page": str(path), "run_id": None, "url": None}
     run_id = MlflowTracker(address).log(_tracked(run, {PAGE_FILE: page, PICTURE_FILE: picture}), STRESS_EXPERIMENT)
-    return {"page": str(path), "run_id": run_id, "url": run_address(address, run_id)}
+    return {"page": str(path), "run_id": run_id, "url": run_address(address, run_id, STRESS_EXPERIMENT)}
 
 
 def _tracked(run: StressRun, files: Mapping[str, bytes]) -> TrackedRun:

@@ -22,7 +22,7 @@ from trading_lib.domain.prices import DateArray, FloatArray
 from trading_lib.domain.sessions import exchange_sessions
 from trading_lib.workflows.market import Market, market_from_source
 from trading_lib.workflows.settings import Settings, configuration_folder
-from trading_lib.workflows.source_choice import offline_source, source_kind
+from trading_lib.workflows.source_choice import research_source
 from trading_lib.workflows.stage_log import stage_log
 from trading_lib.workflows.sweep_grid import GridPoint
 from trading_lib.workflows.sweep_journal import SweepJournal
@@ -154,7 +154,7 @@ def prepare(settings: Settings, first: date, last: date, data: Path | None) -> S
     if first > last:
         raise InputError(f"the window {first} to {last} is inverted", "swap the two dates")
     configuration = settings.configuration
-    source = offline_source(source_kind(None, data), data, settings)
+    source = research_source(data, settings)
     loaded = market_from_source(source, configuration.universe, settings.calendar, last, settings.clock())
     return task_on(settings, loaded.market, first, last)
 

@@ -9,17 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from trading_lib.domain.errors import DataQualityError, InputError
 from trading_lib.domain.sessions import parse_session
+from trading_lib.workflows.dag_runs.parameters import chosen_prices
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.stage_log import logged
 from trading_lib.workflows.sweep import prepare
 from trading_lib.workflows.sweep_effects import commonest_reason, effect_lines, effect_report
-from trading_lib.workflows.sweep_grid import expand_grid
+from trading_lib.workflows.sweep_grid import GridPoint, expand_grid
 from trading_lib.workflows.sweep_limits import check_size, load_limits
 from trading_lib.workflows.sweep_point import OK, PointResult, PointRunner
 
@@ -40,7 +41,8 @@ def chunks(params: Mapping[str, Any], settings: Settings | None = None) -> list[
     first, last = parse_session(params["from"]), parse_session(params["to"])
     limits = load_limits()
     points = expand_grid(params["grid"], check_count=lambda count: check_size(count, first, last, limits))
-    plan = {"from": str(first), "to": str(last), "data": params.get("data"), "grid": dict(params["grid"])}
+    prices = chosen_prices(params, settings)
+    plan = {"from": str(first), "to": str(last), "data": prices["data"], "grid": dict(params["grid"])}
     identity = json.dumps([plan, settings.configuration.config_hash], sort_keys=True)
     plan["sweep"] = hashlib.sha256(identity.encode()).hexdigest()[:16]
     size = int(params.get("points_per_chunk") or POINTS_PER_CHUNK)
@@ -49,7 +51,15 @@ def chunks(params: Mapping[str, Any], settings: Settings | None = None) -> list[
             f"{len(points):,} points in chunks of {size} are more than {MOST_CHUNKS} tasks",
             f"set points_per_chunk to {-(-len(points) // MOST_CHUNKS)} or more",
         )
-    return [{**plan, "start": start, "stop": start + size} for start in range(0, len(points), size)]
+    return [
+        {**plan, "prices": prices["prices"], "start": start, "stop": start + size, "label": _label(start, size, points)}
+        for start in range(0, len(points), size)
+    ]
+
+
+def _label(start: int, size: int, points: Sequence[GridPoint]) -> str:
+    last = min(start + size, len(points)) - 1
+    return f"point {start}" if last == start else f"points {start} to {last}"
 
 
 @logged("sweep run")

@@ -5,24 +5,53 @@ from __future__ import annotations
 import json
 import os
 
+from trading_lib.adapters.models.mlflow_tracking import BACKTEST_EXPERIMENT, MlflowTracker
+from trading_lib.adapters.models.mlflow_views import SHEET_FILE, artifact_page, run_page, runs_page
+from trading_lib.adapters.services.credentials import load_or_create
+from trading_lib.adapters.services.mlflow_server import mlflow_login
 from trading_lib.workflows.settings import Settings
 
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 
 
 def tracking_uri(settings: Settings) -> str | None:
-    """Address of the MLflow server to log to, None when none is running."""
-    named = os.environ.get(TRACKING_VARIABLE)
-    if named:
-        return named
+    """Address of the MLflow server to log to, None when none is running.
+
+    For the server of the stack the login is put into this process's environment, where MLflow's client looks for it;
+    another server gets what its user has set.
+    """
+    named, own = os.environ.get(TRACKING_VARIABLE), _started_by_the_stack(settings)
+    address = named or own
+    if address and own and address.rstrip("/") == own:
+        os.environ.update(mlflow_login(load_or_create(settings.folders.credentials)))
+    return address
+
+
+def _started_by_the_stack(settings: Settings) -> str | None:
     try:
         state = json.loads(settings.folders.state.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (OSError, json.JSONDecodeError):
+        # Absent, or in the closed home of somebody else, whose server is not ours to write to.
         return None
     address = state.get("mlflow_address")
     return str(address) if address else None
 
 
-def run_address(server: str, run_id: str) -> str:
+def run_address(server: str, run_id: str, experiment: str = BACKTEST_EXPERIMENT) -> str:
     """Address of a run's page at an MLflow server."""
-    return f"{server}/#/runs/{run_id}"
+    return run_page(server, _experiment_id(server, experiment), run_id)
+
+
+def sheet_address(server: str, run_id: str) -> str:
+    """Address of the page that shows a backtest's tear sheet."""
+    return artifact_page(server, _experiment_id(server, BACKTEST_EXPERIMENT), run_id, SHEET_FILE)
+
+
+def runs_address(server: str, experiment: str = BACKTEST_EXPERIMENT) -> str:
+    """Address of the table of all runs, with the columns that matter."""
+    return runs_page(server, _experiment_id(server, experiment))
+
+
+def _experiment_id(server: str, experiment: str) -> str:
+    # 0 is the experiment that every server has.
+    return MlflowTracker(server).experiment_id(experiment) or "0"

@@ -87,17 +87,20 @@ def test_components_that_are_not_healthy_are_named(peer: AirflowPeer, client: Ai
     assert peer.requests == ["GET /api/v2/monitor/health"] * 3
 
 
-def test_a_pool_is_created_or_resized(peer: AirflowPeer, client: AirflowClient) -> None:
-    peer.answers["POST /api/v2/pools"] = [(201, {})]
+def test_a_pool_is_created_or_resized_whoever_else_creates_it_meanwhile(
+    peer: AirflowPeer, client: AirflowClient
+) -> None:
+    peer.answers["POST /api/v2/pools"] = [(201, {}), (409, {"detail": "unique constraint"}), (403, {"detail": "no"})]
     client.ensure_pool("new", 4, "")
-    peer.answers["GET /api/v2/pools/old"] = peer.answers["PATCH /api/v2/pools/old"] = [(200, {})]
+    peer.answers["PATCH /api/v2/pools/old"] = [(200, {})]
     client.ensure_pool("old", 4, "")
     assert [r for r in peer.requests if "auth" not in r] == [
-        "GET /api/v2/pools/new",
         "POST /api/v2/pools",
-        "GET /api/v2/pools/old",
+        "POST /api/v2/pools",
         "PATCH /api/v2/pools/old",
     ]
+    with pytest.raises(AirflowError, match="403"):
+        client.ensure_pool("forbidden", 4, "")
 
 
 def test_following_reports_each_task_once(peer: AirflowPeer, client: AirflowClient) -> None:

@@ -7,6 +7,7 @@ import os
 import socket
 import stat
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,19 @@ def test_credentials_are_generated_once_and_closed_to_others(tmp_path: Path) -> 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert load_or_create(tmp_path / "other.json") != first
     assert len(first.token_key) >= 64
+
+
+def test_a_file_of_an_earlier_version_is_completed_and_keeps_what_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "credentials.json"
+    first = load_or_create(path)
+    content = json.loads(path.read_text())
+    del content["mlflow_password"]
+    path.write_text(json.dumps(content))
+    completed = load_or_create(path)
+    assert {**asdict(first), "mlflow_password": ""} == {**asdict(completed), "mlflow_password": ""}
+    assert len(completed.mlflow_password) >= 20
+    assert load_or_create(path) == completed
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_credentials_do_not_show_in_logs() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,12 +17,21 @@ from trading_lib.adapters.services.airflow_server import AirflowServer
 from trading_lib.adapters.services.credentials import Credentials
 from trading_lib.adapters.services.databases import DatabaseServer, DatabaseUrls
 from trading_lib.adapters.services.folders import StackFolders, project_folder
-from trading_lib.adapters.services.mlflow_server import MlflowServer
 from trading_lib.adapters.services.ports import Port, internal_port
+from trading_lib.adapters.services.processes import ServiceProcess
 from trading_lib.adapters.services.stack import Stack
+from trading_lib.adapters.services.supervision.components import COMPONENTS
+from trading_lib.adapters.services.supervision.configuration import configuration
+from trading_lib.adapters.services.waiting import Patience
 from trading_lib.adapters.stores.database import connect
 from trading_lib.adapters.stores.embedded_postgres import EmbeddedPostgres
-from trading_lib.domain.errors import ConfigurationError, PortInUseError, StorageUnavailableError, TradingError
+from trading_lib.domain.errors import (
+    ConfigurationError,
+    InputError,
+    PortInUseError,
+    StorageUnavailableError,
+    TradingError,
+)
 
 
 @pytest.fixture(name="folders")
@@ -70,17 +81,70 @@ def test_nothing_running_is_said_and_stopping_it_is_harmless(folders: StackFolde
     status = stack.status()
     assert status.stopped
     assert not status.running
-    assert [service.name for service in status.services] == ["PostgreSQL", "MLflow", "Airflow"]
+    assert [service.name for service in status.services] == [
+        "PostgreSQL",
+        "MLflow",
+        "API server",
+        "Scheduler",
+        "DAG processor",
+        "Triggerer",
+        "Supervisor",
+    ]
+    assert {service.state for service in status.services} == {"stopped"}
     assert stack.down() == 0
     assert not folders.home.exists()
 
 
-def test_two_commands_do_not_work_on_the_stack_at_once(folders: StackFolders, ports: dict[str, str]) -> None:
+def test_airflow_s_own_command_needs_a_running_stack(folders: StackFolders, ports: dict[str, str]) -> None:
+    with pytest.raises(InputError, match=r"no stack runs in .*home: start it with `make up`"):
+        Stack(folders, ports, print).replace_by_airflow(["dags", "list"])
+    assert not folders.home.exists()
+
+
+def test_airflow_s_own_command_gets_its_database_by_the_environment_and_not_where_everybody_reads_it(
+    folders: StackFolders, ports: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[tuple[str, list[str], dict[str, str]]] = []
+    monkeypatch.setattr(os, "execve", lambda *arguments: called.append(arguments))
+    monkeypatch.setattr(DatabaseServer, "is_running", lambda self: True)
+    monkeypatch.setattr(DatabaseServer, "urls", lambda self: urls("postgresql+psycopg2://me:hunter2@db/trading"))
+    Stack(folders, ports, print).replace_by_airflow(["dags", "list"])
+    [(program, arguments, environment)] = called
+    assert arguments == [program, "dags", "list"]
+    assert environment["AIRFLOW_HOME"] == str(folders.airflow)
+    assert environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] == "postgresql+psycopg2://me:hunter2@db/airflow"
+
+
+def test_a_command_waits_for_another_one_on_the_same_stack_and_says_so(
+    folders: StackFolders, ports: dict[str, str]
+) -> None:
     folders.create()
+    said: list[str] = []
     with (folders.home / "stack.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(TradingError, match="another command"):
-            Stack(folders, ports, print).down()
+            Stack(folders, ports, said.append, lock_patience=Patience(0.0)).down()
+
+        def other_ends(_seconds: float) -> None:
+            fcntl.flock(lock, fcntl.LOCK_UN)
+
+        assert Stack(folders, ports, said.append, lock_patience=Patience(60.0, sleep=other_ends)).down() == 0
+    assert said == ["another command is starting or stopping the stack: waiting for it"] * 2
+
+
+def test_services_that_an_earlier_version_started_are_stopped(folders: StackFolders, ports: dict[str, str]) -> None:
+    """It started `airflow standalone` and `mlflow server`, each with a pid file of its own."""
+    folders.create()
+    started = [
+        ServiceProcess("airflow", folders.airflow, folders.logs / "airflow.log"),
+        ServiceProcess("mlflow", folders.mlflow, folders.logs / "mlflow.log"),
+    ]
+    for service in started:
+        service.start([sys.executable, "-c", "import time; time.sleep(600)"], dict(os.environ))
+    said: list[str] = []
+    assert Stack(folders, ports, said.append).down() == 2
+    assert [service.members() for service in started] == [[], []]
+    assert said == [f"{name} of an earlier version: stopped (1 processes)" for name in ("airflow", "mlflow")]
 
 
 def test_ports_of_a_stack_that_is_gone_do_not_stick(folders: StackFolders, ports: dict[str, str]) -> None:
@@ -136,13 +200,13 @@ def test_sibling_databases_are_created_on_a_server_named_by_url(
     assert postgres_server.is_running()
 
 
-def test_secrets_reach_services_by_environment_only(folders: StackFolders) -> None:
-    """Command lines show in `ps` to every user of the machine."""
-    secret = urls("postgresql+psycopg2://u:hunter2@db/trading")
-    mlflow = MlflowServer(folders, Port("MLflow", 5000, "TRADING_MLFLOW_PORT"))
-    assert "hunter2" not in " ".join(mlflow._command())
-    assert "hunter2" in mlflow._environment({}, secret)["MLFLOW_BACKEND_STORE_URI"]
-    assert "hunter2" not in secret.description
+def test_the_supervisor_s_file_holds_neither_secrets_nor_paths(folders: StackFolders) -> None:
+    """A path may hold what its parser takes for a comment; a secret belongs into the environment."""
+    text = configuration(COMPONENTS)
+    assert str(folders.home) not in text
+    assert sys.executable not in text
+    assert set(re.findall(r"%\(\w+\)s", text)) == {"%(here)s", "%(ENV_TRADING_HOME)s", "%(ENV_TRADING_PYTHON)s"}
+    assert "hunter2" not in urls("postgresql+psycopg2://u:hunter2@db/trading").description
 
 
 def test_airflow_gets_paths_and_keys_and_keeps_the_user_s_settings(

@@ -67,8 +67,6 @@ def test_wrong_password_is_not_repeated(short_folder: Path) -> None:
     with administration.begin() as connection:
         connection.execute(text("SELECT pg_reload_conf()"))
     administration.dispose()
-    server.stop()
-    server.start()
 
     guarded = make_url(server.url("postgres")).set(username="guarded")
     connect(guarded.set(password="right").render_as_string(hide_password=False)).dispose()
@@ -128,6 +126,18 @@ def test_engine_reports_a_stopped_server_and_recovers_with_it(short_folder: Path
         pass
     assert_one_line(caught.value, "'postgres'", "make up")
     server.start()
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT 1")).scalar_one() == 1
+    engine.dispose()
+
+
+@pytest.mark.postgres
+def test_a_statement_that_found_no_room_is_one_line(database_url: str) -> None:
+    engine = connect(database_url)
+    full = "DO $$ BEGIN RAISE disk_full USING MESSAGE = 'could not extend file: No space left on device'; END $$"
+    with pytest.raises(StorageUnavailableError) as caught, engine.begin() as connection:
+        connection.execute(text(full))
+    assert_one_line(caught.value, "No space left on device", "free some space")
     with engine.connect() as connection:
         assert connection.execute(text("SELECT 1")).scalar_one() == 1
     engine.dispose()

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
+from trading_lib.adapters.models.mlflow_views import SHEET_FILE, artifact_page, experiment_tags
 from trading_lib.domain.errors import StorageUnavailableError
 from trading_lib.domain.prices import DateArray, FloatArray
 
 BACKTEST_EXPERIMENT = "backtests"
 TRIALS_TAG = "trials_in_run"
+NOTE_TAG = "mlflow.note.content"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class TrackedRun:
         where a run has none.
     files
         Artifact name -> content.
+    note
+        Description of the run, Markdown; ``{sheet}`` in it stands for the address of its tear sheet's page.
     """
 
     name: str
@@ -53,6 +57,7 @@ class TrackedRun:
     context: Mapping[str, float | None] = field(default_factory=dict)
     trials: int = 1
     kind: str = "backtest"
+    note: str = ""
 
 
 class MlflowTracker:
@@ -60,6 +65,7 @@ class MlflowTracker:
 
     # MLflow's server refuses larger batches.
     METRICS_PER_BATCH = 1000
+    PARAMETERS_PER_BATCH = 100
 
     def __init__(self, tracking_uri: str) -> None:
         self.tracking_uri = tracking_uri
@@ -85,10 +91,25 @@ class MlflowTracker:
         try:
             return self._log(client, run, experiment)
         except MlflowException as error:
-            raise StorageUnavailableError(
-                f"MLflow at {self.tracking_uri} did not take the run ({str(error).splitlines()[0][:200]})",
-                "start it with `make up`, or unset MLFLOW_TRACKING_URI",
-            ) from None
+            raise _unavailable(self.tracking_uri, "take the run", error) from None
+
+    def experiment_id(self, experiment: str = BACKTEST_EXPERIMENT) -> str | None:
+        """Return the experiment's id; None before anything was logged to it.
+
+        Raises
+        ------
+        StorageUnavailableError
+            When the server does not answer.
+        """
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+
+        try:
+            found = MlflowClient(self.tracking_uri).get_experiment_by_name(experiment)
+        except MlflowException as error:
+            raise _unavailable(self.tracking_uri, "name its experiments", error) from None
+        return str(found.experiment_id) if found else None
 
     def _log(self, client: object, run: TrackedRun, experiment: str) -> str:
         from mlflow import MlflowClient
@@ -96,7 +117,11 @@ class MlflowTracker:
 
         assert isinstance(client, MlflowClient)
         found = client.get_experiment_by_name(experiment)
-        experiment_id = found.experiment_id if found else client.create_experiment(experiment)
+        experiment_id = str(found.experiment_id if found else client.create_experiment(experiment))
+        for tag, value in experiment_tags().items():
+            # Experiments of earlier versions have no such tag, or another view.
+            if found is None or found.tags.get(tag) != value:
+                client.set_experiment_tag(experiment_id, tag, value)
         identity = _identity(run)
         same = f"tags.identity = '{identity}' and attributes.status = 'FINISHED'"
         for known in client.search_runs([experiment_id], filter_string=same, max_results=1):
@@ -110,7 +135,13 @@ class MlflowTracker:
             if value is not None and math.isfinite(value)
         ]
         parameters = [Param(name, value) for name, value in run.parameters.items()]
-        client.log_batch(run_id, metrics=metrics, params=parameters, tags=[RunTag("kind", run.kind)])
+        client.log_batch(run_id, metrics=metrics, tags=[RunTag("kind", run.kind)])
+        for start in range(0, len(parameters), self.PARAMETERS_PER_BATCH):
+            client.log_batch(run_id, params=parameters[start : start + self.PARAMETERS_PER_BATCH])
+        if run.note:
+            # The page's own address begins with the server's, which nobody knows under all its names.
+            sheet = artifact_page("", experiment_id, run_id, SHEET_FILE).removeprefix("/")
+            client.set_tag(run_id, NOTE_TAG, run.note.replace("{sheet}", sheet))
         curve = [
             Metric("nav", float(value), int(day.astype("datetime64[ms]").astype(np.int64)), step)
             for step, (day, value) in enumerate(zip(run.nav_sessions, run.nav, strict=True))
@@ -120,10 +151,19 @@ class MlflowTracker:
         with tempfile.TemporaryDirectory() as folder:
             for name, content in run.files.items():
                 path = Path(folder) / name
+                path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
-                client.log_artifact(run_id, str(path))
+                inside = Path(name).parent.as_posix()
+                client.log_artifact(run_id, str(path), None if inside == "." else inside)
         client.set_terminated(run_id)
         return run_id
+
+
+def _unavailable(address: str, did_not: str, error: Exception) -> StorageUnavailableError:
+    return StorageUnavailableError(
+        f"MLflow at {address} did not {did_not} ({str(error).splitlines()[0][:200]})",
+        "start it with `make up`, or unset MLFLOW_TRACKING_URI",
+    )
 
 
 def _identity(run: TrackedRun) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+EXITED = "Task exited"
+
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
@@ -39,6 +41,8 @@ def error_tail(entries: Sequence[LogEntry], lines: int) -> str:
     exceptions = [error for entry in entries for error in entry.errors]
     if not exceptions:
         exceptions = [entry.event for entry in entries if entry.level in ("error", "critical")]
+        # How Airflow ends what has said itself why.
+        exceptions = [event for event in exceptions if event != EXITED] or exceptions
     chosen = exceptions or [entry.event for entry in entries]
     text = "\n".join(chosen).strip().splitlines()
     return "\n".join(text[-lines:]) or "the task wrote no log"

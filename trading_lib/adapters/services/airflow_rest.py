@@ -16,11 +16,23 @@ from trading_lib.domain.errors import TradingError
 REQUEST_TIMEOUT = 30.0
 # Airflow's own names of run states that do not change any more.
 FINISHED_RUN_STATES = frozenset({"success", "failed"})
+# Named instead of its components when it does not answer.
+API_SERVER = "API server"
 COMPONENTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 
 
 class AirflowError(TradingError):
-    """Airflow could not be reached or refused a request."""
+    """Airflow could not be reached or refused a request.
+
+    Parameters
+    ----------
+    status
+        HTTP status of the refusal, None when there was no answer.
+    """
+
+    def __init__(self, problem: str, remedy: str = "", status: int | None = None) -> None:
+        super().__init__(problem, remedy)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +51,21 @@ class DagRun:
 
 @dataclass(frozen=True, slots=True)
 class TaskInstance:
-    """One task of a run; ``map_index`` is -1 unless the task is mapped, ``state`` is None before it is scheduled."""
+    """One task of a run; ``map_index`` is -1 unless the task is mapped, ``state`` is None before it is scheduled.
+
+    ``map_name`` is what the DAG calls that one of a mapped task's instances, e.g. "etf".
+    """
 
     task_id: str
     map_index: int
     state: str | None
     try_number: int
+    map_name: str | None = None
 
     @property
     def label(self) -> str:
-        """Task name, with the index of a mapped one."""
-        return self.task_id if self.map_index < 0 else f"{self.task_id}[{self.map_index}]"
+        """Task name, with the name or else the index of a mapped one."""
+        return self.task_id if self.map_index < 0 else f"{self.task_id}[{self.map_name or self.map_index}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +98,9 @@ class AirflowClient:
             answer = self._session.get(f"{self.url}/api/v2/monitor/health", timeout=REQUEST_TIMEOUT)
             health = answer.json()
         except (requests.RequestException, ValueError):
-            return ("API server",)
+            return (API_SERVER,)
         if not isinstance(health, dict):
-            return ("API server",)
+            return (API_SERVER,)
         return tuple(name for name in COMPONENTS if (health.get(name) or {}).get("status") != "healthy")
 
     def knows_dag(self, dag_id: str) -> bool:
@@ -103,9 +119,9 @@ class AirflowClient:
     def ensure_pool(self, name: str, slots: int, description: str) -> None:
         """Create the pool, or change its size."""
         body: dict[str, Any] = {"slots": slots, "description": description, "include_deferred": False}
-        if self._request("GET", f"/pools/{name}", missing_ok=True) is None:
-            self._request("POST", "/pools", json={"name": name, **body})
-        else:
+        created = self._request("POST", "/pools", conflict_ok=True, json={"name": name, **body})
+        # It exists, perhaps since another command created it a moment ago.
+        if created is None:
             self._request("PATCH", f"/pools/{name}", json={"pool": name, **body})
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any], run_id: str) -> DagRun:
@@ -122,7 +138,13 @@ class AirflowClient:
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
         entries = self._mapping("GET", path, params={"limit": 200})["task_instances"]
         return tuple(
-            TaskInstance(entry["task_id"], int(entry["map_index"]), entry["state"], int(entry["try_number"]))
+            TaskInstance(
+                entry["task_id"],
+                int(entry["map_index"]),
+                entry["state"],
+                int(entry["try_number"]),
+                entry.get("rendered_map_index"),
+            )
             for entry in entries
         )
 
@@ -162,13 +184,19 @@ class AirflowClient:
         entries = [LogEntry.parse(entry) for entry in answer["content"]]
         return error_tail(entries, lines)
 
+    def ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """Send a request below /api/v2 and return the object it is answered with."""
+        return self._mapping(method, path, **options)
+
     def _mapping(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         answer = self._request(method, path, **options)
         if not isinstance(answer, dict):
             raise AirflowError(f"Airflow answered {method} {path} with something else than an object", "see its log")
         return answer
 
-    def _request(self, method: str, path: str, missing_ok: bool = False, **options: Any) -> Any:
+    def _request(
+        self, method: str, path: str, missing_ok: bool = False, conflict_ok: bool = False, **options: Any
+    ) -> Any:
         if "Authorization" not in self._session.headers:
             self._log_in()
         answer = self._send(method, f"/api/v2{path}", **options)
@@ -177,8 +205,12 @@ class AirflowClient:
             answer = self._send(method, f"/api/v2{path}", **options)
         if missing_ok and answer.status_code == requests.codes.not_found:
             return None
+        if conflict_ok and answer.status_code == requests.codes.conflict:
+            return None
         if not answer.ok:
-            raise AirflowError(f"Airflow refused {method} {path} ({answer.status_code}: {_detail(answer)})")
+            raise AirflowError(
+                f"Airflow refused {method} {path} ({answer.status_code}: {_detail(answer)})", status=answer.status_code
+            )
         return answer.json() if answer.content else {}
 
     def _log_in(self) -> None:

@@ -1,11 +1,11 @@
-"""Airflow as a service of the stack: ``airflow standalone`` with everything it needs in its environment."""
+"""Airflow as a service of the stack: its four programs get everything they need in their environment."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from trading_lib.adapters.services.airflow_rest import AirflowClient
@@ -13,14 +13,25 @@ from trading_lib.adapters.services.airflow_settings import SETTINGS_FILE, read_a
 from trading_lib.adapters.services.credentials import ADMINISTRATOR, Credentials, write_private
 from trading_lib.adapters.services.databases import DatabaseUrls
 from trading_lib.adapters.services.folders import StackFolders
-from trading_lib.adapters.services.ports import HOST, Port, internal_port, require_free
-from trading_lib.adapters.services.processes import Progress, ServiceError, ServiceProcess
+from trading_lib.adapters.services.ports import HOST, Port
+from trading_lib.adapters.services.processes import Progress, ServiceError
 from trading_lib.adapters.services.waiting import Patience
 
-WORKER_LOG_PORT = 8793
-TRIGGERER_LOG_PORT = 8794
+# Logs are read from disk and no log server runs. The API server still asks for the log of a running task there: on a
+# port that only the system's own services may open, nobody else can answer.
+NO_LOG_SERVER_PORT = "9"
 # Tasks at the same time; more only makes two cores wait for each other.
 PARALLELISM = 4
+# A database that is away for a minute must cost no task its life: a task asks the API server again for about two
+# minutes, and what a scheduler leaves behind that died is taken over by the next one within half a minute.
+OUTAGES = {
+    "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "20",
+    "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MIN": "1",
+    "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX": "10",
+    "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",
+    "AIRFLOW__WORKERS__MAX_FAILED_HEARTBEATS": "20",
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
+}
 
 
 class AirflowServer:
@@ -30,7 +41,6 @@ class AirflowServer:
         self._folders = folders
         self._credentials = credentials
         self.port = port
-        self.process = ServiceProcess("airflow", folders.airflow, folders.logs / "airflow.log")
 
     @property
     def url(self) -> str:
@@ -41,18 +51,17 @@ class AirflowServer:
         """Return a client that is logged in as the administrator."""
         return AirflowClient(self.url, ADMINISTRATOR, self._credentials.admin_password)
 
-    def start(self, environment: Mapping[str, str], databases: DatabaseUrls) -> None:
-        """Start Airflow unless it runs; raises `PortInUseError` when its port is taken."""
-        if self.process.is_running():
-            return
-        # Children that outlived their parent would fight the new scheduler for the same tasks.
-        self.process.stop(Patience(limit=5.0))
-        require_free(self.port)
+    def prepare(self) -> None:
+        """Write the file that Airflow reads its users' passwords from."""
         write_private(self._password_file, json.dumps({ADMINISTRATOR: self._credentials.admin_password}) + "\n")
-        command = [str(Path(sys.executable).parent / "airflow"), "standalone"]
-        self.process.start(command, self.environment(environment, databases))
 
-    def wait_healthy(self, patience: Patience, progress: Progress, dags: tuple[str, ...] = ()) -> None:
+    def wait_healthy(
+        self,
+        patience: Patience,
+        progress: Progress,
+        require_alive: Callable[[], None],
+        dags: tuple[str, ...] = (),
+    ) -> None:
         """Return when every component is healthy and ``dags`` are known.
 
         Raises `ServiceError` when Airflow dies, when a DAG file cannot be imported, or when the patience ends.
@@ -61,7 +70,7 @@ class AirflowServer:
         waiting: list[str] = []
 
         def attempt() -> bool | None:
-            self.process.require_alive()
+            require_alive()
             missing = client.missing_components()
             if not missing:
                 for path, error in client.import_errors().items():
@@ -76,7 +85,7 @@ class AirflowServer:
         if patience.wait_for(attempt) is None:
             raise ServiceError(
                 f"Airflow was not ready within {patience.limit:.0f} s (missing: {', '.join(waiting)})",
-                f"see {self.process.log}",
+                f"see airflow-*.log in {self._folders.logs}",
             )
 
     def apply_pools(self) -> None:
@@ -98,6 +107,7 @@ class AirflowServer:
             "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "180",
             "AIRFLOW__DAG_PROCESSOR__STALE_DAG_THRESHOLD": "600",
             "AIRFLOW__API__WORKERS": "1",
+            **OUTAGES,
         }
         return {
             **defaults,
@@ -127,8 +137,8 @@ class AirflowServer:
             "AIRFLOW__CORE__FERNET_KEY": self._credentials.encryption_key,
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": databases.airflow.render_as_string(hide_password=False),
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self._folders.logs / "tasks"),
-            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(internal_port(WORKER_LOG_PORT)),
-            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(internal_port(TRIGGERER_LOG_PORT)),
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": NO_LOG_SERVER_PORT,
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": NO_LOG_SERVER_PORT,
         }
 
     def _interface(self) -> dict[str, str]:

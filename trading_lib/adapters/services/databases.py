@@ -50,7 +50,6 @@ class DatabaseServer:
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._server_url = _external_url(environment)
         self._embedded = EmbeddedPostgres(folder) if self._server_url is None else None
-        self._folder = folder
 
     @property
     def embedded(self) -> bool:
@@ -60,7 +59,6 @@ class DatabaseServer:
     def start(self) -> DatabaseUrls:
         """Start the embedded server if it is ours to start, create missing databases, return their URLs."""
         if self._embedded is not None:
-            self._folder.parent.mkdir(parents=True, exist_ok=True)
             self._embedded.start()
             self._embedded.create_databases(DATABASES)
         urls = self.urls()
@@ -89,10 +87,7 @@ class DatabaseServer:
 
     def stop(self) -> bool:
         """Stop the embedded server; another server is left alone. Return whether something was stopped."""
-        if self._embedded is None or not self._embedded.is_running():
-            return False
-        self._embedded.stop()
-        return True
+        return self._embedded is not None and self._embedded.stop()
 
 
 def _external_url(environment: Mapping[str, str]) -> URL | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,9 @@ class StackFolders:
         project = project_folder(environment)
         configured = environment.get(HOME_VARIABLE)
         home = Path(configured).expanduser().resolve() if configured else project / ".local"
+        # Not by methods of Path, which raise where the way is closed: a backtest needs no home at all.
+        if os.path.exists(home) and not os.path.isdir(home):
+            raise ConfigurationError(f"{home} is a file", f"set {HOME_VARIABLE} to a folder")
         return cls(home=home, project=project)
 
     @property
@@ -64,6 +68,11 @@ class StackFolders:
     def postgres(self) -> Path:
         """Data folder of the embedded PostgreSQL."""
         return self.home / "postgres"
+
+    @property
+    def services(self) -> Path:
+        """Working folder of the supervisor and its programs, and what they note about themselves."""
+        return self.home / "services"
 
     @property
     def logs(self) -> Path:
@@ -86,8 +95,18 @@ class StackFolders:
         return self.home / "stack.json"
 
     def create(self) -> None:
-        """Create the folders, closed to other users as they hold secrets and logs."""
-        for folder in (self.airflow, self.mlflow, self.logs, self.mail):
-            folder.mkdir(parents=True, exist_ok=True)
-        for folder in (self.airflow, self.logs, self.mail):
+        """Create the folders of the services, closed to other users as they hold secrets and logs."""
+        for name in ("airflow", "mlflow", "services", "logs", "mail"):
+            self.closed(name)
+
+    def closed(self, name: str) -> Path:
+        """Return the folder ``name`` of the home, created if need be and closed to other users in any case.
+
+        A new home is closed too. One that exists keeps its mode: it may be a folder that is used for more than this.
+        """
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = self.home / name
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.stat().st_mode & 0o077:
             folder.chmod(0o700)
+        return folder

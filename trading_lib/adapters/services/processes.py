@@ -76,6 +76,8 @@ class ServiceProcess:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                # What services write is for their owner only.
+                umask=0o077,
             )
         created = psutil.Process(self._started.pid).create_time()
         self._pid_file.write_text(json.dumps({"pid": self._started.pid, "created": created}) + "\n")
@@ -103,7 +105,7 @@ class ServiceProcess:
         """Raise `ServiceError` with the end of the log when the service has died."""
         if not self.is_running():
             raise ServiceError(
-                f"{self.name} stopped while starting: {self.last_error()}", f"the whole log is {self.log}"
+                f"{self.name} stopped while starting: {last_error(self.log)}", f"the whole log is {self.log}"
             )
 
     def stop(self, patience: Patience) -> int:
@@ -127,15 +129,6 @@ class ServiceProcess:
         self._pid_file.unlink(missing_ok=True)
         return count
 
-    def last_error(self, length: int = 300) -> str:
-        """Return the most telling line near the end of the log, cut to ``length`` characters."""
-        try:
-            lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines()[-200:] if line.strip()]
-        except OSError:
-            return "it wrote no log"
-        errors = [line for line in lines if "Error" in line or "error:" in line.lower()]
-        return (errors or lines or ["it wrote nothing"])[-1][:length]
-
     def _record(self) -> _Record | None:
         try:
             content = json.loads(self._pid_file.read_text())
@@ -151,3 +144,13 @@ class ServiceProcess:
             if process.create_time() > record.created - CREATION_TOLERANCE and process.cwd() == str(self.folder):
                 return True
         return bool(process.environ().get(MARKER_VARIABLE) == self._marker)
+
+
+def last_error(log: Path, length: int = 300) -> str:
+    """Return the most telling line near the end of a log, cut to ``length`` characters."""
+    try:
+        lines = [line.strip() for line in log.read_text(errors="replace").splitlines()[-200:] if line.strip()]
+    except OSError:
+        return "it wrote no log"
+    errors = [line for line in lines if "Error" in line or "error:" in line.lower()]
+    return (errors or lines or ["it wrote nothing"])[-1][:length]

@@ -5,55 +5,36 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn
 
+from trading_lib.adapters.services.airflow_rest import API_SERVER
 from trading_lib.adapters.services.airflow_server import AirflowServer
 from trading_lib.adapters.services.credentials import ADMINISTRATOR, load_or_create, write_private
 from trading_lib.adapters.services.databases import URL_VARIABLE, DatabaseServer, DatabaseUrls
 from trading_lib.adapters.services.folders import HOME_VARIABLE, PROJECT_VARIABLE, StackFolders
-from trading_lib.adapters.services.mlflow_server import MlflowServer
+from trading_lib.adapters.services.mlflow_server import MlflowServer, mlflow_login
 from trading_lib.adapters.services.ports import HOST, Port, ServicePorts, require_free
 from trading_lib.adapters.services.processes import Progress, ServiceProcess
+from trading_lib.adapters.services.stack_status import ServiceStatus, StackStatus, State, moment, program_state
+from trading_lib.adapters.services.supervision.components import AIRFLOW, COMPONENTS, MLFLOW, WATCH, component
+from trading_lib.adapters.services.supervision.postgres_watch import POSTGRESQL
+from trading_lib.adapters.services.supervision.supervisor import Supervisor
 from trading_lib.adapters.services.waiting import Patience
-from trading_lib.domain.errors import ConfigurationError, TradingError
+from trading_lib.domain.errors import ConfigurationError, InputError, TradingError
 
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 DAGS = ("market_data", "trade_daily")
 # A first start migrates two databases and compiles nothing yet; slow machines need minutes for that.
 START_PATIENCE = Patience(limit=420.0, interval=1.0)
 STOP_PATIENCE = Patience(limit=20.0)
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceStatus:
-    """One service: whether its process lives, whether it answers, where, and how many processes it has."""
-
-    name: str
-    running: bool
-    healthy: bool
-    address: str
-    processes: int
-
-
-@dataclass(frozen=True, slots=True)
-class StackStatus:
-    """All services, in the order they start."""
-
-    services: tuple[ServiceStatus, ...]
-    home: str
-
-    @property
-    def running(self) -> bool:
-        """Whether every service runs and answers."""
-        return all(service.healthy for service in self.services)
-
-    @property
-    def stopped(self) -> bool:
-        """Whether nothing runs at all."""
-        return not any(service.running or service.processes for service in self.services)
+# Another command holds the lock while it starts or stops processes, not while it waits for them.
+LOCK_PATIENCE = Patience(limit=90.0, interval=0.5)
 
 
 class Stack:
@@ -65,13 +46,23 @@ class Stack:
         Where ports, the database URL and what services inherit come from; normally ``os.environ``.
     progress
         Gets one line of text whenever something noteworthy happens.
+    lock_patience
+        How long to wait for another command that starts or stops the same stack.
     """
 
-    def __init__(self, folders: StackFolders, environment: Mapping[str, str], progress: Progress) -> None:
+    def __init__(
+        self,
+        folders: StackFolders,
+        environment: Mapping[str, str],
+        progress: Progress,
+        lock_patience: Patience = LOCK_PATIENCE,
+    ) -> None:
         self.folders = folders
         self._environment = environment
         self._progress = progress
+        self._lock_patience = lock_patience
         self.database = DatabaseServer(folders.postgres, environment)
+        self.supervisor = Supervisor(folders)
         ports = self._ports()
         self.mlflow = MlflowServer(folders, ports.mlflow)
         self._airflow_port = ports.airflow
@@ -86,9 +77,9 @@ class Stack:
 
         A taken port of a service is found before anything starts, and raises `PortInUseError`.
         """
-        for port, service in ((self._airflow_port, self._airflow_process()), (self.mlflow.port, self.mlflow.process)):
-            if not service.is_running():
-                require_free(port)
+        if not self.supervisor.process.members():
+            self._stop_earlier_version()
+            self._require_free_ports()
         was_running = self.database.is_running()
         urls = self.database.start()
         if not was_running:
@@ -100,24 +91,32 @@ class Stack:
         """Start MLflow and Airflow without waiting for them; return False when both were running already."""
         self.folders.create()
         with self._exclusive():
-            environment = {**self._environment, **self.local_addresses(urls)}
-            airflow, idle = self.airflow, True
-            for server in (self.mlflow, airflow):
-                if not server.process.is_running():
-                    server.start(environment, urls)
-                    self._progress(f"{server.port.service}: starting on port {server.port.number}")
-                    idle = False
+            idle = self.supervisor.is_running()
+            if not idle:
+                # What outlived its supervisor would hold the ports, and fight the new programs for the same tasks.
+                left = self.supervisor.process.stop(STOP_PATIENCE)
+                if left:
+                    self._progress(f"ended {left} processes that their supervisor had left behind")
+                self._require_free_ports()
+                self.airflow.prepare()
+                self.supervisor.start(self._components(), self._services_environment(urls))
+                for port in (self.mlflow.port, self._airflow_port):
+                    self._progress(f"{port.service}: starting on port {port.number}")
             self._save_state(urls)
         return not idle
 
     def wait_healthy(self, patience: Patience = START_PATIENCE) -> None:
         """Return when both answer, the DAGs are known and the pools exist."""
-        self.mlflow.wait_healthy(patience)
-        self._progress(f"MLflow: ready at {self.mlflow.url}")
+        self.wait_for_mlflow(patience)
         airflow = self.airflow
-        airflow.wait_healthy(patience, self._progress, DAGS)
+        airflow.wait_healthy(patience, self._progress, self.supervisor.liveness(AIRFLOW), DAGS)
         airflow.apply_pools()
         self._progress(f"Airflow: ready at {airflow.url}")
+
+    def wait_for_mlflow(self, patience: Patience = START_PATIENCE) -> None:
+        """Return when MLflow answers."""
+        self.mlflow.wait_healthy(patience, self.supervisor.liveness((component(MLFLOW),)))
+        self._progress(f"MLflow: ready at {self.mlflow.url}")
 
     def up(self) -> bool:
         """Start everything and wait for it; return False when it was running already."""
@@ -131,11 +130,11 @@ class Stack:
         if not self.folders.home.exists():
             return ended
         with self._exclusive():
-            for service in (self._airflow_process(), self.mlflow.process):
-                count = service.stop(STOP_PATIENCE)
-                if count:
-                    self._progress(f"{service.name}: stopped ({count} processes)")
-                ended += count
+            ended += self._stop_earlier_version()
+            count = self.supervisor.process.stop(STOP_PATIENCE)
+            if count:
+                self._progress(f"Airflow and MLflow: stopped ({count} processes)")
+            ended += count
             if self.database.stop():
                 self._progress("PostgreSQL: stopped")
                 ended += 1
@@ -144,23 +143,51 @@ class Stack:
 
     def status(self) -> StackStatus:
         """Describe what runs, without starting or waiting for anything."""
-        database = self.database.is_running()
-        address = self.database.urls().description if database else "not running"
-        mlflow = len(self.mlflow.process.members())
-        airflow = len(self._airflow_process().members())
-        airflow_healthy = airflow > 0 and not self.airflow.client().missing_components()
-        return StackStatus(
-            services=(
-                ServiceStatus("PostgreSQL", database, database, address, int(database and self.database.embedded)),
-                ServiceStatus("MLflow", mlflow > 0, mlflow > 0 and self.mlflow.is_healthy(), self.mlflow.url, mlflow),
-                ServiceStatus("Airflow", airflow > 0, airflow_healthy, self._airflow_url, airflow),
-            ),
-            home=str(self.folders.home),
-        )
+        processes = self.supervisor.processes()
+        supervised = self.supervisor.is_running()
+        health = self._airflow_health() if any(processes.get(entry.name) for entry in AIRFLOW) else {}
+        health[MLFLOW] = bool(processes.get(MLFLOW)) and self.mlflow.is_healthy()
+        services = [self._database_status(supervised)]
+        for entry in (component(MLFLOW), *AIRFLOW):
+            record = self.supervisor.records.read(entry.name)
+            state = program_state(record, health.get(entry.name, False), supervised, time.time())
+            address = self.mlflow.url if entry.name == MLFLOW else self._airflow_url if entry == AIRFLOW[0] else ""
+            services.append(
+                ServiceStatus(
+                    name=entry.title,
+                    state=state,
+                    address=address,
+                    processes=processes.get(entry.name, 0),
+                    restarts=record.restarts if record and state != "stopped" else 0,
+                    since=moment(record.since) if record and state != "stopped" else None,
+                    waiting_for=record.waiting_for if record and state != "stopped" else "",
+                )
+            )
+        services.append(self._supervisor_status(supervised, processes))
+        return StackStatus(services=tuple(services), home=str(self.folders.home))
 
     def login(self) -> tuple[str, str]:
         """User and password of Airflow's administrator."""
         return ADMINISTRATOR, load_or_create(self.folders.credentials).admin_password
+
+    def mlflow_login(self) -> tuple[str, str]:
+        """User and password of MLflow."""
+        return ADMINISTRATOR, load_or_create(self.folders.credentials).mlflow_password
+
+    def replace_by_airflow(self, arguments: Sequence[str]) -> NoReturn:
+        """Become the ``airflow`` command, in the environment of this stack's Airflow.
+
+        Raises
+        ------
+        InputError
+            When the stack's database is not running.
+        """
+        if not self.database.is_running():
+            raise InputError(f"no stack runs in {self.folders.home}", "start it with `make up` (trading stack up)")
+        urls = self.database.urls()
+        environment = self._services_environment(urls)
+        program = str(Path(sys.executable).parent / "airflow")
+        os.execve(program, [program, *arguments], environment)  # noqa: S606 - our own program, no shell
 
     def local_addresses(self, urls: DatabaseUrls) -> dict[str, str]:
         """Return the variables by which services, their tasks and this process find the same folders and servers."""
@@ -169,23 +196,74 @@ class Stack:
             PROJECT_VARIABLE: str(self.folders.project),
             URL_VARIABLE: urls.trading.render_as_string(hide_password=False),
             TRACKING_VARIABLE: self.mlflow.url,
+            **mlflow_login(load_or_create(self.folders.credentials)),
         }
 
     @property
     def _airflow_url(self) -> str:
         return f"http://{HOST}:{self._airflow_port.number}"
 
-    def _airflow_process(self) -> ServiceProcess:
-        return ServiceProcess("airflow", self.folders.airflow, self.folders.logs / "airflow.log")
+    def _components(self) -> tuple[Any, ...]:
+        """Programs of the supervisor; a database server that is not ours is nobody's to watch."""
+        return tuple(entry for entry in COMPONENTS if entry.name != WATCH or self.database.embedded)
+
+    def _services_environment(self, urls: DatabaseUrls) -> dict[str, str]:
+        environment = {**self._environment, **self.local_addresses(urls), **self.mlflow.environment()}
+        ports = {port.variable: str(port.number) for port in (self.mlflow.port, self._airflow_port)}
+        return {**self.airflow.environment(environment, urls), **ports}
+
+    def _airflow_health(self) -> dict[str, bool]:
+        """Component -> whether Airflow says that it is well; nothing is well when it does not answer."""
+        missing = self.airflow.client().missing_components()
+        return {entry.name: not {entry.health, API_SERVER} & set(missing) for entry in AIRFLOW}
+
+    def _database_status(self, supervised: bool) -> ServiceStatus:
+        running = self.database.is_running()
+        record = self.supervisor.records.read(POSTGRESQL)
+        state: State = "healthy" if running else "restarting" if supervised and self.database.embedded else "stopped"
+        return ServiceStatus(
+            name="PostgreSQL",
+            state=state,
+            address=self.database.urls().description if running else "not running",
+            processes=int(running and self.database.embedded),
+            restarts=record.restarts if record and supervised else 0,
+            since=moment(record.since) if record and supervised else None,
+        )
+
+    def _supervisor_status(self, supervised: bool, processes: Mapping[str, int]) -> ServiceStatus:
+        left = 0 if supervised else sum(processes.values())
+        address = f"{left} processes outlived it: repair with `make up`" if left else ""
+        return ServiceStatus("Supervisor", "healthy" if supervised else "stopped", address, processes.get("", 0))
+
+    def _earlier_version(self) -> tuple[ServiceProcess, ServiceProcess]:
+        """Airflow and MLflow as earlier versions of this program started them."""
+        return (
+            ServiceProcess("airflow", self.folders.airflow, self.folders.logs / "airflow.log"),
+            ServiceProcess("mlflow", self.folders.mlflow, self.folders.logs / "mlflow.log"),
+        )
+
+    def _stop_earlier_version(self) -> int:
+        ended = 0
+        for service in self._earlier_version():
+            count = service.stop(STOP_PATIENCE)
+            if count:
+                self._progress(f"{service.name} of an earlier version: stopped ({count} processes)")
+            ended += count
+        return ended
+
+    def _require_free_ports(self) -> None:
+        for port in (self._airflow_port, self.mlflow.port):
+            require_free(port)
 
     def _ports(self) -> ServicePorts:
-        """Ports in use where a service runs already: a changed variable must not hide it from `down`."""
+        """Ports in use where the services run already: a changed variable must not hide them from `down`."""
         configured = ServicePorts.configured(self._environment)
         recorded = self._recorded().get("ports", {})
-        mlflow = MlflowServer(self.folders, configured.mlflow).process
+        if not recorded or not self.supervisor.process.members():
+            return configured
         return ServicePorts(
-            airflow=_moved(configured.airflow, recorded.get("airflow"), self._airflow_process()),
-            mlflow=_moved(configured.mlflow, recorded.get("mlflow"), mlflow),
+            airflow=_moved(configured.airflow, recorded.get("airflow")),
+            mlflow=_moved(configured.mlflow, recorded.get("mlflow")),
         )
 
     def _recorded(self) -> dict[str, Any]:
@@ -206,26 +284,34 @@ class Stack:
 
     def _refuse_another_database(self, urls: DatabaseUrls) -> None:
         used = self._recorded().get("database")
-        services = (self._airflow_process(), self.mlflow.process)
-        if used and used != urls.description and any(service.is_running() for service in services):
+        if used and used != urls.description and self.supervisor.is_running():
             raise ConfigurationError(
                 f"the running stack uses {used}, not {urls.description}", "run `make down` first, or unset the variable"
             )
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
-        """Let one command at a time start or stop services."""
+        """Let one command at a time start or stop services; another one waits for it."""
         lock = os.open(self.folders.home / "stack.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        said: list[bool] = []
+
+        def attempt() -> bool | None:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if not said:
+                    said.append(True)
+                    self._progress("another command is starting or stopping the stack: waiting for it")
+                return None
+            return True
+
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            raise TradingError("another command is starting or stopping the stack", "wait for it to end") from None
-        try:
+            if self._lock_patience.wait_for(attempt) is None:
+                raise TradingError("another command is starting or stopping the stack", "wait for it to end")
             yield
         finally:
             os.close(lock)
 
 
-def _moved(port: Port, number: object, service: ServiceProcess) -> Port:
-    return replace(port, number=number) if isinstance(number, int) and service.is_running() else port
+def _moved(port: Port, number: object) -> Port:
+    return replace(port, number=number) if isinstance(number, int) else port

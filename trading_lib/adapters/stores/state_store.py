@@ -79,6 +79,11 @@ class StateStore:
         row = self._one(decision_stages, book=book, session=session, stage=stage)
         return None if row is None else decode(row["payload"])
 
+    def stage_stored_at(self, book: str, session: date, stage: str) -> datetime | None:
+        """When a stage was stored, None when it has not run."""
+        row = self._one(decision_stages, book=book, session=session, stage=stage)
+        return None if row is None else row["created_at"]
+
     def latest_stage(self, book: str, stage: str, before: date) -> tuple[date, dict[str, Any]] | None:
         """Session and payload of the newest run of a stage earlier than ``before``; None when there is none."""
         table = decision_stages

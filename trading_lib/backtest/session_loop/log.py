@@ -33,6 +33,8 @@ class Log(NamedTuple):
         Shape (c, n): weights before and after.
     owned, targets
         Shape (c, s, n): of the sleeves.
+    blocks, cuts
+        Shape (c, n): the rules that forbade buying, see `risk.limits`, and what cut a trade, see `orders.rebalancing`.
     counts
         Shape (2,): fills and orders so far.
     fills
@@ -48,6 +50,8 @@ class Log(NamedTuple):
     approved: FloatArray
     owned: FloatArray
     targets: FloatArray
+    blocks: NDArray[np.uint16]
+    cuts: NDArray[np.int8]
     counts: IntegerArray
     fills: IntegerArray
     orders: IntegerArray
@@ -65,6 +69,8 @@ def empty_log(sessions: int, assets: int, sleeves: int) -> Log:
         approved=np.empty((sessions, assets)),
         owned=np.empty((sessions, sleeves, assets)),
         targets=np.empty((sessions, sleeves, assets)),
+        blocks=np.empty((sessions, assets), np.uint16),
+        cuts=np.zeros((sessions, assets), np.int8),
         counts=np.zeros(2, np.int64),
         fills=np.empty(((sessions + 1) * assets, CASH_THERE + 1), np.int64),
         orders=np.empty((sessions * assets, 4), np.int64),

@@ -108,7 +108,7 @@ def _trade(
         rows.fresh[row],
     )
     approved, _, _ = allowed_weights(weights, held, blocks, 1.0, np.inf, 0.0)
-    reduced, ordered = send_orders(book, log, assets, rows, rules, approved, held, blocks == 0, row)
+    reduced, ordered = send_orders(book, log, assets, rows, rules, approved, held, blocks == 0, row, step)
     if not ordered:
         return False
     log.nav[step] = nav
@@ -120,4 +120,5 @@ def _trade(
     log.approved[step] = approved
     log.owned[step] = book.owned
     log.targets[step] = book.targets
+    log.blocks[step] = blocks
     return True

@@ -29,6 +29,7 @@ def send_orders(
     held: FloatArray,
     may_increase: BoolArray,
     row: int,
+    step: int,
 ) -> tuple[bool, bool]:
     """Send the session's orders: whether risk orders are among them, and whether none could be refused."""
     nav = book.counters[NAV]
@@ -45,7 +46,7 @@ def send_orders(
             limits[CASH_LEFT] += cash_moved(value, False, assets.commissions[i], assets.slippages[i])
             reduced[i] = True
             _send(book, log, row, i, 0, excess)
-    traded, quantities, _ = rebalancing_trades(
+    traded, quantities, cuts = rebalancing_trades(
         approved - held,
         approved,
         rows.close[row],
@@ -61,6 +62,7 @@ def send_orders(
     )
     for number in range(traded.shape[0]):
         asset, quantity = traded[number], quantities[number]
+        log.cuts[step, asset] = cuts[number]
         if quantity == 0:
             continue
         price = int(np.rint(rows.close[row, asset] * MICRO))

@@ -50,27 +50,22 @@ def table(caption: str, columns: Sequence[Column], rows: Iterable[Sequence[str]]
     rows
         Text or markup of each cell; a cell that is a whole ``td`` element is taken as it is.
     """
-    head = element("tr", *(element("th", c.title, scope="col", **_alignment(c)) for c in columns))
-    body = join(_row(row, columns) for row in rows)
+    head = element("tr", *(element("th", c.title, scope="col") for c in columns))
+    body = join(map(_row, rows))
+    # One class per column of numbers on the table, not one on every cell: a long run has tens of thousands of them.
+    numbers = [f"n{place}" for place, column in enumerate(columns, start=1) if column.number]
+    attributes["class_"] = " ".join([*attributes.get("class_", "").split(), *numbers])
     whole = element("table", element("caption", caption), element("thead", head), element("tbody", body), **attributes)
     # A wide table scrolls by itself and by keyboard instead of widening the page.
     return element("div", whole, class_="scroll", tabindex="0", role="region", aria_label=caption)
 
 
-def _row(row: Sequence[str], columns: Sequence[Column]) -> Html:
-    cells = []
-    for at, (cell, column) in enumerate(zip(row, columns, strict=True)):
-        if isinstance(cell, Html) and cell.startswith("<td"):
-            cells.append(cell)
-        elif at == 0:
-            cells.append(element("th", cell, scope="row", **_alignment(column)))
-        else:
-            cells.append(element("td", cell, **_alignment(column)))
+def _row(row: Sequence[str]) -> Html:
+    cells = [cell if isinstance(cell, Html) and cell.startswith("<td") else element("td", cell) for cell in row]
+    first = row[0]
+    if not (isinstance(first, Html) and first.startswith("<td")):
+        cells[0] = element("th", first, scope="row")
     return element("tr", *cells)
-
-
-def _alignment(column: Column) -> dict[str, str]:
-    return {"class_": "n"} if column.number else {}
 
 
 def percent(value: float | None, digits: int = 1) -> str:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from trading_lib.performance.analysis import Analysis
 from trading_lib.performance.benchmarks import BENCHMARKS
@@ -12,6 +17,7 @@ from trading_lib.performance.executions import counted, thin_fills
 from trading_lib.performance.tear_sheet import figures, tables
 from trading_lib.performance.tear_sheet.markup import Html, dollars, element, join, number, percent
 from trading_lib.performance.tear_sheet.style import SCRIPT, STYLE
+from trading_lib.performance.weight_cuts import headline, is_loud
 
 SIMULATED = "simulated"
 
@@ -28,6 +34,10 @@ class Provenance:
         What the rules read and the data does not have, one clause each.
     warnings
         What makes the figures doubtful, e.g. a strategy that failed in some sessions; shown in a box above them.
+    strategy, settings
+        The sleeves that ran, and every setting that is not as shipped.
+    clipping
+        What was wanted and what limits left of it, see `report_cuts`; empty: nothing is said about it.
     """
 
     title: str
@@ -37,6 +47,9 @@ class Provenance:
     notes: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    strategy: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    clipping: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def simulated(self) -> bool:
@@ -55,14 +68,17 @@ def tear_sheet(analysis: Analysis, provenance: Provenance) -> str:
     Returns
     -------
     str
-        A whole HTML document of about five megabytes, nearly all of it plotly's script, which is embedded once.
+        A whole HTML document of one to two megabytes, of which half a megabyte is plotly's script, packed.
     """
-    # Only who asks for a tear sheet waits for plotly.
-    from plotly.offline import get_plotlyjs
-
-    title = f"{provenance.title}: {analysis.record.sessions[0]} to {analysis.record.sessions[-1]}"
-    sections = [_section(*entry, analysis) for entry in SECTIONS]
-    navigation = element("ul", *(element("li", element("a", name, href=f"#{key}")) for key, name, *_ in SECTIONS))
+    name = f"{provenance.title} of {provenance.strategy}" if provenance.strategy else provenance.title
+    title = f"{name}: {analysis.record.sessions[0]} to {analysis.record.sessions[-1]}"
+    parts = list(SECTIONS)
+    if provenance.clipping:
+        clipping = provenance.clipping
+        parts.insert(1, ("limits", "Wanted and allowed", lambda _: tables.limit_tables(clipping), False))
+    sections = [_section(*entry, analysis) for entry in parts]
+    navigation = element("ul", *(element("li", element("a", name, href=f"#{key}")) for key, name, *_ in parts))
+    main, arrays = _share_days(element("main", *sections, id="main"))
     body = join(
         (
             element("a", "Skip to the figures", href="#main", class_="skip"),
@@ -72,7 +88,8 @@ def tear_sheet(analysis: Analysis, provenance: Provenance) -> str:
                 "header", element("h1", title), _warnings(provenance), _facts(analysis, provenance), _cards(analysis)
             ),
             element("nav", navigation, aria_label="Sections"),
-            element("main", *sections, id="main"),
+            main,
+            arrays,
             _footer(analysis, provenance),
         )
     )
@@ -81,12 +98,27 @@ def tear_sheet(analysis: Analysis, provenance: Provenance) -> str:
             Html('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
             element("title", title),
             Html(f"<style>{STYLE}</style>"),
-            # A script's text is not markup, so it goes in as it is.
-            Html(f"<script>{get_plotlyjs()}</script>"),
         )
     )
-    script = Html(f"<script>{SCRIPT}</script>")
+    script = Html(f'<script type="application/gzip" id="plotly">{_packed_plotly()}</script><script>{SCRIPT}</script>')
     return "<!DOCTYPE html>\n" + element("html", element("head", head), element("body", body, script), lang="en")
+
+
+def _packed_plotly() -> str:
+    """Read plotly's script for lines and bars, packed, as text; see plotly/LICENSE beside it."""
+    return base64.b64encode((Path(__file__).parent / "plotly" / "plotly-basic.min.js.gz").read_bytes()).decode("ascii")
+
+
+def _share_days(main: Html) -> tuple[Html, Html]:
+    """Write the days, which nearly every line of every chart has, once for all of them."""
+    known: dict[str, int] = {}
+
+    def number(found: re.Match[str]) -> str:
+        return f'{{"$":{known.setdefault(found[0], len(known))}}}'
+
+    shared = Html(re.sub(r'\{"dtype":"f8","bdata":"[A-Za-z0-9+/=]*"\}', number, main))
+    packed = base64.b64encode(gzip.compress(f"[{','.join(known)}]".encode(), mtime=0)).decode("ascii")
+    return shared, Html(f'<script type="application/gzip" id="arrays">{packed}</script>')
 
 
 def _banner(provenance: Provenance) -> Html:
@@ -106,9 +138,11 @@ def _missing_box(provenance: Provenance) -> Html:
 
 
 def _warnings(provenance: Provenance) -> Html:
-    if not provenance.warnings:
+    clipping = provenance.clipping
+    loud = [f"CUT BY LIMITS: {headline(clipping)}"] if clipping and is_loud(clipping) else []
+    lines = [element("li", line) for line in (*loud, *provenance.warnings)]
+    if not lines:
         return Html("")
-    lines = [element("li", line) for line in provenance.warnings]
     return element("ul", *lines, class_="warnings", role="note", aria_label="Warnings")
 
 
@@ -117,6 +151,7 @@ def _facts(analysis: Analysis, provenance: Provenance) -> Html:
     source = provenance.data_source + (" (SIMULATED)" if provenance.simulated else "")
     evidence = analysis.sharpe
     pairs = {
+        **_strategy(provenance),
         "Data": source,
         "Sessions": f"{record.sessions[0]} to {record.sessions[-1]} ({len(record.sessions):,})",
         "Starting capital": dollars(float(record.nav[0]), 2),
@@ -130,6 +165,20 @@ def _facts(analysis: Analysis, provenance: Provenance) -> Html:
         "Code": provenance.code_version,
     }
     return tables.facts(pairs)
+
+
+def _strategy(provenance: Provenance) -> dict[str, str]:
+    """Return the sleeves, what differs from the settings as shipped, and what limits left of it."""
+    if not provenance.strategy:
+        return {}
+    changed = [f"{name} = {value}" for name, value in provenance.settings.items() if name != "strategy"]
+    facts = {
+        "Strategy": f"{provenance.strategy} (per cent of the capital)",
+        "Settings": "; ".join(changed) or "as shipped",
+    }
+    clipping = provenance.clipping
+    # Said loudly, it stands above already.
+    return facts | ({"Limits": headline(clipping)} if clipping and not is_loud(clipping) else {})
 
 
 def _orders(analysis: Analysis) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from trading_lib.domain.proceeds import RECORDED
@@ -23,6 +26,7 @@ from trading_lib.performance.tear_sheet.markup import (
     percent,
     table,
 )
+from trading_lib.performance.weight_cuts import NAMED
 
 LABELS = {
     "annual_return": "Annual return",
@@ -38,6 +42,8 @@ LABELS = {
 RATIOS = frozenset({"sharpe", "calmar", "profit_factor"})
 # A month of this size or more has the full colour.
 FULL_COLOUR = 0.06
+# Fills, and risk events, that a page lists: more would make it too heavy for a mail.
+LONGEST_TABLE = 2500
 
 
 def figure_text(metric: str, value: float | None) -> str:
@@ -54,11 +60,11 @@ def metrics_table(analysis: Analysis) -> Html:
         rows.append(
             (
                 LABELS[verdict.metric],
-                figure_text(verdict.metric, verdict.value),
-                interval_text(verdict.metric, found),
-                f"{sign} {figure_text(verdict.metric, verdict.target)}",
-                f"{sign} {figure_text(verdict.metric, verdict.minimum)}",
-                _verdict(verdict),
+                _labelled("This run", figure_text(verdict.metric, verdict.value)),
+                _labelled("Interval", interval_text(verdict.metric, found)),
+                _labelled("Target", f"{sign} {figure_text(verdict.metric, verdict.target)}"),
+                _labelled("Minimum", f"{sign} {figure_text(verdict.metric, verdict.minimum)}"),
+                element("td", _verdict(verdict), class_="verdict"),
             )
         )
     share = f"{analysis.intervals.confidence:.0%} interval" if analysis.intervals else "Interval"
@@ -70,7 +76,12 @@ def metrics_table(analysis: Analysis) -> Html:
         Column("Minimum"),
         Column("Verdict", number=False),
     )
-    return table("Metrics of technical design 7.1, targets and minima as configured", columns, rows)
+    return table("Metrics of technical design 7.1, targets and minima as configured", columns, rows, class_="stacked")
+
+
+def _labelled(name: str, text: str) -> Html:
+    """Return a cell that says what it is where a narrow screen has no room for the head of the table."""
+    return element("td", text, data_label=name)
 
 
 def interval_text(metric: str, found: Interval | None) -> str:
@@ -190,6 +201,30 @@ def asset_table(analysis: Analysis) -> Html:
     return table(f"Profit by asset; the total is the change of net asset value, {change}", columns, rows)
 
 
+def limit_tables(clipping: Mapping[str, Any]) -> Html:
+    """Show what was wanted, allowed and held on average, and what each limit took."""
+    most_first = sorted(clipping["by_symbol"].items(), key=lambda item: item[1]["allowed"] - item[1]["wanted"])
+    weights = [("All", clipping), *most_first]
+    shares = [(name, *(percent(one[key]) for key in ("wanted", "allowed", "held"))) for name, one in weights]
+    columns = (Column("Asset", number=False), Column("Wanted"), Column("Allowed"), Column("Held"))
+    shown = table("Average share of the net asset value: before every limit, after them, and held", columns, shares)
+    names = ("Sessions", "Average cut", "Largest cut", "On", "Most from")
+    limits = []
+    for one in clipping["limits"]:
+        most = ", ".join(f"{name} {percent(cut['average_cut'])}" for name, cut in list(one["symbols"].items())[:NAMED])
+        cuts = (percent(one["average_cut"]), percent(one["largest_cut"]))
+        values = (f"{one['sessions']:,}", *cuts, one["largest_on"], most)
+        cells = [_labelled(name, value) for name, value in zip(names, values, strict=True)]
+        limits.append((one["limit"], one["words"], *cells))
+    words = (Column("Limit", number=False), Column("What it is", number=False))
+    heads = (*words, *(Column(name, number=name != names[-1]) for name in names))
+    caption = (
+        f"What limits took in the sessions they bound, of {clipping['sessions']:,} in all; of orders, what was left "
+        "for later sessions"
+    )
+    return join((table(caption, heads, limits, class_="stacked"), shown))
+
+
 def event_table(analysis: Analysis) -> Html:
     """List what risk control did."""
     rows = [
@@ -201,10 +236,10 @@ def event_table(analysis: Analysis) -> Html:
             event.resolved_session.isoformat() if event.resolved_session else "lasts",
             event.reason,
         )
-        for event in analysis.record.events
+        for event in analysis.record.events[-LONGEST_TABLE:]
     ]
     columns = tuple(Column(name, number=False) for name in ("Session", "Event", "Asset", "Level", "Over in", "Reason"))
-    return table(f"{len(rows):,} risk events", columns, rows)
+    return table(_counted_rows(len(analysis.record.events), len(rows), "risk events"), columns, rows)
 
 
 def execution_tables(analysis: Analysis) -> list[Html]:
@@ -238,8 +273,8 @@ def _columns(*names: str) -> tuple[Column, ...]:
 def trade_table(analysis: Analysis) -> Html:
     """Every fill with the reason of its order."""
     reasons = {order.client_order_id: order for order in analysis.record.orders}
-    rows = []
-    for fill in analysis.record.fills:
+    rows, fills = [], analysis.record.fills
+    for fill in fills[-LONGEST_TABLE:]:
         order = reasons.get(fill.client_order_id)
         closed = "recorded proceeds" if fill.broker == RECORDED else ""
         rows.append(
@@ -258,7 +293,13 @@ def trade_table(analysis: Analysis) -> Html:
     words = {"Session", "Asset", "Side", "Purpose", "Reason"}
     names = ("Session", "Asset", "Side", "Quantity", "Price", "Value", "Commission", "Purpose", "Reason")
     columns = tuple(Column(name, number=name not in words) for name in names)
-    return table(f"{len(rows):,} fills", columns, rows)
+    return table(_counted_rows(len(fills), len(rows), "fills"), columns, rows)
+
+
+def _counted_rows(everything: int, shown: int, what: str) -> str:
+    """Say how many there are, and where the others are when only the newest are shown."""
+    more = f"; the newest {shown:,} are here, all of them in the run's export or report" if shown < everything else ""
+    return f"{everything:,} {what}{more}"
 
 
 def facts(pairs: dict[str, str]) -> Html:

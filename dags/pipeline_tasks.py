@@ -1,0 +1,86 @@
+"""What the tasks of all DAGs share: known parameters only, and our errors as one line; task_defaults.py has the rest.
+
+Airflow logs a traceback of whatever a task raises, apart from `SystemExit`. So an error of ours, whose text says what
+is wrong and what to do, is logged as that one line and ends the task like a command: with an exit code. Anything else
+is a fault of the program and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from trading_lib.domain.errors import SourceError, StorageUnavailableError, TradingError
+from trading_lib.workflows.dag_runs.parameters import check_known
+
+LOG = logging.getLogger(__name__)
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class TaskEnded(SystemExit):
+    """A task ended by an error of ours, which is the cause; the text is the error's."""
+
+    exit_code = 1
+
+    def __init__(self, line: str) -> None:
+        super().__init__(self.exit_code)
+        self.line = line
+
+    def __str__(self) -> str:
+        return self.line
+
+
+class Refused(TaskEnded):
+    """The same again would end the same."""
+
+    exit_code = 2
+
+
+class TryAgain(TaskEnded):
+    """Something was away that usually comes back: the database, MLflow, Airflow itself, a vendor."""
+
+    exit_code = 75
+
+
+def plainly(function: Function) -> Function:
+    """Let a task end with one line when it raises an error of ours; see the module."""
+
+    @wraps(function)
+    def run(*arguments: Any, **named: Any) -> Any:
+        try:
+            return function(*arguments, **named)
+        except Exception as error:
+            kind = _ending(error)
+            if kind is None:
+                raise
+            line = " ".join(str(error).split())
+            LOG.error("%s", line)
+            raise kind(line) from error
+
+    return cast(Function, run)
+
+
+def _ending(error: Exception) -> type[TaskEnded] | None:
+    from sqlalchemy.exc import InterfaceError, OperationalError
+
+    from trading_lib.adapters.services.airflow_rest import AirflowError
+
+    if isinstance(error, StorageUnavailableError | AirflowError | OperationalError | InterfaceError):
+        return TryAgain
+    if isinstance(error, SourceError) and error.transient:
+        return TryAgain
+    return Refused if isinstance(error, TradingError) else None
+
+
+@plainly
+def known_parameters_only(context: Any) -> None:
+    """Refuse a run whose configuration has a key that the DAG does not have."""
+    check_known(context["dag_run"].conf or {}, context["dag"].params)
+
+
+def plan_of(ti: Any, task_id: str = "plan", key: str = "return_value") -> dict[str, Any]:
+    """Return what an earlier task of the run settled; asked for here, so that the graph shows the order alone."""
+    planned: dict[str, Any] = ti.xcom_pull(task_ids=task_id, key=key)
+    return planned

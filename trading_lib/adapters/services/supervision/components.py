@@ -1,0 +1,49 @@
+"""The programs of the stack: their names, and how each is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# In the environment of a program and of all its children, so that they are found after their parent has died.
+COMPONENT_VARIABLE = "TRADING_COMPONENT"
+WATCH = "postgresql-watch"
+MLFLOW = "mlflow"
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One program.
+
+    Attributes
+    ----------
+    name
+        In configuration, records and log files.
+    title
+        Shown to people.
+    airflow
+        Arguments of the ``airflow`` command; empty for what is not part of Airflow.
+    health
+        Name in the answer of Airflow's health check; "" where it has none.
+    """
+
+    name: str
+    title: str
+    airflow: tuple[str, ...] = ()
+    health: str = ""
+
+
+# Tasks write their logs below one folder that the API server reads: the servers that scheduler and triggerer have for
+# logs are not needed, and they would listen on every address of the machine.
+_NO_LOG_SERVER = "--skip-serve-logs"
+AIRFLOW = (
+    Component("airflow-api-server", "API server", ("api-server",), "metadatabase"),
+    Component("airflow-scheduler", "Scheduler", ("scheduler", _NO_LOG_SERVER), "scheduler"),
+    Component("airflow-dag-processor", "DAG processor", ("dag-processor",), "dag_processor"),
+    Component("airflow-triggerer", "Triggerer", ("triggerer", _NO_LOG_SERVER), "triggerer"),
+)
+COMPONENTS = (Component(WATCH, "PostgreSQL watch"), Component(MLFLOW, "MLflow"), *AIRFLOW)
+
+
+def component(name: str) -> Component:
+    """Return the component of this name."""
+    return next(entry for entry in COMPONENTS if entry.name == name)

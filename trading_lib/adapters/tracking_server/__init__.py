@@ -1,0 +1,1 @@
+"""MLflow's server behind a login, with artifacts in one folder only."""

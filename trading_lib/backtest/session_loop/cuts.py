@@ -1,0 +1,218 @@
+"""What limits took from the weights a run wanted, found in its numbers when somebody asks. Output: `WeightCuts`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trading_lib.backtest.session_loop.run import LongWay, Run, Stretch
+from trading_lib.backtest.trading_session import BacktestInput
+from trading_lib.decision import held_weights
+from trading_lib.domain.money import MICRO, to_micros
+from trading_lib.domain.orders import Order, OrderPurpose
+from trading_lib.domain.prices import BoolArray, FloatArray
+from trading_lib.orders.generate import limit_of
+from trading_lib.orders.rebalancing import CUT_LIMITS, DUST
+from trading_lib.performance.weight_cuts import WeightCuts
+from trading_lib.portfolio.constraint_cuts import constraint_cuts
+from trading_lib.portfolio.constraints import CAP, CASH_BUFFER, LEVERAGE, NOT_TRADABLE, PAIR_CAP
+from trading_lib.risk.levels import recovery_size
+from trading_lib.risk.limits import BITS, LADDER, LADDER_LEVERAGE, RULES, allowed_weights
+from trading_lib.strategies.registry import running_sleeves
+
+RISK_ORDERS, THRESHOLD, NO_PRICE = "risk_orders", "rebalance_threshold", "no_price"
+CONSTRAINTS = (NOT_TRADABLE, CAP, PAIR_CAP, CASH_BUFFER, LEVERAGE)
+OF_RISK = (LADDER, LADDER_LEVERAGE, *RULES, RISK_ORDERS)
+LIMITS = tuple(dict.fromkeys((*CONSTRAINTS, *OF_RISK, THRESHOLD, NO_PRICE, *CUT_LIMITS[1:])))
+NUMBER = {name: number for number, name in enumerate(LIMITS)}
+# What two ways of computing a weight may differ in.
+ROUNDING = 1e-9
+
+
+class _Cuts(NamedTuple):
+    """What one limit took in c sessions: rows, assets and amounts."""
+
+    limit: str
+    row: NDArray[np.int64]
+    asset: NDArray[np.int64]
+    amount: FloatArray
+
+
+class _Decided(NamedTuple):
+    """Of c sessions: wanted, approved and held weights, shapes (c, n), and what limits took."""
+
+    wanted: FloatArray
+    approved: FloatArray
+    held: FloatArray
+    cuts: Sequence[_Cuts]
+
+
+def cuts_of(run: Run, orders: Sequence[Order]) -> WeightCuts:
+    """Collect all cuts of a run; both ways of trading give the same.
+
+    Parameters
+    ----------
+    orders
+        The run's accepted orders: those of risk control sell what no target says.
+    """
+    data, parts, found = run.data, [], []
+    start = first = _first_row(run)
+    for part in run.parts:
+        decided = _decided(data, part) if isinstance(part, LongWay) else _logged(data, part)
+        parts.append(decided)
+        found += [one._replace(row=one.row + start - first) for one in decided.cuts]
+        start += len(decided.wanted)
+    found += _risk_orders(data, orders, first)
+    row, asset = (np.concatenate([getattr(one, name) for one in found]) for name in ("row", "asset"))
+    limit = np.concatenate([np.full(len(one.row), NUMBER[one.limit]) for one in found])
+    order = np.lexsort((asset, limit, row))
+    wanted, approved, held = (
+        np.concatenate([getattr(one, name) for one in parts]) for name in ("wanted", "approved", "held")
+    )
+    amount = np.concatenate([one.amount for one in found])[order]
+    return WeightCuts(
+        data.universe.symbols, LIMITS, wanted, approved, held, row[order], limit[order], asset[order], amount
+    )
+
+
+def _first_row(run: Run) -> int:
+    part = run.parts[0]
+    return part.row if isinstance(part, LongWay) else part.first
+
+
+def _logged(data: BacktestInput, part: Stretch) -> _Decided:
+    """Of the sessions that the loop traded."""
+    steps, log, config = part.steps, part.log, data.config
+    held, approved, targets = log.held[steps], log.approved[steps], log.targets[steps]
+    wanted = np.zeros_like(held)
+    for k, sleeve in enumerate(running_sleeves(config.strategy)):
+        wanted += sleeve.budget * targets[:, k]
+    total = min(1.0 - config.constraints.cash_buffer, config.constraints.max_leverage)
+    correlations = part.outlook.correlations[steps]
+    rows = slice(part.first, part.stop)
+    weights, cuts = _constrained(data, rows, wanted, held, correlations, np.full(len(wanted), total))
+    cuts += _by_code(dict(zip(BITS, RULES, strict=True)), _lowest_bits(log.blocks[steps]), weights - approved)
+    codes, change = log.cuts[steps], approved - held
+    undone = np.abs(change) - _traded(data, part, change.shape)
+    cuts += _unsent(data, rows, change)
+    cuts += _by_code(dict(enumerate(CUT_LIMITS)), codes, undone)
+    return _Decided(wanted, approved, held, cuts)
+
+
+def _decided(data: BacktestInput, part: LongWay) -> _Decided:
+    """Of a session that was traded with objects and words."""
+    outcome, config, universe = part.outcome, data.config, data.universe
+    targets, assessment, batch = outcome.decision.targets, outcome.decision.assessment, outcome.decision.batch
+    held, short = held_weights(universe, outcome.evening.portfolio), sum(targets.hedges.values())
+    total = min(1.0 - config.constraints.cash_buffer, max(config.constraints.max_leverage - short, 0.0))
+    rows = slice(part.row, part.row + 1)
+    weights, cuts = _constrained(
+        data, rows, targets.wanted[np.newaxis], held[np.newaxis], targets.correlations[np.newaxis], np.array([total])
+    )
+    cuts += _by_risk(data, part, weights[0], held)
+    change = (assessment.weights - held)[np.newaxis]
+    traded, at = np.zeros(len(universe)), universe.positions
+    for order in batch.orders:
+        if order.symbol in at and order.purpose is OrderPurpose.REBALANCE:
+            quantity, price = to_micros(order.quantity), to_micros(order.expected_price)
+            traded[at[order.symbol]] = quantity / MICRO * (price / MICRO) / float(outcome.evening.portfolio.nav)
+    if assessment.effective_level < 4:  # there nothing but liquidation is ordered
+        cuts += _unsent(data, rows, change)
+        undone = np.abs(change) - traded
+        told = {symbol: limit_of(words, config.orders) for symbol, words in batch.skipped.items()}
+        reasons = {at[symbol]: limit for symbol, limit in told.items() if symbol in at}
+        for limit in CUT_LIMITS[1:]:
+            mask = np.array([[reasons.get(i) == limit for i in range(len(universe))]])
+            cuts.append(_taken(limit, undone, mask))
+    return _Decided(targets.wanted[np.newaxis], assessment.weights[np.newaxis], held[np.newaxis], cuts)
+
+
+def _constrained(
+    data: BacktestInput,
+    rows: slice,
+    wanted: FloatArray,
+    held: FloatArray,
+    correlations: FloatArray,
+    total: FloatArray,
+) -> tuple[FloatArray, list[_Cuts]]:
+    """Apply the constraints again, and say what each took."""
+    config, fresh = data.config.constraints, np.ascontiguousarray(data.panel.fresh[rows])
+    weights, taken = constraint_cuts(
+        wanted, held, fresh, data.universe.max_weights, correlations, config.pair_correlation, total
+    )
+    # What binds the sum is named as `constrain` names it.
+    last = LEVERAGE if config.max_leverage < 1.0 - config.cash_buffer else CASH_BUFFER
+    names = (NOT_TRADABLE, CAP, PAIR_CAP, last)
+    return weights, [_taken(name, taken[:, k]) for k, name in enumerate(names)]
+
+
+def _by_risk(data: BacktestInput, part: LongWay, targets: FloatArray, held: FloatArray) -> list[_Cuts]:
+    """Say what risk control took of a session's targets; a block takes what the re-entry ladder has left."""
+    decision, universe = part.outcome.decision, data.universe
+    assessment, short = decision.assessment, sum(decision.targets.hedges.values())
+    size = recovery_size(assessment.next_state.recovery_sessions, data.config.risk)
+    free = np.zeros(len(universe), np.uint16)
+    allowed, ladder, _ = allowed_weights(targets, held, free, size, assessment.leverage_limit, short)
+    cuts = [_taken(LADDER, (targets - ladder)[np.newaxis]), _taken(LADDER_LEVERAGE, (ladder - allowed)[np.newaxis])]
+    left, at = allowed - assessment.weights, universe.positions
+    first = {at[s]: next((name for name in names if name in RULES), "") for s, names in assessment.clips.items()}
+    for rule in RULES:
+        mask = np.array([[first.get(i) == rule for i in range(len(universe))]])
+        if mask.any():
+            cuts.append(_taken(rule, left[np.newaxis], mask))
+    return cuts
+
+
+def _unsent(data: BacktestInput, rows: slice, change: FloatArray) -> list[_Cuts]:
+    """Find the changes of weight that no order was made for."""
+    size, known = np.abs(change), np.isfinite(data.panel.close[rows])
+    intended, small = size > DUST, size < data.config.orders.rebalance_threshold
+    return [_taken(THRESHOLD, size, intended & small), _taken(NO_PRICE, size, intended & ~small & ~known)]
+
+
+def _traded(data: BacktestInput, part: Stretch, shape: tuple[int, ...]) -> FloatArray:
+    """Weight that each session's rebalancing orders trade, shape (c, n)."""
+    traded = np.zeros(shape)
+    row, asset, _, quantity = part.log.orders[part.orders].T
+    price = np.rint(data.panel.close[row, asset] * MICRO)
+    nav = part.log.nav[row - part.outlook.first]
+    traded[row - part.first, asset] = quantity / MICRO * (price / MICRO) / (nav / 100.0)
+    return traded
+
+
+def _risk_orders(data: BacktestInput, orders: Sequence[Order], first: int) -> Iterator[_Cuts]:
+    """Sales of risk control, as the weight they sell."""
+    at, sessions = data.universe.positions, data.panel.sessions
+    sales = [order for order in orders if order.purpose is OrderPurpose.RISK and order.symbol in at]
+    days = np.array([order.session for order in sales], "datetime64[D]")
+    yield _Cuts(
+        RISK_ORDERS,
+        np.searchsorted(sessions, days).astype(np.int64) - first,
+        np.array([at[order.symbol] for order in sales], np.int64),
+        np.array([-order.weight_change for order in sales], np.float64),
+    )
+
+
+def _taken(limit: str, amounts: FloatArray, mask: BoolArray | None = None) -> _Cuts:
+    """Pick the cuts that are more than rounding out of an array of shape (c, n)."""
+    cut = amounts > ROUNDING
+    row, asset = np.nonzero(cut if mask is None else cut & mask)
+    return _Cuts(limit, row, asset, amounts[row, asset])
+
+
+def _by_code(limits: Mapping[int, str], codes: NDArray[Any], amounts: FloatArray) -> Iterator[_Cuts]:
+    """Divide the cuts of an array of shape (c, n) by the code of what made them; 0 is nothing."""
+    row, asset = np.nonzero((codes != 0) & (amounts > ROUNDING))
+    found = codes[row, asset]
+    for code in np.unique(found).tolist():
+        mine = found == code
+        yield _Cuts(limits[code], row[mine], asset[mine], amounts[row[mine], asset[mine]])
+
+
+def _lowest_bits(blocks: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Keep the first rule of each; `RULES` are in the order of their bits."""
+    whole = blocks.astype(np.int64)
+    return (whole & -whole).astype(np.uint16)

@@ -1,0 +1,201 @@
+"""A backfill through Airflow, from the command line: check what is asked, start it, follow it, say what each run found.
+
+Input is a window, optionally a folder of prices; the output is one record per run. Nothing is traded: the DAG backtest
+opens no book, and backfilled market data is published to nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from trading_lib.adapters.services.airflow_access import URL_VARIABLE, airflow_of_environment
+from trading_lib.adapters.services.airflow_backfills import (
+    Backfill,
+    BackfillRun,
+    cancel_backfill,
+    create_backfill,
+    returned_by,
+    running_backfill,
+    runs_between,
+)
+from trading_lib.adapters.services.airflow_rest import AirflowClient, AirflowError, DagRun
+from trading_lib.adapters.services.stack import Stack
+from trading_lib.adapters.services.waiting import Patience
+from trading_lib.domain.errors import InputError
+from trading_lib.workflows.dag_runs import notes
+from trading_lib.workflows.dag_runs.backfill_request import BACKTEST, Progress, Request, planned
+from trading_lib.workflows.dag_runs.reports import headline
+from trading_lib.workflows.settings import Settings, load_settings
+
+Record = dict[str, Any]
+
+LOOK_EVERY = Patience(limit=7 * 24 * 3600.0, interval=2.0)
+# Airflow may be restarted meanwhile; so many looks in a row may find it away.
+MOST_ABSENCES = 150
+
+
+def run_backfill(
+    request: Request, environment: MutableMapping[str, str], progress: Progress, patience: Patience = LOOK_EVERY
+) -> Record:
+    """Start the backfill, follow it to its end and return what each run found.
+
+    Raises
+    ------
+    InputError
+        When it cannot be started: nothing to run, another one running, no stack.
+    """
+    settings = load_settings(environment)
+    wanted = planned(request, settings, progress)
+    client = client_of(settings, environment, progress)
+    before = runs_between(client, wanted.dag_id, wanted.starts)
+    kept = [run for run in before.values() if not run.repeated_by(wanted.reprocess)]
+    if len(kept) == len(wanted.starts):
+        raise InputError(
+            f"every run of {wanted.dag_id} from {_label(kept[0])} to {_label(kept[-1])} is there already"
+            f" ({_counts(kept)}){_noted(kept[0])}",
+            _remedy(kept),
+        )
+    for run in kept:
+        progress(f"{wanted.dag_id} {_label(run)}: {run.state} already, not run again{_noted(run)}; {_remedy([run])}")
+    client.unpause(wanted.dag_id)
+    number = create_backfill(client, wanted)
+    prices = f"the prices in {wanted.conf['data']}" if "data" in wanted.conf else "prices of the configured default"
+    runs = len(wanted.starts) - len(kept)
+    progress(f"backfill {number} of {wanted.dag_id}: {runs} runs on {prices}, at {client.url}/dags/{wanted.dag_id}")
+    starts = [start for start in wanted.starts if start not in {run.start for run in kept}]
+    try:
+        finished = _followed(client, wanted, starts, progress, patience)
+    except KeyboardInterrupt:
+        progress(
+            f"backfill {number} goes on; see {client.url}/dags/{wanted.dag_id},"
+            f" or end it with: trading backfill --dag {wanted.dag_id} --cancel"
+        )
+        raise
+    records = [_record(client, run, repeated=True) for run in finished]
+    records += [_record(client, run, repeated=False) for run in kept]
+    records.sort(key=lambda record: str(record["run_id"]))
+    return {"backfill": number, "dag": wanted.dag_id, "runs": records}
+
+
+def cancel(dag_id: str, environment: MutableMapping[str, str], progress: Progress) -> Record:
+    """End the running backfill of a DAG: what runs goes on to its end, the rest does not start."""
+    client = client_of(load_settings(environment), environment, progress)
+    number = running_backfill(client, dag_id)
+    if number is None:
+        raise InputError(f"no backfill of {dag_id} is running", "there is nothing to cancel")
+    cancel_backfill(client, number)
+    return {"cancelled": number, "dag": dag_id}
+
+
+def client_of(settings: Settings, environment: MutableMapping[str, str], progress: Progress) -> AirflowClient:
+    """Return a client of the running stack, or of the Airflow that the environment names.
+
+    Raises
+    ------
+    InputError
+        When no Airflow answers.
+    """
+    if environment.get(URL_VARIABLE):
+        client = airflow_of_environment(environment)
+    elif not settings.folders.state.exists():
+        raise InputError(f"no stack runs in {settings.folders.home}", "start it with `make up` (trading stack up)")
+    else:
+        client = Stack(settings.folders, environment, progress).airflow.client()
+    if missing := client.missing_components():
+        raise InputError(f"Airflow at {client.url} is not ready ({', '.join(missing)})", "see `trading stack status`")
+    return client
+
+
+def _followed(
+    client: AirflowClient, wanted: Backfill, starts: Sequence[datetime], progress: Progress, patience: Patience
+) -> list[BackfillRun]:
+    """Wait until the runs are over, with a line whenever the state of one changes."""
+    shown: dict[datetime, str] = {}
+    absences = [0]
+
+    def attempt() -> list[BackfillRun] | None:
+        try:
+            found = runs_between(client, wanted.dag_id, starts)
+        except AirflowError as error:
+            absences[0] += 1
+            if absences[0] == 1:
+                progress(f"Airflow does not answer, waiting for it: {error.problem}")
+            if absences[0] > MOST_ABSENCES:
+                raise
+            return None
+        absences[0] = 0
+        done = sum(run.finished for run in found.values())
+        for start, run in found.items():
+            if shown.get(start) != run.state and run.state != "queued":
+                progress(f"{wanted.dag_id} {_label(run)}: {run.state} ({done} of {len(starts)} done)")
+            shown[start] = run.state
+        return list(found.values()) if len(found) == len(starts) == done else None
+
+    found = patience.wait_for(attempt)
+    if found is None:
+        raise AirflowError(f"the backfill of {wanted.dag_id} did not end", f"see {client.url}/dags/{wanted.dag_id}")
+    return found
+
+
+def _record(client: AirflowClient, run: BackfillRun, *, repeated: bool) -> Record:
+    """Say what a run found; of a failed one, why it failed."""
+    record: Record = {"run_id": run.run_id, "of": _label(run), "state": run.state, "ran_now": repeated}
+    if run.state == "failed":
+        tasks = client.task_instances(run.dag_id, run.run_id)
+        failed = [task for task in tasks if task.state == "failed"]
+        known = DagRun(run.dag_id, run.run_id, run.state)
+        reasons = [f"{task.label}: {client.error_of(known, task, 3)}" for task in failed]
+        return record | {"result": "; ".join(reasons) or "cancelled before it started", "url": None}
+    if run.dag_id == BACKTEST:
+        plan, found = returned_by(client, run, "window") or {}, returned_by(client, run, BACKTEST)
+        logged = returned_by(client, run, "mlflow_run") or {}
+        said = [notes.prices_line(str(plan.get("prices"))), headline(found)] if found else []
+        return record | {"result": ", ".join(said), "url": logged.get("url"), "data_source": plan.get("prices")}
+    plan, judged = returned_by(client, run, "plan", "plan") or {}, returned_by(client, run, "validate") or {}
+    source = plan.get("source_name")
+    bars = f"{judged.get('bars')} bars, {judged.get('warnings')} warnings, {judged.get('severity')}"
+    return record | {
+        "result": f"{notes.prices_line(str(source))}, {bars}",
+        "url": f"{client.url}/dags/{run.dag_id}/runs/{run.run_id}",
+        "data_source": source,
+    }
+
+
+def _label(run: BackfillRun) -> str:
+    """Name the year or the session that a run is about."""
+    if run.dag_id == BACKTEST:
+        return str(run.start.year)
+    from trading_lib.domain.sessions import exchange_sessions
+
+    calendar = exchange_sessions()
+    return calendar.next(calendar.latest_with_data(run.start + timedelta(seconds=1))).isoformat()
+
+
+def _counts(runs: Sequence[BackfillRun]) -> str:
+    states = sorted({run.state for run in runs})
+    return ", ".join(f"{sum(run.state == state for run in runs)} {state}" for state in states)
+
+
+def _noted(run: BackfillRun) -> str:
+    return f", on {run.note}" if run.note.startswith((notes.SIMULATED_WORDS, notes.PRICES_WORDS)) else ""
+
+
+def _remedy(runs: Sequence[BackfillRun]) -> str:
+    states = {run.state for run in runs}
+    if not states <= {"success", "failed"}:
+        return "wait until it has ended"
+    return "--reprocess failed runs the failed ones again, --reprocess completed all of them"
+
+
+def lines(result: Mapping[str, Any]) -> list[str]:
+    """Lay the result out for a terminal: one line per run."""
+    rows = []
+    for record in result["runs"]:
+        known = "" if record["ran_now"] else " (from before)"
+        address = f"  {record['url']}" if record["url"] else ""
+        rows.append(f"{record['of']:<12}{record['state']:<9}{record['result']}{known}{address}")
+    failed = sum(record["state"] != "success" for record in result["runs"] if record["ran_now"])
+    total = sum(record["ran_now"] for record in result["runs"])
+    return [*rows, f"backfill {result['backfill']} of {result['dag']}: {total - failed} of {total} runs succeeded"]

@@ -1,0 +1,53 @@
+"""What a run says of itself in Airflow's grid: whose prices it works on, and what came of it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from trading_lib.adapters.services.airflow_access import airflow_of_environment
+from trading_lib.adapters.services.airflow_rest import AirflowClient, AirflowError
+from trading_lib.domain.errors import ConfigurationError
+from trading_lib.workflows.source_choice import SIMULATED
+
+LOG = logging.getLogger(__name__)
+# Airflow's own limit.
+NOTE_LENGTH = 1000
+SIMULATED_WORDS, PRICES_WORDS = "SIMULATED prices", "Prices of "
+
+
+def prices_line(source: str, *about: str) -> str:
+    """Say what a run works on, simulated prices in capitals: "SIMULATED prices, session 2022-06-15, book demo"."""
+    return ", ".join([SIMULATED_WORDS if source == SIMULATED else f"{PRICES_WORDS}{source}", *about])
+
+
+def about_session(plan: Mapping[str, Any], *, book: bool) -> str:
+    """Say which session of whose prices a run works on, and of which book where it works on one."""
+    words = [f"session {plan['session']}", *([f"book {plan['book']}"] if book else [])]
+    return prices_line(plan["source_name"], *words)
+
+
+def about_window(plan: Mapping[str, Any]) -> str:
+    """Say which window of whose prices a run of research works on, and with which strategies if not the usual."""
+    sleeves = plan.get("sleeves") or {}
+    words = [f"sleeve {name} {share}" for name, share in sleeves.items()]
+    return prices_line(plan["prices"], f"{plan['from']} to {plan['to']}", *words)
+
+
+def note_run(dag_id: str, run_id: str, *lines: str, client: AirflowClient | None = None) -> None:
+    """Put the lines into the note of a run; a note that a person wrote stays.
+
+    A run is not worth less without its note, so that Airflow cannot be asked is logged and stops nothing.
+    """
+    path = f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}"
+    try:
+        known = client or airflow_of_environment(os.environ)
+        before = known.ask("GET", path).get("note")
+        if before and not str(before).startswith((SIMULATED_WORDS, PRICES_WORDS)):
+            return
+        known.ask("PATCH", path, json={"note": "\n".join(lines)[:NOTE_LENGTH]})
+    except (AirflowError, ConfigurationError) as error:
+        LOG.warning("the run has no note: %s", error)
