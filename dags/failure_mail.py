@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -80,6 +79,7 @@ def _label(instance: Any) -> str:
 
 
 def _without_secrets(text: str) -> str:
-    """Blank out passwords of URLs and values of settings that sound secret."""
-    text = re.sub(r"(://[^\s:/@]*):[^\s@]*@", r"\1:***@", text)
-    return re.sub(r"(?i)\b([\w-]*(?:password|secret|token|api_?key)[\w-]*\s*[=:]\s*)[^\s,;]+", r"\1***", text)
+    """Strike what stands where secrets stand, and what the environment holds under a name that sounds secret."""
+    from trading_lib.adapters.logs.redaction import secret_values, without_secrets
+
+    return without_secrets(text, secret_values())

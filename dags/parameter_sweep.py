@@ -22,7 +22,7 @@ Plan = dict[str, Any]
         "to": Param("2019-12-31", type="string", format="date", title="To", description_md="Last day."),
         "data": folder_field(),
         "grid": Param(
-            {"strategy.signals.momentum_high": [0.08, 0.10, 0.12]},
+            {"strategy.rotation.top_share": [0.2, 0.3, 0.5], "risk.target_volatility": [0.10, 0.15]},
             type="object",
             title="Grid",
             description_md="Keys of `strategy.yaml`, `risk.yaml` and `execution.yaml` with a list of values each; every"

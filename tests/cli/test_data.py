@@ -67,6 +67,10 @@ def test_sources_show_state_and_what_is_skipped(
     assert sources["yfinance"]["state"] == "closed"
     words = runner.invoke(app, ["sources"]).output
     assert "left alone until 2024-03-08T22:05" in words
+    assert "after 5 failures in a row" in words
+    states = {line.split()[0]: line[11:21].strip() for line in words.splitlines() if not line.startswith(" ")}
+    assert (states["tiingo"], states["yfinance"], states["polygon"]) == ("left alone", "not asked", "skipped")
+    assert "closed" not in words
     assert "hunter2" not in words + str(sources)
 
 

@@ -130,8 +130,10 @@ def test_sweep_refuses_what_it_cannot_do(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     grid = write_grid(tmp_path, {"risk.target_volatility": [0.1]})
-    arguments = ["sweep", *WINDOW, "--data", str(prices), "--grid", str(grid), "--out", str(tmp_path / "p.csv")]
-    assert run(*arguments, "--processes", "1", *change) == 2
+    options = {"--data": str(prices), "--grid": str(grid), "--out": str(tmp_path / "p.csv"), "--processes": "1"}
+    options |= dict(zip(WINDOW[::2], WINDOW[1::2], strict=True))
+    options = {name: value for name, value in options.items() if name != change[0]}
+    assert run("sweep", *(word for option in options.items() for word in option), *change) == 2
     assert words in capsys.readouterr().err
 
 
@@ -151,10 +153,52 @@ def test_a_stopped_sweep_writes_what_it_had(
     grid = write_grid(tmp_path, {"risk.target_volatility": [0.10, 0.12, 0.14]})
     out = tmp_path / "points.json"
     arguments = ("--data", str(prices), "--grid", str(grid), "--out", str(out), "--processes", "1")
-    assert run("sweep", *WINDOW, *arguments) == 1
+    assert run("sweep", *WINDOW, *arguments) == 130
     assert [row["status"] for row in json.loads(out.read_text())] == ["ok", "cancelled", "cancelled"]
-    assert "1 ok, 0 failed, 2 cancelled" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert "1 ok, 0 failed, 2 cancelled" in shown.out
+    assert "the same command goes on with the points that are left" in shown.err
     assert signal.getsignal(signal.SIGTERM) is before
+
+    ran: list[int] = []
+
+    def noted(runner: PointRunner, point: GridPoint) -> PointResult:
+        ran.append(point.number)
+        return whole(runner, point)
+
+    monkeypatch.setattr(PointRunner, "run", noted)
+    assert run("sweep", *WINDOW, *arguments) == 0
+    assert ran == [1, 2]
+    resumed = [{**row, "elapsed_seconds": 0} for row in json.loads(out.read_text())]
+    assert not out.with_name("points.json.progress").exists()
+    assert run("sweep", *WINDOW, *arguments) == 0
+    assert ran == [1, 2, 0, 1, 2]
+    assert resumed == [{**row, "elapsed_seconds": 0} for row in json.loads(out.read_text())]
+
+
+def test_a_sweep_says_what_made_no_difference_and_why_all_failed(
+    prices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = ("--data", str(prices), "--out", str(tmp_path / "points.csv"), "--processes", "1")
+    equal = write_grid(tmp_path, {"strategy.carry.entry_rate": [0.0001, 0.0002]})
+    assert run("sweep", *WINDOW, "--grid", str(equal), *files) == 0
+    assert "all 2 finished points came to the same result; strategy.carry.entry_rate changed nothing" in (
+        capsys.readouterr().out
+    )
+    impossible = write_grid(tmp_path, {"risk.target_volatility": [-1, -2]})
+    assert run("sweep", *WINDOW, "--grid", str(impossible), *files) == 1
+    assert "no point is ok; 2 of 2 failed by: ConfigurationError" in capsys.readouterr().out
+
+
+def test_a_grid_nobody_could_wait_for_is_refused_unless_asked_for(
+    prices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TRADING_SWEEP__MOST_POINTS", "1")
+    grid = write_grid(tmp_path, {"risk.target_volatility": [0.10, 0.12]})
+    files = ("--data", str(prices), "--grid", str(grid), "--out", str(tmp_path / "p.csv"), "--processes", "1")
+    assert run("sweep", *WINDOW, *files) == 2
+    assert "the grid has 2 points, about 1 seconds with 1 at once; at most 1 are run" in capsys.readouterr().err
+    assert run("sweep", *WINDOW, *files, "--max-points", "2") == 0
 
 
 def test_gates_from_given_reports(prices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

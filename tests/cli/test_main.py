@@ -85,7 +85,7 @@ def test_backtest_says_in_words_where_its_figures_come_from(prices: Path, capsys
     assert run("backtest", *WINDOW, "--data", str(prices)) == 0
     shown = capsys.readouterr().out
     assert "Backtest on files:prices data, 2021-01-04 to 2021-03-31, costs included, 1 trial" in shown
-    assert "not logged: no MLflow server is running" in shown
+    assert "not logged to MLflow: no MLflow server is running" in shown
 
 
 @pytest.mark.parametrize(

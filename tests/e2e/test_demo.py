@@ -110,6 +110,20 @@ def test_both_dags_ran_to_success_in_airflow(stack: RunningStack, demo: dict[str
     assert set(STAGES) <= set(stack.task_states("trade_daily", demo["dag_runs"][1]["run_id"]))
 
 
+def test_airflows_tasks_leave_lines_about_every_stage(stack: RunningStack, demo: dict[str, Any]) -> None:
+    run_id = demo["dag_runs"][1]["run_id"]
+    lines = stack.trading_json("logs", "--run", run_id, "--lines", "1000")["lines"]
+    ended = {line["stage"]: line for line in lines if "duration_s" in line}
+    assert set(STAGES) <= set(ended)
+    for stage in STAGES:
+        line = ended[stage]
+        assert (line["dag"], line["task"], line["book"]) == ("trade_daily", stage, "demo")
+        assert line["session"] == demo["summary"]["session"]
+    secrets = (stack.home / "credentials.json").read_text()
+    text = (stack.home / "logs" / "trading.jsonl").read_text()
+    assert not [value for value in json.loads(secrets).values() if value in text]
+
+
 def test_the_summary_is_about_the_newest_session(demo: dict[str, Any]) -> None:
     summary = demo["summary"]
     assert (summary["book"], summary["data_source"]) == ("demo", "simulated")

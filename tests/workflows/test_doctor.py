@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from trading_lib.adapters.services.ports import internal_port
-from trading_lib.workflows.doctor import Check, check_disk, check_packages, check_python, run_checks
+from trading_lib.workflows.doctor import (
+    Check,
+    check_disk,
+    check_log,
+    check_mail,
+    check_packages,
+    check_python,
+    run_checks,
+)
 
 
 @pytest.mark.parametrize(
@@ -59,3 +67,15 @@ def test_an_unreachable_database_is_a_finding(tmp_path: Path) -> None:
     checks = {c.name: c for c in run_checks({"TRADING_HOME": str(tmp_path), "TRADING_DATABASE_URL": url})}
     assert checks["database"].state == "failed"
     assert "hunter2" not in str(checks)
+
+
+def test_mail_that_reaches_nobody_is_told_with_what_to_set(tmp_path: Path) -> None:
+    unset = check_mail({}, tmp_path)
+    assert (unset.state, "AIRFLOW_CONN_SMTP_DEFAULT and TRADING_ALERT_EMAIL" in unset.remedy) == ("stopped", True)
+    connection = {"AIRFLOW_CONN_SMTP_DEFAULT": '{"conn_type": "smtp", "host": "mail"}'}
+    assert check_mail(connection, tmp_path).state == "failed"
+    assert check_mail(connection | {"TRADING_ALERT_EMAIL": "a@example.com"}, tmp_path).state == "ok"
+
+
+def test_a_log_that_can_be_written_is_named(tmp_path: Path) -> None:
+    assert check_log(tmp_path / "none" / "logs").detail.startswith(str(tmp_path / "none" / "logs" / "trading.jsonl"))

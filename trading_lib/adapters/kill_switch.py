@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from trading_lib.adapters.output_file import write_whole
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +28,14 @@ class KillSwitch:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self.is_on():
             write_whole(self.path, json.dumps({"reason": reason, "since": now.isoformat()}).encode())
+            LOG.warning("kill switch on: %s", reason)
 
     def turn_off(self) -> None:
         """Allow trading again."""
+        was_on = self.is_on()
         self.path.unlink(missing_ok=True)
+        if was_on:
+            LOG.warning("kill switch off")
 
     def describe(self) -> dict[str, object]:
         """State, reason and time."""

@@ -142,10 +142,24 @@ def window_rows(panel: PricePanel, calendar: SessionCalendar, first: date, last:
     if wanted[0] < known[0] or wanted[-1] > known[-1]:
         raise SessionError(
             f"the window {first} to {last} is not covered by the data ({known[0]} to {known[-1]})",
-            "choose a window inside it",
+            f"choose a window inside it; {_beginnings(panel)}",
         )
     start = int(np.searchsorted(known, wanted[0]))
     return range(start, start + len(wanted))
+
+
+def _beginnings(panel: PricePanel) -> str:
+    """Say whose prices begin first and whose last."""
+    priced = np.isfinite(panel.close)
+    days = sorted(
+        (panel.sessions[int(priced[:, i].argmax())], symbol)
+        for i, symbol in enumerate(panel.symbols)
+        if priced[:, i].any()
+    )
+    if not days:
+        return "no symbol has a price in it"
+    (first, symbol), (last, latest) = days[0], days[-1]
+    return f"the first price is {symbol}'s of {first}" + (f", {latest}'s begin at {last}" if last > first else "")
 
 
 def settle_row(data: BacktestInput, portfolio: Portfolio, row: int, day: date, fills: Sequence[Fill]) -> Portfolio:

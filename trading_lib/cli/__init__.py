@@ -5,13 +5,19 @@ Exit codes: 0 done, 1 ran and found a problem, 2 bad usage or input.
 
 from __future__ import annotations
 
-import json
 import logging
+import os
+import platform
 import sys
-from typing import NoReturn
+import traceback
+from datetime import UTC, datetime
+from itertools import takewhile
+from typing import Annotated, NoReturn
 
 import typer
+from typer.exceptions import TyperException
 
+from trading_lib.adapters.logs.structured import written_to
 from trading_lib.cli.approvals import app as approvals_app
 from trading_lib.cli.audit import app as audit_app
 from trading_lib.cli.backfill import app as backfill_app
@@ -20,12 +26,17 @@ from trading_lib.cli.data import app as data_app
 from trading_lib.cli.database import app as database_app
 from trading_lib.cli.experiments import app as experiments_app
 from trading_lib.cli.explain import app as explain_app
+from trading_lib.cli.logs import app as logs_app
 from trading_lib.cli.operations import app as operations_app
 from trading_lib.cli.quality import app as quality_app
 from trading_lib.cli.research import app as research_app
 from trading_lib.cli.trade import app as trade_app
 from trading_lib.cli.trades import app as trades_app
+from trading_lib.cli.usage import give_each_once, report, usage_line
 from trading_lib.domain.errors import FileTroubleError, TradingError
+from trading_lib.workflows.stage_log import log_error, start_log
+
+LOG = logging.getLogger(__name__)
 
 app = typer.Typer(
     name="trading",
@@ -47,32 +58,98 @@ for group in (
     audit_app,
     explain_app,
     operations_app,
+    logs_app,
 ):
     app.registered_commands += group.registered_commands
     app.registered_groups += group.registered_groups
 app.add_typer(database_app, name="db")
 
 
+give_each_once(app)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from trading_lib.workflows.code_version import code_version
+
+        typer.echo(f"trading {code_version()} (Python {platform.python_version()})")
+        raise typer.Exit
+
+
+@app.callback()
+def trading(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Say which version this is, with the commit of a checkout.",
+            callback=_version,
+            is_eager=True,
+        ),
+    ] = False,
+) -> None:
+    """Intelligent Trading System: backtest, paper-trade and operate a systematic portfolio."""
+
+
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; an error of ours is one line on standard error and its exit code."""
+    """Run the command line; an error is one line on standard error and its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
+    as_json = "--json" in given
+    start_log(_run_name(given))
     _say_when_compiling()
     try:
-        app(given)
+        code = app(given, prog_name="trading", standalone_mode=False)
     except TradingError as error:
-        _fail(error, given)
+        _fail(error, as_json)
+    except TyperException as error:
+        _usage_error(error, as_json, " ".join(["trading", *_command_words(given)]))
     except OSError as error:
         # A disk that is full, read-only or another user's can meet every command anywhere.
         if error.errno not in FileTroubleError.REMEDIES:
-            raise
-        _fail(FileTroubleError(error), given)
+            _defect(error, as_json)
+        _fail(FileTroubleError(error), as_json)
+    except Exception as error:
+        _defect(error, as_json)
+    else:
+        raise SystemExit(code if isinstance(code, int) else 0)
 
 
-def _fail(error: TradingError, given: list[str]) -> NoReturn:
-    if "--json" in given:
-        typer.echo(json.dumps({"error": str(error), "kind": type(error).__name__}))
-    typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+def _fail(error: TradingError, as_json: bool) -> NoReturn:
+    log_error(LOG, "the command failed", error)
+    report(str(error), type(error).__name__, as_json)
     raise SystemExit(error.exit_code) from None
+
+
+def _run_name(given: list[str]) -> str:
+    """Name this run in the log: its command, the moment and the process."""
+    return f"{'-'.join(_command_words(given)) or 'trading'}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}"
+
+
+def _command_words(given: list[str]) -> list[str]:
+    return list(takewhile(lambda word: not word.startswith("-"), given))[:2]
+
+
+def _usage_error(error: TyperException, as_json: bool, command: str) -> NoReturn:
+    code = int(getattr(error, "exit_code", 1))
+    if type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(str(error))
+        raise SystemExit(code) from None
+    if isinstance(error, typer.Abort):
+        report("stopped", "Abort", as_json)
+        raise SystemExit(1) from None
+    report(usage_line(error, command), "UsageError", as_json)
+    raise SystemExit(code) from None
+
+
+def _defect(error: Exception, as_json: bool) -> NoReturn:
+    """Say in one line what nobody foresaw; where it happened stands in the log."""
+    log_error(LOG, "the command failed", error)
+    where = written_to()
+    if where is None:
+        traceback.print_exception(error)
+    hint = f"this is a defect of the program; where it happened stands in {where}" if where else "report this defect"
+    report(f"{type(error).__name__}: {error}: {hint}", type(error).__name__, as_json)
+    raise SystemExit(1) from None
 
 
 def _say_when_compiling() -> None:

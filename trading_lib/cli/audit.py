@@ -28,7 +28,7 @@ def lookahead(
     first: Annotated[str | None, FROM_OPTION] = None,
     last: Annotated[str | None, TO_OPTION] = None,
     cuts: Annotated[int, typer.Option("--cuts", help="Sessions to cut the history at.")] = 50,
-    seed: Annotated[int, typer.Option("--seed", help="Draws those sessions.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Draws those sessions.")] = 0,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Cut the history at random sessions, decide them again, and name whatever had seen the future.

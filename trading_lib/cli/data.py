@@ -44,12 +44,22 @@ def _source_lines(name: str, state: dict[str, Any]) -> list[str]:
     routes = ", ".join(f"{route} ({position}.)" for route, position in state["routes"].items())
     if state["skipped"]:
         return [f"{name:<10} skipped    {routes}", f"           {state['skipped']}"]
-    lines = [f"{name:<10} {state['state']:<10} {routes}  last answer {state['last_answer_at'] or 'never'}"]
+    lines = [f"{name:<10} {_health(state):<10} {routes}  last answer {state['last_answer_at'] or 'never'}"]
     if state["last_failure_at"]:
         lines.append(f"           last failure {state['last_failure_at']}: {state['last_error']}")
     if state["blocked_until"]:
-        lines.append(f"           left alone until {state['blocked_until']}")
+        failures = state["failures_in_a_row"]
+        lines.append(f"           left alone until {state['blocked_until']}, after {failures} failures in a row")
     return lines
+
+
+def _health(state: dict[str, Any]) -> str:
+    """Say the circuit breaker's state in words: its closed is a source that works."""
+    if state["state"] == "closed":
+        if state["failures_in_a_row"]:
+            return "unsteady"
+        return "healthy" if state["last_answer_at"] else "not asked"
+    return {"open": "left alone", "half-open": "on trial"}.get(state["state"], str(state["state"]))
 
 
 def _report_lines(result: dict[str, Any]) -> list[str]:

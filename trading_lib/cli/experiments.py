@@ -17,6 +17,9 @@ from trading_lib.cli.research import DATA_OPTION
 
 app = typer.Typer()
 
+# What a shell reports of a command that Ctrl-C ended.
+INTERRUPTED = 130
+
 
 @app.command()
 def stress(
@@ -92,12 +95,18 @@ def sweep(
     picture: Annotated[
         Path | None, typer.Option("--picture", help="With --walk-forward: draw its curves to this PNG.")
     ] = None,
+    most: Annotated[
+        int | None, typer.Option("--max-points", min=1, help="Run a grid that is larger than sweep.yaml allows.")
+    ] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Run a backtest for every combination of configuration values; a point that fails leaves the others standing.
 
-    Ctrl-C keeps what is finished (exit code 1). With --walk-forward the configuration as it stands is one more point,
-    and every point is measured against it out of sample.
+    Ctrl-C keeps what is finished (exit code 130), and the same command goes on from there, also after a kill: points
+    are noted beside --out as they finish. Exit code 1 when all points failed.
+
+    With --walk-forward the configuration as it stands is one more point, and every point is measured against it out of
+    sample.
 
     With --screen N every point is valued by its target weights alone, and the N best by Sharpe ratio are run.
 
@@ -108,6 +117,8 @@ def sweep(
     from trading_lib.workflows import sweep as workflow
     from trading_lib.workflows.settings import load_settings
     from trading_lib.workflows.sweep_grid import load_grid
+    from trading_lib.workflows.sweep_journal import forget_journal
+    from trading_lib.workflows.sweep_limits import check_size, load_limits
     from trading_lib.workflows.sweep_report import check_suffix, summarise, write_points
     from trading_lib.workflows.sweep_tracking import require_tracking, track_points
     from trading_lib.workflows.sweep_walk_forward import Plan, walk, with_default
@@ -115,26 +126,29 @@ def sweep(
     settings = load_settings()
     check_writable(out)
     check_suffix(out)
-    points = load_grid(grid)
+    window = parse_session(first), parse_session(last)
+    limits = load_limits()
+    points = load_grid(grid, lambda count: check_size(count, *window, limits, processes, most))
     plan = Plan(years, rolling, picture) if years else None
     if plan and screen:
         raise typer.BadParameter("--walk-forward measures every point, so leave out --screen")
     if plan:
-        plan.check(settings.calendar.between(parse_session(first), parse_session(last)))
+        plan.check(settings.calendar.between(*window))
         points = with_default(points)
     elif rolling or picture:
         raise typer.BadParameter("--rolling and --picture need --walk-forward YEARS")
     address = require_tracking(settings) if track else None
-    window = parse_session(first), parse_session(last)
     if screen:
         from trading_lib.workflows.sweep_screening import screened_sweep
 
         with _termination_as_interrupt():
-            found = screened_sweep(settings, points, *window, screen, data, processes, progress)
+            found = screened_sweep(settings, points, *window, screen, data, processes, progress, out)
     else:
         with _termination_as_interrupt(), typer.progressbar(length=len(points), label="points", file=_stderr()) as bar:
-            found = workflow.sweep(settings, points, *window, data, processes, lambda _: bar.update(1))
+            found = workflow.sweep(settings, points, *window, data, processes, lambda _: bar.update(1), out)
     write_points(out, found)
+    if not found.cancelled:
+        forget_journal(out)
     summary = summarise(found)
     if address:
         summary["tracked"] = track_points(found, address)
@@ -144,7 +158,10 @@ def sweep(
         if picture:
             write_whole(picture, walked.picture())
     show(summary, as_json, _sweep_lines(summary))
-    raise typer.Exit(1 if found.cancelled or not summary["ok"] else 0)
+    if found.cancelled:
+        progress("stopped: the same command goes on with the points that are left")
+        raise typer.Exit(INTERRUPTED)
+    raise typer.Exit(0 if summary["ok"] else 1)
 
 
 def _stderr() -> Any:
@@ -166,6 +183,8 @@ def _termination_as_interrupt() -> Iterator[None]:
 
 
 def _sweep_lines(summary: dict[str, Any]) -> list[str]:
+    from trading_lib.workflows.sweep_effects import effect_lines
+
     lines = [
         f"{summary['points']} points on {summary['data_source']} data, {summary['from']} to {summary['to']}: "
         f"{summary['ok']} ok, {summary['failed']} failed, {summary['cancelled']} cancelled"
@@ -176,6 +195,11 @@ def _sweep_lines(summary: dict[str, Any]) -> list[str]:
             f"  point {row['point']}: Sharpe {readable(row['sharpe'])}, "
             f"drawdown {percent(row['max_drawdown'])} ({values})"
         )
+    lines += [f"  {line}" for line in effect_lines(summary, summary["ok"])]
+    if not summary["ok"] and summary["commonest_failure"]:
+        worst = summary["commonest_failure"]
+        lines.append(f"  no point is ok; {worst['points']} of {summary['failed']} failed by: {worst['reason']}")
+        return lines
     lines.append(
         f"  best point's deflated Sharpe {readable(summary['best_deflated_sharpe'])} after {summary['trials']} trials; "
         f"probability of overfitting {readable(summary['probability_of_overfitting'])}"

@@ -8,8 +8,6 @@ from typing import Any
 
 import typer
 
-from trading_lib.domain.missing_data import MissingData
-
 JSON_OPTION = typer.Option("--json", help="Print JSON instead of text.")
 
 
@@ -48,6 +46,9 @@ def readable(value: Any) -> str:
 
 def missing_lines(record: Mapping[str, Any] | None) -> list[str]:
     """Tell in one line what the data lacks; no line when it lacks nothing."""
+    # pandas comes with it, which help and errors need not wait for.
+    from trading_lib.domain.missing_data import MissingData
+
     found = MissingData.of_record(record).lines
     return ["; ".join(found)] if found else []
 

@@ -81,14 +81,14 @@ def backtest(
         report["mlflow_run_id"] = backtesting.track(run, address)
         report["mlflow_url"] = sheet_address(address, str(report["mlflow_run_id"]))
         report["mlflow_runs_url"] = runs_address(address)
-    show(report, as_json, _lines(report, address))
+    show(report, as_json, _lines(report, address, track))
     for line in warning_lines(report) if as_json else ():
         progress(f"warning: {line}")
     if report["sleeve_faults"]["count"]:
         raise typer.Exit(1)
 
 
-def _lines(report: dict[str, object], address: str | None) -> list[str]:
+def _lines(report: dict[str, object], address: str | None, track: bool) -> list[str]:
     from trading_lib.performance.executions import execution_lines
     from trading_lib.performance.weight_cuts import cut_lines
     from trading_lib.workflows.strategy_reports import warning_lines
@@ -111,7 +111,8 @@ def _lines(report: dict[str, object], address: str | None) -> list[str]:
     lines += [f"  {line}" for line in missing_lines(missing if isinstance(missing, dict) else None)]
     lines += [f"  {line}" for line in warning_lines(report)]
     lines += [f"  {note}" for note in report["notes"]] if isinstance(report["notes"], list) else []
-    where = f"logged to MLflow at {address}" if address else "not logged: no MLflow server is running (make up)"
+    unlogged = "no MLflow server is running (make up)" if track else "--no-track was given"
+    where = f"logged to MLflow at {address}" if address else f"not logged to MLflow: {unlogged}"
     lines.append(f"  {report['elapsed_seconds']} s, {where}")
     if address:
         lines += [f"  tear sheet: {report['mlflow_url']}", f"  all runs:   {report['mlflow_runs_url']}"]

@@ -18,7 +18,9 @@ app.add_typer(kill_switch_app, name="kill-switch")
 
 DATA_OPTION = typer.Option("--data", help="Folder of CSV or Parquet prices.", show_default=False)
 SOURCE_OPTION = typer.Option(
-    "--source", help="simulated, files, chain, or one source of the chain by name.", show_default=False
+    "--source",
+    help="One of simulated, files, chain (all of sources.yaml), polygon, tiingo, yfinance, binance, bybit.",
+    show_default=False,
 )
 
 
@@ -52,6 +54,8 @@ def ingest(
         raise InputError(f"--from {start} lies after --to {last}", "exchange them")
     plan = market_data.plan(last.isoformat(), kind, str(data) if data else None, "demo", settings)
     chosen = [symbol.strip() for symbol in symbols.split(",") if symbol.strip()] if symbols else []
+    if symbols is not None and not chosen:
+        raise InputError(f"--symbols {symbols} names no symbol", "write them with commas between, e.g. SPY,GLD")
     result = fetching.ingest_history(plan, settings, last, start, chosen)
     if kind == FILES and data is not None and not chosen:
         from trading_lib.workflows.stored_quality import record_folder_findings
@@ -140,7 +144,7 @@ def kill_switch_on(
 
     switch = kill_switch()
     switch.turn_on(reason, datetime.now(UTC))
-    show(switch.describe(), as_json)
+    _show_switch(switch.describe(), as_json)
 
 
 @kill_switch_app.command("off")
@@ -153,7 +157,7 @@ def kill_switch_off(as_json: Annotated[bool, JSON_OPTION] = False) -> None:
 
     switch = kill_switch()
     switch.turn_off()
-    show(switch.describe(), as_json)
+    _show_switch(switch.describe(), as_json)
 
 
 @kill_switch_app.command("status")
@@ -164,4 +168,13 @@ def kill_switch_status(as_json: Annotated[bool, JSON_OPTION] = False) -> None:
     """
     from trading_lib.workflows.halt import kill_switch
 
-    show(kill_switch().describe(), as_json)
+    _show_switch(kill_switch().describe(), as_json)
+
+
+def _show_switch(state: dict[str, object], as_json: bool) -> None:
+    line = "the kill switch is off: orders are sent"
+    if state["on"]:
+        since = f" since {state['since']}" if "since" in state else ""
+        why = state["reason"] or "no reason given"
+        line = f"the kill switch is ON{since}: no order is sent ({why}); `trading kill-switch off` ends it"
+    show(state, as_json, [line])

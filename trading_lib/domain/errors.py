@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import ClassVar
+
+# More names than this are no help to anybody.
+SHOWN_NAMES = 30
 
 
 class TradingError(Exception):
@@ -23,6 +28,16 @@ class TradingError(Exception):
         self.problem = problem
         self.remedy = remedy
         super().__init__(f"{problem}: {remedy}" if remedy else problem)
+
+
+def one_of(given: str, known: Iterable[str]) -> str:
+    """Return a remedy for a name that is none: the ones it may have been meant for, and all there are."""
+    names = list(dict.fromkeys(known))
+    by_lower = {name.lower(): name for name in reversed(names)}
+    close = [by_lower[found] for found in get_close_matches(given.lower(), by_lower, n=3)]
+    shown = ", ".join(names[:SHOWN_NAMES]) + (f" and {len(names) - SHOWN_NAMES} more" if names[SHOWN_NAMES:] else "")
+    guess = f"did you mean {' or '.join(close[:1] if given.lower() in by_lower else close)}? " if close else ""
+    return f"{guess}use one of {shown}"
 
 
 class InputError(TradingError):

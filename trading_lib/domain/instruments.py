@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from trading_lib.domain.errors import UnknownSymbolError
+from trading_lib.domain.errors import UnknownSymbolError, one_of
 from trading_lib.domain.money import to_micros
 from trading_lib.domain.perpetuals import PerpetualContract, is_perpetual
 from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
@@ -178,9 +178,7 @@ class Universe:
     def __getitem__(self, symbol: str) -> Instrument:
         position = self.positions.get(symbol)
         if position is None:
-            raise UnknownSymbolError(
-                f"symbol {symbol!r} is not in the universe", f"use one of {', '.join(self.symbols)}"
-            )
+            raise UnknownSymbolError(f"symbol {symbol!r} is not in the universe", one_of(symbol, self.symbols))
         return self.instruments[position]
 
     def traded(self, symbol: str) -> tuple[Instrument, int]:

@@ -23,6 +23,7 @@ from trading_lib.domain.risk import RiskState
 from trading_lib.risk.approvals import SUBJECTS
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.settings import Settings, load_settings
+from trading_lib.workflows.stage_log import logged
 
 Result = dict[str, Any]
 
@@ -243,6 +244,7 @@ def _configured(run: BookRun, state: RiskState) -> Approval:
     )
 
 
+@logged("approval")
 def _store(found: Approval, settings: Settings) -> Result:
     """Store an answer to the open question; the same answer to an answered one changes nothing."""
     engine = settings.engine()

@@ -34,6 +34,7 @@ from trading_lib.workflows.market import build_market
 from trading_lib.workflows.price_checks import rulings_of
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.source_choice import choose_source, research_source
+from trading_lib.workflows.stage_log import logged
 
 Progress = Callable[[str], None]
 Report = dict[str, Any]
@@ -62,6 +63,7 @@ class AuditInput:
     last: date
 
 
+@logged("lookahead audit")
 def lookahead(
     settings: Settings,
     data: Path | None = None,
@@ -117,6 +119,7 @@ def _not_covered(own: Mapping[str, str], unsealed: Collection[str]) -> list[str]
     return limits
 
 
+@logged("warm-up audit")
 def warm_up(
     settings: Settings,
     data: Path | None = None,

@@ -23,6 +23,7 @@ from trading_lib.workflows import backtesting
 from trading_lib.workflows.backtesting import BacktestRun
 from trading_lib.workflows.dag_runs.parameters import chosen_prices
 from trading_lib.workflows.settings import Settings, configuration_folder, load_settings
+from trading_lib.workflows.stage_log import logged
 from trading_lib.workflows.strategy_reports import warning_lines
 from trading_lib.workflows.sweep_grid import GridPoint, configuration_at
 from trading_lib.workflows.tracking import sheet_address, tracking_uri
@@ -67,6 +68,7 @@ def run(plan: Plan, settings: Settings | None = None) -> Plan:
     return {"data_source": report["data_source"], **{name: report[name] for name in HEADLINES}, **doubts}
 
 
+@logged("tear sheet")
 def tear_sheet(plan: Plan, settings: Settings | None = None) -> str:
     """Write the window's tear sheet into the project's home and return the file's path."""
     settings = settings or load_settings()
@@ -77,6 +79,7 @@ def tear_sheet(plan: Plan, settings: Settings | None = None) -> str:
     return str(path)
 
 
+@logged("log")
 def log(plan: Plan, settings: Settings | None = None) -> Plan:
     """Log the run with its tear sheet to MLflow; where no server runs, both answers are None."""
     settings = settings or load_settings()

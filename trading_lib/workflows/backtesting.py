@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-import subprocess
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
@@ -15,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-import trading_lib
 from trading_lib.adapters.models.mlflow_tracking import MlflowTracker, TrackedRun
 from trading_lib.adapters.models.mlflow_trials import TrackedTrial
 from trading_lib.adapters.models.mlflow_views import SHEET_FILE
@@ -31,6 +28,7 @@ from trading_lib.performance.analysis import Analysis, analyse
 from trading_lib.performance.report import report_analysis, report_sharpe
 from trading_lib.performance.run_record import RunRecord
 from trading_lib.performance.weight_cuts import report_cuts
+from trading_lib.workflows.code_version import code_version as code_version
 from trading_lib.workflows.configuration import SystemConfiguration
 from trading_lib.workflows.exporting import CSV, exported_files
 from trading_lib.workflows.market import LoadedSource, Market, market_from_source
@@ -38,6 +36,7 @@ from trading_lib.workflows.old_prices import report_of
 from trading_lib.workflows.pictures import pictures, sheet
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.source_choice import SIMULATED, choose_source, research_source
+from trading_lib.workflows.stage_log import logged
 from trading_lib.workflows.strategy_identity import run_name, strategy_name, strategy_parameters
 from trading_lib.workflows.strategy_reports import acts_report, cut_metrics, faults_report, run_note
 from trading_lib.workflows.suspected_splits import Doubted, doubted_position, standing_doubts
@@ -70,6 +69,7 @@ class BacktestRun:
         return replace(self, analysis=analysis, report=self.report | changes)
 
 
+@logged("backtest")
 def backtest(
     settings: Settings,
     first: date,
@@ -283,14 +283,3 @@ def market_digest(panel: PricePanel) -> str:
     for array in (panel.sessions, panel.close, *fills, panel.dividend, panel.split, panel.volatility_index):
         digest.update(array.tobytes())
     return digest.hexdigest()
-
-
-def code_version() -> str:
-    """Return the package version, with the git revision when running from a checkout."""
-    folder = Path(trading_lib.__file__).resolve().parents[1]
-    if not (folder / ".git").exists() or shutil.which("git") is None:
-        return trading_lib.__version__
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
-    revision = answer.stdout.strip()
-    return f"{trading_lib.__version__}+{revision}" if revision else trading_lib.__version__

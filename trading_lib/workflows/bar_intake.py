@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -23,6 +24,7 @@ from trading_lib.workflows.cross_checks import cross_checks
 from trading_lib.workflows.price_checks import refuse_adjusted_prices, rulings_of
 from trading_lib.workflows.settings import Settings
 
+LOG = logging.getLogger(__name__)
 # Calendar days that hold the sessions a verdict rests on, a long closure included.
 CONTEXT = timedelta(days=WINDOW * 3 // 2)
 # Longer than any closure of the exchange: a doubt whose last bar is older than this before what comes is over.
@@ -194,6 +196,18 @@ def _known_from_now(accepted: Bars, earlier: set[tuple[str, date]], now: datetim
     return Bars.from_frame(frame.assign(available_at=frame["available_at"].mask(news, pd.Timestamp(now))))
 
 
+def _log_findings(by_owner: Mapping[str, Sequence[Finding]]) -> None:
+    """One line for each symbol and rule: a long history may break one rule a thousand times."""
+    alike: dict[tuple[str, str, str], list[Finding]] = {}
+    for owner, findings in sorted(by_owner.items()):
+        for finding in findings:
+            alike.setdefault((owner, finding.symbol, finding.rule), []).append(finding)
+    for (owner, symbol, rule), found in alike.items():
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        details = {"source": owner, "symbol": symbol, "rule": rule, "findings": len(found)}
+        LOG.warning("%s: %s%s", rule, found[-1].message, more, extra={"details": details})
+
+
 def _save_findings(
     store: MarketStore, source: str, bars: Bars, report: ValidationReport, now: datetime, *, errors_only: bool
 ) -> None:
@@ -211,5 +225,6 @@ def _save_findings(
     for finding in chosen:
         by_owner.setdefault(owners.get((finding.symbol, finding.session), source), []).append(finding)
     bad = report.quarantined.frame
+    _log_findings(by_owner)
     for owner, findings in sorted(by_owner.items()):
         store.save_validation(owner, findings, Bars(bad[bad["source"] == owner].reset_index(drop=True)), now)

@@ -6,6 +6,7 @@ before sessions took turns may hold two sales of the same shares. What a portfol
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -24,7 +25,9 @@ from trading_lib.domain.perpetuals import is_perpetual
 from trading_lib.execution.simulated import SIMULATED_BROKER
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.sources import market_store
+from trading_lib.workflows.stage_log import logged
 
+LOG = logging.getLogger(__name__)
 Result = dict[str, Any]
 UNFINISHED = (OrderStatus.INTENDED, *OPEN_STATUSES)
 
@@ -53,6 +56,7 @@ class _Book:
         self.unfinished = self.orders.orders(name, statuses=UNFINISHED)
 
 
+@logged("repair")
 def repair_book(
     book: str,
     by: str,
@@ -103,6 +107,7 @@ def repair_book(
                 )
                 step.perform(repair)
                 entry["number"] = str(repair.number)
+                LOG.warning("repair %s: %s %s: %s", repair.number, step.action, step.subject, step.detail)
             done.append(entry | {"detail": step.detail})
     return {"book": book, "book_is_at": found.newest.isoformat(), "dry_run": dry_run, "steps": done}
 

@@ -6,8 +6,10 @@ from typing import Any
 
 from trading_lib.adapters.stores import migrations
 from trading_lib.workflows.settings import Settings, load_settings
+from trading_lib.workflows.stage_log import logged
 
 
+@logged("schema upgrade")
 def upgrade(settings: Settings | None = None) -> str:
     """Upgrade to the newest revision and return its name."""
     active = settings or load_settings()

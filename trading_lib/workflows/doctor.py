@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ from typing import Literal
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from trading_lib.adapters.logs.rotating_file import NAME
 from trading_lib.adapters.services.folders import StackFolders
 from trading_lib.adapters.services.ports import ServicePorts, require_free
 from trading_lib.adapters.services.stack import Stack
@@ -23,6 +25,9 @@ from trading_lib.domain.errors import TradingError
 SUPPORTED_PYTHON = ((3, 11), (3, 13))
 # Airflow's log and PostgreSQL's write-ahead log stop everything when the disk is full.
 LEAST_FREE_BYTES = 2 * 1024**3
+
+MAIL_CONNECTION = "AIRFLOW_CONN_SMTP_DEFAULT"
+MAIL_RECIPIENT = "TRADING_ALERT_EMAIL"
 
 State = Literal["ok", "stopped", "failed"]
 
@@ -51,6 +56,8 @@ def run_checks(environment: Mapping[str, str]) -> tuple[Check, ...]:
                 checks.append(_check_port(name, environment))
     except TradingError as error:
         checks.append(Check("stack", "failed", error.problem, error.remedy))
+    checks.append(check_mail(environment, folders.mail))
+    checks.append(check_log(folders.logs))
     return (*checks, check_disk(folders.home, shutil.disk_usage(_existing(folders.home)).free))
 
 
@@ -81,6 +88,29 @@ def check_disk(home: Path, free_bytes: int) -> Check:
     if free_bytes < LEAST_FREE_BYTES:
         return Check("disk", "failed", detail, "free some space, or move TRADING_HOME to another disk")
     return Check("disk", "ok", detail)
+
+
+def check_mail(environment: Mapping[str, str], folder: Path) -> Check:
+    """Say whether a failed task reaches somebody; a connection kept in Airflow itself is not looked up."""
+    if not environment.get(MAIL_CONNECTION):
+        return Check(
+            "mail",
+            "stopped",
+            f"no mail server is set: failed tasks are told in {folder} only",
+            f"set {MAIL_CONNECTION} and {MAIL_RECIPIENT}, or the connection smtp_default in Airflow",
+        )
+    recipient = environment.get(MAIL_RECIPIENT)
+    if not recipient and "to_email" not in environment[MAIL_CONNECTION]:
+        return Check("mail", "failed", "a mail server is set, but nobody to mail to", f"set {MAIL_RECIPIENT}")
+    return Check("mail", "ok", f"failed tasks are mailed to {recipient or 'the to_email of the connection'}")
+
+
+def check_log(folder: Path) -> Check:
+    """Check that the log can be written."""
+    place = _existing(folder)
+    if os.access(place, os.W_OK | os.X_OK):
+        return Check("log", "ok", f"{folder / NAME}; read it with `trading logs`")
+    return Check("log", "failed", f"{place} is not writable", "give it back to this user, or move TRADING_HOME")
 
 
 def _requirements(lock: Path) -> Iterator[Requirement]:

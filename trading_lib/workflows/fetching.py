@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
 from trading_lib.adapters.stores.ingestion_ledger import Ingestion, IngestionLedger
 from trading_lib.adapters.stores.market_store import MarketStore
-from trading_lib.domain.errors import SourceError, UnknownSymbolError
+from trading_lib.domain.errors import SourceError, UnknownSymbolError, one_of
 from trading_lib.domain.sessions import FIRST_SESSION
 from trading_lib.market_data.source import MarketDataSource, SourceAnswer
 from trading_lib.workflows.bar_intake import take_in_bars
@@ -27,7 +28,9 @@ from trading_lib.workflows.positioning_intake import (
 )
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.sources import MACRO_GROUP, instrument_groups, market_store, open_source
+from trading_lib.workflows.stage_log import logged
 
+LOG = logging.getLogger(__name__)
 Plan = dict[str, Any]
 Result = dict[str, Any]
 
@@ -79,9 +82,24 @@ def ingest_range(
         reporters = open_positioning(plan["source"], plan["data"], settings)
         reports = take_in_positioning(reporters, first, last, engine, now)
         ledger.record(_enter_further(asked.name, POSITIONING_GROUP, first, last, reports, result), now)
+    _log_problems(result)
     return result
 
 
+def _log_problems(result: Result) -> None:
+    for kind, words in (
+        ("failures", "brought nothing"),
+        ("stale", "brought no newer bar than"),
+        ("abstained", "abstained"),
+    ):
+        for subject, reason in result[kind].items():
+            LOG.warning("%s %s: %s", subject, words, reason)
+    for symbol, days in result["replaced"].items():
+        for day, source in days.items():
+            LOG.info("%s: the quarantined bar of %s is replaced by %s's", symbol, day, source)
+
+
+@logged("ingest")
 def ingest_history(
     plan: Plan, settings: Settings, last: date, first: date = FIRST_SESSION, symbols: Sequence[str] = ()
 ) -> Result:
@@ -89,7 +107,7 @@ def ingest_history(
     known = [symbol for members in instrument_groups(settings).values() for symbol in members]
     for symbol in symbols:
         if symbol not in known:
-            raise UnknownSymbolError(f"symbol {symbol!r} is not in the universe", f"use one of {', '.join(known)}")
+            raise UnknownSymbolError(f"symbol {symbol!r} is not in the universe", one_of(symbol, known))
     further = [MACRO_GROUP, *further_groups(plan["source"], plan["data"], settings)]
     groups = [*instrument_groups(settings), *([] if symbols else further)]
     return ingest_range(plan, groups, first, last, settings, symbols=symbols)

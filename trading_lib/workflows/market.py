@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING
@@ -108,6 +109,8 @@ def market_from_source(
     """Read everything a source has up to ``last``, set bad bars aside as ingestion would, and build the market."""
     symbols = [*universe.symbols, VOLATILITY_INDEX]
     answer = source.bars(symbols, FIRST_SESSION, last, as_of)
+    if not len(answer.bars):
+        _refuse_before_the_data(source, symbols, last, as_of)
     refuse_adjusted_prices(source, answer.bars)
     opinions = cross_checks(source, symbols, FIRST_SESSION, last, as_of)
     validation = judge_arrivals(answer.bars, universe, as_of, opinions, rulings=rulings_of(source))
@@ -118,6 +121,18 @@ def market_from_source(
     if isinstance(source, ProceedsSource):
         market = replace(market, proceeds=source.proceeds)
     return LoadedSource(market, answer, validation, macro)
+
+
+def _refuse_before_the_data(source: MarketDataSource, symbols: Sequence[str], last: date, as_of: datetime) -> None:
+    """Name the first price there is, where all begin after ``last``."""
+    later = source.bars(symbols, last, as_of.date(), as_of).bars.frame
+    if len(later):
+        first = later["date"].min()
+        symbol = later.loc[later["date"] == first, "symbol"].iloc[0]
+        raise SessionError(
+            f"{source.name} has no price up to {last}",
+            f"its first is {symbol}'s of {first.date()}: choose a later window",
+        )
 
 
 def market_from_store(

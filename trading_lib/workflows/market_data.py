@@ -11,7 +11,7 @@ from datetime import date, timedelta
 
 from trading_lib.adapters.stores.ingestion_ledger import IngestionLedger
 from trading_lib.adapters.stores.market_store import MarketStore
-from trading_lib.domain.errors import DataQualityError, SimulatedDataError
+from trading_lib.domain.errors import DataQualityError, InputError, SimulatedDataError
 from trading_lib.domain.instruments import TradingCalendar
 from trading_lib.domain.missing_data import MissingData
 from trading_lib.domain.prices import VOLATILITY_INDEX, Bars
@@ -36,12 +36,15 @@ from trading_lib.workflows.sources import (
     market_store,
     source_name,
 )
+from trading_lib.workflows.stage_log import logged
 
 LOG = logging.getLogger(__name__)
+LONGEST_NAME = 64
 Plan = fetching.Plan
 Result = fetching.Result
 
 
+@logged("plan")
 def plan(
     session: str | None = None,
     source: str | None = None,
@@ -71,7 +74,14 @@ def plan(
 
 
 def checked_book(book: str, source_name: str) -> str:
-    """Return ``book``; paper and live books refuse simulated prices (SPEC section 3)."""
+    """Return ``book``; paper and live books refuse simulated prices (SPEC section 3).
+
+    A name that no terminal or table shows well is refused, too.
+    """
+    if not (0 < len(book) <= LONGEST_NAME and book.isprintable() and book == book.strip()):
+        raise InputError(
+            f"{book!r} is no name for a book", f"use 1 to {LONGEST_NAME} letters, digits and signs, in one line"
+        )
     if source_name == SIMULATED and not book.startswith(("demo", "backtest")):
         raise SimulatedDataError(
             f"book {book!r} may not trade on simulated prices", "use a book whose name begins with demo"
@@ -104,6 +114,7 @@ def groups_to_ingest(plan: Plan, refresh: bool = False, settings: Settings | Non
     ]
 
 
+@logged("ingest")
 def ingest(plan: Plan, group: str, settings: Settings | None = None, say: Callable[[str], None] = LOG.info) -> Result:
     """Fetch, check and store the newest bars (or macro values) of one group.
 
@@ -130,6 +141,7 @@ def _is_past(session: date, settings: Settings) -> bool:
     return session < newest and settled_by(session) <= settings.clock()
 
 
+@logged("validate")
 def validate(plan: Plan, settings: Settings | None = None) -> Result:
     """Judge what arrived for the session, by severity.
 
@@ -223,6 +235,7 @@ def _arrived(
     return sorted(present), [symbol for symbol in expected if symbol not in present]
 
 
+@logged("factors")
 def factors(plan: Plan, settings: Settings | None = None) -> Result:
     """Compute and store the factors of the session."""
     # Compiled kernels take half a second to import, which the other tasks need not wait for.

@@ -6,13 +6,15 @@ from datetime import date
 from typing import Any
 
 from trading_lib.adapters.stores.ruling_store import Doubt, RulingStore
-from trading_lib.domain.errors import InputError
+from trading_lib.domain.errors import InputError, UnknownSymbolError, one_of
 from trading_lib.domain.price_rulings import PriceRuling
+from trading_lib.domain.prices import VOLATILITY_INDEX
 from trading_lib.market_data.chain import CHAIN
 from trading_lib.validation.unstated_splits import split_name
 from trading_lib.workflows.bar_intake import judge_again
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.sources import market_store
+from trading_lib.workflows.stage_log import logged
 
 NEEDS = "give --split RATIO (new shares per old share) or --real-move, not both"
 
@@ -38,6 +40,7 @@ def open_and_recorded(settings: Settings | None = None) -> dict[str, Any]:
     }
 
 
+@logged("price ruling")
 def record_ruling(
     symbol: str,
     session: date,
@@ -63,6 +66,9 @@ def record_ruling(
     active = settings or load_settings()
     if (split is None) != real_move or (split is not None and not (0 < split < float("inf") and split != 1)):
         raise InputError(f"it is not clear what happened to {symbol} on {session}", NEEDS)
+    known = (*active.configuration.universe.symbols, VOLATILITY_INDEX)
+    if symbol not in known:
+        raise UnknownSymbolError(f"symbol {symbol!r} is not in the universe", one_of(symbol, known))
     store, now = market_store(active, active.engine()), active.clock()
     decisions = RulingStore(store.engine)
     doubts = [d for d in decisions.doubts() if d.symbol == symbol and d.since == session and source in (None, d.source)]

@@ -15,13 +15,14 @@ from trading_lib.adapters.stores.book_store import BookStore
 from trading_lib.adapters.stores.order_store import OrderStore
 from trading_lib.adapters.stores.proceeds_store import ProceedsStore
 from trading_lib.adapters.stores.state_store import StateStore
-from trading_lib.domain.errors import InputError
+from trading_lib.domain.errors import InputError, one_of
 from trading_lib.domain.orders import Fill, Side
 from trading_lib.domain.portfolio import to_cent
 from trading_lib.domain.proceeds import RECORDED, Proceeds, RecordedProceeds, amount_of_dollars, closing_id, in_force
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.source_choice import FILES
 from trading_lib.workflows.sources import market_store
+from trading_lib.workflows.stage_log import logged
 
 if TYPE_CHECKING:
     from trading_lib.workflows.book_run import BookRun
@@ -30,6 +31,7 @@ LOG = logging.getLogger(__name__)
 STAGE = "closings"
 
 
+@logged("proceeds")
 def record(
     book: str,
     symbol: str,
@@ -57,8 +59,8 @@ def record(
         portfolio = StateStore(engine).latest_portfolio(book)
         held = portfolio.positions.get(symbol) if portfolio else None
         if portfolio is None or held is None:
-            owned = ", ".join(sorted(portfolio.positions)) if portfolio else ""
-            raise InputError(f"book {book} holds no {symbol}", f"name one of {owned or 'its positions'}")
+            remedy = one_of(symbol, sorted(portfolio.positions)) if portfolio and portfolio.positions else "it is empty"
+            raise InputError(f"book {book} holds no {symbol}", remedy)
         priced = market_store(active, engine).coverage(source).get(symbol)
         if priced is not None and priced[1] >= session:
             raise InputError(

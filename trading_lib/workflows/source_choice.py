@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trading_lib.adapters.sources.registry import create_source
-from trading_lib.domain.errors import ConfigurationError, InputError
+from trading_lib.domain.errors import ConfigurationError, InputError, one_of
 from trading_lib.market_data.chain import CHAIN
 from trading_lib.market_data.source import MarketDataSource
 from trading_lib.workflows.settings import Settings
 
 SIMULATED = "simulated"
 FILES = "files"
+# What --source and the forms of the DAGs take.
+CHOICES = (SIMULATED, FILES, CHAIN, "polygon", "tiingo", "yfinance", "binance", "bybit")
 FOLDER_KEY = "default.folder of sources.yaml (or TRADING_SOURCES__DEFAULT__FOLDER)"
 SOURCE_KEY = "default.source of sources.yaml (or TRADING_SOURCES__DEFAULT__SOURCE)"
 
@@ -39,7 +41,13 @@ def choose_source(source: str | None, data: str | Path | None, settings: Setting
     ------
     ConfigurationError
         When the configured folder is needed and is none.
+    InputError
+        When there is no such source, or it reads no folder and one is given.
     """
+    if source is not None and source not in CHOICES:
+        raise InputError(f"unknown source {source!r}", one_of(source, CHOICES))
+    if source == SIMULATED and data:
+        raise InputError(f"the simulated market reads no folder, so {data} would count for nothing", "leave one out")
     default = settings.configuration.sources.default
     if data:
         return SourceChoice(source or FILES, Path(data))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from trading_lib.market_data.source import FundingSource, MacroSource, MarketDat
 from trading_lib.market_data.status import SourceStatus
 from trading_lib.workflows.settings import Settings, load_settings
 
+LOG = logging.getLogger(__name__)
 MACRO_GROUP = "macro"
 
 
@@ -98,7 +100,8 @@ class Care:
     """
 
     def __init__(self, settings: Settings, sleep: Callable[[float], None]) -> None:
-        self._universe, self._clock, self._sleep = settings.configuration.universe, settings.clock, sleep
+        self._universe, self._clock = settings.configuration.universe, settings.clock
+        self._sleep = _logged_wait(sleep)
         self._config = config = settings.configuration.sources
         self._settled_for = timedelta(hours=config.cache.settled_hours)
         engine = settings.engine()
@@ -130,6 +133,14 @@ class Care:
     def _guard(self, name: str, source: MacroSource | FundingSource | PositioningSource) -> SourceGuard:
         policy = GuardPolicy(self._config.retry, self._config.breaker, self._config.rate_limits.get(name))
         return SourceGuard(source.name, self._board, policy, self._clock, self._sleep)
+
+
+def _logged_wait(sleep: Callable[[float], None]) -> Callable[[float], None]:
+    def wait(seconds: float) -> None:
+        LOG.info("waiting %.1f s before a source is asked again", seconds)
+        sleep(seconds)
+
+    return wait
 
 
 def open_chain(

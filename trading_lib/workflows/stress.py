@@ -17,7 +17,7 @@ from trading_lib.backtest.sleeve_faults import refuse_useless
 from trading_lib.backtest.stress import ScenarioOutcome, judge_scenarios, measure_scenario
 from trading_lib.backtest.stress_page import stress_page, stress_picture
 from trading_lib.backtest.synthetic_decline import decline_moves
-from trading_lib.domain.errors import InputError, SessionError
+from trading_lib.domain.errors import InputError, SessionError, one_of
 from trading_lib.domain.prices import FloatArray
 from trading_lib.workflows.backtesting import backtest_input, code_version
 from trading_lib.workflows.configuration import load_file
@@ -26,6 +26,7 @@ from trading_lib.workflows.crisis_paths import paths_report, run_crisis_paths
 from trading_lib.workflows.market import LoadedSource, Market, market_from_source
 from trading_lib.workflows.settings import Settings, configuration_folder
 from trading_lib.workflows.source_choice import research_source
+from trading_lib.workflows.stage_log import logged
 from trading_lib.workflows.strategy_reports import faults_report
 
 Report = dict[str, Any]
@@ -56,6 +57,7 @@ def load_stress(settings_folder: Path | None = None) -> StressConfig:
     return load_file(folder / "stress.yaml", StressConfig, variables)
 
 
+@logged("stress test")
 def stress_test(
     settings: Settings,
     config: StressConfig,
@@ -109,7 +111,7 @@ def choose_scenarios(config: StressConfig, only: Sequence[str]) -> tuple[Scenari
     known = {scenario.name: scenario for scenario in config.scenarios}
     unknown = sorted(set(only) - known.keys())
     if unknown:
-        raise InputError(f"there is no scenario {', '.join(unknown)}", f"use one of {', '.join(known)}")
+        raise InputError(f"there is no scenario {', '.join(unknown)}", one_of(unknown[0], known))
     return tuple(scenario for name, scenario in known.items() if not only or name in only)
 
 

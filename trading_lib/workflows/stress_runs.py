@@ -13,6 +13,7 @@ from trading_lib.backtest.stress import ScenarioOutcome, judge_scenarios
 from trading_lib.domain.errors import DataQualityError
 from trading_lib.workflows.dag_runs.parameters import chosen_prices
 from trading_lib.workflows.settings import Settings, load_settings
+from trading_lib.workflows.stage_log import logged
 from trading_lib.workflows.stress import (
     StressRun,
     choose_scenarios,
@@ -37,6 +38,7 @@ def scenarios(params: Mapping[str, Any], settings: Settings | None = None) -> li
     return [{"scenario": scenario.name, **prices} for scenario in chosen]
 
 
+@logged("stress scenario")
 def run(plan: Plan, settings: Settings | None = None) -> Plan:
     """Run one scenario and return what the report says about it, under its name."""
     settings, config = settings or load_settings(), load_stress()
@@ -45,6 +47,7 @@ def run(plan: Plan, settings: Settings | None = None) -> Plan:
     return {"name": scenario.name, **scenario_report(run_scenario(settings, loaded, scenario, config))}
 
 
+@logged("stress report")
 def report(planned: Sequence[Plan], settings: Settings | None = None) -> Plan:
     """Write the report page and the picture into the project's home, and log both to MLflow where a server runs."""
     settings = settings or load_settings()
@@ -78,6 +81,7 @@ def _tracked(run: StressRun, files: Mapping[str, bytes]) -> TrackedRun:
     )
 
 
+@logged("stress verdict")
 def verdict(found: Sequence[Plan]) -> Plan:
     """Judge all scenarios together; a criterion that fails is an error, so that somebody hears of it."""
     judged = judge_scenarios([_outcome(report) for report in found], load_stress().criteria)

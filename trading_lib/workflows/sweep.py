@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -20,7 +23,9 @@ from trading_lib.domain.sessions import exchange_sessions
 from trading_lib.workflows.market import Market, market_from_source
 from trading_lib.workflows.settings import Settings, configuration_folder
 from trading_lib.workflows.source_choice import research_source
+from trading_lib.workflows.stage_log import stage_log
 from trading_lib.workflows.sweep_grid import GridPoint
+from trading_lib.workflows.sweep_journal import SweepJournal
 from trading_lib.workflows.sweep_point import (
     CANCELLED,
     FAILED,
@@ -32,6 +37,7 @@ from trading_lib.workflows.sweep_point import (
     start_worker,
 )
 
+LOG = logging.getLogger(__name__)
 Progress = Callable[[PointResult], None]
 
 
@@ -70,6 +76,7 @@ def sweep(
     data: Path | None = None,
     processes: int | None = None,
     progress: Progress | None = None,
+    keep_at: Path | None = None,
 ) -> SweepResult:
     """Run every point on a folder of prices, or on the simulated market when none is given.
 
@@ -82,9 +89,16 @@ def sweep(
         How many run at once; by default one per core. With one everything happens in this process.
     progress
         Called with every finished point, in the order they finish.
+    keep_at
+        The file the caller will write: finished points are noted beside it at once, and a sweep that was stopped
+        there goes on.
     """
     task = prepare(settings, first, last, data)
-    return collected(task, run_points(task, points, processes, progress))
+    with stage_log("sweep") as counts, kept_beside(keep_at, task) as journal:
+        counts |= {"points": len(points)}
+        found = collected(task, run_points(task, points, processes, progress, journal))
+        counts |= {"ok": found.count(), "failed": found.count(FAILED), "cancelled": found.count(CANCELLED)}
+    return found
 
 
 def collected(task: SweepTask, results: tuple[PointResult, ...]) -> SweepResult:
@@ -95,19 +109,42 @@ def collected(task: SweepTask, results: tuple[PointResult, ...]) -> SweepResult:
     return SweepResult(results, panel.source, task.first, task.last, panel.sessions[window], panel.cash_rate[window])
 
 
-def run_points(
-    task: SweepTask, points: Sequence[GridPoint], processes: int | None = None, progress: Progress | None = None
-) -> tuple[PointResult, ...]:
-    """Run points on a market that is loaded; see `sweep`."""
-    count = min(processes or os.cpu_count() or 1, len(points))
-    finished: dict[int, PointResult] = {}
+@contextmanager
+def kept_beside(path: Path | None, task: SweepTask) -> Iterator[SweepJournal | None]:
+    """Open the journal beside a file; it stays until `forget_journal`, when the file has been written."""
+    journal = SweepJournal(path, task) if path else None
     try:
-        for result in _run(task, points, count):
+        yield journal
+    finally:
+        if journal:
+            journal.close()
+
+
+def run_points(
+    task: SweepTask,
+    points: Sequence[GridPoint],
+    processes: int | None = None,
+    progress: Progress | None = None,
+    journal: SweepJournal | None = None,
+) -> tuple[PointResult, ...]:
+    """Run points on a market that is loaded; see `sweep`. Those that ``journal`` knows are not run again."""
+    finished = journal.finished(points) if journal else {}
+    if finished:
+        LOG.info("%d points were finished by an earlier run that was stopped", len(finished))
+    for result in finished.values():
+        if progress:
+            progress(result)
+    left = [point for point in points if point.number not in finished]
+    count = min(processes or os.cpu_count() or 1, len(left))
+    try:
+        for result in _run(task, left, count):
             finished[result.point.number] = result
+            if journal:
+                journal.add(result)
             if progress:
                 progress(result)
     except KeyboardInterrupt:
-        pass
+        LOG.warning("stopped with %d of %d points finished", len(finished), len(points))
     stopped = "the sweep was stopped before this point finished"
     return tuple(finished.get(p.number) or PointResult(p, CANCELLED, stopped) for p in points)
 
@@ -137,11 +174,22 @@ def _run(task: SweepTask, points: Sequence[GridPoint], processes: int) -> Iterat
     # Spawned, never forked: numerical libraries may have started threads, and a fork would inherit their locks.
     pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), start_worker, (task,))
     try:
-        waiting = {pool.submit(run_in_worker, point): point for point in points}
+        with _interrupts_held():
+            waiting = {pool.submit(run_in_worker, point): point for point in points}
         for future in as_completed(waiting):
             yield _outcome(future, waiting[future])
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back while processes are started: they inherit that, and what it means is the parent's decision."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _outcome(future: Future[PointResult], point: GridPoint) -> PointResult:

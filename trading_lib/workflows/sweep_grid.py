@@ -9,7 +9,8 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import yaml
 
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.workflows.configuration import SystemConfiguration, load_configuration
+from trading_lib.workflows.sweep_limits import grid_size
 
 # Files whose values may differ between points: all share one market, and what reports are compared with changes none.
 SWEPT_FILES = ("strategy", "risk", "execution")
@@ -43,8 +45,20 @@ class GridPoint:
     name: str = ""
 
 
-def load_grid(path: Path) -> tuple[GridPoint, ...]:
+CountCheck = Callable[[int], None]
+
+
+def _any_number(points: int) -> None:
+    """Refuse no number of points."""
+
+
+def load_grid(path: Path, check_count: CountCheck = _any_number) -> tuple[GridPoint, ...]:
     """Read a grid file: a mapping of dotted keys to lists of values, or a list of single points.
+
+    Parameters
+    ----------
+    check_count
+        Called with the number of points before any is made; raises when they are too many.
 
     Raises
     ------
@@ -52,7 +66,7 @@ def load_grid(path: Path) -> tuple[GridPoint, ...]:
         Naming the file, and the key that is wrong.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _OneOfEachKey)  # noqa: S506 -- a SafeLoader
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read ({error.strerror})", "name an existing grid file") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -60,25 +74,52 @@ def load_grid(path: Path) -> tuple[GridPoint, ...]:
             f"{path} is no valid YAML ({' '.join(str(error).split())[:120]})", "correct it"
         ) from None
     if isinstance(content, list) and content and all(isinstance(point, Mapping) for point in content):
+        check_count(len(content))
         return listed_points(content, str(path))
     if not isinstance(content, Mapping) or not content:
         raise ConfigurationError(
             f"{path} holds no grid", "write dotted keys with lists, e.g. strategy.signals.momentum_high: [0.08, 0.10]"
         )
-    return expand_grid(content, str(path))
+    return expand_grid(content, str(path), check_count=check_count)
 
 
-def expand_grid(grid: Mapping[Any, Any], name: str = "the grid") -> tuple[GridPoint, ...]:
-    """Every combination of the listed values."""
+class _OneOfEachKey(yaml.SafeLoader):
+    """Refuses a key that stands twice in one mapping, of which the first would silently count for nothing."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice is not None:
+            raise yaml.YAMLError(f"{twice} stands twice in it")
+        return super().construct_mapping(node, deep)
+
+
+def expand_grid(
+    grid: Mapping[Any, Any],
+    name: str = "the grid",
+    start: int = 0,
+    stop: int | None = None,
+    check_count: CountCheck = _any_number,
+) -> tuple[GridPoint, ...]:
+    """Return every combination of the listed values, or those numbered from ``start`` up to ``stop``.
+
+    Raises
+    ------
+    ConfigurationError
+        When a key is none, has no list of values, or lists a value twice.
+    """
     for key, values in grid.items():
         _check_key(key, name)
         if not isinstance(values, list) or not values:
             raise ConfigurationError(f"{name}: {key} needs a list of values, got {values!r}", "write [0.08, 0.10]")
-    keys = list(grid)
-    return tuple(
-        GridPoint(number, dict(zip(keys, values, strict=True)))
-        for number, values in enumerate(itertools.product(*grid.values()))
-    )
+    check_count(grid_size(grid))
+    for key, values in grid.items():
+        text, count = Counter(map(written, values)).most_common(1)[0]
+        if count > 1:
+            raise ConfigurationError(f"{name}: {key} lists {text} twice", "keep one of each")
+    keys, combinations = list(grid), itertools.product(*grid.values())
+    numbered = itertools.islice(enumerate(combinations), start, stop)
+    return tuple(GridPoint(number, dict(zip(keys, values, strict=True))) for number, values in numbered)
 
 
 def listed_points(points: Sequence[Mapping[Any, Any]], source: str = "the list") -> tuple[GridPoint, ...]:
@@ -115,12 +156,13 @@ def configuration_at(point: GridPoint, folder: Path, variables: Mapping[str, str
     variables
         The environment, whose own overrides the point's values override in turn.
     """
-    own = {f"TRADING_{key.replace('.', '__').upper()}": _written(value) for key, value in point.values.items()}
+    own = {f"TRADING_{key.replace('.', '__').upper()}": written(value) for key, value in point.values.items()}
     others = {name: value for name, value in variables.items() if name.upper() not in own}
     return load_configuration(folder, {**others, **own})
 
 
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
+    """Return a value as a configuration file would hold it, in one line."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     # One line: a long list must not be folded in two.

@@ -19,6 +19,7 @@ from trading_lib.performance.deflated_sharpe import judge_sharpe
 from trading_lib.performance.metrics import SESSIONS_PER_YEAR
 from trading_lib.performance.overfitting import probability_of_overfitting
 from trading_lib.workflows.sweep import SweepResult
+from trading_lib.workflows.sweep_effects import commonest_reason, effect_report
 from trading_lib.workflows.sweep_point import CANCELLED, FAILED, OK, SCREENED, PointResult
 
 SUFFIXES = (".json", ".csv", ".parquet")
@@ -86,9 +87,19 @@ def summarise(sweep: SweepResult, best: int = 5) -> dict[str, Any]:
         "best_deflated_sharpe": evidence.deflated if evidence else None,
         "probability_of_overfitting": None if screened else _overfitting(done),
         "sleeve_faults": {str(r.point.number): int(n) for r in done if (n := r.metrics["sleeve_faults"])},
+        **effect_report([(r.point.values, r.nav.tobytes()) for r in done if r.nav is not None]),
+        "commonest_failure": _commonest_failure(sweep),
         "failures": {str(r.point.number): r.reason for r in sweep.results if r.status == FAILED},
         **({"screened": sweep.count(SCREENED), "rank_correlation": rank_correlation(done)} if screened else {}),
     }
+
+
+def _commonest_failure(sweep: SweepResult) -> dict[str, Any] | None:
+    reasons = [result.reason for result in sweep.results if result.status == FAILED]
+    if not reasons:
+        return None
+    reason, points = commonest_reason(reasons)
+    return {"reason": reason, "points": points}
 
 
 def rank_correlation(done: Sequence[PointResult]) -> float | None:

@@ -8,35 +8,49 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trading_lib.domain.errors import InputError
+from trading_lib.domain.errors import DataQualityError, InputError
 from trading_lib.domain.sessions import parse_session
 from trading_lib.workflows.dag_runs.parameters import chosen_prices
 from trading_lib.workflows.settings import Settings, load_settings
+from trading_lib.workflows.stage_log import logged
 from trading_lib.workflows.sweep import prepare
+from trading_lib.workflows.sweep_effects import commonest_reason, effect_lines, effect_report
 from trading_lib.workflows.sweep_grid import GridPoint, expand_grid
+from trading_lib.workflows.sweep_limits import check_size, load_limits
 from trading_lib.workflows.sweep_point import OK, PointResult, PointRunner
 
 Plan = dict[str, Any]
 
+LOG = logging.getLogger(__name__)
 POINTS_PER_CHUNK = 25
+# Airflow maps a task over no more (core.max_map_length).
+MOST_CHUNKS = 1024
 
 
+@logged("sweep chunks")
 def chunks(params: Mapping[str, Any], settings: Settings | None = None) -> list[Plan]:
     """Cut the form's grid into chunks; a form that makes no sense is an error before any of them runs."""
     settings = settings or load_settings()
     if not params.get("grid"):
         raise InputError("the run has no grid", 'give e.g. {"strategy.signals.momentum_high": [0.08, 0.10]}')
-    points = expand_grid(params["grid"])
     first, last = parse_session(params["from"]), parse_session(params["to"])
+    limits = load_limits()
+    points = expand_grid(params["grid"], check_count=lambda count: check_size(count, first, last, limits))
     prices = chosen_prices(params, settings)
     plan = {"from": str(first), "to": str(last), "data": prices["data"], "grid": dict(params["grid"])}
     identity = json.dumps([plan, settings.configuration.config_hash], sort_keys=True)
     plan["sweep"] = hashlib.sha256(identity.encode()).hexdigest()[:16]
     size = int(params.get("points_per_chunk") or POINTS_PER_CHUNK)
+    if len(points) > size * MOST_CHUNKS:
+        raise InputError(
+            f"{len(points):,} points in chunks of {size} are more than {MOST_CHUNKS} tasks",
+            f"set points_per_chunk to {-(-len(points) // MOST_CHUNKS)} or more",
+        )
     return [
         {**plan, "prices": prices["prices"], "start": start, "stop": start + size, "label": _label(start, size, points)}
         for start in range(0, len(points), size)
@@ -48,6 +62,7 @@ def _label(start: int, size: int, points: Sequence[GridPoint]) -> str:
     return f"point {start}" if last == start else f"points {start} to {last}"
 
 
+@logged("sweep run")
 def run(plan: Plan, settings: Settings | None = None) -> Plan:
     """Run one chunk; a point that fails is stored as failed and the others stand."""
     from trading_lib.adapters.stores.research_store import SweepStore
@@ -57,7 +72,7 @@ def run(plan: Plan, settings: Settings | None = None) -> Plan:
     data = Path(plan["data"]) if plan["data"] else None
     runner = PointRunner(prepare(settings, parse_session(plan["from"]), parse_session(plan["to"]), data))
     counts = {"points": 0, "ok": 0}
-    for point in expand_grid(plan["grid"])[plan["start"] : plan["stop"]]:
+    for point in expand_grid(plan["grid"], start=plan["start"], stop=plan["stop"]):
         result = runner.run(point)
         store.save(plan["sweep"], [_row(result)])
         counts["points"] += 1
@@ -65,18 +80,33 @@ def run(plan: Plan, settings: Settings | None = None) -> Plan:
     return {"sweep": plan["sweep"], **counts}
 
 
+@logged("sweep collect")
 def collect(sweep: str, best: int = 5, settings: Settings | None = None) -> Plan:
-    """Count the sweep's points and name the best by Sharpe ratio."""
+    """Count the sweep's points, name the best by Sharpe ratio and the keys that made no difference.
+
+    Raises
+    ------
+    DataQualityError
+        When every point failed, with the commonest reason.
+    """
     from trading_lib.adapters.stores.research_store import SweepStore
 
     rows = SweepStore((settings or load_settings()).engine()).points(sweep)
+    done = [row for row in rows if row["status"] == OK]
+    if rows and not done:
+        reason, count = commonest_reason([row["reason"] for row in rows])
+        raise DataQualityError(f"all {len(rows)} points failed, {count} of them by: {reason}", "correct the grid")
+    effects = effect_report([(row["values"], json.dumps(row["metrics"], sort_keys=True)) for row in done])
+    for line in effect_lines(effects, len(done)):
+        LOG.warning(line)
     ranked = sorted(
         (row for row in rows if row["metrics"].get("sharpe") is not None), key=lambda row: -row["metrics"]["sharpe"]
     )
     return {
         "sweep": sweep,
         "points": len(rows),
-        "ok": sum(row["status"] == OK for row in rows),
+        "ok": len(done),
+        **effects,
         "failed": {str(row["point"]): row["reason"] for row in rows if row["status"] != OK},
         "best": [
             {"point": row["point"], "values": row["values"], "sharpe": row["metrics"]["sharpe"]}

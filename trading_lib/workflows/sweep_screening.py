@@ -14,8 +14,10 @@ from trading_lib.backtest.trading_session import BacktestInput, window_rows
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.sessions import exchange_sessions
 from trading_lib.workflows.settings import Settings
-from trading_lib.workflows.sweep import SweepResult, collected, prepare, run_points
+from trading_lib.workflows.stage_log import stage_log
+from trading_lib.workflows.sweep import SweepResult, collected, kept_beside, prepare, run_points
 from trading_lib.workflows.sweep_grid import GridPoint, configuration_at
+from trading_lib.workflows.sweep_journal import SweepJournal
 from trading_lib.workflows.sweep_point import CANCELLED, SCREENED, PointResult, PointRunner, SweepTask, failed
 
 Say = Callable[[str], None]
@@ -34,6 +36,7 @@ def screened_sweep(
     data: Path | None = None,
     processes: int | None = None,
     say: Say = _silent,
+    keep_at: Path | None = None,
 ) -> SweepResult:
     """Screen all points, then run the ``keep`` best by screened Sharpe ratio; see `sweep.sweep`.
 
@@ -43,15 +46,23 @@ def screened_sweep(
     ----------
     say
         Called with lines of progress.
+    keep_at
+        See `sweep.sweep`.
     """
     if keep < 1:
         raise InputError(f"cannot run the best {keep} points", "run 1 or more")
     task = prepare(settings, first, last, data)
-    return collected(task, screen_and_run(task, points, keep, processes, say))
+    with stage_log("screened sweep"), kept_beside(keep_at, task) as journal:
+        return collected(task, screen_and_run(task, points, keep, processes, say, journal))
 
 
 def screen_and_run(
-    task: SweepTask, points: Sequence[GridPoint], keep: int, processes: int | None = None, say: Say = _silent
+    task: SweepTask,
+    points: Sequence[GridPoint],
+    keep: int,
+    processes: int | None = None,
+    say: Say = _silent,
+    journal: SweepJournal | None = None,
 ) -> tuple[PointResult, ...]:
     """Screen and run points on a market that is loaded, results in the order of ``points``."""
     found = screen_points(task, points, say)
@@ -66,7 +77,7 @@ def screen_and_run(
         done += 1
         say(f"run {done} of {len(best)}: point {result.point.number} {result.status}")
 
-    run = run_points(task, best, processes, tell) if best else ()
+    run = run_points(task, best, processes, tell, journal) if best else ()
     found |= {r.point.number: replace(r, screened=found[r.point.number].screened) for r in run}
     return tuple(found[point.number] for point in points)
 

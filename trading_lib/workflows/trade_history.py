@@ -19,6 +19,7 @@ from trading_lib.accounting.closed_trades import (
 from trading_lib.adapters.stores.book_store import BookStore
 from trading_lib.adapters.stores.state_store import StateStore
 from trading_lib.adapters.stores.trade_history_store import TradeHistoryStore, trade_record
+from trading_lib.domain.errors import UnknownSymbolError, one_of
 from trading_lib.domain.orders import Fill, Order
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.proceeds import RECORDED
@@ -130,6 +131,9 @@ def listing(book: str, symbol: str | None = None, settings: Settings | None = No
     BookStore(engine).book(book)
     store = TradeHistoryStore(engine)
     everything = store.trades(book)
+    known = {*active.configuration.universe.symbols, *(trade.symbol for trade in everything)}
+    if symbol is not None and symbol not in known:
+        raise UnknownSymbolError(f"symbol {symbol!r} is not in the universe", one_of(symbol, sorted(known)))
     trades = [trade for trade in everything if symbol in (None, trade.symbol)]
     newest = StateStore(engine).latest_portfolio(book)
     booked = newest.realised_pnl if newest else NOTHING

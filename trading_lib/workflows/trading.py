@@ -6,6 +6,7 @@ same inputs changes nothing; a decision once stored stands.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
@@ -44,6 +45,7 @@ from trading_lib.workflows.needed_history import LOOKBACK_DAYS
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.settlement import settle_book
 from trading_lib.workflows.sources import market_store
+from trading_lib.workflows.stage_log import logged
 from trading_lib.workflows.stage_records import (
     assessment_record,
     signals_from,
@@ -54,6 +56,7 @@ from trading_lib.workflows.stage_records import (
 )
 from trading_lib.workflows.trade_history import store_closed_trades
 
+LOG = logging.getLogger(__name__)
 Plan = dict[str, Any]
 Result = dict[str, Any]
 
@@ -64,6 +67,7 @@ def decision_time(plan: Plan, settings: Settings | None = None) -> str:
     return active.calendar.decision_time(date.fromisoformat(plan["session"])).isoformat()
 
 
+@logged("settle")
 def settle(plan: Plan, run: BookRun | None = None) -> Result:
     """Bring the book from its last session to this one: corporate actions, fills at the opening, marking."""
     if run is None:
@@ -101,6 +105,7 @@ def fetch_late_volatility_index(plan: Plan) -> None:
         fetching.ingest_range(plan, ["volatility_index"], first, session, settings)
 
 
+@logged("signals")
 def signals(plan: Plan, run: BookRun | None = None) -> Result:
     """Read the regime and generate the signals."""
     return take_turn(run or BookRun.open(plan), _signals, _has_stage("signals"))
@@ -114,6 +119,7 @@ def _signals(turn: BookTurn) -> Result:
     return {"regime": regime.regime.value, "complete": int(panel.complete.sum()), "buys": int((panel.codes > 0).sum())}
 
 
+@logged("targets")
 def targets(plan: Plan, run: BookRun | None = None) -> Result:
     """Blend the sleeves, apply the constraints, and log every signal with its reason."""
     return take_turn(run or BookRun.open(plan), _targets, _has_stage("targets"))
@@ -132,6 +138,8 @@ def _targets(turn: BookTurn) -> Result:
     active.state.save_signals(active.book.name, words, actual)
     result: Result = {"invested": round(float(weights.weights.sum()), 6), "clipped": sorted(weights.clips)}
     faults = {name: fault for name, record in weights.sleeves.items() if (fault := record.target.fault)}
+    for sleeve, fault in faults.items():
+        LOG.warning("sleeve %s failed and kept its previous target: %s", sleeve, fault)
     return result | {"sleeve_faults": faults} if faults else result
 
 
@@ -146,6 +154,7 @@ def _sleeve_history(run: BookRun) -> SleeveHistory:
     return SleeveHistory(sleeves_from(record, run.view.universe.symbols), elapsed, state.cooling_off if state else ())
 
 
+@logged("risk")
 def risk(plan: Plan, run: BookRun | None = None) -> Result:
     """Apply risk control and store the next risk state with its events."""
     return take_turn(run or BookRun.open(plan), _risk, _has_stage("risk"))
@@ -163,6 +172,8 @@ def _risk(turn: BookTurn) -> Result:
     events = (*answered, *assessment.events)
     active.state.save_stage(name, active.session, "risk", assessment_record(assessment))
     active.state.save_risk(name, assessment.next_state, events)
+    for event in events:
+        LOG.warning("risk event %s: %s", event.kind, event.reason)
     return {"level": assessment.effective_level, "drawdown": assessment.drawdown, "events": len(events)}
 
 
@@ -171,6 +182,7 @@ def _risk_state_before(run: BookRun, portfolio: Portfolio) -> RiskState:
     return previous or RiskState.opened(run.session, float(portfolio.nav))
 
 
+@logged("orders")
 def orders(plan: Plan, run: BookRun | None = None) -> Result:
     """Generate the orders, store their intents and the decision."""
     return take_turn(run or BookRun.open(plan), _orders, _is_decided)
@@ -205,9 +217,12 @@ def _orders(turn: BookTurn) -> Result:
             payload={"symbols": list(view.universe.symbols), **stages},
         )
     )
+    for symbol, reason in batch.skipped.items():
+        LOG.debug("no order for %s: %s", symbol, reason)
     return {"orders": len(batch.orders), "new": len(stored), "skipped": batch.skipped}
 
 
+@logged("place")
 def place(plan: Plan, run: BookRun | None = None) -> Result:
     """Send what is intended, each order once.
 
@@ -229,6 +244,7 @@ def _place(turn: BookTurn) -> Result:
             turn.lock.ensure_held()
             if reason:
                 active.orders.record(order.client_order_id, OrderEvent.DENY, active.settings.clock(), reason)
+                LOG.warning("order %s refused: %s", order.client_order_id, reason, extra={"symbol": order.symbol})
                 denied += 1
                 continue
             active.orders.record(
@@ -269,6 +285,7 @@ def _pre_trade_context(run: BookRun, orders: tuple[Order, ...]) -> PreTradeConte
     return pre_trade_context(run.view, run.portfolio(), run.assessment(), config, orders=orders)
 
 
+@logged("fills")
 def fills(plan: Plan, run: BookRun | None = None) -> Result:
     """Report the session's executions and what still works; orders placed today fill at the next opening."""
     active = run or BookRun.open(plan)
@@ -281,6 +298,7 @@ def fills(plan: Plan, run: BookRun | None = None) -> Result:
     return {"filled": len(booked), "working": len(working), "next_opening": next_open.isoformat()}
 
 
+@logged("reconcile")
 def reconcile(plan: Plan, run: BookRun | None = None) -> Result:
     """Rebuild positions and cash from the fills and compare them with the stored portfolio."""
     active = run or BookRun.open(plan)
@@ -327,6 +345,7 @@ def _splits(run: BookRun) -> list[tuple[date, str, Decimal]]:
     ]
 
 
+@logged("report")
 def report(plan: Plan, run: BookRun | None = None) -> Result:
     """Say in a few figures what the session came to."""
     active = run or BookRun.open(plan)

@@ -125,3 +125,15 @@ def test_tasks_share_a_rate_limit(database_url: str) -> None:
     assert clock.waits == []
     for engine in engines:
         engine.dispose()
+
+
+def test_failures_and_changes_of_the_breaker_are_told(database_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    board = DatabaseBoard(connect(database_url))
+    moment = instant("2024-03-08 22:05")
+    opened = SourceStatus(BreakerState(BreakerStatus.OPEN, 5, moment), None, None, moment, "vendor: HTTP 500")
+    board.update("vendor", lambda _: opened)
+    board.update("vendor", lambda status: status)
+    assert [record.getMessage() for record in caplog.records] == [
+        "source vendor failed (attempt 5 in a row): vendor: HTTP 500",
+        "circuit breaker of source vendor: closed -> open until 2024-03-08T22:05:00+00:00",
+    ]

@@ -22,6 +22,7 @@ from trading_lib.adapters.sources.file_formats.listing import roles_of, unread_f
 from trading_lib.adapters.sources.file_formats.price_rows import Misfit, misfit
 from trading_lib.adapters.sources.file_formats.symbols import SymbolNames
 from trading_lib.adapters.sources.file_formats.vendors import is_statement
+from trading_lib.adapters.sources.folder_lists import require_folder
 from trading_lib.adapters.sources.table_files import column_names, parse_dates, parse_numbers, read_columns
 from trading_lib.domain.errors import DataFileError
 from trading_lib.domain.instruments import Universe
@@ -79,8 +80,7 @@ def read_folder(folder: Path, universe: Universe, today: date, limits: FileLimit
         The folder does not exist, its manifest is broken, a file is too large, a listed file cannot be read, or
         nothing in it can be judged.
     """
-    if not folder.is_dir():
-        raise DataFileError(f"data folder {folder} does not exist", "give a folder with CSV or Parquet files")
+    require_folder(folder)
     manifest = read_manifest(folder)
     content = FolderContent()
     candidates = price_candidates(folder)

@@ -18,6 +18,7 @@ from trading_lib.adapters.sources.file_formats.layout import price_candidates, t
 from trading_lib.adapters.sources.file_formats.limits import check_size
 from trading_lib.adapters.sources.file_formats.listing import folder_notes, refused_for_symbols, roles_of
 from trading_lib.adapters.sources.file_formats.price_rows import REQUIRED, Misfit
+from trading_lib.adapters.sources.folder_lists import require_folder
 from trading_lib.adapters.sources.macro_files import macro_window, read_macro_files
 from trading_lib.adapters.sources.positioning_files import (
     Files,
@@ -75,8 +76,7 @@ class FileSource:
     """
 
     def __init__(self, folder: Path, universe: Universe, limits: FileLimits | None = None) -> None:
-        if not folder.is_dir():
-            raise DataFileError(f"data folder {folder} does not exist", "give a folder with CSV or Parquet files")
+        require_folder(folder)
         self._folder = folder
         self._universe = universe
         self._manifest = read_manifest(folder)

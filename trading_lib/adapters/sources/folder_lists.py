@@ -1,4 +1,4 @@
-"""Lists that a user keeps in YAML beside prices. Input: path. Output: the entries as written."""
+"""A data folder, and the lists a user keeps in YAML in it. Input: path. Output: the entries as written."""
 
 from __future__ import annotations
 
@@ -8,6 +8,20 @@ from typing import Any
 import yaml
 
 from trading_lib.domain.errors import DataFileError
+
+
+def require_folder(folder: Path) -> None:
+    """Raise `DataFileError` unless ``folder`` is a folder that can be listed."""
+    try:
+        next(folder.iterdir(), None)
+    except FileNotFoundError:
+        raise DataFileError(f"data folder {folder} does not exist", "give a folder with CSV or Parquet files") from None
+    except NotADirectoryError:
+        raise DataFileError(f"{folder} is a file, not a data folder", f"give its folder, {folder.parent}") from None
+    except OSError as error:
+        raise DataFileError(
+            f"data folder {folder} cannot be read ({error.strerror})", "check its rights, or give another"
+        ) from None
 
 
 def read_list(path: Path) -> list[Any]:

@@ -15,7 +15,7 @@ from trading_lib.adapters.sources.polygon_source import PolygonSource
 from trading_lib.adapters.sources.simulated_market import SimulatedMarket
 from trading_lib.adapters.sources.tiingo_source import TiingoSource
 from trading_lib.adapters.sources.yfinance_source import YFinanceSource
-from trading_lib.domain.errors import ConfigurationError
+from trading_lib.domain.errors import ConfigurationError, one_of
 from trading_lib.domain.instruments import Universe
 from trading_lib.market_data.config import FileLimits
 from trading_lib.market_data.source import FundingSource, MarketDataSource, PositioningSource
@@ -116,4 +116,4 @@ def _files(universe: Universe, data_folder: Path | None, limits: FileLimits | No
 
 def _unknown(kind: str, name: str, known: tuple[str, ...]) -> ConfigurationError:
     problem = f"source {name!r} has no {kind}" if name in SOURCE_NAMES else f"unknown {kind} source {name!r}"
-    return ConfigurationError(problem, f"use one of {', '.join(known)}")
+    return ConfigurationError(problem, one_of(name, known))

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from trading_lib.adapters.stores.schema import books as table
 from trading_lib.domain.books import Book, BookKind
-from trading_lib.domain.errors import InputError
+from trading_lib.domain.errors import InputError, one_of
 from trading_lib.domain.sessions import require_aware
 
 # What a book is; the configuration may change in the course of its life.
@@ -62,9 +62,9 @@ class BookStore:
         for book in known:
             if book.name == name:
                 return book
-        raise InputError(
-            f"there is no book {name!r}", f"use one of {', '.join(b.name for b in known)}" if known else "open it first"
-        )
+        names = [book.name for book in known]
+        first = "`trading run-daily --book NAME` opens one"
+        raise InputError(f"there is no book {name!r}", one_of(name, names) if names else first)
 
     def find(self, name: str) -> Book | None:
         """Return a book, None where there is none of this name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ from trading_lib.adapters.stores.schema import source_status
 from trading_lib.market_data.breaker import BreakerState, BreakerStatus
 from trading_lib.market_data.rate_limit import Bucket
 from trading_lib.market_data.status import SourceStatus
+
+LOG = logging.getLogger(__name__)
 
 
 class DatabaseBoard:
@@ -27,8 +30,10 @@ class DatabaseBoard:
             initial = insert(table).values(source=source, **_columns(SourceStatus()))
             connection.execute(initial.on_conflict_do_nothing())
             row = connection.execute(select(table).where(table.c.source == source).with_for_update()).one()
-            status = change(_status(row))
+            before = _status(row)
+            status = change(before)
             connection.execute(update(table).where(table.c.source == source).values(**_columns(status)))
+        _log_change(source, before, status)
         return status
 
     def get_source_status(self) -> Mapping[str, SourceStatus]:
@@ -36,6 +41,15 @@ class DatabaseBoard:
         with self._engine.connect() as connection:
             rows = connection.execute(select(source_status)).all()
         return {row.source: _status(row) for row in sorted(rows, key=lambda row: str(row.source))}
+
+
+def _log_change(source: str, before: SourceStatus, after: SourceStatus) -> None:
+    if after.last_failure_at != before.last_failure_at:
+        LOG.warning("source %s failed (attempt %d in a row): %s", source, after.breaker.failures, after.last_error)
+    if after.breaker.status is not before.breaker.status:
+        until = f" until {after.breaker.blocked_until.isoformat()}" if after.breaker.blocked_until else ""
+        change = f"{before.breaker.status.value} -> {after.breaker.status.value}{until}"
+        LOG.warning("circuit breaker of source %s: %s", source, change)
 
 
 def _columns(status: SourceStatus) -> dict[str, Any]:
