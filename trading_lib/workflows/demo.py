@@ -142,7 +142,7 @@ def _run_session(
     progress(f"Airflow: running session {plan['session']} of book {plan['book']}")
     ingested = follow(client, client.trigger("market_data", conf, run_id), progress, RUN_PATIENCE)
     require_success(client, ingested, progress)
-    traded = wait_for_triggered(client, ingested, "trade_daily", TRIGGER_PATIENCE)
+    traded = wait_for_triggered(client, ingested, "trade_daily", TRIGGER_PATIENCE, progress)
     traded = follow(client, traded, progress, RUN_PATIENCE)
     require_success(client, traded, progress)
     return ingested, traded

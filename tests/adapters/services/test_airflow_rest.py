@@ -8,9 +8,15 @@ from typing import Any
 import pytest
 
 from tests.peers.airflow_interface import AirflowPeer, airflow_peer
-from trading_lib.adapters.services.airflow_follow import RunFailedError, follow, require_success, wait_for_triggered
+from trading_lib.adapters.services.airflow_follow import (
+    LONGEST_SILENCE,
+    RunFailedError,
+    follow,
+    require_success,
+    wait_for_triggered,
+)
 from trading_lib.adapters.services.airflow_log import LogEntry, error_tail
-from trading_lib.adapters.services.airflow_rest import AirflowClient, AirflowError, DagRun
+from trading_lib.adapters.services.airflow_rest import AirflowClient, AirflowError, AirflowUnavailableError, DagRun
 from trading_lib.adapters.services.waiting import Patience
 
 RUN = "/api/v2/dags/market_data/dagRuns/r1"
@@ -119,6 +125,26 @@ def test_following_reports_each_task_once(peer: AirflowPeer, client: AirflowClie
         "market_data: ingest[0] success",
         "market_data: publish success",
     ]
+
+
+def test_following_outlasts_an_airflow_that_has_no_answer_for_a_while(peer: AirflowPeer, client: AirflowClient) -> None:
+    gone = (500, {"detail": "Internal Server Error"})
+    peer.answers[f"GET {RUN}"] = [run_in("running"), gone, gone, run_in("running"), gone, run_in("success")]
+    peer.answers[f"GET {RUN}/taskInstances"] = [tasks(("publish", -1, "success"))]
+    lines: list[str] = []
+    assert follow(client, DagRun("market_data", "r1", "queued"), lines.append, QUICK).state == "success"
+    assert [line for line in lines if "asking again" in line] == [
+        f"Airflow refused GET {RUN.removeprefix('/api/v2')} (500: Internal Server Error): asking again"
+    ] * 2
+    peer.answers[f"GET {RUN}"] = [gone]
+    seconds = iter([0.0, 10.0, LONGEST_SILENCE, LONGEST_SILENCE + 10.0])
+    clock = Patience(limit=1000.0, monotonic=lambda: next(seconds), sleep=lambda _: None)
+    with pytest.raises(AirflowUnavailableError, match="500"):
+        follow(client, DagRun("market_data", "r1", "queued"), lines.append, clock)
+    # What Airflow refuses on purpose is no silence.
+    peer.answers[f"GET {RUN}"] = [(404, {"detail": "no such run"})]
+    with pytest.raises(AirflowError, match="404"):
+        follow(client, DagRun("market_data", "r1", "queued"), lines.append, QUICK)
 
 
 def test_a_run_that_never_ends_is_given_up(peer: AirflowPeer, client: AirflowClient) -> None:

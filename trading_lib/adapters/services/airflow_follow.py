@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
-from trading_lib.adapters.services.airflow_rest import AirflowClient, DagRun, TaskInstance
+from trading_lib.adapters.services.airflow_rest import AirflowClient, AirflowUnavailableError, DagRun, TaskInstance
 from trading_lib.adapters.services.waiting import Patience
 from trading_lib.domain.errors import TradingError
 
@@ -12,6 +13,11 @@ from trading_lib.domain.errors import TradingError
 FINISHED_TASK_STATES = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 RUN_PATIENCE = Patience(limit=900.0, interval=1.0)
 TRIGGER_PATIENCE = Patience(limit=120.0, interval=1.0)
+# Seconds without any answer after which nobody waits on: a database that was away for 20 s is back by then, and so is
+# everything that had ended without it.
+LONGEST_SILENCE = 180.0
+
+T = TypeVar("T")
 
 
 class RunFailedError(TradingError):
@@ -35,7 +41,7 @@ def follow(client: AirflowClient, run: DagRun, progress: Callable[[str], None], 
                 progress(f"{run.dag_id}: {task.label} {task.state}")
         return current if current.finished else None
 
-    finished = patience.wait_for(attempt)
+    finished = patience.wait_for(_outlasting(attempt, progress, patience))
     if finished is None:
         raise RunFailedError(
             f"DAG {run.dag_id} run {run.run_id} did not finish within {patience.limit:.0f} s",
@@ -58,20 +64,48 @@ def require_success(client: AirflowClient, run: DagRun, progress: Callable[[str]
     )
 
 
-def wait_for_triggered(client: AirflowClient, run: DagRun, dag_id: str, patience: Patience) -> DagRun:
+def wait_for_triggered(
+    client: AirflowClient,
+    run: DagRun,
+    dag_id: str,
+    patience: Patience,
+    progress: Callable[[str], None] = lambda line: None,
+) -> DagRun:
     """Return the run of ``dag_id`` that the asset events of ``run`` started, once it exists."""
 
     def attempt() -> DagRun | None:
         found = [other for other in client.triggered_runs(run.dag_id, run.run_id) if other.dag_id == dag_id]
         return found[-1] if found else None
 
-    triggered = patience.wait_for(attempt)
+    triggered = patience.wait_for(_outlasting(attempt, progress, patience))
     if triggered is None:
         raise RunFailedError(
             f"{run.dag_id} run {run.run_id} started no run of {dag_id} within {patience.limit:.0f} s",
             f"check at {client.url}/dags/{dag_id} that the DAG is not paused",
         )
     return triggered
+
+
+def _outlasting(
+    attempt: Callable[[], T | None], progress: Callable[[str], None], patience: Patience
+) -> Callable[[], T | None]:
+    """Let ``attempt`` be without an answer for a while: its run goes on when Airflow's database is back."""
+    silent: list[float] = []
+
+    def outlasting() -> T | None:
+        try:
+            found = attempt()
+        except AirflowUnavailableError as error:
+            if not silent:
+                progress(f"{error.problem}: asking again")
+            silent.append(patience.monotonic())
+            if silent[-1] - silent[0] >= LONGEST_SILENCE:
+                raise
+            return None
+        silent.clear()
+        return found
+
+    return outlasting
 
 
 def _names(tasks: list[TaskInstance]) -> str:

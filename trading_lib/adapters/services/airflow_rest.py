@@ -14,6 +14,7 @@ from trading_lib.adapters.services.airflow_log import LogEntry, error_tail
 from trading_lib.domain.errors import TradingError
 
 REQUEST_TIMEOUT = 30.0
+SERVER_ERROR = 500
 # Airflow's own names of run states that do not change any more.
 FINISHED_RUN_STATES = frozenset({"success", "failed"})
 # Named instead of its components when it does not answer.
@@ -33,6 +34,10 @@ class AirflowError(TradingError):
     def __init__(self, problem: str, remedy: str = "", status: int | None = None) -> None:
         super().__init__(problem, remedy)
         self.status = status
+
+
+class AirflowUnavailableError(AirflowError):
+    """Airflow has no answer now: it does not run, or its database is away. Asking later may help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +213,8 @@ class AirflowClient:
         if conflict_ok and answer.status_code == requests.codes.conflict:
             return None
         if not answer.ok:
-            raise AirflowError(
+            kind = AirflowUnavailableError if answer.status_code >= SERVER_ERROR else AirflowError
+            raise kind(
                 f"Airflow refused {method} {path} ({answer.status_code}: {_detail(answer)})", status=answer.status_code
             )
         return answer.json() if answer.content else {}
@@ -216,6 +222,8 @@ class AirflowClient:
     def _log_in(self) -> None:
         self._session.headers.pop("Authorization", None)
         answer = self._send("POST", "/auth/token", json={"username": self._user, "password": self._password})
+        if answer.status_code >= SERVER_ERROR:
+            raise AirflowUnavailableError(f"Airflow at {self.url} cannot log anybody in ({answer.status_code})")
         if not answer.ok:
             raise AirflowError(
                 f"Airflow at {self.url} refused the login of {self._user!r} ({answer.status_code})",
@@ -227,7 +235,7 @@ class AirflowClient:
         try:
             return self._session.request(method, f"{self.url}{path}", timeout=REQUEST_TIMEOUT, **options)
         except requests.RequestException as error:
-            raise AirflowError(
+            raise AirflowUnavailableError(
                 f"Airflow at {self.url} does not answer ({type(error).__name__})", "start it with `make up`"
             ) from None
 
