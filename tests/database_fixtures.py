@@ -37,6 +37,14 @@ def processes_in(folder: Path) -> list[psutil.Process]:
     return found
 
 
+def lives(process: psutil.Process) -> bool:
+    """Whether the process has not ended; a dead one may wait a moment for the system to bury it."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def memory_folder() -> Path | None:
     """A folder in memory with room for the databases of a test session; None where there is no such thing."""
     folder = Path("/dev/shm")

@@ -9,7 +9,7 @@ import psycopg2
 import pytest
 from sqlalchemy import create_engine, text
 
-from tests.database_fixtures import processes_in
+from tests.database_fixtures import lives, processes_in
 from trading_lib.adapters.stores.embedded_postgres import EmbeddedPostgres
 from trading_lib.domain.errors import StorageUnavailableError
 
@@ -42,7 +42,7 @@ def test_starting_twice_keeps_the_server_and_stopping_ends_every_process(short_f
 
     server.stop()
     assert not server.is_running()
-    assert not any(process.is_running() for process in family)
+    assert not any(map(lives, family))
     server.stop()
 
 

@@ -154,6 +154,19 @@ def test_a_short_folder_that_somebody_laid_out_is_not_used(short_folder: Path, m
         expected.unlink() if trap == "link" else expected.rmdir()
 
 
+def test_the_short_folder_of_a_killed_server_is_removed_with_its_socket(short_folder: Path, me: Account) -> None:
+    data = short_folder / "with space"
+    data.mkdir()
+    short = doors.socket_folder(data, me)
+    for name in (doors.SOCKET, f"{doors.SOCKET}.lock"):
+        (short / name).write_text("")
+        (data / name).write_text("")
+    doors.remove_short_folder(short)
+    doors.remove_short_folder(data)
+    assert not short.exists()
+    assert len(list(data.iterdir())) == 2, "a data folder is never emptied"
+
+
 def test_a_folder_of_another_users_is_named_with_its_owner(short_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     owner = pwd.getpwuid(short_folder.stat().st_uid).pw_name
     monkeypatch.setattr(accounts.os, "geteuid", lambda: 54321)

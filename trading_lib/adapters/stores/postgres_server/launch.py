@@ -14,7 +14,6 @@ from trading_lib.domain.errors import StorageUnavailableError
 LOG = "log"
 # Replaying the log after a crash may take long, and goes on when a command gives up waiting.
 START_SECONDS = 600.0
-POLL_SECONDS = 0.02
 # The server writes its log ahead in files of this size, in bytes.
 ROOM = 16 * 1024**2
 # Settings on the command line win over those in files.
@@ -87,7 +86,7 @@ def _becomes_ready(folder: Path, pid: int) -> bool:
             return True
         if not lives:
             return False
-        time.sleep(POLL_SECONDS)
+        time.sleep(postmaster.POLL_SECONDS)
     raise StorageUnavailableError(
         f"PostgreSQL in {folder} still repairs itself after {START_SECONDS:.0f} s",
         "wait, and run the command again; nothing is lost",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 import psutil
 
 PID_FILE = "postmaster.pid"
+POLL_SECONDS = 0.02
 SOCKET_SETTING = "unix_socket_directories"
 # Sent one after the other until all are gone: close connections and write everything; leave at once; be ended.
 # Seconds each may take.
@@ -94,9 +96,18 @@ def end(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
             with suppress(psutil.NoSuchProcess):
                 if number == signal.SIGKILL or "-D" in process.cmdline():
                     process.send_signal(number)
-        _, left = psutil.wait_procs(left, timeout=seconds)
-        # Where nobody buries dead processes they stay in the list for good, and do no harm.
-        left = [process for process in left if alive(process.pid)]
+        left = _left_after(seconds, left)
         if not left:
             break
+    return left
+
+
+def _left_after(seconds: float, processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Wait until all have ended. Dead ones that nobody buries stay in the system's list for good and do no harm."""
+    deadline = time.monotonic() + seconds
+    left = processes
+    while left := [process for process in left if process.is_running() and alive(process.pid)]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(POLL_SECONDS)
     return left
