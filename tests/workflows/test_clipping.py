@@ -1,4 +1,4 @@
-"""What limits take from a strategy is said loudly, with numbers, and a strategy that gets what it wants is left alone."""
+"""What limits take from a strategy is said loudly, with numbers; one that gets what it wants is left alone."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def report(
     settings["sleeves"] = {"dual": {"strategy": f"{NAME}:Own", "budget": 1.0}}
     path.write_text(yaml.safe_dump(settings), encoding="utf-8")
     out = tmp_path / "report.json"
-    main(["backtest", *WINDOW, "--no-track", "--out", str(out)], standalone_mode=False)
+    with pytest.raises(SystemExit) as stop:
+        main(["backtest", *WINDOW, "--no-track", "--out", str(out)])
+    assert not stop.value.code
     return json.loads(out.read_text(encoding="utf-8")), capsys.readouterr().out
 
 
