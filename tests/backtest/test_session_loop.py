@@ -108,10 +108,8 @@ def assert_same(one: BacktestResult, other: BacktestResult) -> None:
     assert one.denied == other.denied
     assert one.portfolio == other.portfolio
     assert one.risk == other.risk
-    for field in fields(one.cuts):
-        np.testing.assert_array_equal(
-            getattr(one.cuts, field.name), getattr(other.cuts, field.name), err_msg=field.name
-        )
+    for name in (field.name for field in fields(one.cuts)):
+        np.testing.assert_array_equal(getattr(one.cuts, name), getattr(other.cuts, name), err_msg=name)
     no_rate = np.zeros(len(one.nav))
     assert measure(one.nav, one.trades, no_rate) == measure(other.nav, other.fills, no_rate)
 

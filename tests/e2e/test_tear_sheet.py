@@ -44,4 +44,14 @@ def test_a_browser_draws_every_chart(tmp_path: Path) -> None:
         assert driver.execute_script(width) == 1000
         driver.execute_script("window.dispatchEvent(new Event('afterprint'))")
         wait.until(lambda d: d.execute_script(width) > 1000)
+        dark = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
+        paper = "return [...document.querySelectorAll('.chart .main-svg')].map(s => s.style.background)"
+        wait.until(lambda d: "rgb(18, 24, 31)" in d.execute_script(paper))
+        phone = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+        wait.until(lambda d: d.execute_script(width) <= 390)
+        assert driver.execute_script("return document.documentElement.scrollWidth") == 390
+        verdict = driver.find_element(By.CSS_SELECTOR, "#metrics td.verdict").rect
+        assert verdict["x"] + verdict["width"] <= 390
         assert "SIMULATED PRICES" in driver.find_element(By.CLASS_NAME, "banner").text

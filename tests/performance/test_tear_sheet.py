@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import re
 from dataclasses import replace
+from datetime import date
 from functools import cache
 from html.parser import HTMLParser
 from typing import Any
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 
 from tests.accounting.test_settle import fill
+from tests.market_builders import CALENDAR
 from tests.performance.records import finished_run, quiet_record
 from trading_lib.domain.orders import Order, OrderPurpose, Side
 from trading_lib.domain.risk import RiskEvent
@@ -50,7 +53,9 @@ class Page(HTMLParser):
         self.words: list[str] = []
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.charts: dict[str, Any] = {}
+        self.packed: dict[str, str] = {}
         self._chart: str | None = None
+        self._packed: str | None = None
         self.feed(text)
         self.close()
 
@@ -58,17 +63,20 @@ class Page(HTMLParser):
         found = dict(attrs)
         self.tags.append((tag, found))
         self._chart = found.get("data-chart")
+        self._packed = found.get("id") if found.get("type") == "application/gzip" else None
         if tag not in VOID:
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
         if not self.open or self.open.pop() != tag:
             self.problems.append(tag)
-        self._chart = None
+        self._chart = self._packed = None
 
     def handle_data(self, data: str) -> None:
         if self._chart:
             self.charts[self._chart] = json.loads(data)
+        elif self._packed:
+            self.packed[self._packed] = gzip.decompress(base64.b64decode(data)).decode()
         elif self.open and self.open[-1] not in ("script", "style"):
             self.words.append(data)
 
@@ -106,10 +114,50 @@ def test_nothing_is_loaded_from_anywhere_and_plotly_is_there_once() -> None:
     page = Page(usual()[1])
     assert not [found for tag, found in page.tags if found.get("src") or tag in ("link", "iframe", "img")]
     text = usual()[1]
-    assert text.count("* plotly.js v") == 1
-    own = text[: text.index("<script>")] + text[text.rindex("</style>") :].split("</script>", 1)[1]
-    assert not re.search(r"https?://|@import|url\(", own)
-    assert len(text) < 8_000_000
+    assert page.packed["plotly"].startswith("/**\n* plotly.js (basic - minified) v")
+    assert "Licensed under the MIT license" in page.packed["plotly"][:300]
+    assert text.count('id="plotly"') == 1
+    assert not re.search(r"https?://|@import|url\(", text)
+
+
+def test_a_long_run_has_a_page_that_a_mail_can_carry() -> None:
+    days = CALENDAR.between(date(2007, 1, 3), date(2022, 12, 30))
+    record, fills = finished_run()[1], finished_run()[1].fills
+    rows = np.resize(np.arange(len(record.sessions)), len(days))
+    # Values that no packing makes small, and as many fills as sixteen years bring.
+    noise = np.random.default_rng(1).lognormal(0.0, 0.001, len(days)).cumprod()
+    names = ("invested", "levels", "regimes", "quantity", "close", "mark_return", "dividend", "split", "cash_rate")
+    several = {name: getattr(record, name)[rows] for name in names}
+    held = {name: owned[rows] for name, owned in record.sleeves.items()}
+    many = tuple(replace(fills[k % len(fills)], session=days[k].item()) for k in range(3500))
+    long = replace(
+        record, sessions=days, nav=1e5 * noise, fills=many, sleeves=held, month_end=CALENDAR.month_ends(days),
+        funding=None, fill_volume=None, **several,
+    )  # fmt: skip
+    text = tear_sheet(analyse(long, CONFIG), PROVENANCE)
+    assert len(text) < 2_000_000
+    assert "3,500 fills; the newest 2,500 are here" in text
+
+
+def test_the_strategy_and_what_limits_cut_from_it_stand_in_the_header() -> None:
+    share = {"wanted": 1.0, "allowed": 0.4, "held": 0.39}
+    limit = {
+        "limit": "max_weight", "words": "cap of one asset", "of_orders": False, "sessions": 250, "average_cut": 0.6,
+        "largest_cut": 0.6, "largest_on": "2022-01-03",
+        "symbols": {"SPY": {"sessions": 250, "average_cut": 0.6, "largest_cut": 0.6}},
+    }  # fmt: skip
+    clipping = {**share, "sessions": 252, "sessions_cut": 250, "limits": [limit], "by_symbol": {"SPY": share}}
+    settings = {"strategy": "dual 100", "sleeves.dual": "1", "strategy.signals.momentum_high": "0.12"}
+    told = replace(PROVENANCE, strategy="dual 100", settings=settings, clipping=clipping)
+    text = Page(tear_sheet(of(finished_run()[1]), told)).text
+    assert "Backtest of dual 100: " in text
+    assert "strategy.signals.momentum_high = 0.12" in text
+    assert "CUT BY LIMITS: wanted 100.0% of net asset value on average, allowed 40.0%, held 39.0%" in text
+    assert "Wanted and allowed" in text
+    quiet = {**clipping, **dict.fromkeys(share, 0.39), "limits": [], "by_symbol": {}, "sessions_cut": 0}
+    text = Page(tear_sheet(of(finished_run()[1]), replace(told, clipping=quiet))).text
+    assert "CUT BY LIMITS" not in text
+    assert "targets were cut in 0 of 252 sessions" in text
 
 
 def test_every_section_the_design_asks_for_is_there() -> None:
@@ -203,7 +251,8 @@ def test_the_charts_show_the_runs_own_figures() -> None:
     equity = charts["chart-equity"]["data"]
     assert [trace["name"] for trace in equity] == ["this run", "60/40 SPY/TLT", "equal weight", "SPY"]
     assert numbers(equity[0]["y"]) == pytest.approx(record.nav, rel=1e-6)
-    days = numbers(equity[0]["x"]).astype(np.int64).astype("datetime64[ms]").astype("datetime64[D]")
+    shared = json.loads(Page(text).packed["arrays"])
+    days = numbers(shared[equity[0]["x"]["$"]]).astype(np.int64).astype("datetime64[ms]").astype("datetime64[D]")
     assert (days == record.sessions).all()
     assert charts["chart-equity"]["layout"]["yaxis"]["type"] == "log"
     assert numbers(charts["chart-drawdown"]["data"][0]["y"]).min() == pytest.approx(-analysis.metrics.max_drawdown)

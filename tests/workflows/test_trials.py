@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,3 +93,33 @@ def test_a_server_that_does_not_answer_is_one_line(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(StorageUnavailableError, match=r"did not list its runs .*: start it with `make up`"):
         read_trials("http://127.0.0.1:9")
+
+
+def test_an_experiment_is_shown_as_one_of_models_with_the_columns_that_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+
+    monkeypatch.chdir(tmp_path)
+    uri = f"sqlite:///{tmp_path / 'runs.db'}"
+    client, tracker = MlflowClient(uri), MlflowTracker(uri)
+    assert tracker.experiment_id() is None
+    # An experiment of an earlier version, without any tag.
+    old = client.create_experiment("backtests")
+    settings = {f"universe.A{number}.max_weight": "0.1" for number in range(150)}
+    note = "[Tear sheet]({sheet})"
+    run_id = tracker.log(
+        replace(RUN, parameters={**RUN.parameters, **settings}, note=note, files={"export/nav.csv": b"1"})
+    )
+    assert tracker.experiment_id() == old
+    tags = client.get_experiment(old).tags
+    assert tags["mlflow.experimentKind"] == "custom_model_development"
+    columns = json.loads(tags["mlflow.sharedViewState.strategies"])["selectedColumns"]
+    assert {f"params.`{name}`" for name in ("strategy", "from", "to")} <= set(columns)
+    assert {f"metrics.`{name}`" for name in ("sharpe", "annual_return", "max_drawdown")} <= set(columns)
+    run = client.get_run(run_id)
+    assert len(run.data.params) == len(RUN.parameters) + 150
+    assert run.data.tags["mlflow.note.content"] == (
+        f"[Tear sheet](#/experiments/{old}/runs/{run_id}/artifacts/tear_sheet.html?workflowType=machine_learning)"
+    )
+    assert [found.path for found in client.list_artifacts(run_id, "export")] == ["export/nav.csv"]

@@ -36,9 +36,18 @@ def strategy_name(configuration: SystemConfiguration) -> str:
 
 def run_name(configuration: SystemConfiguration, report: Mapping[str, Any]) -> str:
     """Name a run by its data, strategy and window: "SIMULATED trend 60 + rotation 40, 2015-01-02 to 2019-12-31"."""
+    return named_run(strategy_name(configuration), report)
+
+
+def named_run(strategy: str, report: Mapping[str, Any]) -> str:
+    """Name a run of a strategy that has a name already, "" where nobody knows it."""
     source = str(report["data_source"])
     data = "SIMULATED" if SIMULATED in source.lower() else source.removeprefix("files:")
-    return f"{data} {strategy_name(configuration)}, {report['from']} to {report['to']}"
+    return (
+        f"{data} {strategy}, {report['from']} to {report['to']}"
+        if strategy
+        else f"{data} {report['from']} to {report['to']}"
+    )
 
 
 def strategy_parameters(configuration: SystemConfiguration) -> dict[str, str]:

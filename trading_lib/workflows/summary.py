@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+import numpy as np
+
 from trading_lib.adapters.stores.book_store import BookStore
 from trading_lib.adapters.stores.order_store import OrderStore
 from trading_lib.adapters.stores.ruling_store import RulingStore
@@ -14,6 +16,7 @@ from trading_lib.adapters.stores.state_store import StateStore
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.orders import Fill, Order, OrderStatus
 from trading_lib.domain.portfolio import Portfolio
+from trading_lib.performance.weight_cuts import LIMIT_WORDS
 from trading_lib.workflows.proceeds import closings_of
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.source_choice import SIMULATED
@@ -22,6 +25,9 @@ from trading_lib.workflows.stage_records import sleeves_from
 from trading_lib.workflows.suspected_splits import doubted_line, doubted_position
 
 Summary = dict[str, Any]
+
+# What two ways of computing a weight may differ in.
+ROUNDING = 1e-9
 
 
 def session_summary(book: str, session: str, settings: Settings | None = None) -> Summary:
@@ -74,6 +80,7 @@ def session_summary(book: str, session: str, settings: Settings | None = None) -
         "suspected_splits": _suspected_splits(active, account.data_source, portfolio, day),
         "orders": [_order(order, status) for order, status in orders.orders(book, session=day)],
         "skipped": decision.payload["orders"]["skipped"],
+        "clipping": _clipping(decision.payload, {signal.symbol: actual for signal, actual in state.signals(book, day)}),
         "latest_orders": _latest_orders(orders, book, day),
         "fills": [_fill(fill) for fill in booked if fill.session == day],
         "latest_fills": [_fill(fill) for fill in booked if fill.session == booked[-1].session],
@@ -95,6 +102,44 @@ def _wanted_by(payload: Mapping[str, Any]) -> dict[str, dict[str, float]]:
         for i, symbol in enumerate(symbols)
         if any(weights[i] > 0 for weights in shares.values())
     }
+
+
+def _clipping(payload: Mapping[str, Any], held: Mapping[str, float]) -> dict[str, Any]:
+    """Say what the session wanted, was allowed and held, and of each lowered asset which limits lowered it."""
+    symbols, targets, risk = payload["symbols"], payload["targets"], payload["risk"]
+    wanted, allowed = (np.array(stage[name], float) for stage, name in ((targets, "wanted"), (risk, "weights")))
+    lowered = [i for i in range(len(symbols)) if wanted[i] - allowed[i] > ROUNDING]
+    return {
+        "wanted": round(float(wanted.sum()), 4),
+        "allowed": round(float(allowed.sum()), 4),
+        "held": round(sum(held.values()), 4),
+        "by_symbol": {
+            symbols[i]: {
+                "wanted": round(float(wanted[i]), 4),
+                "allowed": round(float(allowed[i]), 4),
+                "held": round(held.get(symbols[i], 0.0), 4),
+                "limits": list(dict.fromkeys([*_names(targets, symbols[i]), *_names(risk, symbols[i])])),
+            }
+            for i in sorted(lowered, key=lambda i: allowed[i] - wanted[i])
+        },
+    }
+
+
+def _names(stage: Mapping[str, Any], symbol: str) -> list[str]:
+    return list(stage.get("clips", {}).get(symbol, ()))
+
+
+def _clipping_lines(clipping: Mapping[str, Any]) -> list[str]:
+    """One line where nothing was cut from what the sleeves wanted, else a line for each asset."""
+    text = f"Wanted {clipping['wanted']:.1%}, allowed {clipping['allowed']:.1%}, held {clipping['held']:.1%}"
+    if not clipping["by_symbol"]:
+        return [f"{text} of net asset value: no limit cut a target"]
+    lines = [f"CUT BY LIMITS: {text[0].lower()}{text[1:]} of net asset value"]
+    return lines + [
+        f"  {symbol:<8}wanted {cut['wanted']:>6.1%}  allowed {cut['allowed']:>6.1%}  held {cut['held']:>6.1%}  "
+        f"by {', '.join(f'{name} ({LIMIT_WORDS.get(name, name)})' for name in cut['limits']) or 'risk control'}"
+        for symbol, cut in clipping["by_symbol"].items()
+    ]
 
 
 def _positions(portfolio: Portfolio) -> list[dict[str, Any]]:
@@ -175,6 +220,7 @@ def render(summary: Summary) -> str:
         f"wanted {s['target_weight']:>6.1%}  {s['reason']}{_sleeve_words(s['wanted_by'])}"
         for s in summary["signals"]
     ]
+    lines += ["", *_clipping_lines(summary["clipping"])]
     lines += ["", *_order_lines(summary), "", *_fill_lines(summary)]
     lines += [
         "",

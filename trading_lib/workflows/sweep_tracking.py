@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Mapping
 
 from trading_lib.adapters.models.mlflow_tracking import MlflowTracker, TrackedRun
-from trading_lib.domain.errors import InputError
+from trading_lib.domain.errors import ConfigurationError, InputError
 from trading_lib.workflows.backtesting import code_version
-from trading_lib.workflows.settings import Settings
+from trading_lib.workflows.settings import Settings, configuration_folder
+from trading_lib.workflows.strategy_identity import named_run, strategy_parameters
 from trading_lib.workflows.sweep import SweepResult
-from trading_lib.workflows.sweep_point import OK, SCREENED
+from trading_lib.workflows.sweep_grid import configuration_at
+from trading_lib.workflows.sweep_point import OK, SCREENED, PointResult
 from trading_lib.workflows.tracking import tracking_uri
 
 
@@ -30,15 +34,17 @@ def track_points(sweep: SweepResult, address: str) -> int:
     done = [result for result in sweep.results if result.status in (OK, SCREENED)]
     for result in done:
         values = {name: json.dumps(value) for name, value in result.point.values.items()}
+        strategy = _strategy(result)
         tracker.log(
             TrackedRun(
-                name=f"sweep {sweep.data_source} {sweep.first} to {sweep.last}",
+                name=f"sweep {_name(sweep, strategy)}",
                 parameters={
                     "data_source": sweep.data_source,
                     "from": str(sweep.first),
                     "to": str(sweep.last),
                     "config_hash": result.config_hash,
                     "code_version": version,
+                    **strategy,
                     **values,
                 },
                 metrics=dict(result.metrics or result.screened),
@@ -46,3 +52,18 @@ def track_points(sweep: SweepResult, address: str) -> int:
             )
         )
     return len(done)
+
+
+def _name(sweep: SweepResult, strategy: Mapping[str, str]) -> str:
+    report = {"data_source": sweep.data_source, "from": sweep.first, "to": sweep.last}
+    return named_run(strategy.get("strategy", ""), report)
+
+
+def _strategy(result: PointResult) -> dict[str, str]:
+    """Say which strategy the point is; nothing where the configuration is no longer the one that ran."""
+    environment = dict(os.environ)
+    try:
+        configuration = configuration_at(result.point, configuration_folder(environment), environment)
+    except ConfigurationError:
+        return {}
+    return strategy_parameters(configuration) if configuration.config_hash == result.config_hash else {}

@@ -16,15 +16,16 @@ VIEW_TAG = f"mlflow.sharedViewState.{VIEW_KEY}"
 
 # The artifact that a run's description leads to.
 SHEET_FILE = "tear_sheet.html"
-COLUMNS = (
-    ("params", "strategy"),
-    ("params", "from"),
-    ("params", "to"),
-    ("metrics", "sharpe"),
-    ("metrics", "annual_return"),
-    ("metrics", "max_drawdown"),
-    ("params", "data_source"),
-)
+# In this order, with their widths in pixels.
+COLUMNS = {
+    "params.`strategy`": 190,
+    "params.`from`": 95,
+    "params.`to`": 95,
+    "metrics.`sharpe`": 90,
+    "metrics.`annual_return`": 115,
+    "metrics.`max_drawdown`": 120,
+    "params.`data_source`": 140,
+}
 
 
 def experiment_tags() -> Mapping[str, str]:
@@ -34,7 +35,6 @@ def experiment_tags() -> Mapping[str, str]:
 
 def _view() -> Mapping[str, object]:
     """Return the state of MLflow's page of runs, as the page itself would store it."""
-    columns = [f"{kind}.`{name}`" for kind, name in COLUMNS]
     return {
         "searchFilter": "",
         "orderByKey": "attributes.start_time",
@@ -43,9 +43,9 @@ def _view() -> Mapping[str, object]:
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
-        "selectedColumns": columns,
-        "columnOrder": columns,
-        "columnWidths": {},
+        "selectedColumns": list(COLUMNS),
+        "columnOrder": list(COLUMNS),
+        "columnWidths": COLUMNS,
         "runsExpanded": {},
         "runsPinned": [],
         "runsHidden": [],

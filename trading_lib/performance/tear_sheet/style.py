@@ -108,6 +108,8 @@ SCRIPT = """
     if (narrow.matches && !paper) {
       var many = figure.data.length > 6;
       figure.layout.font.size = 11;
+      // A finger that drags wants to scroll the page.
+      figure.layout.dragmode = false;
       figure.layout.margin = {l: 40, r: 8, t: figure.layout.xaxis.rangeselector ? 34 : 12, b: many ? 150 : 90};
       figure.layout.legend = {orientation: 'h', x: 0, xanchor: 'left', y: -0.12, yanchor: 'top'};
       figure.layout.showlegend = figure.data.length > 1;
@@ -124,7 +126,9 @@ SCRIPT = """
         // The paper's width is not known while charts are laid out for a screen: A4 across, less its margins.
         figure.layout.width = chart.closest('.pair') ? 490 : 1000;
       }
+      settings.displayModeBar = narrow.matches ? false : 'hover';
       Plotly.react(chart, figure.data, figure.layout, settings);
+      if (!paper) { Plotly.relayout(chart, {autosize: true, width: null}); }
     });
   }
   function begin() {
