@@ -1,0 +1,84 @@
+"""Striking secrets out of text that leaves the process: log lines, mails, messages.
+
+Secrets are found by where they stand (a URL's password, an Authorization header, ``api_key=...``) and by value: what the
+environment holds under a name that sounds secret is struck wherever it turns up.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, unquote
+
+STRUCK = "***"
+# A shorter value stands in too many innocent words to be struck by value.
+SHORTEST_SECRET = 6
+HARMLESS = {"false", "true", "none", "null"}
+
+SECRET_NAME = re.compile(r"password|passwd|secret|token|credential|(api|access|private|session|encryption|fernet)[_-]?key|_key$", re.I)
+# Names of files that hold secrets, and numbers about them, are none.
+NOT_SECRET_NAME = re.compile(r"(_file|_path|_dir|_folder|_seconds|_days|_port)$", re.I)
+CONNECTION_PREFIX = "AIRFLOW_CONN_"
+
+URL_PASSWORD = re.compile(r"(://[^\s:/@\"']*):[^\s\"'<>]*@")
+AUTHORIZATION = re.compile(r"(?i)(\b(?:proxy-)?authorization[\"']?\s*[:=]\s*)([\"']?)(?:(?:bearer|basic|token|digest)\s+)?[^\s\"',}]+")
+BEARER = re.compile(r"(?i)(\bbearer\s+)[\w.~+/=-]{6,}")
+# "TRADING_X_API_KEY: set it" is advice, not a value.
+NAMED = re.compile(
+    r"(?i)([\w-]*(?:password|passwd|secret|token|api[_-]?key|credentials?)[\w-]*[\"']?\s*[=:]\s*)"
+    r"(?!set\b|is\b|not\b|export\b|\*\*\*)(?:\"[^\"]*\"|'[^']*'|[^\s,;&\"'}]+)"
+)
+QUERY = re.compile(r"(?i)((?:\b|_)(?:key|sig|signature|auth)=)[^\s&,;\"']+")
+
+
+def without_secrets(text: str, known: Iterable[str] = ()) -> str:
+    """Return ``text`` with every secret struck.
+
+    Parameters
+    ----------
+    known
+        Values to strike wherever they stand; see `secret_values`.
+    """
+    for value in sorted(known, key=len, reverse=True):
+        text = text.replace(value, STRUCK)
+    text = URL_PASSWORD.sub(rf"\1:{STRUCK}@", text)
+    text = AUTHORIZATION.sub(rf"\1\2{STRUCK}", text)
+    text = BEARER.sub(rf"\1{STRUCK}", text)
+    text = NAMED.sub(rf"\1{STRUCK}", text)
+    return QUERY.sub(rf"\1{STRUCK}", text)
+
+
+def secret_values(environment: Mapping[str, str] | None = None) -> frozenset[str]:
+    """Return the secrets that the environment holds, also as they are written in an address."""
+    variables = os.environ if environment is None else environment
+    found = {value for name, text in variables.items() for value in _secrets_of(name, text)}
+    found = {value for value in found if len(value) >= SHORTEST_SECRET and value.lower() not in HARMLESS}
+    return frozenset(found | {quote(value, safe="") for value in found})
+
+
+def _secrets_of(name: str, text: str) -> Iterator[str]:
+    if SECRET_NAME.search(name) and not NOT_SECRET_NAME.search(name):
+        yield text.strip()
+    for match in re.finditer(r"://[^\s:/@]*:([^\s]*)@", text):
+        yield from (match[1], unquote(match[1]))
+    if name.startswith(CONNECTION_PREFIX) and text.lstrip().startswith("{"):
+        try:
+            yield from secrets_in(json.loads(text))
+        except ValueError:
+            return
+
+
+def secrets_in(content: Any) -> Iterator[str]:
+    """Yield the texts that a JSON value holds under names that sound secret."""
+    if isinstance(content, Mapping):
+        for name, value in content.items():
+            if isinstance(value, str) and SECRET_NAME.search(str(name)):
+                yield value
+            else:
+                yield from secrets_in(value)
+    elif isinstance(content, list):
+        for value in content:
+            yield from secrets_in(value)
