@@ -95,7 +95,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line; an error is one line on standard error and its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     as_json = "--json" in given
-    start_log(_run_name(given))
+    # Told at the end, and not beside an error, which may well have the same cause.
+    lost: list[str] = []
+    start_log(_run_name(given), say=lost.append)
     _say_when_compiling()
     try:
         code = app(given, prog_name="trading", standalone_mode=False)
@@ -111,6 +113,8 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         _defect(error, as_json)
     else:
+        for line in lost:
+            typer.echo(line, err=True)
         raise SystemExit(code if isinstance(code, int) else 0)
 
 
