@@ -69,4 +69,5 @@ def test_an_error_of_the_program_is_not_taken_for_a_refusal(
 
     monkeypatch.setattr(cli, "app", fail)
     assert run("anything") == 1
-    assert "bad descriptor: this is a defect of the program" in capsys.readouterr().err
+    # The log cannot be written there either, so where it happened is shown at once.
+    assert "error: OSError: [Errno 9] bad descriptor: report this defect" in capsys.readouterr().err

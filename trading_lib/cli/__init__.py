@@ -126,7 +126,7 @@ def _fail(error: TradingError, as_json: bool) -> NoReturn:
 
 def _run_name(given: list[str]) -> str:
     """Name this run in the log: its command, the moment and the process."""
-    return f"{'-'.join(_command_words(given)) or 'trading'}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}"
+    return f"{'-'.join(_command_words(given)) or 'trading'}-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{os.getpid()}"
 
 
 def _command_words(given: list[str]) -> list[str]:

@@ -53,10 +53,8 @@ def start_log(
         home = StackFolders.locate(variables).home
     except TradingError:
         return  # whatever the command does says so itself
-    handler = JsonLog(
-        home / "logs", lambda: _config(variables), {"run": run, **context}, home / "credentials.json", say or _tell
-    )
-    start(handler)
+    about, secrets = {"run": run, **context}, home / "credentials.json"
+    start(JsonLog(home / "logs", lambda: _config(variables), about, secrets, say or _tell))
 
 
 def _tell(line: str) -> None:

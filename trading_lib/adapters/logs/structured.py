@@ -1,7 +1,7 @@
 """From Python's logging and warnings to lines of JSON, by way of loguru.
 
-Modules log with `logging`, so that Airflow shows their lines in its task logs, too. Here they become JSON objects with the
-context in force: book, session, run, stage. Nothing of this ever fails a command.
+Modules log with `logging`, so that Airflow shows their lines in its task logs, too. Here they become JSON objects with
+the context in force: book, session, run, stage. Nothing of this ever fails a command.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -154,7 +154,8 @@ class JsonLog(logging.Handler):
     def _warn(self, reason: str) -> None:
         if not self._warned:
             self._warned = True
-            text = f"warning: the log in {self._folder} cannot be written ({' '.join(reason.split())}); going on without it"
+            why = " ".join(reason.split())
+            text = f"warning: the log in {self._folder} cannot be written ({why}); going on without it"
             self._say(without_secrets(text, secret_values()))
 
 
@@ -224,8 +225,6 @@ def _ours_or_grave(record: logging.LogRecord) -> bool:
 def _loguru() -> Any:
     from loguru import logger
 
-    try:
+    with suppress(ValueError):
         logger.remove(0)  # its own sink on standard error
-    except ValueError:
-        pass
     return logger
