@@ -95,7 +95,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line; an error is one line on standard error and its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     as_json = "--json" in given
-    start_log(_run_name(given))
+    # Told at the end, and not beside an error, which may well have the same cause.
+    lost: list[str] = []
+    start_log(_run_name(given), say=lost.append)
     _say_when_compiling()
     try:
         code = app(given, prog_name="trading", standalone_mode=False)
@@ -111,6 +113,8 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         _defect(error, as_json)
     else:
+        for line in lost:
+            typer.echo(line, err=True)
         raise SystemExit(code if isinstance(code, int) else 0)
 
 
@@ -122,7 +126,7 @@ def _fail(error: TradingError, as_json: bool) -> NoReturn:
 
 def _run_name(given: list[str]) -> str:
     """Name this run in the log: its command, the moment and the process."""
-    return f"{'-'.join(_command_words(given)) or 'trading'}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}"
+    return f"{'-'.join(_command_words(given)) or 'trading'}-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{os.getpid()}"
 
 
 def _command_words(given: list[str]) -> list[str]:

@@ -38,15 +38,27 @@ SUBJECT = ("book", "session")
 HEADLINES = ("data_source", "from", "to", "sessions", "final_nav", "sharpe", "max_drawdown", "orders", "passed")
 
 
-def start_log(run: str, environment: Mapping[str, str] | None = None, **context: str) -> None:
-    """Let everything that is logged from now on go to ``logs/trading.jsonl`` below the home folder."""
+def start_log(
+    run: str, environment: Mapping[str, str] | None = None, say: Callable[[str], None] | None = None, **context: str
+) -> None:
+    """Let everything that is logged from now on go to ``logs/trading.jsonl`` below the home folder.
+
+    Parameters
+    ----------
+    say
+        Told in one line when that cannot be written; standard error by default.
+    """
     variables = dict(os.environ if environment is None else environment)
     try:
         home = StackFolders.locate(variables).home
     except TradingError:
         return  # whatever the command does says so itself
-    handler = JsonLog(home / "logs", lambda: _config(variables), {"run": run, **context}, home / "credentials.json")
-    start(handler)
+    about, secrets = {"run": run, **context}, home / "credentials.json"
+    start(JsonLog(home / "logs", lambda: _config(variables), about, secrets, say or _tell))
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def _config(environment: Mapping[str, str]) -> LogConfig:

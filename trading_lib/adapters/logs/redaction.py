@@ -1,7 +1,7 @@
 """Striking secrets out of text that leaves the process: log lines, mails, messages.
 
-Secrets are found by where they stand (a URL's password, an Authorization header, ``api_key=...``) and by value: what the
-environment holds under a name that sounds secret is struck wherever it turns up.
+Secrets are found by where they stand (a URL's password, an Authorization header, ``api_key=...``) and by value: what
+the environment holds under a name that sounds secret is struck wherever it turns up.
 """
 
 from __future__ import annotations
@@ -18,13 +18,17 @@ STRUCK = "***"
 SHORTEST_SECRET = 6
 HARMLESS = {"false", "true", "none", "null"}
 
-SECRET_NAME = re.compile(r"password|passwd|secret|token|credential|(api|access|private|session|encryption|fernet)[_-]?key|_key$", re.I)
+SECRET_NAME = re.compile(
+    r"password|passwd|secret|token|credential|(api|access|private|session|encryption|fernet)[_-]?key|_key$", re.I
+)
 # Names of files that hold secrets, and numbers about them, are none.
 NOT_SECRET_NAME = re.compile(r"(_file|_path|_dir|_folder|_seconds|_days|_port)$", re.I)
 CONNECTION_PREFIX = "AIRFLOW_CONN_"
 
 URL_PASSWORD = re.compile(r"(://[^\s:/@\"']*):[^\s\"'<>]*@")
-AUTHORIZATION = re.compile(r"(?i)(\b(?:proxy-)?authorization[\"']?\s*[:=]\s*)([\"']?)(?:(?:bearer|basic|token|digest)\s+)?[^\s\"',}]+")
+AUTHORIZATION = re.compile(
+    r"(?i)(\b(?:proxy-)?authorization[\"']?\s*[:=]\s*)([\"']?)(?:(?:bearer|basic|token|digest)\s+)?[^\s\"',}]+"
+)
 BEARER = re.compile(r"(?i)(\bbearer\s+)[\w.~+/=-]{6,}")
 # "TRADING_X_API_KEY: set it" is advice, not a value.
 NAMED = re.compile(

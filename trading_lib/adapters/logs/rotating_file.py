@@ -26,8 +26,8 @@ def _now() -> datetime:
 class RotatingFile:
     """Appends lines to ``trading.jsonl`` of a folder; when it is full, it is put aside under the time of that moment.
 
-    A writer holds a lock for one line. Under the lock it looks whether the file it has open still is the current one, as
-    another process may have put it aside; so only one process rotates, and nobody goes on writing to what was put aside.
+    A writer holds a lock for one line. Under the lock it looks whether the file it has open still is the current one,
+    as another process may have put it aside; so only one process rotates, and nobody goes on writing to an old file.
 
     Parameters
     ----------

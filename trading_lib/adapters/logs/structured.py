@@ -1,7 +1,7 @@
 """From Python's logging and warnings to lines of JSON, by way of loguru.
 
-Modules log with `logging`, so that Airflow shows their lines in its task logs, too. Here they become JSON objects with the
-context in force: book, session, run, stage. Nothing of this ever fails a command.
+Modules log with `logging`, so that Airflow shows their lines in its task logs, too. Here they become JSON objects with
+the context in force: book, session, run, stage. Nothing of this ever fails a command.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,10 @@ LONGEST_TRACEBACK = 8000
 _PLAIN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
+def _on_standard_error(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
 class JsonLog(logging.Handler):
     """Hands records to loguru, which is imported with the first of them: a command that logs nothing pays nothing.
 
@@ -42,6 +46,8 @@ class JsonLog(logging.Handler):
         What every line says, unless a stage says otherwise.
     credentials
         A JSON file of secrets that are struck by value; it need not exist.
+    say
+        Told once, in one line, that the log cannot be written.
     """
 
     def __init__(
@@ -50,10 +56,11 @@ class JsonLog(logging.Handler):
         config: Callable[[], LogConfig],
         context: Mapping[str, str],
         credentials: Path | None = None,
+        say: Callable[[str], None] = _on_standard_error,
     ) -> None:
         super().__init__()
         self._folder, self._config, self._context = folder, config, dict(context)
-        self._credentials = credentials
+        self._credentials, self._say = credentials, say
         self._sink: int | None = None
         self._warned = False
 
@@ -68,7 +75,7 @@ class JsonLog(logging.Handler):
         return self._warned
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record; a failure is one line on standard error, once."""
+        """Write one record; a failure is told in one line, once."""
         try:
             self._begin()
             # The very first record was let through before the level was known.
@@ -132,7 +139,10 @@ class JsonLog(logging.Handler):
             text = "".join(traceback.format_exception(raised.value))
             content["traceback"] = text[-LONGEST_TRACEBACK:]
         known = secret_values() | self._stored_secrets()
-        return json.dumps(_struck(content, known), ensure_ascii=False, default=str).encode(errors="backslashreplace") + b"\n"
+        return (
+            json.dumps(_struck(content, known), ensure_ascii=False, default=str).encode(errors="backslashreplace")
+            + b"\n"
+        )
 
     def _stored_secrets(self) -> frozenset[str]:
         try:
@@ -144,8 +154,9 @@ class JsonLog(logging.Handler):
     def _warn(self, reason: str) -> None:
         if not self._warned:
             self._warned = True
-            text = f"warning: the log in {self._folder} cannot be written ({' '.join(reason.split())}); going on without it"
-            print(without_secrets(text, secret_values()), file=sys.stderr)
+            why = " ".join(reason.split())
+            text = f"warning: the log in {self._folder} cannot be written ({why}); going on without it"
+            self._say(without_secrets(text, secret_values()))
 
 
 def _struck(value: Any, known: frozenset[str]) -> Any:
@@ -214,8 +225,6 @@ def _ours_or_grave(record: logging.LogRecord) -> bool:
 def _loguru() -> Any:
     from loguru import logger
 
-    try:
+    with suppress(ValueError):
         logger.remove(0)  # its own sink on standard error
-    except ValueError:
-        pass
     return logger
