@@ -91,22 +91,20 @@ class WeightCuts:
 def report_cuts(cuts: WeightCuts, sessions: DateArray) -> dict[str, Any]:
     """Lay out by name what was wanted, allowed and held, and what each limit took; weights to six places."""
     lowered = np.array([name not in OF_ORDERS for name in cuts.limits])[cuts.limit]
+    weights = (("wanted", cuts.wanted), ("allowed", cuts.approved), ("held", cuts.held))
+    averages = [(name, array.mean(axis=0)) for name, array in weights]
     named = [_limit(cuts, number, sessions) for number in np.unique(cuts.limit).tolist()]
     return {
         "sessions": len(sessions),
         "sessions_cut": len(np.unique(cuts.row[lowered])),
-        **{name: _rounded(weights.sum(axis=1).mean()) for name, weights in _weights(cuts)},
+        **{name: _rounded(average.sum()) for name, average in averages},
         "limits": sorted(named, key=lambda one: (one["of_orders"], -one["sessions"] * one["average_cut"])),
         "by_symbol": {
-            symbol: {name: _rounded(weights[:, i].mean()) for name, weights in _weights(cuts)}
+            symbol: {name: _rounded(average[i]) for name, average in averages}
             for i, symbol in enumerate(cuts.symbols)
-            if any(weights[:, i].any() for _, weights in _weights(cuts))
+            if any(average[i] for _, average in averages)
         },
     }
-
-
-def _weights(cuts: WeightCuts) -> tuple[tuple[str, FloatArray], ...]:
-    return ("wanted", cuts.wanted), ("allowed", cuts.approved), ("held", cuts.held)
 
 
 def _limit(cuts: WeightCuts, number: int, sessions: DateArray) -> dict[str, Any]:
