@@ -24,6 +24,7 @@ Nothing is changed: a file that could be created is removed again, a file that c
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401  needed to connect, and the way to Python's own files may be closed by then
 import json
 import os
 import pwd
