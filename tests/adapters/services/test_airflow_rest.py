@@ -51,6 +51,20 @@ def test_an_expired_login_is_renewed(peer: AirflowPeer, client: AirflowClient) -
     assert peer.requests == ["POST /auth/token", f"GET {RUN}", "POST /auth/token", f"GET {RUN}"]
 
 
+def test_a_start_whose_answer_was_lost_starts_no_second_run(peer: AirflowPeer, client: AirflowClient) -> None:
+    start = "POST /api/v2/dags/market_data/dagRuns"
+    peer.answers[start] = [(503, {"detail": "overloaded"}), (409, {"detail": "exists"})]
+    peer.answers[f"GET {RUN}"] = [run_in("queued")]
+    assert client.trigger("market_data", {}, "r1") == DagRun("market_data", "r1", "queued")
+    assert [body["dag_run_id"] for body in peer.bodies if "dag_run_id" in body] == ["r1", "r1"]
+    peer.answers[start] = [(503, {"detail": "overloaded"})]
+    with pytest.raises(AirflowUnavailableError):
+        client.trigger("market_data", {}, "r1")
+    peer.answers[start] = [(409, {"detail": "exists"})]
+    with pytest.raises(AirflowError, match="409: exists"):
+        client.trigger("market_data", {}, "r1")
+
+
 def test_a_refused_login_is_one_line_without_the_password(peer: AirflowPeer, client: AirflowClient) -> None:
     peer.answers["POST /auth/token"] = [(401, {"detail": "Invalid credentials"})]
     with pytest.raises(AirflowError) as caught:

@@ -13,7 +13,9 @@ import requests
 from trading_lib.adapters.services.airflow_log import LogEntry, error_tail
 from trading_lib.domain.errors import TradingError
 
-REQUEST_TIMEOUT = 30.0
+HEALTH_TIMEOUT = 30.0
+# Seconds for an answer: on a busy machine a server that is well takes long for one.
+REQUEST_TIMEOUT = 90.0
 SERVER_ERROR = 500
 # Airflow's own names of run states that do not change any more.
 FINISHED_RUN_STATES = frozenset({"success", "failed"})
@@ -100,7 +102,7 @@ class AirflowClient:
     def missing_components(self) -> tuple[str, ...]:
         """Return the components that are not healthy yet; needs no login."""
         try:
-            answer = self._session.get(f"{self.url}/api/v2/monitor/health", timeout=REQUEST_TIMEOUT)
+            answer = self._session.get(f"{self.url}/api/v2/monitor/health", timeout=HEALTH_TIMEOUT)
             health = answer.json()
         except (requests.RequestException, ValueError):
             return (API_SERVER,)
@@ -130,9 +132,14 @@ class AirflowClient:
             self._request("PATCH", f"/pools/{name}", json={"pool": name, **body})
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any], run_id: str) -> DagRun:
-        """Start a run whose params are ``conf``."""
-        body = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf)}
-        return _dag_run(self._mapping("POST", f"/dags/{dag_id}/dagRuns", json=body))
+        """Start a run whose params are ``conf``; its id has to be new, so that a lost answer starts no second one."""
+        path, body = f"/dags/{dag_id}/dagRuns", {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf)}
+        try:
+            return _dag_run(self._mapping("POST", path, json=body))
+        except AirflowUnavailableError:
+            # The request may have arrived; asked again with the same id, Airflow then answers that there is such a run.
+            started = self._request("POST", path, conflict_ok=True, json=body)
+            return self.dag_run(dag_id, run_id) if started is None else _dag_run(started)
 
     def dag_run(self, dag_id: str, run_id: str) -> DagRun:
         """Return the run's present state."""
