@@ -63,6 +63,10 @@ class Running:
     database: EmbeddedPostgres
     mlflow: MlflowServer
     session: requests.Session
+    login: tuple[str, str]
+
+    def mlflow_answers(self) -> bool:
+        return self.mlflow.is_healthy(self.login)
 
     def ask(self, method: str, path: str, **options: Any) -> requests.Response:
         return self.session.request(method, self.mlflow.url + path, timeout=30, **options)
@@ -106,10 +110,10 @@ def fixture_running(repository_root: Path) -> Iterator[Running]:
     supervisor.start((component(WATCH), component(MLFLOW)), environment)
     session = requests.Session()
     session.trust_env = False
-    session.auth = (login["MLFLOW_TRACKING_USERNAME"], login["MLFLOW_TRACKING_PASSWORD"])
+    session.auth = known = (login["MLFLOW_TRACKING_USERNAME"], login["MLFLOW_TRACKING_PASSWORD"])
     try:
-        mlflow.wait_healthy(PATIENT, supervisor.liveness((component(MLFLOW),)))
-        yield Running(folders, supervisor, database, mlflow, session)
+        mlflow.wait_healthy(PATIENT, supervisor.liveness((component(MLFLOW),)), known)
+        yield Running(folders, supervisor, database, mlflow, session, known)
     finally:
         supervisor.process.stop(Patience(limit=10.0))
         database.stop()
@@ -176,6 +180,9 @@ def test_the_password_opens_the_user_interface_and_the_tracking_interface(runnin
     assert "<title>MLflow</title>" in running.ask("GET", "/").text
     answer = running.ask("POST", f"{TRACKING}/experiments/search", json={"max_results": 5})
     assert "experiments" in answer.json()
+    assert running.mlflow_answers()
+    # A server that happens to run on the same port belongs to another home.
+    assert not running.mlflow.is_healthy(("admin", "the password of another home"))
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "http://localhost:9"}, {"Origin": "null"}, {"Host": "example.com"}])
@@ -255,9 +262,9 @@ def test_what_the_server_writes_is_closed_to_others(running: Running, run: dict[
     assert stat.S_IMODE(written.stat().st_mode) & 0o077 == 0
     assert stat.S_IMODE(running.folders.mlflow.stat().st_mode) == 0o700
     shown = " ".join(" ".join(process.cmdline()) for process in running.supervisor.process.members())
-    assert running.session.auth[1] not in shown  # type: ignore[index]
+    assert running.login[1] not in shown
     text = (running.folders.services / "supervisord.conf").read_text()
-    assert running.session.auth[1] not in text  # type: ignore[index]
+    assert running.login[1] not in text
 
 
 def test_a_killed_program_is_started_again_and_counted(running: Running) -> None:
@@ -290,7 +297,7 @@ def test_what_outlives_a_killed_supervisor_is_found_and_replaced(running: Runnin
     supervisor.start((component(WATCH),), environment)
     assert eventually(lambda: supervisor.processes() == {"": 1, WATCH: 1})
     assert not left & {process.pid for process in supervisor.process.members()}
-    assert not running.mlflow.is_healthy()
+    assert not running.mlflow_answers()
 
 
 def test_stopping_ends_every_program_and_nothing_starts_again(running: Running) -> None:

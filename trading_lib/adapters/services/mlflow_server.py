@@ -28,22 +28,22 @@ class MlflowServer:
         """Address of the user interface and of the tracking interface."""
         return f"http://{HOST}:{self.port.number}"
 
-    def is_healthy(self) -> bool:
-        """Whether the server answers."""
+    def is_healthy(self, login: tuple[str, str]) -> bool:
+        """Whether the server answers and knows this login: one of another home does not."""
         session = requests.Session()
         # Proxies of the environment must not see requests to this machine.
         session.trust_env = False
         try:
-            return session.get(f"{self.url}/health", timeout=REQUEST_TIMEOUT).ok
+            return session.get(f"{self.url}/version", auth=login, timeout=REQUEST_TIMEOUT).ok
         except requests.RequestException:
             return False
 
-    def wait_healthy(self, patience: Patience, require_alive: Callable[[], None]) -> None:
+    def wait_healthy(self, patience: Patience, require_alive: Callable[[], None], login: tuple[str, str]) -> None:
         """Return when the server answers; raises `ServiceError` when it dies or the patience ends."""
 
         def attempt() -> bool | None:
             require_alive()
-            return True if self.is_healthy() else None
+            return True if self.is_healthy(login) else None
 
         if patience.wait_for(attempt) is None:
             log = self._folders.logs / "mlflow.log"

@@ -115,7 +115,7 @@ class Stack:
 
     def wait_for_mlflow(self, patience: Patience = START_PATIENCE) -> None:
         """Return when MLflow answers."""
-        self.mlflow.wait_healthy(patience, self.supervisor.liveness((component(MLFLOW),)))
+        self.mlflow.wait_healthy(patience, self.supervisor.liveness((component(MLFLOW),)), self.mlflow_login())
         self._progress(f"MLflow: ready at {self.mlflow.url}")
 
     def up(self) -> bool:
@@ -146,7 +146,7 @@ class Stack:
         processes = self.supervisor.processes()
         supervised = self.supervisor.is_running()
         health = self._airflow_health() if any(processes.get(entry.name) for entry in AIRFLOW) else {}
-        health[MLFLOW] = bool(processes.get(MLFLOW)) and self.mlflow.is_healthy()
+        health[MLFLOW] = bool(processes.get(MLFLOW)) and self.mlflow.is_healthy(self.mlflow_login())
         services = [self._database_status(supervised)]
         for entry in (component(MLFLOW), *AIRFLOW):
             record = self.supervisor.records.read(entry.name)
