@@ -86,11 +86,14 @@ def test_a_folder_nobody_may_read_is_named(tmp_path: Path, capsys: pytest.Captur
     assert "cannot be read (Permission denied)" in capsys.readouterr().err
 
 
-def test_very_long_and_unreadable_values_are_cut(capsys: pytest.CaptureFixture[str]) -> None:
+def test_very_long_and_unreadable_values_are_cut(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     assert run("backtest", "--from", "7" * 5000, "--to", "2021-01-04") == 2
     assert len(capsys.readouterr().err) < 400
     assert run("backtest", *WINDOW, "--data", "\udcff") == 2
     assert "data folder \\udcff does not exist" in capsys.readouterr().err
+    assert "udcff" in caplog.text.encode().decode()  # no character that cannot be written
 
 
 def test_a_defect_is_one_line_and_its_place_stands_in_the_log(

@@ -120,6 +120,8 @@ def log_error(log: logging.Logger, what: str, error: Exception, **fields: Any) -
     with suppress(AttributeError):
         setattr(error, LOGGED, True)
     text = str(error) if known else f"{type(error).__name__}: {error}"
+    # A file name that is no text must not break whoever shows the line.
+    text = text.encode(errors="backslashreplace").decode()
     fields |= {"exception": type(error).__name__}
     log.error("%s: %s", what, text, extra=fields, exc_info=None if known else error)
 
