@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -177,3 +179,9 @@ def test_as_a_library_nothing_is_written(tmp_path: Path, monkeypatch: pytest.Mon
     with stage_log("settle"):
         LOG.info("said")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_program_that_embeds_the_library_hears_nothing_unless_it_asks() -> None:
+    program = "import logging, trading_lib; logging.getLogger('trading_lib.workflows').warning('for those who ask')"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
