@@ -23,7 +23,7 @@ from trading_lib.adapters.services.airflow_follow import (
 from trading_lib.adapters.services.airflow_rest import AirflowClient, DagRun
 from trading_lib.adapters.services.folders import StackFolders
 from trading_lib.adapters.services.stack import Stack
-from trading_lib.workflows import database, history, market_data, summary
+from trading_lib.workflows import database, history, market_data, summary, tracking
 from trading_lib.workflows.ingestion import newest_session
 from trading_lib.workflows.settings import load_settings
 from trading_lib.workflows.source_choice import FILES, choose_source
@@ -61,6 +61,7 @@ class DemoSummary:
             "",
             f"Airflow  {self.addresses['airflow']}   user {user}, password {password}",
             f"MLflow   {self.addresses['mlflow']}   user {mlflow_user}, password {mlflow_password}",
+            f"  its backtests: {self.addresses['mlflow_runs']}",
             "Everything keeps running; stop it with: make down",
         ]
         return "\n".join(lines)
@@ -125,7 +126,11 @@ def run_demo(
     return DemoSummary(
         session_summary=summary.session_summary(plan["book"], plan["session"]),
         runs=runs,
-        addresses={"airflow": stack.airflow.url, "mlflow": stack.mlflow.url},
+        addresses={
+            "airflow": stack.airflow.url,
+            "mlflow": stack.mlflow.url,
+            "mlflow_runs": tracking.runs_address(stack.mlflow.url),
+        },
         login=stack.login(),
         mlflow_login=stack.mlflow_login(),
     )
