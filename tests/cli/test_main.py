@@ -86,6 +86,14 @@ def test_backtest_says_in_words_where_its_figures_come_from(prices: Path, capsys
     shown = capsys.readouterr().out
     assert "Backtest on files:prices data, 2021-01-04 to 2021-03-31, costs included, 1 trial" in shown
     assert "not logged to MLflow: no MLflow server is running" in shown
+    assert "  strategy           trend 50 + rotation 50" in shown
+
+
+def test_the_sleeves_of_one_backtest_can_be_given_with_it(prices: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("backtest", *WINDOW, "--data", str(prices), "--sleeves", "trend=0.6", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["strategy"] == "trend 60"
+    assert run("backtest", *WINDOW, "--data", str(prices), "--sleeves", "trend") == 2
+    assert "--sleeves 'trend' is no NAME=SHARE" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

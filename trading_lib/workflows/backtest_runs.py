@@ -61,7 +61,7 @@ def window(
         "to": parse_session(last).isoformat(),
         **chosen_prices(params, settings),
         "sleeves": sleeves,
-        "strategy": strategy_name(_with_sleeves(settings, sleeves).configuration),
+        "strategy": strategy_name(with_sleeves(settings, sleeves).configuration),
     }
 
 
@@ -95,13 +95,13 @@ def log(plan: Plan, settings: Settings | None = None) -> Plan:
 
 
 def _run(plan: Plan, settings: Settings) -> BacktestRun:
-    settings = _with_sleeves(settings, plan["sleeves"])
+    settings = with_sleeves(settings, plan["sleeves"])
     data = Path(plan["data"]) if plan["data"] else None
     return backtesting.backtest(settings, parse_session(plan["from"]), parse_session(plan["to"]), data)
 
 
-def _with_sleeves(settings: Settings, sleeves: Mapping[str, Any] | None) -> Settings:
-    """Put the sleeves of a form in the place of the configured ones; none leave all as it is."""
+def with_sleeves(settings: Settings, sleeves: Mapping[str, Any] | None) -> Settings:
+    """Put sleeves, name -> share, in the place of the configured ones; none leave all as it is."""
     if not sleeves:
         return settings
     environment = dict(os.environ)
