@@ -54,7 +54,8 @@ def folder_field() -> Param:
         type=["null", "string"],
         title="Data folder",
         description_md="Folder of CSV or Parquet prices on the machine that runs the tasks; a relative one lies in the"
-        f" project. Empty: the configured default, now **{_default_source()}**.",
+        f" project. Empty: the configured default, now **{_default_source()}**. In a backfill it"
+        " counts only with *Override parameters on existing runs* ticked.",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -86,6 +87,27 @@ def test_backtest_says_in_words_where_its_figures_come_from(prices: Path, capsys
     shown = capsys.readouterr().out
     assert "Backtest on files:prices data, 2021-01-04 to 2021-03-31, costs included, 1 trial" in shown
     assert "not logged to MLflow: no MLflow server is running" in shown
+    assert "  strategy           trend 50 + rotation 50" in shown
+
+
+def test_a_window_before_the_prices_names_the_first_though_the_index_began_earlier(
+    prices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "prices"
+    shutil.copytree(prices, folder)
+    rows = "symbol,date,open,high,low,close,volume\n^VIX,2010-01-04,20,20,20,20,0\n"
+    (folder / "early_index.csv").write_text(rows)
+    assert run("backtest", "--from", "2010-01-04", "--to", "2010-12-31", "--data", str(folder), "--no-track") == 2
+    said = capsys.readouterr().err
+    assert "has no price up to 2010-12-31: its first is" in said
+    assert "choose a later window" in said
+
+
+def test_the_sleeves_of_one_backtest_can_be_given_with_it(prices: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("backtest", *WINDOW, "--data", str(prices), "--sleeves", "trend=0.6", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["strategy"] == "trend 60"
+    assert run("backtest", *WINDOW, "--data", str(prices), "--sleeves", "trend") == 2
+    assert "--sleeves 'trend' is no NAME=SHARE" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -229,6 +229,8 @@ def test_without_a_price_of_the_universe_there_is_no_panel() -> None:
         panel_of(index_rows(WEEK, 11, 12, 13, 14, 15))
     with pytest.raises(DataFileError, match="no price of any instrument"):
         assemble_panel(Bars.empty(), MacroSeries.empty(), UNIVERSE, CALENDAR)
+    with pytest.raises(DataFileError, match=r"universe up to 2023-11-27: choose a later window, or load data for"):
+        assemble_panel(Bars.empty(), MacroSeries.empty(), UNIVERSE, CALENDAR, last=date(2023, 11, 27))
 
 
 def test_several_sources_are_all_named() -> None:

@@ -56,6 +56,11 @@ def test_the_form_wins_over_the_interval() -> None:
     assert (found["from"], found["to"], found["sleeves"]) == ("2021-01-04", "2021-03-31", {"trend": 1.0})
 
 
+def test_a_run_names_its_strategy_so_that_an_older_one_is_not_taken_for_it() -> None:
+    assert backtest_runs.window({}, *YEAR)["strategy"] == "trend 50 + rotation 50"
+    assert backtest_runs.window({"sleeves": {"trend": 0.4}}, *YEAR)["strategy"] == "trend 40"
+
+
 @pytest.mark.parametrize("params", [{"from": "2021-01-04"}, {"to": "2021-01-04"}, {}])
 def test_half_a_window_or_none_is_an_error(params: dict[str, str]) -> None:
     with pytest.raises(InputError, match="window"):

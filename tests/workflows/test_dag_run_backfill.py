@@ -132,11 +132,11 @@ def test_a_backfill_is_followed_and_each_run_tells_what_it_found(
         (503, "away"),
         runs((2015, "success"), (2016, "success"), (2017, "failed")),
     ]
-    for year, prices in ((2016, "simulated"), (2017, "files:p")):
+    for year, prices, strategy in ((2016, "simulated", "trend 100"), (2017, "files:p", "dual 100")):
         task = f"GET /api/v2/dags/backtest/dagRuns/backfill__{year}/taskInstances"
         figures = {"annual_return": 0.047, "sharpe": None, "max_drawdown": 0.057}
         values = {
-            "window": {"prices": prices},
+            "window": {"prices": prices, "strategy": strategy},
             "backtest": figures,
             "mlflow_run": {"url": f"http://mlflow/#/runs/{year}"},
         }
@@ -170,8 +170,8 @@ def test_a_backfill_is_followed_and_each_run_tells_what_it_found(
     assert said[3].startswith("Airflow does not answer, waiting for it")
     figures_line = "return 4.7% a year, Sharpe -, drawdown 5.7%"
     assert backfill.lines(result) == [
-        f"2015        success  SIMULATED prices, {figures_line} (from before)  http://mlflow/#/runs/2016",
-        f"2016        success  Prices of files:p, {figures_line}  http://mlflow/#/runs/2017",
+        f"2015        success  SIMULATED prices, trend 100, {figures_line} (from before)  http://mlflow/#/runs/2016",
+        f"2016        success  Prices of files:p, dual 100, {figures_line}  http://mlflow/#/runs/2017",
         "2017        failed   backtest: no prices of 2017",
         "backfill 7 of backtest: 1 of 2 runs succeeded",
     ]

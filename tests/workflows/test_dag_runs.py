@@ -60,8 +60,10 @@ def test_the_newest_event_is_traded_and_one_that_cannot_be_read_is_refused() -> 
 def test_simulated_prices_are_named_in_capitals() -> None:
     session = {"session": "2022-06-15", "book": "demo", "source_name": "simulated"}
     assert notes.about_session(session, book=True) == "SIMULATED prices, session 2022-06-15, book demo"
-    window = {"from": "2015-01-01", "to": "2015-12-31", "sleeves": {"trend": 1.0}, "prices": "files:prices"}
-    assert notes.about_window(window) == "Prices of files:prices, 2015-01-01 to 2015-12-31, sleeve trend 1.0"
+    window = {"from": "2015-01-01", "to": "2015-12-31", "strategy": "trend 100", "prices": "files:prices"}
+    assert notes.about_window(window) == "Prices of files:prices, 2015-01-01 to 2015-12-31, trend 100"
+    del window["strategy"]
+    assert notes.about_window(window) == "Prices of files:prices, 2015-01-01 to 2015-12-31"
 
 
 def test_a_note_of_a_person_stays_and_an_airflow_that_is_away_stops_nothing(peer: AirflowPeer) -> None:

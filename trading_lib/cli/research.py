@@ -24,6 +24,12 @@ def backtest(
     first: Annotated[str, typer.Option("--from", help="First session, YYYY-MM-DD.")],
     last: Annotated[str, typer.Option("--to", help="Last session, YYYY-MM-DD.")],
     data: Annotated[Path | None, DATA_OPTION] = None,
+    sleeves: Annotated[
+        str | None,
+        typer.Option(
+            "--sleeves", help="Instead of those in strategy.yaml, e.g. trend=0.5,rotation=0.5.", show_default=False
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write the report to this JSON file.")] = None,
     picture: Annotated[Path | None, typer.Option("--picture", help="Write the equity curve to this PNG.")] = None,
     tear_sheet: Annotated[
@@ -54,6 +60,11 @@ def backtest(
     from trading_lib.workflows.tracking import runs_address, sheet_address, tracking_uri
 
     settings = load_settings()
+    if sleeves:
+        from trading_lib.workflows.backtest_runs import with_sleeves
+        from trading_lib.workflows.dag_runs.backfill_request import sleeves_from
+
+        settings = with_sleeves(settings, sleeves_from(sleeves))
     for path in filter(None, (out, picture, tear_sheet)):
         check_writable(path)
     if export:
@@ -97,6 +108,7 @@ def _lines(report: dict[str, object], address: str | None, track: bool) -> list[
     rates = ("annual_return", "annual_volatility", "max_drawdown", "win_rate", "monthly_turnover", "annual_cost_drag")
     trials = f"{report['trials']} trial{'s' * (report['trials'] != 1)}"
     lines = [f"Backtest on {report['data_source']} data, {report['from']} to {report['to']}, costs included, {trials}"]
+    lines.append(f"  {'strategy':<18} {report['strategy']}")
     ratios = ("sharpe", "deflated_sharpe", "calmar", "profit_factor")
     for name in ("final_nav", *rates, *ratios, "trades", "max_risk_level", "config_hash"):
         value = report[name]

@@ -90,9 +90,10 @@ def assemble_panel(
     grouped = _by_symbol(bars.frame)
     known = [grouped[symbol] for symbol in universe.symbols if symbol in grouped]
     if not known:
+        until, later = ("", "") if last is None else (f" up to {last}", "choose a later window, or ")
         raise DataFileError(
-            "there is no price of any instrument of the universe",
-            f"load data for at least one of {', '.join(universe.symbols)}",
+            f"there is no price of any instrument of the universe{until}",
+            f"{later}load data for at least one of {', '.join(universe.symbols)}",
         )
     first_day = min(columns.dates[0] for columns in known)
     last_day = max(columns.dates[-1] for columns in known) if last is None else np.datetime64(last)

@@ -24,6 +24,7 @@ from trading_lib.workflows.backtesting import BacktestRun
 from trading_lib.workflows.dag_runs.parameters import chosen_prices
 from trading_lib.workflows.settings import Settings, configuration_folder, load_settings
 from trading_lib.workflows.stage_log import logged
+from trading_lib.workflows.strategy_identity import strategy_name
 from trading_lib.workflows.strategy_reports import warning_lines
 from trading_lib.workflows.sweep_grid import GridPoint, configuration_at
 from trading_lib.workflows.tracking import sheet_address, tracking_uri
@@ -39,7 +40,7 @@ def window(
     end: datetime | None = None,
     settings: Settings | None = None,
 ) -> Plan:
-    """Find the window of a run: the dates of its form, else the days of its data interval; and whose prices it reads.
+    """Find the window of a run: its form's dates, else the days of its data interval; whose prices, which strategy.
 
     Parameters
     ----------
@@ -53,11 +54,14 @@ def window(
         if start is None or end is None or start >= end:
             raise InputError("the run has neither a window nor a data interval", "give `from` and `to`")
         first, last = start.date().isoformat(), (end - timedelta(microseconds=1)).date().isoformat()
+    settings = settings or load_settings()
+    sleeves = params.get("sleeves")
     return {
         "from": parse_session(first).isoformat(),
         "to": parse_session(last).isoformat(),
-        **chosen_prices(params, settings or load_settings()),
-        "sleeves": params.get("sleeves"),
+        **chosen_prices(params, settings),
+        "sleeves": sleeves,
+        "strategy": strategy_name(with_sleeves(settings, sleeves).configuration),
     }
 
 
@@ -91,11 +95,15 @@ def log(plan: Plan, settings: Settings | None = None) -> Plan:
 
 
 def _run(plan: Plan, settings: Settings) -> BacktestRun:
-    if plan["sleeves"]:
-        environment = dict(os.environ)
-        point = GridPoint(0, {"strategy.sleeves": plan["sleeves"]})
-        settings = replace(
-            settings, configuration=configuration_at(point, configuration_folder(environment), environment)
-        )
+    settings = with_sleeves(settings, plan["sleeves"])
     data = Path(plan["data"]) if plan["data"] else None
     return backtesting.backtest(settings, parse_session(plan["from"]), parse_session(plan["to"]), data)
+
+
+def with_sleeves(settings: Settings, sleeves: Mapping[str, Any] | None) -> Settings:
+    """Put sleeves, name -> share, in the place of the configured ones; none leave all as it is."""
+    if not sleeves:
+        return settings
+    environment = dict(os.environ)
+    point = GridPoint(0, {"strategy.sleeves": sleeves})
+    return replace(settings, configuration=configuration_at(point, configuration_folder(environment), environment))

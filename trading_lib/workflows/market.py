@@ -109,8 +109,8 @@ def market_from_source(
     """Read everything a source has up to ``last``, set bad bars aside as ingestion would, and build the market."""
     symbols = [*universe.symbols, VOLATILITY_INDEX]
     answer = source.bars(symbols, FIRST_SESSION, last, as_of)
-    if not len(answer.bars):
-        _refuse_before_the_data(source, symbols, last, as_of)
+    if not answer.bars.frame["symbol"].isin(universe.symbols).any():
+        _refuse_before_the_data(source, universe.symbols, last, as_of)
     refuse_adjusted_prices(source, answer.bars)
     opinions = cross_checks(source, symbols, FIRST_SESSION, last, as_of)
     validation = judge_arrivals(answer.bars, universe, as_of, opinions, rulings=rulings_of(source))

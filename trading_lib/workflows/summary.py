@@ -217,7 +217,7 @@ def render(summary: Summary) -> str:
     ]
     lines += [
         f"  {s['symbol']:<8}{s['signal']:<12}{s['confidence']:>5.2f}  held {s['actual_weight']:>6.1%}  "
-        f"wanted {s['target_weight']:>6.1%}  {s['reason']}{_sleeve_words(s['wanted_by'])}"
+        f"target {s['target_weight']:>6.1%}  {s['reason']}{_sleeve_words(s['wanted_by'])}"
         for s in summary["signals"]
     ]
     lines += ["", *_clipping_lines(summary["clipping"])]

@@ -151,8 +151,14 @@ def _record(client: AirflowClient, run: BackfillRun, *, repeated: bool) -> Recor
     if run.dag_id == BACKTEST:
         plan, found = returned_by(client, run, "window") or {}, returned_by(client, run, BACKTEST)
         logged = returned_by(client, run, "mlflow_run") or {}
-        said = [notes.prices_line(str(plan.get("prices"))), headline(found)] if found else []
-        return record | {"result": ", ".join(said), "url": logged.get("url"), "data_source": plan.get("prices")}
+        strategy = plan.get("strategy")
+        about = notes.prices_line(str(plan.get("prices")), *([strategy] if strategy else []))
+        return record | {
+            "result": ", ".join([about, headline(found)] if found else []),
+            "url": logged.get("url"),
+            "data_source": plan.get("prices"),
+            "strategy": strategy,
+        }
     plan, judged = returned_by(client, run, "plan", "plan") or {}, returned_by(client, run, "validate") or {}
     source = plan.get("source_name")
     bars = f"{judged.get('bars')} bars, {judged.get('warnings')} warnings, {judged.get('severity')}"

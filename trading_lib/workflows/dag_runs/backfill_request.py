@@ -71,13 +71,14 @@ def planned(request: Request, settings: Settings, progress: Progress) -> Backfil
     if request.sleeves:
         if request.dag_id != BACKTEST:
             raise InputError("--sleeves is for --dag backtest: market data has no strategy", "leave it out")
-        conf["sleeves"] = _sleeves(request.sleeves)
+        conf["sleeves"] = sleeves_from(request.sleeves)
     find = _years if request.dag_id == BACKTEST else _sessions
     starts = find(first, last, settings, progress)
     return Backfill(request.dag_id, starts, conf, request.reprocess, request.at_once)
 
 
-def _sleeves(text: str) -> dict[str, float]:
+def sleeves_from(text: str) -> dict[str, float]:
+    """Read the option ``--sleeves``: names and shares that the configuration takes."""
     budgets: dict[str, float] = {}
     for part in text.split(","):
         name, _, share = part.partition("=")

@@ -31,10 +31,9 @@ def about_session(plan: Mapping[str, Any], *, book: bool) -> str:
 
 
 def about_window(plan: Mapping[str, Any]) -> str:
-    """Say which window of whose prices a run of research works on, and with which strategies if not the usual."""
-    sleeves = plan.get("sleeves") or {}
-    words = [f"sleeve {name} {share}" for name, share in sleeves.items()]
-    return prices_line(plan["prices"], f"{plan['from']} to {plan['to']}", *words)
+    """Say which window of whose prices a run of research works on, and with which strategy where it has only one."""
+    strategy = plan.get("strategy")
+    return prices_line(plan["prices"], f"{plan['from']} to {plan['to']}", *([strategy] if strategy else []))
 
 
 def note_run(dag_id: str, run_id: str, *lines: str, client: AirflowClient | None = None) -> None:
