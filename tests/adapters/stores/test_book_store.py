@@ -52,7 +52,7 @@ def test_opening_as_another_book_names_the_field(engine: Engine, field: str, val
 
 def test_unknown_book_lists_the_known_ones(engine: Engine) -> None:
     store = BookStore(engine)
-    with pytest.raises(InputError, match="there is no book 'demo': .trading run-daily --book NAME. opens one"):
+    with pytest.raises(InputError, match=r"there is no book 'demo': .trading run-daily --book NAME. opens one"):
         store.book("demo")
     store.open_book(book("paper"))
     store.open_book(book("live"))
