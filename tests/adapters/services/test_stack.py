@@ -25,6 +25,7 @@ from trading_lib.adapters.services.supervision.configuration import configuratio
 from trading_lib.adapters.services.waiting import Patience
 from trading_lib.adapters.stores.database import connect
 from trading_lib.adapters.stores.embedded_postgres import EmbeddedPostgres
+from trading_lib.adapters.stores.migrations import current_revision, head_revision
 from trading_lib.domain.errors import (
     ConfigurationError,
     InputError,
@@ -198,6 +199,19 @@ def test_sibling_databases_are_created_on_a_server_named_by_url(
     assert server.is_running()
     assert not server.stop()
     assert postgres_server.is_running()
+
+
+@pytest.mark.postgres
+def test_starting_the_stack_brings_the_embedded_database_its_tables(
+    folders: StackFolders, ports: dict[str, str]
+) -> None:
+    """Tasks know the server by its address only, and wait for tables that somebody else makes."""
+    stack = Stack(folders, ports, print)
+    try:
+        url = stack.start_database().trading.render_as_string(hide_password=False)
+        assert current_revision(url) == head_revision()
+    finally:
+        stack.down()
 
 
 def test_the_supervisor_s_file_holds_neither_secrets_nor_paths(folders: StackFolders) -> None:

@@ -26,6 +26,8 @@ from trading_lib.adapters.services.supervision.components import AIRFLOW, COMPON
 from trading_lib.adapters.services.supervision.postgres_watch import POSTGRESQL
 from trading_lib.adapters.services.supervision.supervisor import Supervisor
 from trading_lib.adapters.services.waiting import Patience
+from trading_lib.adapters.stores.database import connect
+from trading_lib.adapters.stores.migrations import create_when_empty
 from trading_lib.domain.errors import ConfigurationError, InputError, TradingError
 
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
@@ -73,8 +75,9 @@ class Stack:
         return AirflowServer(self.folders, self._airflow_port, load_or_create(self.folders.credentials))
 
     def start_database(self) -> DatabaseUrls:
-        """Start the database server and create missing databases.
+        """Start the database server and create missing databases, and the tables of an embedded one that is empty.
 
+        Tasks know the embedded server by its address alone, and leave the tables of such a database to their owner.
         A taken port of a service is found before anything starts, and raises `PortInUseError`.
         """
         if not self.supervisor.process.members():
@@ -85,6 +88,8 @@ class Stack:
         if not was_running:
             self._progress(f"{urls.description}: started")
         self._refuse_another_database(urls)
+        if urls.embedded:
+            _create_tables_when_empty(urls.trading.render_as_string(hide_password=False))
         return urls
 
     def start_services(self, urls: DatabaseUrls) -> bool:
@@ -311,6 +316,14 @@ class Stack:
             yield
         finally:
             os.close(lock)
+
+
+def _create_tables_when_empty(url: str) -> None:
+    engine = connect(url)
+    try:
+        create_when_empty(engine, url)
+    finally:
+        engine.dispose()
 
 
 def _moved(port: Port, number: object) -> Port:
