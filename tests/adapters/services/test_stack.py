@@ -22,6 +22,7 @@ from trading_lib.adapters.services.processes import ServiceProcess
 from trading_lib.adapters.services.stack import Stack
 from trading_lib.adapters.services.supervision.components import COMPONENTS
 from trading_lib.adapters.services.supervision.configuration import configuration
+from trading_lib.adapters.services.supervision.supervisor import Supervisor
 from trading_lib.adapters.services.waiting import Patience
 from trading_lib.adapters.stores.database import connect
 from trading_lib.adapters.stores.embedded_postgres import EmbeddedPostgres
@@ -199,6 +200,26 @@ def test_sibling_databases_are_created_on_a_server_named_by_url(
     assert server.is_running()
     assert not server.stop()
     assert postgres_server.is_running()
+
+
+@pytest.mark.parametrize(
+    ("used", "url"),
+    [
+        ("PostgreSQL, database 'trading' at db:5432", ""),
+        ("embedded PostgreSQL, database 'trading' at /somewhere", "postgresql://u:hunter2@db/trading"),
+        ("PostgreSQL, database 'trading' at other:5432", "postgresql://u:hunter2@db/trading"),
+    ],
+)
+def test_no_other_database_is_started_or_written_to_beside_the_one_in_use(
+    folders: StackFolders, ports: dict[str, str], monkeypatch: pytest.MonkeyPatch, used: str, url: str
+) -> None:
+    folders.create()
+    folders.state.write_text(json.dumps({"database": used}))
+    monkeypatch.setattr(Supervisor, "is_running", lambda self: True)
+    monkeypatch.setattr(DatabaseServer, "start", lambda self: pytest.fail("started"))
+    with pytest.raises(ConfigurationError, match=r"the running stack uses .* run `make down` first") as caught:
+        Stack(folders, {**ports, "TRADING_DATABASE_URL": url}, print).start_database()
+    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.postgres
