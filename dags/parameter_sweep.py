@@ -29,7 +29,13 @@ Plan = dict[str, Any]
             " combination is one point.",
         ),
         "points_per_chunk": Param(
-            25, type="integer", minimum=1, title="Points per task", description_md="How many points one task runs."
+            25,
+            type="integer",
+            minimum=1,
+            # As many as a sweep may have. Airflow's own processes stop at a number beyond 64 bits.
+            maximum=5000,
+            title="Points per task",
+            description_md="How many points one task runs.",
         ),
     },
     tags=["research"],

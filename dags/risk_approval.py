@@ -69,9 +69,13 @@ def risk_approval() -> None:
     @task(trigger_rule="all_done")
     @plainly
     def record(ti: Any = None) -> dict[str, Any]:
+        from trading_lib.domain.errors import InputError
         from trading_lib.workflows import airflow_answers, approvals
 
         returned, asked = ti.xcom_pull(task_ids="approval"), plan_of(ti, "question")
+        if asked is None:
+            # A run ends as its last task does: this one would make it green though nobody has been asked.
+            raise InputError("the task question failed, so nobody was asked", "clear it and what follows it")
         return approvals.record_response(asked, airflow_answers.response_to(ti.dag_id, ti.run_id, "approval", returned))
 
     chain(question(), approval, approved, record())

@@ -35,11 +35,11 @@ def fixture_peer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ai
 class Waiting(SimpleNamespace):
     """The approval's task instance, as callbacks see it, and that of record, which pulls what it returned."""
 
-    def __init__(self, returned: Any = None) -> None:
-        super().__init__(dag_id="risk_approval", run_id=RUN_ID, task_id="approval", returned=returned)
+    def __init__(self, returned: Any = None, asked: Any = ASKED) -> None:
+        super().__init__(dag_id="risk_approval", run_id=RUN_ID, task_id="approval", returned=returned, asked=asked)
 
     def xcom_pull(self, task_ids: str, key: str = "return_value") -> Any:
-        return {"approval": self.returned, "question": ASKED}[task_ids]
+        return {"approval": self.returned, "question": self.asked}[task_ids]
 
 
 @pytest.fixture(name="mailed")
@@ -72,6 +72,15 @@ def test_record_stores_the_answer_whether_or_not_the_approval_returned_it(
     assert asked == ASKED
     assert response == (returned or response)
     assert returned or response["chosen_options"] == (option,)
+
+
+def test_a_run_whose_question_failed_does_not_end_well(dag_file: Any, peer: AirflowPeer, recorded: list[Any]) -> None:
+    from pipeline_tasks import Refused
+
+    peer.answers[f"GET {DETAILS}"] = [details(None)]
+    with pytest.raises(Refused, match="the task question failed, so nobody was asked"):
+        record(dag_file, Waiting(asked=None))
+    assert recorded == []
 
 
 def test_record_says_that_nobody_answered_only_when_airflow_says_so(

@@ -109,3 +109,10 @@ def test_a_process_that_is_stuck_with_the_lock_stops_nobody(tmp_path: Path, monk
     file.append(b"after....\n")
     # Without the lock nothing was put aside: that could take another process's lines along.
     assert [path.read_text() for path in log_files(tmp_path)] == ["before...\nmeanwhile\n", "after....\n"]
+
+
+def test_nothing_is_written_where_another_user_may_put_a_link(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    with pytest.raises(PermissionError, match="other users may write to"):
+        RotatingFile(tmp_path / "logs", 10_000, 5, 30).append(b"line\n")
+    assert list(tmp_path.iterdir()) == []

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import pwd
 import stat
 from pathlib import Path
 
 import pytest
 
-from tests.other_user import NOTHING, intrude, needs_root
+from tests.other_user import INTRUDER, NOTHING, intrude, needs_root
 from trading_lib.adapters.kill_switch import KillSwitch
+from trading_lib.adapters.private_folder import others_may_write
 from trading_lib.adapters.services.credentials import load_or_create
 from trading_lib.adapters.services.folders import StackFolders
+from trading_lib.adapters.stores.embedded_postgres import EmbeddedPostgres
 from trading_lib.domain.errors import ConfigurationError, FileTroubleError
 from trading_lib.workflows.settings import system_clock
 
@@ -38,6 +41,27 @@ def test_an_existing_home_keeps_its_mode_and_its_open_folders_are_closed(tmp_pat
     folders.mlflow.chmod(0o755)
     folders.create()
     assert (mode(tmp_path), mode(folders.mlflow)) == (0o755, 0o700)
+
+
+@pytest.mark.parametrize("wide", [0o777, 0o1777, 0o702])
+def test_a_home_that_others_may_write_to_is_refused_untouched(tmp_path: Path, wide: int) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    home.chmod(wide)
+    with pytest.raises(ConfigurationError, match=r"other users may write to .*home: take that away \(chmod go-w\)"):
+        StackFolders(home=home, project=tmp_path).create()
+    with pytest.raises(ConfigurationError, match="other users may write to"):
+        EmbeddedPostgres(home / "postgres").start()
+    assert (list(home.iterdir()), mode(home)) == ([], wide)
+
+
+@needs_root
+def test_a_group_counts_as_others_unless_it_is_the_owners_alone(tmp_path: Path) -> None:
+    tmp_path.chmod(0o775)
+    os.chown(tmp_path, 0, 0)
+    assert not others_may_write(tmp_path)
+    os.chown(tmp_path, 0, pwd.getpwnam(INTRUDER).pw_gid)
+    assert others_may_write(tmp_path)
 
 
 def test_whatever_comes_first_makes_a_closed_home(tmp_path: Path) -> None:

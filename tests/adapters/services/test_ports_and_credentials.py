@@ -101,6 +101,14 @@ def test_a_broken_credentials_file_is_named(tmp_path: Path, content: str) -> Non
         load_or_create(path)
 
 
+def test_a_credentials_file_that_others_may_read_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "credentials.json"
+    made = load_or_create(path)
+    path.chmod(0o644)
+    assert load_or_create(path) == made
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
 def test_private_files_replace_open_ones(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     path.write_text("old")

@@ -22,9 +22,11 @@ from trading_lib.adapters.services.processes import ServiceProcess
 from trading_lib.adapters.services.stack import Stack
 from trading_lib.adapters.services.supervision.components import COMPONENTS
 from trading_lib.adapters.services.supervision.configuration import configuration
+from trading_lib.adapters.services.supervision.supervisor import Supervisor
 from trading_lib.adapters.services.waiting import Patience
 from trading_lib.adapters.stores.database import connect
 from trading_lib.adapters.stores.embedded_postgres import EmbeddedPostgres
+from trading_lib.adapters.stores.migrations import current_revision, head_revision
 from trading_lib.domain.errors import (
     ConfigurationError,
     InputError,
@@ -198,6 +200,39 @@ def test_sibling_databases_are_created_on_a_server_named_by_url(
     assert server.is_running()
     assert not server.stop()
     assert postgres_server.is_running()
+
+
+@pytest.mark.parametrize(
+    ("used", "url"),
+    [
+        ("PostgreSQL, database 'trading' at db:5432", ""),
+        ("embedded PostgreSQL, database 'trading' at /somewhere", "postgresql://u:hunter2@db/trading"),
+        ("PostgreSQL, database 'trading' at other:5432", "postgresql://u:hunter2@db/trading"),
+    ],
+)
+def test_no_other_database_is_started_or_written_to_beside_the_one_in_use(
+    folders: StackFolders, ports: dict[str, str], monkeypatch: pytest.MonkeyPatch, used: str, url: str
+) -> None:
+    folders.create()
+    folders.state.write_text(json.dumps({"database": used}))
+    monkeypatch.setattr(Supervisor, "is_running", lambda self: True)
+    monkeypatch.setattr(DatabaseServer, "start", lambda self: pytest.fail("started"))
+    with pytest.raises(ConfigurationError, match=r"the running stack uses .* run `make down` first") as caught:
+        Stack(folders, {**ports, "TRADING_DATABASE_URL": url}, print).start_database()
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.postgres
+def test_starting_the_stack_brings_the_embedded_database_its_tables(
+    folders: StackFolders, ports: dict[str, str]
+) -> None:
+    """Tasks know the server by its address only, and wait for tables that somebody else makes."""
+    stack = Stack(folders, ports, print)
+    try:
+        url = stack.start_database().trading.render_as_string(hide_password=False)
+        assert current_revision(url) == head_revision()
+    finally:
+        stack.down()
 
 
 def test_the_supervisor_s_file_holds_neither_secrets_nor_paths(folders: StackFolders) -> None:

@@ -148,6 +148,7 @@ def test_a_short_folder_that_somebody_laid_out_is_not_used(short_folder: Path, m
     try:
         assert chosen not in (expected, bait)
         assert doors.is_closed(chosen, me.uid)
+        assert doors.socket_folder(data, me) == chosen, "services keep their address over a restart"
         assert list(bait.iterdir()) == []
     finally:
         chosen.rmdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -9,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from trading_lib.adapters.private_folder import others_may_write
 
 NAME = "trading.jsonl"
 ASIDE = "trading.*.jsonl"
@@ -51,7 +54,9 @@ class RotatingFile:
     def append(self, line: bytes) -> None:
         """Write one line, which ends with a line feed; `OSError` when the disk or the folder does not take it."""
         self._after_fork()
-        # A new home is closed to other users, too; one that exists keeps its mode.
+        # A new home is closed to other users, too. In one that is not, the file could be a link of somebody else's.
+        if self._descriptor is None and others_may_write(self._folder.parent):
+            raise PermissionError(errno.EPERM, f"other users may write to {self._folder.parent}")
         self._folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder.mkdir(mode=0o700, exist_ok=True)
         with self._locked() as alone:

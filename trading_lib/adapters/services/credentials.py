@@ -44,10 +44,12 @@ class Credentials:
 def load_or_create(path: Path) -> Credentials:
     """Read the credentials at ``path``, or generate them and store them there with mode 0600.
 
-    What an earlier version did not know is generated and added; a file that is no valid credentials file raises
-    `ConfigurationError`.
+    A file that others may read is closed, e.g. one that was copied. What an earlier version did not know is generated
+    and added; a file that is no valid credentials file raises `ConfigurationError`.
     """
     try:
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
         content = json.loads(path.read_text())
     except FileNotFoundError:
         credentials = Credentials.generate()

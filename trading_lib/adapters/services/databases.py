@@ -17,6 +17,8 @@ from trading_lib.domain.errors import ConfigurationError, StorageUnavailableErro
 URL_VARIABLE = "TRADING_DATABASE_URL"
 SIBLINGS = ("airflow", "mlflow")
 DATABASES = ("trading", *SIBLINGS)
+# How the description of a server that is ours begins.
+EMBEDDED = "embedded "
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class DatabaseUrls:
     @property
     def description(self) -> str:
         """Where the server is, without the password."""
-        return f"{'embedded ' if self.embedded else ''}PostgreSQL, database {describe(self.trading)}"
+        return f"{EMBEDDED if self.embedded else ''}PostgreSQL, database {describe(self.trading)}"
 
 
 class DatabaseServer:

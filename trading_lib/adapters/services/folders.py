@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from trading_lib.adapters.private_folder import refuse_shared
 from trading_lib.domain.errors import ConfigurationError
 
 HOME_VARIABLE = "TRADING_HOME"
@@ -102,8 +103,10 @@ class StackFolders:
     def closed(self, name: str) -> Path:
         """Return the folder ``name`` of the home, created if need be and closed to other users in any case.
 
-        A new home is closed too. One that exists keeps its mode: it may be a folder that is used for more than this.
+        A new home is closed too. One that exists keeps its mode, as it may be a folder that is used for more than this;
+        one that others may write to raises `ConfigurationError`.
         """
+        refuse_shared(self.home)
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = self.home / name
         folder.mkdir(mode=0o700, exist_ok=True)

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from trading_lib.adapters.services.airflow_rest import API_SERVER
 from trading_lib.adapters.services.airflow_server import AirflowServer
 from trading_lib.adapters.services.credentials import ADMINISTRATOR, load_or_create, write_private
-from trading_lib.adapters.services.databases import URL_VARIABLE, DatabaseServer, DatabaseUrls
+from trading_lib.adapters.services.databases import EMBEDDED, URL_VARIABLE, DatabaseServer, DatabaseUrls
 from trading_lib.adapters.services.folders import HOME_VARIABLE, PROJECT_VARIABLE, StackFolders
 from trading_lib.adapters.services.mlflow_server import MlflowServer, mlflow_login
 from trading_lib.adapters.services.ports import HOST, Port, ServicePorts, require_free
@@ -26,6 +26,8 @@ from trading_lib.adapters.services.supervision.components import AIRFLOW, COMPON
 from trading_lib.adapters.services.supervision.postgres_watch import POSTGRESQL
 from trading_lib.adapters.services.supervision.supervisor import Supervisor
 from trading_lib.adapters.services.waiting import Patience
+from trading_lib.adapters.stores.database import connect
+from trading_lib.adapters.stores.migrations import create_when_empty
 from trading_lib.domain.errors import ConfigurationError, InputError, TradingError
 
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
@@ -73,18 +75,21 @@ class Stack:
         return AirflowServer(self.folders, self._airflow_port, load_or_create(self.folders.credentials))
 
     def start_database(self) -> DatabaseUrls:
-        """Start the database server and create missing databases.
+        """Start the database server and create missing databases, and the tables of an embedded one that is empty.
 
+        Tasks know the embedded server by its address alone, and leave the tables of such a database to their owner.
         A taken port of a service is found before anything starts, and raises `PortInUseError`.
         """
         if not self.supervisor.process.members():
             self._stop_earlier_version()
             self._require_free_ports()
+        self._refuse_another_database()
         was_running = self.database.is_running()
         urls = self.database.start()
         if not was_running:
             self._progress(f"{urls.description}: started")
-        self._refuse_another_database(urls)
+        if urls.embedded:
+            _create_tables_when_empty(urls.trading.render_as_string(hide_password=False))
         return urls
 
     def start_services(self, urls: DatabaseUrls) -> bool:
@@ -282,11 +287,19 @@ class Stack:
         }
         write_private(self.folders.state, json.dumps(content, indent=2) + "\n")
 
-    def _refuse_another_database(self, urls: DatabaseUrls) -> None:
+    def _refuse_another_database(self) -> None:
+        """Raise before anything starts: `down` would not find a server that the running stack does not use."""
         used = self._recorded().get("database")
-        if used and used != urls.description and self.supervisor.is_running():
+        if not used or not self.supervisor.is_running():
+            return
+        if self.database.embedded:
+            wanted, same = "the embedded PostgreSQL", used.startswith(EMBEDDED)
+        else:
+            wanted = self.database.urls().description
+            same = wanted == used
+        if not same:
             raise ConfigurationError(
-                f"the running stack uses {used}, not {urls.description}", "run `make down` first, or unset the variable"
+                f"the running stack uses {used}, not {wanted}", f"run `make down` first, or correct {URL_VARIABLE}"
             )
 
     @contextmanager
@@ -311,6 +324,14 @@ class Stack:
             yield
         finally:
             os.close(lock)
+
+
+def _create_tables_when_empty(url: str) -> None:
+    engine = connect(url)
+    try:
+        create_when_empty(engine, url)
+    finally:
+        engine.dispose()
 
 
 def _moved(port: Port, number: object) -> Port:

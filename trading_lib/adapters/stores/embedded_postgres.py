@@ -18,6 +18,7 @@ import psycopg2
 from psycopg2 import errors, sql
 from sqlalchemy import URL, make_url
 
+from trading_lib.adapters.private_folder import refuse_shared
 from trading_lib.adapters.stores.database import unavailable
 from trading_lib.adapters.stores.postgres_server import doors, postmaster
 from trading_lib.adapters.stores.postgres_server.account import Account, account_for, reaching
@@ -54,11 +55,14 @@ class EmbeddedPostgres:
         ------
         StorageUnavailableError
             When the folder is something else, or the server does not come up; names the folder and the reason.
+        ConfigurationError
+            When other users may write to the folder above, and so put another one in its place.
         FileTroubleError
             When the folder cannot be written: another user's, a full or a read-only disk.
         """
         try:
             self._refuse_impossible_folder()
+            refuse_shared(self.folder.parent)
             self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with self._exclusive():
                 if not self.is_running():

@@ -67,7 +67,7 @@ def socket_folder(folder: Path, account: Account) -> Path:
         except FileExistsError:
             if not is_closed(path, account.uid):
                 # Somebody else was there first, by chance or to lure clients; a name nobody can know is ours alone.
-                path = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=base))
+                path = _made_before(base, name, account) or Path(tempfile.mkdtemp(prefix=f"{name}-", dir=base))
                 account.own(path)
         except OSError:
             continue
@@ -100,6 +100,12 @@ def is_closed(folder: Path, owner: int) -> bool:
     except OSError:
         return False
     return stat.S_ISDIR(found.st_mode) and found.st_uid == owner and not stat.S_IMODE(found.st_mode) & 0o077
+
+
+def _made_before(base: Path, name: str, account: Account) -> Path | None:
+    """Return our folder of an earlier start: services that run have its address, and would not find a new one."""
+    own = [path for path in base.glob(f"{name}-*") if is_closed(path, account.uid)]
+    return max(own, key=lambda path: path.stat().st_mtime, default=None)
 
 
 def _short_name(folder: Path, account: Account) -> str:
