@@ -176,6 +176,23 @@ def test_nothing_but_the_health_check_answers_without_the_password(running: Runn
     assert requests.get(f"{running.mlflow.url}/health", timeout=30).text == "OK"
 
 
+def test_the_page_chooses_classic_tables_and_leaves_a_choice_that_was_made(running: Running) -> None:
+    page = running.ask("GET", "/")
+    assert page.headers["content-length"] == str(len(page.content))
+    assert page.text.count("localStorage.getItem('mlflow.workflowType_v1')===null") == 1
+    assert page.text.index("localStorage") < page.text.index("</head>")
+    # The browser would otherwise show the page it has, as MLflow made it.
+    assert "etag" not in page.headers
+    again = running.ask("GET", "/", headers={"If-Modified-Since": "Fri, 01 Jan 2100 00:00:00 GMT"})
+    assert (again.status_code, again.content) == (200, page.content)
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "config"), ("POST", "message"), ("GET", "")])
+def test_the_assistant_that_runs_programs_is_switched_off(running: Running, method: str, path: str) -> None:
+    answer = running.ask(method, f"/ajax-api/3.0/mlflow/assistant/{path}")
+    assert (answer.status_code, answer.text) == (404, "the assistant is switched off\n")
+
+
 def test_the_password_opens_the_user_interface_and_the_tracking_interface(running: Running) -> None:
     assert "<title>MLflow</title>" in running.ask("GET", "/").text
     answer = running.ask("POST", f"{TRACKING}/experiments/search", json={"max_results": 5})

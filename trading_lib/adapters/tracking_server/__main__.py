@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from trading_lib.adapters.tracking_server.front_page import FrontPage
 from trading_lib.adapters.tracking_server.login import LoginRequired, login_of
 from trading_lib.domain.errors import ConfigurationError, TradingError
 
@@ -64,7 +65,7 @@ def build(environment: Mapping[str, str]) -> LoginRequired:
     from mlflow.server.fastapi_app import app
 
     origins = tuple(filter(None, environment.get(ORIGINS_VARIABLE, "").split(",")))
-    return LoginRequired(app, user, password, origins)
+    return LoginRequired(FrontPage(app), user, password, origins)
 
 
 def _folder(environment: Mapping[str, str]) -> Path:
