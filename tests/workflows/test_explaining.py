@@ -118,7 +118,7 @@ def test_a_stop_of_buying_is_told_by_its_rule(settings: Settings, prices: Path) 
     ("session", "symbol", "error", "message"),
     [
         (date(2021, 3, 13), "SPY", SessionError, "2021-03-13 .Saturday. is no trading session"),
-        (date(2021, 3, 15), "SPX", UnknownSymbolError, "symbol 'SPX' is not in the universe: use one of"),
+        (date(2021, 3, 15), "SPX", UnknownSymbolError, r"'SPX' is not in the universe: did you mean SPY\? use one of"),
         (date(2021, 8, 2), "SPY", SessionError, "there are no prices of session 2021-08-02"),
     ],
 )
@@ -172,5 +172,5 @@ def test_a_stored_decision_reads_like_the_recomputed_one_and_nothing_is_written(
     assert table_contents(engine, *tables) == before
     with pytest.raises(InputError, match=f"has not decided session {last}: its newest decision is of {decided}"):
         explain(settings, last, "SPY", book=BOOK)
-    with pytest.raises(InputError, match="there is no book 'demo-none': use one of demo-explained"):
+    with pytest.raises(InputError, match=r"there is no book 'demo-none': did you mean demo-explained\? use one of"):
         explain(settings, decided, "SPY", book="demo-none")

@@ -234,7 +234,7 @@ def test_until_they_are_booked_the_newest_record_counts_and_all_are_kept(
 
 def test_proceeds_that_cannot_be_are_refused(retired_book: Settings, held: str) -> None:
     session = CALENDAR.offset(RETIRED, 3)
-    with pytest.raises(InputError, match=r"holds no UUP.*name one of"):
+    with pytest.raises(InputError, match=r"holds no UUP.*use one of"):
         record(retired_book, "UUP", "1", session)
     with pytest.raises(InputError, match=f"{held} has a price of {ENDS}, so it can be sold"):
         record(retired_book, held, "1", ENDS)

@@ -171,8 +171,9 @@ def test_the_report_is_logged_with_its_page_and_is_no_trial(
     monkeypatch.setattr(stress_runs, "load_stress", lambda: CONFIG)
     monkeypatch.setattr(stress_runs, "tracking_uri", lambda settings: "http://mlflow.local")
     monkeypatch.setattr(stress_runs, "MlflowTracker", Tracker)
+    monkeypatch.setattr(stress_runs, "run_address", lambda *parts: "/".join(parts))
     written = stress_runs.report(stress_runs.scenarios({"scenarios": ["covered"], "data": str(prices)}), settings)
-    assert written["url"] == "http://mlflow.local/#/runs/7"
+    assert written["url"] == "http://mlflow.local/7/" + logged[0][1]
     ((run, experiment),) = logged
     assert experiment != BACKTEST_EXPERIMENT
     assert (run.trials, run.kind) == (0, "stress test")

@@ -85,6 +85,7 @@ _LIBRARIES = tuple(
     {os.path.realpath(sysconfig.get_path(name)) + os.sep for name in ("purelib", "platlib")}
     | {str(Path(__file__).resolve().parents[1]) + os.sep}
 )
+_LOG = str(Path(__file__).resolve().parents[1] / "logs" / "structured.py")
 _ZONES = tuple({os.path.realpath(path) + os.sep for path in zoneinfo.TZPATH})
 _DEVICES = ("/dev/null", "/dev/urandom", "/dev/random")
 _CODE = (".py", ".pyc", ".so", ".pyd", ".nbi", ".nbc")
@@ -226,6 +227,9 @@ def _user_frame(frame: FrameType | None, outside: FrameType) -> tuple[FrameType,
         if owner is _Owner.USER:
             return frame, by_library
         if code.co_name == "_find_and_load" and code.co_filename.startswith("<frozen importlib"):
+            return None
+        if code.co_name == "emit" and code.co_filename == _LOG:
+            # What a strategy says by Python's logging, the system writes to its own file.
             return None
         by_library = by_library or owner is _Owner.LIBRARY
         frame = frame.f_back
