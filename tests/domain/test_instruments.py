@@ -29,9 +29,7 @@ def test_selecting_keeps_the_order_of_the_universe() -> None:
 
 
 def test_an_unknown_symbol_is_named_with_the_known_ones() -> None:
-    with pytest.raises(
-        UnknownSymbolError, match=r"'SPYX' is not in the universe: did you mean SPY\? use one of GLD"
-    ):
+    with pytest.raises(UnknownSymbolError, match=r"'SPYX' is not in the universe: did you mean SPY\? use one of GLD"):
         UNIVERSE["SPYX"]
     with pytest.raises(UnknownSymbolError, match="SPYX"):
         UNIVERSE.select(("GLD", "SPYX"))
