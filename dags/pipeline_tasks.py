@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 
 from trading_lib.domain.errors import SourceError, StorageUnavailableError, TradingError
 from trading_lib.workflows.dag_runs.parameters import check_known
+from trading_lib.workflows.stage_log import stands_in_log
 
 LOG = logging.getLogger(__name__)
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -56,7 +57,8 @@ def plainly(function: Function) -> Function:
             if kind is None:
                 raise
             line = " ".join(str(error).split())
-            LOG.error("%s", line)
+            if not stands_in_log(error):
+                LOG.error("%s", line)
             raise kind(line) from error
 
     return cast(Function, run)

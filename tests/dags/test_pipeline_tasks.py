@@ -17,6 +17,7 @@ from trading_lib.domain.errors import (
     SourceUnavailableError,
     StorageUnavailableError,
 )
+from trading_lib.workflows.stage_log import logged
 
 pytestmark = pytest.mark.airflow
 
@@ -54,6 +55,20 @@ def test_an_error_of_ours_is_one_line_and_an_exit_code(
     [record] = caplog.records
     assert record.getMessage() == " ".join(str(error).split())
     assert record.exc_info is None
+
+
+def test_what_a_stage_has_logged_is_not_logged_again(caplog: pytest.LogCaptureFixture) -> None:
+    import pipeline_tasks
+
+    @pipeline_tasks.plainly
+    @logged("plan")
+    def task() -> None:
+        raise InputError("no such session", "name another")
+
+    with caplog.at_level(logging.ERROR), pytest.raises(pipeline_tasks.Refused):
+        task()
+    [record] = caplog.records
+    assert record.getMessage().endswith("no such session: name another")
 
 
 def test_a_fault_of_the_program_keeps_its_traceback(caplog: pytest.LogCaptureFixture) -> None:

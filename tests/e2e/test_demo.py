@@ -233,6 +233,8 @@ def test_doctor_finds_nothing_wrong_with_the_stack(stack: RunningStack, demo: di
         "dag-processor": "ok",
         "triggerer": "ok",
         "supervisor": "ok",
+        "mail": "stopped",
+        "log": "ok",
         "disk": "ok",
     }
 

@@ -111,10 +111,15 @@ def stage_log(name: str, plan: Mapping[str, Any] | None = None, log: logging.Log
         log.info("%s done in %.2f s%s", name, took, _words(said), extra={"duration_s": round(took, 3), **_fields(said)})
 
 
+def stands_in_log(error: Exception) -> bool:
+    """Whether a stage has logged this error already."""
+    return bool(getattr(error, LOGGED, False))
+
+
 def log_error(log: logging.Logger, what: str, error: Exception, **fields: Any) -> None:
     """Log an error once, however many stages it passes on its way; where a defect happened is logged with it."""
     known = isinstance(error, TradingError)
-    if getattr(error, LOGGED, False):
+    if stands_in_log(error):
         log.info("%s", what, extra=fields)
         return
     with suppress(AttributeError):

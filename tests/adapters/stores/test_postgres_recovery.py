@@ -137,7 +137,7 @@ def test_dead_processes_that_nobody_buries_hold_nothing_up(server: EmbeddedPostg
         [sys.executable, "-c", program, str(server.folder)], capture_output=True, text=True, timeout=75, check=False
     )
     assert done.stdout.split() == ["True", "True", "False", "True"]
-    assert done.stderr.count("\n") == 1
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize("loss", [postmaster.PID_FILE, doors.SOCKET])
