@@ -24,8 +24,11 @@ def test_histories_with_faults_end_like_the_straight_run(fault_market: FaultMark
     campaign = Campaign(fault_market)
     outcomes = [campaign.check(seed) for seed in SEEDS]
     print(f"seeds {SEEDS.start} to {SEEDS.stop - 1}")
-    without_refusal = sum(outcome.refusals == 0 for outcome in outcomes)
-    assert without_refusal >= 0.6 * len(outcomes)
+    # Which of two commands at the same moment comes first, and so whether the other is refused, the machine chooses.
+    alone = [outcome for outcome in outcomes if not outcome.faults["two_at_once"]]
+    assert len(alone) >= 15
+    assert sum(outcome.refusals == 0 for outcome in alone) >= 0.6 * len(alone)
+    assert sum(outcome.refusals == 0 for outcome in outcomes) >= 0.5 * len(outcomes)
     assert sum(outcome.orders for outcome in outcomes) > 100
     assert all(outcome.repaired for outcome in outcomes if outcome.refusals)
 
