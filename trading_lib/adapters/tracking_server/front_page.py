@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from typing import Any
 
-from trading_lib.adapters.tracking_server.login import Application, Receive, Scope, Send
+from trading_lib.adapters.tracking_server.login import Application, Receive, Scope, Send, answer
 
 PAGE = "/"
 ASSISTANT = "/ajax-api/3.0/mlflow/assistant"
@@ -33,9 +33,7 @@ class FrontPage:
         if scope["type"] != "http":
             await self._application(scope, receive, send)
         elif scope["path"].startswith(ASSISTANT):
-            headers = [(b"content-type", b"text/plain; charset=utf-8")]
-            await send({"type": "http.response.start", "status": 404, "headers": headers})
-            await send({"type": "http.response.body", "body": b"the assistant is switched off\n"})
+            await answer(send, 404, b"the assistant is switched off\n")
         elif scope["path"] == PAGE and scope["method"] == "GET":
             await self._page(scope, receive, send)
         else:

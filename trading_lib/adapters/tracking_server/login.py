@@ -71,9 +71,9 @@ class LoginRequired:
             await self._application(scope, receive, send)
         elif not self._may_enter(scope):
             challenge = (b"www-authenticate", b'Basic realm="MLflow", charset="UTF-8"')
-            await _answer(send, 401, b"login required\n", challenge)
+            await answer(send, 401, b"login required\n", challenge)
         elif not self._same_origin(scope):
-            await _answer(send, 403, b"refused: sent by a page of another origin\n")
+            await answer(send, 403, b"refused: sent by a page of another origin\n")
         else:
             await self._application(scope, receive, send)
 
@@ -100,7 +100,8 @@ def _header(scope: Scope, name: bytes) -> bytes:
     return found[0] if len(found) == 1 else b""
 
 
-async def _answer(send: Send, status: int, text: bytes, *headers: tuple[bytes, bytes]) -> None:
+async def answer(send: Send, status: int, text: bytes, *headers: tuple[bytes, bytes]) -> None:
+    """Answer with a line of plain text, without asking the application."""
     kind = (b"content-type", b"text/plain; charset=utf-8")
     await send({"type": "http.response.start", "status": status, "headers": [kind, *headers]})
     await send({"type": "http.response.body", "body": text})
