@@ -68,9 +68,10 @@ def backtest() -> None:
         from trading_lib.workflows import backtest_runs as workflow
         from trading_lib.workflows.dag_runs import reports
 
-        logged = workflow.log(plan_of(ti, "window"))
+        planned = plan_of(ti, "window")
+        logged = workflow.log(planned)
         ti.xcom_push(key=URL_KEY, value=logged["url"])
-        reports.finish_backtest(ti.dag_id, ti.run_id, plan_of(ti, "window"), plan_of(ti, "backtest"), logged)
+        reports.finish_backtest(ti.dag_id, ti.run_id, planned, plan_of(ti, "backtest"), logged)
         return logged
 
     logged: Any = mlflow_run()
