@@ -28,8 +28,8 @@ def run() -> dict[str, Any]:
     from trading_lib.adapters.include_folder import include_folder
     from trading_lib.adapters.sources.registry import create_source
     from trading_lib.backtest.engine import run_backtest
-    from trading_lib.backtest.trading_session import BacktestInput
     from trading_lib.domain.sessions import exchange_sessions
+    from trading_lib.session.inputs import SessionInput
     from trading_lib.workflows.configuration import load_configuration
     from trading_lib.workflows.market import market_from_source
 
@@ -37,7 +37,7 @@ def run() -> dict[str, Any]:
     calendar = exchange_sessions()
     source = create_source("simulated", configuration.universe)
     loaded = market_from_source(source, configuration.universe, calendar, LAST, datetime(2020, 1, 2, tzinfo=UTC))
-    data = BacktestInput(
+    data = SessionInput(
         universe=configuration.universe,
         calendar=calendar,
         panel=loaded.market.panel,

@@ -30,9 +30,9 @@ def run() -> dict[str, Any]:
     from trading_lib.adapters.include_folder import include_folder
     from trading_lib.adapters.sources.registry import create_source
     from trading_lib.backtest.engine import run_backtest
-    from trading_lib.backtest.trading_session import BacktestInput
     from trading_lib.domain.market_view import SessionViews
     from trading_lib.domain.sessions import exchange_sessions
+    from trading_lib.session.inputs import SessionInput
     from trading_lib.strategies.config import SleeveConfig
     from trading_lib.strategies.registry import register_strategy
     from trading_lib.workflows.configuration import load_configuration
@@ -45,7 +45,7 @@ def run() -> dict[str, Any]:
     register_strategy("simple_momentum", SimpleMomentum)
     sleeve = SleeveConfig(name="momentum", strategy="simple_momentum", budget=1.0)
     strategy = configuration.decision.strategy.model_copy(update={"sleeves": (sleeve,)})
-    data = BacktestInput(
+    data = SessionInput(
         universe=configuration.universe,
         calendar=calendar,
         panel=market.panel,

@@ -50,8 +50,7 @@ def run() -> dict[str, Any]:
 
 
 def _market(settings: Any, universe: Any = None) -> tuple[Any, Any]:
-    from trading_lib.workflows.backtesting import backtest_input
-    from trading_lib.workflows.market import market_from_source
+    from trading_lib.workflows.market import market_from_source, session_input
     from trading_lib.workflows.source_choice import offline_source
 
     if universe is not None:
@@ -59,7 +58,7 @@ def _market(settings: Any, universe: Any = None) -> tuple[Any, Any]:
     source = offline_source("simulated", None, settings)
     universe = settings.configuration.universe
     market = market_from_source(source, universe, settings.calendar, LAST, settings.clock()).market
-    return market, backtest_input(settings, market)
+    return market, session_input(settings, market)
 
 
 def _fewer(settings: Any, assets: int) -> Any:

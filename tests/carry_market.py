@@ -13,12 +13,12 @@ import pandas as pd
 from tests.builders import bars_of, price_rows
 from tests.market_builders import CALENDAR, UNIVERSE
 from trading_lib.adapters.sources.positioning_windows import stamp_funding
-from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.decision import DecisionConfig
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.positioning import FundingRates
 from trading_lib.domain.prices import MacroSeries
 from trading_lib.execution.config import PaperConfig
+from trading_lib.session.inputs import SessionInput
 from trading_lib.strategies.config import CarryConfig, SleeveConfig, StrategySettings
 from trading_lib.workflows.market import Market, build_market
 
@@ -78,13 +78,13 @@ def carry_market(
 
 def carry_input(
     market: Market, config: CarryConfig, sleeves: Mapping[str, float] | None = None, **changes: Any
-) -> BacktestInput:
+) -> SessionInput:
     """Everything a run depends on; carry alone unless told otherwise."""
     budgets = sleeves or {"carry": 1.0}
     strategy = StrategySettings(
         sleeves=tuple(SleeveConfig(name=n, strategy=n, budget=b) for n, b in budgets.items()), carry=config
     )
-    return BacktestInput(
+    return SessionInput(
         universe=hedged_universe(config),
         calendar=CALENDAR,
         panel=market.panel,

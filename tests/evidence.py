@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "evidence"
 
 MONEY_PATH = (
+    "trading_lib/decision.py",
+    "trading_lib/session/*.py",
     "trading_lib/workflows/trading.py",
     "trading_lib/workflows/settlement.py",
     "trading_lib/workflows/book_turns.py",

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from tests.builders import bars_of, price_rows, universe
-from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.portfolio import Portfolio, Position, to_cent
@@ -24,6 +23,7 @@ from trading_lib.domain.signals import MarketRegime, RegimeReading, SignalPanel
 from trading_lib.domain.weights import TargetWeights
 from trading_lib.execution.config import PaperConfig
 from trading_lib.factors.calculator import FACTOR_NAMES
+from trading_lib.session.inputs import SessionInput
 from trading_lib.workflows.market import Market, build_market
 
 UNIVERSE = universe()
@@ -120,9 +120,9 @@ def market_of(bars: Bars, macro: MacroSeries | None = None, last: date | None = 
     return build_market(bars, macro or MacroSeries.empty(), UNIVERSE, CALENDAR, last)
 
 
-def backtest_input(market: Market, config: DecisionConfig | None = None, cash: str = "100000") -> BacktestInput:
+def backtest_input(market: Market, config: DecisionConfig | None = None, cash: str = "100000") -> SessionInput:
     """Everything a run depends on, with the default configuration unless told otherwise."""
-    return BacktestInput(
+    return SessionInput(
         universe=UNIVERSE,
         calendar=CALENDAR,
         panel=market.panel,

@@ -14,7 +14,6 @@ import pytest
 from tests.carry_market import SHORT, carry_config, carry_input, carry_market, joined, rates_of
 from trading_lib.accounting.reconcile import unexplained_differences
 from trading_lib.backtest.engine import BacktestResult, run_backtest
-from trading_lib.backtest.trading_session import BacktestInput, trade_session, trade_sessions, window_rows
 from trading_lib.decision import Decision
 from trading_lib.domain.orders import OrderPurpose, Side
 from trading_lib.domain.portfolio import Portfolio
@@ -22,6 +21,9 @@ from trading_lib.domain.positioning import FundingRates
 from trading_lib.orders.config import OrderConfig, PreTradeConfig
 from trading_lib.performance.attribution import attribute_assets, attribute_sleeves
 from trading_lib.performance.run_record import RunRecord
+from trading_lib.session.inputs import SessionInput
+from trading_lib.session.step import trade_session, trade_sessions
+from trading_lib.session.window import window_rows
 from trading_lib.strategies.config import CarryConfig
 
 FIRST, LAST = date(2021, 1, 4), date(2021, 3, 31)
@@ -45,7 +47,7 @@ def run(
     sleeves: dict[str, float] | None = None,
     missing: tuple[date, ...] = (),
     **changes: Any,
-) -> tuple[BacktestInput, BacktestResult, list[tuple[date, Decision, Portfolio]]]:
+) -> tuple[SessionInput, BacktestResult, list[tuple[date, Decision, Portfolio]]]:
     data = carry_input(carry_market(FIRST, LAST, price, rates, config, missing), config, sleeves, **changes)
     seen: list[tuple[date, Decision, Portfolio]] = []
     result = run_backtest(data, START, LAST, lambda *outcome: seen.append(outcome))
@@ -112,7 +114,7 @@ def test_the_second_count_and_the_attribution_add_up() -> None:
     assert record.quantity[-1].sum() == pytest.approx(0.0, abs=1e-9)
 
 
-def record_of(data: BacktestInput, result: BacktestResult) -> RunRecord:
+def record_of(data: SessionInput, result: BacktestResult) -> RunRecord:
     panel = data.panel
     start = int(np.searchsorted(panel.sessions, result.sessions[0]))
     rows = slice(start, start + len(result.sessions))

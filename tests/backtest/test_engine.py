@@ -13,11 +13,13 @@ import pytest
 from tests.builders import bars_of, instant, price_rows
 from tests.market_builders import CALENDAR, backtest_input, make_portfolio, market_of, random_bars
 from trading_lib.backtest.engine import run_backtest
-from trading_lib.backtest.executing import execute
-from trading_lib.backtest.trading_session import BacktestInput, settle_row, window_rows
 from trading_lib.domain.errors import SessionError
 from trading_lib.domain.orders import Cancellation, Order, OrderPurpose, Side
 from trading_lib.orders.config import PreTradeConfig
+from trading_lib.session.inputs import SessionInput
+from trading_lib.session.opening import execute
+from trading_lib.session.settle import settle_row
+from trading_lib.session.window import window_rows
 
 FIRST, LAST = date(2023, 1, 3), date(2023, 3, 31)
 # Friday, Monday; the decision of Friday fills on Saturday (Bitcoin) and on Monday (exchange).
@@ -25,7 +27,7 @@ FRIDAY, SATURDAY, MONDAY = date(2023, 2, 10), date(2023, 2, 11), date(2023, 2, 1
 RICH = make_portfolio(100_000)
 
 
-def small_market(**spy: Any) -> BacktestInput:
+def small_market(**spy: Any) -> SessionInput:
     """SPY and Bitcoin whose opening prices tell the day: 100 + day of the year."""
     sessions = pd.Series(pd.to_datetime(CALENDAR.between(FIRST, LAST)))
     every_day = pd.Series(pd.date_range(FIRST, LAST))
@@ -44,7 +46,7 @@ def order(symbol: str, side: Side, quantity: str, session: date = FRIDAY) -> Ord
     )  # fmt: skip
 
 
-def row_of(data: BacktestInput, day: date) -> int:
+def row_of(data: SessionInput, day: date) -> int:
     return int(np.searchsorted(data.panel.sessions, np.datetime64(day)))
 
 
@@ -171,7 +173,7 @@ def test_a_refused_order_is_reported_and_never_filled() -> None:
     data = backtest_input(market_of(random_bars(date(2021, 1, 4), date(2022, 6, 30), seed=8)))
     tight = data.config.model_copy(update={"pre_trade": PreTradeConfig(max_order_notional=Decimal(8_000))})
     result = run_backtest(
-        BacktestInput(**{**{f: getattr(data, f) for f in data.__slots__}, "config": tight}),
+        SessionInput(**{**{f: getattr(data, f) for f in data.__slots__}, "config": tight}),
         date(2021, 11, 1),
         date(2022, 6, 30),
     )

@@ -16,18 +16,19 @@ from tests.backtest.test_engine import FRIDAY, MONDAY, order, row_of, small_mark
 from tests.carry_market import SHORT, carry_config, carry_input, carry_market, rates_of
 from tests.market_builders import make_portfolio
 from trading_lib.accounting.settle import apply_fills
-from trading_lib.backtest.executing import execute
-from trading_lib.backtest.trading_session import BacktestInput, settle_row
 from trading_lib.domain.money import to_cents, to_micros
 from trading_lib.domain.money_arithmetic import paid_for
 from trading_lib.domain.orders import Cancellation, Fill, Side
 from trading_lib.domain.portfolio import PerpetualPosition, Portfolio
+from trading_lib.session.inputs import SessionInput
+from trading_lib.session.opening import execute
+from trading_lib.session.settle import settle_row
 
 # Of the bar of Monday, the 44th day of the year: open 144, low 143, high 145.
 RICH = make_portfolio(100_000)
 
 
-def market(opening: float | None = None, **fill_bar: float) -> BacktestInput:
+def market(opening: float | None = None, **fill_bar: float) -> SessionInput:
     """SPY and Bitcoin, of which the bar that Monday's fills open may be another."""
     data = small_market()
     changes = {"fill_open": opening, **fill_bar} if opening is not None else fill_bar
@@ -37,7 +38,7 @@ def market(opening: float | None = None, **fill_bar: float) -> BacktestInput:
 
 
 def met(
-    data: BacktestInput, portfolio: Portfolio, *orders: Any, booked: tuple[Fill, ...] = ()
+    data: SessionInput, portfolio: Portfolio, *orders: Any, booked: tuple[Fill, ...] = ()
 ) -> tuple[list[Fill], list[Cancellation]]:
     return execute(data, portfolio, orders, row_of(data, MONDAY), MONDAY, booked)
 

@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 
 from tests.market_builders import CALENDAR, UNIVERSE, backtest_input, market_of, random_bars, random_macro
-from trading_lib.backtest import trading_session
 from trading_lib.backtest.findings import Check, LookaheadReport
 from trading_lib.backtest.lookahead import (
     COMPILED_LOOP,
@@ -25,7 +24,6 @@ from trading_lib.backtest.lookahead import (
 from trading_lib.backtest.raw_history import BARS, FUNDING, MACRO, OPENED, RawHistory
 from trading_lib.backtest.session_loop import run
 from trading_lib.backtest.session_loop.outlook import Outlook
-from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.orders import Cancellation, Fill, Order
@@ -34,12 +32,14 @@ from trading_lib.domain.positioning import FundingRates
 from trading_lib.domain.prices import Bars, FloatArray, MacroSeries
 from trading_lib.domain.sleeves import SleeveTarget, SleeveView
 from trading_lib.market_data.funding import assemble_funding
+from trading_lib.session import step
+from trading_lib.session.inputs import SessionInput
 from trading_lib.strategies.config import CarryConfig, StrategySettings
 from trading_lib.strategies.registry import BUILT_IN, register_strategy
 
 FIRST, LAST = date(2020, 1, 2), date(2021, 8, 31)
 START = date(2021, 2, 8)
-Build = Callable[[RawHistory, date], BacktestInput]
+Build = Callable[[RawHistory, date], SessionInput]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def history() -> RawHistory:
     return RawHistory({BARS: bars.frame, MACRO: macro.frame}, ("BTC-USD",))
 
 
-def honest(history: RawHistory, last: date) -> BacktestInput:
+def honest(history: RawHistory, last: date) -> SessionInput:
     return backtest_input(market_of(all_bars(history), MacroSeries(history.frames[MACRO]), last))
 
 
@@ -98,7 +98,7 @@ def test_every_sleeve_has_a_budget_whether_configured_or_not() -> None:
 
 
 def test_a_peeking_factor_is_named_with_what_follows_from_it(history: RawHistory) -> None:
-    def peeking(history: RawHistory, last: date) -> BacktestInput:
+    def peeking(history: RawHistory, last: date) -> SessionInput:
         data = honest(history, last)
         values = data.factors.values.copy()
         at = data.factors.names.index("Momentum_60")
@@ -115,7 +115,7 @@ def test_a_peeking_factor_is_named_with_what_follows_from_it(history: RawHistory
 
 
 def test_a_peek_into_a_factor_that_decides_nothing_is_found_too(history: RawHistory) -> None:
-    def peeking(history: RawHistory, last: date) -> BacktestInput:
+    def peeking(history: RawHistory, last: date) -> SessionInput:
         data = honest(history, last)
         values = data.factors.values.copy()
         at = data.factors.names.index("ATR_14")
@@ -176,8 +176,8 @@ def test_a_sleeve_that_always_fails_is_not_called_clean_silently(history: RawHis
     assert report.sleeve_faults == {"broken": report.sessions}
 
 
-def with_openings(panel_openings: Callable[[BacktestInput], FloatArray]) -> Build:
-    def build(history: RawHistory, last: date) -> BacktestInput:
+def with_openings(panel_openings: Callable[[SessionInput], FloatArray]) -> Build:
+    def build(history: RawHistory, last: date) -> SessionInput:
         data = honest(history, last)
         return replace(data, panel=replace(data.panel, fill_open=panel_openings(data)))
 
@@ -197,10 +197,10 @@ def test_a_fill_at_the_close_after_the_opening_is_found(history: RawHistory) -> 
 def test_a_broker_that_fills_on_the_bar_of_the_decision_is_found(
     history: RawHistory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ordinary = trading_session.execute
+    ordinary = step.execute
 
     def same_bar(
-        data: BacktestInput, portfolio: Portfolio, working: Sequence[Order], row: int, day: date
+        data: SessionInput, portfolio: Portfolio, working: Sequence[Order], row: int, day: date
     ) -> tuple[list[Fill], list[Cancellation]]:
         filled, cancelled = ordinary(data, portfolio, working, row, day)
         expected = {order.client_order_id: order for order in working}
@@ -213,7 +213,7 @@ def test_a_broker_that_fills_on_the_bar_of_the_decision_is_found(
             for fill in filled
         ], cancelled
 
-    monkeypatch.setattr(trading_session, "execute", same_bar)
+    monkeypatch.setattr(step, "execute", same_bar)
     report = audit(history, honest)
     # It is planted on the long way only, so the loop disagrees as well.
     assert culprits(report) == {("fill", SAME_BAR_FILL), ("account", COMPILED_LOOP)}
@@ -221,7 +221,7 @@ def test_a_broker_that_fills_on_the_bar_of_the_decision_is_found(
 
 
 def test_a_regime_that_reads_tomorrows_volatility_index_is_found(history: RawHistory) -> None:
-    def peeking(history: RawHistory, last: date) -> BacktestInput:
+    def peeking(history: RawHistory, last: date) -> SessionInput:
         data = honest(history, last)
         return replace(data, panel=replace(data.panel, volatility_index=tomorrow(data.panel.volatility_index)))
 
@@ -246,13 +246,13 @@ def test_carry_is_audited_with_the_rates_it_reads(history: RawHistory) -> None:
     universe = replace(UNIVERSE, perpetuals=carry.contract)
     strategy = StrategySettings.model_validate({"sleeves": {"trend": 0.7, "carry": 0.2}, "carry": carry})
 
-    def build(history: RawHistory, last: date) -> BacktestInput:
+    def build(history: RawHistory, last: date) -> SessionInput:
         data = honest(history, last)
         bars, rates = all_bars(history), FundingRates(history.frames[FUNDING])
         funding = assemble_funding(rates, bars, carry.contract, data.panel.sessions, CALENDAR)
         return replace(data, universe=universe, config=DecisionConfig(strategy=strategy), funding=funding)
 
-    def early(history: RawHistory, last: date) -> BacktestInput:
+    def early(history: RawHistory, last: date) -> SessionInput:
         """Build with rates that are taken for known a day before they settled."""
         rates = history.frames[FUNDING]
         shifted = rates.assign(available_at=rates["available_at"] - pd.Timedelta(days=1))
@@ -270,7 +270,7 @@ def test_carry_is_audited_with_the_rates_it_reads(history: RawHistory) -> None:
 def test_a_settlement_at_a_price_that_was_not_known_is_found(history: RawHistory) -> None:
     carry = CarryConfig(allowed_venues=("binance",), minimum_days=20)
 
-    def build(history: RawHistory, last: date) -> BacktestInput:
+    def build(history: RawHistory, last: date) -> SessionInput:
         data, rates = honest(history, last), FundingRates(history.frames[FUNDING])
         # Without the opening of the unfinished day, a position is valued at the price of the day before.
         funding = assemble_funding(rates, Bars(history.frames[BARS]), carry.contract, data.panel.sessions, CALENDAR)
@@ -280,7 +280,7 @@ def test_a_settlement_at_a_price_that_was_not_known_is_found(history: RawHistory
 
 
 def test_prices_adjusted_backwards_are_found(history: RawHistory) -> None:
-    def backwards(history: RawHistory, last: date) -> BacktestInput:
+    def backwards(history: RawHistory, last: date) -> SessionInput:
         data = honest(history, last)
         factor = data.factors.price_factor
         newest = np.array([column[np.isfinite(column)][-1] for column in factor.T])
@@ -291,7 +291,7 @@ def test_prices_adjusted_backwards_are_found(history: RawHistory) -> None:
 
 
 def test_a_macro_value_before_its_publication_is_found(history: RawHistory) -> None:
-    def too_early(history: RawHistory, last: date) -> BacktestInput:
+    def too_early(history: RawHistory, last: date) -> SessionInput:
         macro = history.frames[MACRO]
         early = macro.assign(available_at=macro["date"].dt.tz_localize("UTC"))
         return honest(replace(history, frames={**history.frames, MACRO: early}), last)
@@ -302,7 +302,7 @@ def test_a_macro_value_before_its_publication_is_found(history: RawHistory) -> N
 
 
 def test_a_filter_that_asks_the_next_bar_whether_this_one_was_wrong_is_found(history: RawHistory) -> None:
-    def despiked(history: RawHistory, last: date) -> BacktestInput:
+    def despiked(history: RawHistory, last: date) -> SessionInput:
         bars = history.frames[BARS]
         close = bars.groupby("symbol")["close"]
         spike = (bars["close"] > close.shift(1) * 1.01) & (bars["close"] > close.shift(-1) * 1.01)
@@ -342,7 +342,7 @@ def test_scrambling_leaves_the_past_alone_and_changes_everything_after_it(histor
 
 
 def test_the_asset_axis_is_named_in_the_finding(history: RawHistory) -> None:
-    def peeking(history: RawHistory, last: date) -> BacktestInput:
+    def peeking(history: RawHistory, last: date) -> SessionInput:
         data = honest(history, last)
         volume = data.panel.volume.copy()
         column = UNIVERSE.positions["GLD"]

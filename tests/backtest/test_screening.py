@@ -16,10 +16,11 @@ from trading_lib.backtest.engine import run_backtest
 from trading_lib.backtest.screening import INITIAL_CASH, screen_plans, screening_prices
 from trading_lib.backtest.screening_plan import ScreeningPlan, plan_window, screened_sleeves
 from trading_lib.backtest.session_loop import run
-from trading_lib.backtest.trading_session import BacktestInput, window_rows
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.errors import InputError
 from trading_lib.performance.metrics import max_drawdown, sharpe_ratio
+from trading_lib.session.inputs import SessionInput
+from trading_lib.session.window import window_rows
 from trading_lib.strategies.config import SleeveConfig, StrategySettings
 
 # Importing vectorbt takes many seconds, and collecting tests must not.
@@ -28,23 +29,23 @@ FIRST, LAST = date(2021, 1, 4), date(2022, 12, 30)
 
 
 @pytest.fixture(scope="module")
-def data() -> BacktestInput:
+def data() -> SessionInput:
     """Dividends, a split, missing bars, a late start and Bitcoin."""
     return backtest_input(market_of(random_bars(date(2020, 1, 2), LAST, seed=2)))
 
 
 @pytest.fixture(scope="module")
-def rows(data: BacktestInput) -> range:
+def rows(data: SessionInput) -> range:
     return window_rows(data.panel, data.calendar, FIRST, LAST)
 
 
-def with_sleeves(data: BacktestInput, **budgets: float) -> BacktestInput:
+def with_sleeves(data: SessionInput, **budgets: float) -> SessionInput:
     listed = tuple(SleeveConfig(name=name, strategy=name, budget=budget) for name, budget in budgets.items())
     return replace(data, config=DecisionConfig().model_copy(update={"strategy": StrategySettings(sleeves=listed)}))
 
 
 @needs_vectorbt
-def test_two_assets_by_hand(data: BacktestInput, rows: range) -> None:
+def test_two_assets_by_hand(data: SessionInput, rows: range) -> None:
     """Half in SPY and 30 % in TLT, which pay dividends; a year on everything goes into SPY's place."""
     spy, tlt, year = at("SPY"), at("TLT"), 250
     orders = np.full((len(rows), len(UNIVERSE)), np.nan)
@@ -74,7 +75,7 @@ def test_two_assets_by_hand(data: BacktestInput, rows: range) -> None:
     assert figures.monthly_turnover == pytest.approx(traded / 2 / nav.mean() / ((len(nav) - 1) / 21), rel=1e-9)
 
 
-def test_prices_hold_dividends_and_hide_splits(data: BacktestInput, rows: range) -> None:
+def test_prices_hold_dividends_and_hide_splits(data: SessionInput, rows: range) -> None:
     prices, window = screening_prices(data, rows), slice(rows.start, rows.stop)
     assert (data.panel.split[window] != 1).any()
     # A split would show as an opening far from the close before it.
@@ -86,7 +87,7 @@ def test_prices_hold_dividends_and_hide_splits(data: BacktestInput, rows: range)
 
 @needs_vectorbt
 def test_a_batch_gives_what_each_plan_gives_alone(
-    data: BacktestInput, rows: range, monkeypatch: pytest.MonkeyPatch
+    data: SessionInput, rows: range, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plans = [
         plan_window(with_sleeves(data, **{name: 1.0}), rows)
@@ -102,7 +103,7 @@ def test_a_batch_gives_what_each_plan_gives_alone(
 
 @needs_vectorbt
 @pytest.mark.parametrize("budgets", [{"trend": 0.5, "rotation": 0.5}, {"cross_sectional_momentum": 1.0}])
-def test_the_engine_comes_to_nearly_the_same(data: BacktestInput, rows: range, budgets: dict[str, float]) -> None:
+def test_the_engine_comes_to_nearly_the_same(data: SessionInput, rows: range, budgets: dict[str, float]) -> None:
     """In quiet years risk control has little to do, and what is left apart are lots, day limits and cents."""
     chosen = with_sleeves(data, **budgets)
     figures = screen_plans(chosen, rows, [plan_window(chosen, rows)])[0]
@@ -113,7 +114,7 @@ def test_the_engine_comes_to_nearly_the_same(data: BacktestInput, rows: range, b
     assert abs(np.corrcoef(own[1:], other[:-1])[0, 1]) < 0.5
 
 
-def test_weights_keep_to_the_portfolio_limits_and_never_peek(data: BacktestInput, rows: range) -> None:
+def test_weights_keep_to_the_portfolio_limits_and_never_peek(data: SessionInput, rows: range) -> None:
     plan = plan_window(data, rows)
     assert (plan.targets >= 0).all()
     assert (plan.targets <= UNIVERSE.max_weights + 1e-12).all()
@@ -125,7 +126,7 @@ def test_weights_keep_to_the_portfolio_limits_and_never_peek(data: BacktestInput
     np.testing.assert_array_equal(shorter.orders[:-1], plan.orders[:-101])
 
 
-def test_orders_wait_for_the_threshold(data: BacktestInput, rows: range) -> None:
+def test_orders_wait_for_the_threshold(data: SessionInput, rows: range) -> None:
     plan = plan_window(data, rows)
     config = data.config.model_copy(
         update={"orders": data.config.orders.model_copy(update={"rebalance_threshold": 0.0})}
@@ -135,7 +136,7 @@ def test_orders_wait_for_the_threshold(data: BacktestInput, rows: range) -> None
 
 
 def test_stretches_and_plain_python_change_nothing(
-    data: BacktestInput, rows: range, monkeypatch: pytest.MonkeyPatch
+    data: SessionInput, rows: range, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short = range(rows.start, rows.start + 90)
     whole = plan_window(data, short)
@@ -147,6 +148,6 @@ def test_stretches_and_plain_python_change_nothing(
     np.testing.assert_array_equal(np.isnan(plain.orders), np.isnan(whole.orders))
 
 
-def test_a_sleeve_that_needs_the_book_is_refused(data: BacktestInput) -> None:
+def test_a_sleeve_that_needs_the_book_is_refused(data: SessionInput) -> None:
     with pytest.raises(InputError, match="'carry' cannot be screened"):
         screened_sleeves(with_sleeves(data, trend=0.9, carry=0.1))

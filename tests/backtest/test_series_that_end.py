@@ -14,11 +14,11 @@ from tests.backtest.test_session_loop import CRASHES, FIRST, LAST, assert_same, 
 from tests.market_builders import CALENDAR, backtest_input, market_of, random_bars
 from trading_lib.accounting.old_prices import OldPrice, old_prices
 from trading_lib.backtest.engine import BacktestResult, run_backtest
-from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.domain.orders import Side
 from trading_lib.domain.prices import Bars
 from trading_lib.domain.proceeds import RECORDED, Proceeds
 from trading_lib.domain.risk import RiskEvent
+from trading_lib.session.inputs import SessionInput
 
 ENDS = date(2022, 4, 14)
 SYMBOLS = ("XLE", "GLD", "SPY")
@@ -26,7 +26,7 @@ SYMBOLS = ("XLE", "GLD", "SPY")
 
 def market(
     gone: tuple[str, ...] = SYMBOLS, sessions: int | None = None, fall: float = 0.0, **more: Any
-) -> BacktestInput:
+) -> SessionInput:
     """A market in which the prices of ``gone`` end, or pause for so many sessions, their last close after a fall."""
     frame = random_bars(date(2021, 1, 4), LAST, seed=5, **more).frame
     final = frame["symbol"].isin(gone) & (frame["date"].dt.date == ENDS)
@@ -77,7 +77,7 @@ def test_a_stop_that_fires_at_the_last_price_is_tried_until_the_asset_is_retired
 
 
 @pytest.fixture(scope="module")
-def ended() -> tuple[BacktestInput, BacktestResult, str]:
+def ended() -> tuple[SessionInput, BacktestResult, str]:
     """A run that ends with a symbol it could not sell."""
     data = market()
     result = run_backtest(data, FIRST, LAST)
@@ -87,7 +87,7 @@ def ended() -> tuple[BacktestInput, BacktestResult, str]:
 
 
 def test_an_asset_is_retired_after_the_configured_sessions_and_told_once(
-    ended: tuple[BacktestInput, BacktestResult, str],
+    ended: tuple[SessionInput, BacktestResult, str],
 ) -> None:
     _, result, symbol = ended
     (event,) = [event for event in retirements(result) if event.symbol == symbol]
@@ -97,7 +97,7 @@ def test_an_asset_is_retired_after_the_configured_sessions_and_told_once(
 
 
 def test_a_retired_asset_gets_no_order_and_before_that_none_that_buys(
-    ended: tuple[BacktestInput, BacktestResult, str],
+    ended: tuple[SessionInput, BacktestResult, str],
 ) -> None:
     _, result, symbol = ended
     retired = CALENDAR.offset(ENDS, 20)
@@ -106,7 +106,7 @@ def test_a_retired_asset_gets_no_order_and_before_that_none_that_buys(
     assert all(order.side is Side.SELL for order in late)
 
 
-def test_retirement_does_not_know_whether_a_price_will_return(ended: tuple[BacktestInput, BacktestResult, str]) -> None:
+def test_retirement_does_not_know_whether_a_price_will_return(ended: tuple[SessionInput, BacktestResult, str]) -> None:
     _, forever, _ = ended
     pausing = run_backtest(market(sessions=40), FIRST, LAST)
     returns = np.searchsorted(pausing.sessions, np.datetime64(CALENDAR.offset(ENDS, 41)))
@@ -131,7 +131,7 @@ def test_a_price_that_returns_ends_the_retirement_by_itself_and_a_stop_can_sell_
 
 @pytest.mark.parametrize("amount", ["61.25", "0"])
 def test_proceeds_close_the_holding_once_with_the_profit_it_made(
-    ended: tuple[BacktestInput, BacktestResult, str], amount: str
+    ended: tuple[SessionInput, BacktestResult, str], amount: str
 ) -> None:
     data, without, symbol = ended
     day = CALENDAR.offset(ENDS, 30)
@@ -147,7 +147,7 @@ def test_proceeds_close_the_holding_once_with_the_profit_it_made(
     assert without.portfolio.positions[symbol].quantity == held.quantity
 
 
-def test_proceeds_of_what_is_not_held_book_nothing(ended: tuple[BacktestInput, BacktestResult, str]) -> None:
+def test_proceeds_of_what_is_not_held_book_nothing(ended: tuple[SessionInput, BacktestResult, str]) -> None:
     data, without, _ = ended
     listed = (Proceeds("GLD", FIRST, Decimal(10)), Proceeds("UUP", LAST, Decimal(10)))
     result = run_backtest(replace(data, proceeds=listed), FIRST, LAST)
@@ -156,7 +156,7 @@ def test_proceeds_of_what_is_not_held_book_nothing(ended: tuple[BacktestInput, B
 
 
 def test_proceeds_on_the_ex_date_of_a_split_pay_for_the_new_shares(
-    ended: tuple[BacktestInput, BacktestResult, str],
+    ended: tuple[SessionInput, BacktestResult, str],
 ) -> None:
     data, _, symbol = ended
     day = CALENDAR.offset(ENDS, 30)
@@ -171,13 +171,13 @@ def test_proceeds_on_the_ex_date_of_a_split_pay_for_the_new_shares(
     assert_same(loop, the_long_way(moved, last=day))
 
 
-def old_prices_at_the_end(data: BacktestInput, result: BacktestResult) -> tuple[OldPrice, ...]:
+def old_prices_at_the_end(data: SessionInput, result: BacktestResult) -> tuple[OldPrice, ...]:
     row = int(np.searchsorted(data.panel.sessions, result.sessions[-1]))
     day, age = data.panel.price_day[row], data.panel.price_age[row]
     return old_prices(result.portfolio, data.universe.symbols, day, age, result.risk.retired)
 
 
-def test_a_holding_at_an_old_price_is_named_with_its_share(ended: tuple[BacktestInput, BacktestResult, str]) -> None:
+def test_a_holding_at_an_old_price_is_named_with_its_share(ended: tuple[SessionInput, BacktestResult, str]) -> None:
     data, result, symbol = ended
     (found,) = [one for one in old_prices_at_the_end(data, result) if one.symbol == symbol]
     position, mark = result.portfolio.positions[symbol], result.portfolio.marks[symbol]

@@ -18,11 +18,11 @@ from trading_lib.backtest.engine import BacktestResult, run_backtest
 from trading_lib.backtest.session_loop import run as loop_run
 from trading_lib.backtest.session_loop.log import LEFT, PRICE
 from trading_lib.backtest.session_loop.run import LongWay, Stretch, can_loop
-from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.market_view import MarketView, SessionViews
 from trading_lib.domain.prices import FloatArray
 from trading_lib.performance.metrics import measure
+from trading_lib.session.inputs import SessionInput
 from trading_lib.strategies.config import SleeveConfig, StrategySettings
 from trading_lib.strategies.registry import register_strategy
 
@@ -75,11 +75,11 @@ register_strategy("senseless", Senseless)
 register_strategy("nervous", Nervous)
 
 
-def market(seed: int = 5, **more: Any) -> BacktestInput:
+def market(seed: int = 5, **more: Any) -> SessionInput:
     return backtest_input(market_of(random_bars(date(2021, 1, 4), LAST, seed=seed, **more)))
 
 
-def changed(data: BacktestInput, sleeves: dict[str, float] | None = None, **sections: dict[str, Any]) -> BacktestInput:
+def changed(data: SessionInput, sleeves: dict[str, float] | None = None, **sections: dict[str, Any]) -> SessionInput:
     """The same market under another configuration."""
     config = DecisionConfig.model_validate({**data.config.model_dump(), **sections})
     if sleeves:
@@ -88,7 +88,7 @@ def changed(data: BacktestInput, sleeves: dict[str, float] | None = None, **sect
     return replace(data, config=config)
 
 
-def the_long_way(data: BacktestInput, first: date = FIRST, last: date = LAST) -> BacktestResult:
+def the_long_way(data: SessionInput, first: date = FIRST, last: date = LAST) -> BacktestResult:
     return run_backtest(data, first, last, lambda day, decision, portfolio: None)
 
 
@@ -190,7 +190,7 @@ def test_any_market_and_limits_are_the_same(
     assert_same(run_backtest(data, FIRST, last), the_long_way(data, last=last))
 
 
-def with_openings(data: BacktestInput, wrong: float, gap: float, seed: int) -> BacktestInput:
+def with_openings(data: SessionInput, wrong: float, gap: float, seed: int) -> SessionInput:
     """The market with a share of its openings off by a factor, and the others above the close before, range and all."""
     generator = np.random.default_rng(seed)
     shape = data.panel.fill_open.shape

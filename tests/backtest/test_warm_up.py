@@ -10,10 +10,10 @@ import pytest
 
 from tests.market_builders import backtest_input, market_of, random_bars, random_macro
 from trading_lib.backtest.raw_history import BARS, MACRO, RawHistory
-from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.backtest.warm_up import DECISION, FACTOR, REGIME, SLEEVE, WarmUp, WarmUpReport, audit_warm_up
 from trading_lib.domain.errors import SessionError
 from trading_lib.domain.prices import Bars, MacroSeries
+from trading_lib.session.inputs import SessionInput
 
 FIRST, LAST = date(2019, 1, 2), date(2021, 10, 29)
 START = date(2020, 2, 3)
@@ -27,7 +27,7 @@ def history() -> RawHistory:
     return RawHistory({BARS: bars, MACRO: random_macro(FIRST, LAST, 5).frame}, ("BTC-USD",))
 
 
-def build(history: RawHistory, last: date) -> BacktestInput:
+def build(history: RawHistory, last: date) -> SessionInput:
     return backtest_input(market_of(Bars(history.frames[BARS]), MacroSeries(history.frames[MACRO]), last))
 
 
@@ -73,7 +73,7 @@ def test_the_regime_asks_for_one_session_and_a_sleeve_for_its_slowest_factor(rep
 
 
 def test_what_never_forgets_the_beginning_is_said_so(history: RawHistory) -> None:
-    def expanding(history: RawHistory, last: date) -> BacktestInput:
+    def expanding(history: RawHistory, last: date) -> SessionInput:
         data = build(history, last)
         values = data.factors.values.copy()
         at = data.factors.names.index("Momentum_60")

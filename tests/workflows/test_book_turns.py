@@ -21,10 +21,10 @@ from trading_lib.adapters.stores.order_store import OrderStore
 from trading_lib.adapters.stores.repair_store import RepairStore
 from trading_lib.adapters.stores.schema import metadata
 from trading_lib.adapters.stores.state_store import StateStore
-from trading_lib.backtest.executing import execute
 from trading_lib.domain.errors import InputError, OversoldError, OvertakenSessionError, TradingError
 from trading_lib.domain.orders import Fill, Order, OrderEvent, OrderPurpose, OrderStatus, Side, client_order_id
 from trading_lib.domain.portfolio import Portfolio
+from trading_lib.session.opening import execute
 from trading_lib.workflows import book_repair, trading
 from trading_lib.workflows.book_repair import repair_book, repairs_of
 from trading_lib.workflows.book_run import BookRun

@@ -20,7 +20,7 @@ WINDOW = ("--from", "2006-01-03", "--to", "2006-03-01")
 IN_FRAMES = """
 while frame is not None:
     for value in list(frame.f_locals.values()):
-        if type(value).__name__ == "BacktestInput":
+        if type(value).__name__ == "SessionInput":
             panel = value.panel
             row = int(np.searchsorted(panel.sessions, np.datetime64(view.session)))
             if row + 1 < len(panel.sessions):

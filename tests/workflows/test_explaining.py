@@ -19,9 +19,8 @@ from trading_lib.backtest.engine import run_backtest
 from trading_lib.domain.errors import InputError, SessionError, UnknownSymbolError
 from trading_lib.domain.orders import Order
 from trading_lib.workflows import history
-from trading_lib.workflows.backtesting import backtest_input
 from trading_lib.workflows.explaining import explain
-from trading_lib.workflows.market import market_from_source
+from trading_lib.workflows.market import market_from_source, session_input
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.source_choice import offline_source
 
@@ -49,7 +48,7 @@ def orders(prices: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Orde
     source = offline_source("files", prices, settings)
     market = market_from_source(source, universe, settings.calendar, LAST, settings.clock()).market
     first = market.panel.sessions[252].item()
-    return run_backtest(backtest_input(settings, market), first, LAST).orders
+    return run_backtest(session_input(settings, market), first, LAST).orders
 
 
 def test_a_cancelled_order_is_explained_with_its_reason(

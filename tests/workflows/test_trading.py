@@ -18,7 +18,6 @@ from tests.workflows.workflow_settings import make_settings
 from trading_lib.adapters.stores.order_store import OrderStore
 from trading_lib.adapters.stores.schema import metadata
 from trading_lib.adapters.stores.state_store import StateStore
-from trading_lib.backtest.executing import execute
 from trading_lib.domain.errors import (
     DataQualityError,
     InputError,
@@ -28,6 +27,7 @@ from trading_lib.domain.errors import (
     TradingError,
 )
 from trading_lib.domain.orders import OrderEvent, OrderStatus
+from trading_lib.session.opening import execute
 from trading_lib.workflows import fetching, history, market_data, settlement, trading
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.book_turns import book_turn

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from trading_lib.backtest.trading_session import BacktestInput, SessionOutcome
 from trading_lib.domain.orders import Fill, Order
 from trading_lib.domain.portfolio import Position
 from trading_lib.domain.prices import FloatArray, IntegerArray
+from trading_lib.session.inputs import SessionInput
+from trading_lib.session.step import SessionOutcome
 
 ABSENT = "-"
 
@@ -77,7 +78,7 @@ class Difference:
     known: str
 
 
-def data_differences(full: BacktestInput, known: BacktestInput, row: int) -> Iterator[Difference]:
+def data_differences(full: SessionInput, known: SessionInput, row: int) -> Iterator[Difference]:
     """Compare panel and factors on every row up to ``row``: the first row and asset of each field that differs."""
     sessions, symbols = full.panel.sessions, full.universe.symbols
     if not np.array_equal(sessions[: row + 1], known.panel.sessions[: row + 1]):
@@ -112,7 +113,7 @@ def _without_unfinished(values: FloatArray, lags: IntegerArray) -> FloatArray:
     return known
 
 
-def _settlement_differences(full: BacktestInput, known: BacktestInput, row: int) -> Iterator[Difference]:
+def _settlement_differences(full: SessionInput, known: SessionInput, row: int) -> Iterator[Difference]:
     """Compare what was paid between decisions, up to the decision of ``row``."""
     ours, theirs = (data.funding.settlements if data.funding else () for data in (full, known))
     for day, one, other in zip(full.panel.sessions[: row + 1].tolist(), ours, theirs, strict=False):

@@ -1,7 +1,7 @@
 """The backtest: a window of sessions, and what trading them came to.
 
 It holds no rule of its own. Without an observer, and with sleeves the loop knows, `session_loop` trades most sessions;
-otherwise `trading_session` trades them all. Both call the functions the paper pipeline calls.
+otherwise `session.step` trades them all. Both call the functions the paper pipeline calls.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from trading_lib.backtest.session_loop.records import (
 )
 from trading_lib.backtest.session_loop.run import LongWay, Part, Run, Stretch, can_loop, run_sessions
 from trading_lib.backtest.sleeve_faults import SleeveFaults, faults_of
-from trading_lib.backtest.trading_session import BacktestInput, trade_sessions, window_rows
 from trading_lib.decision import Decision
 from trading_lib.domain.errors import DataQualityError
 from trading_lib.domain.instruments import Universe
@@ -36,6 +35,9 @@ from trading_lib.domain.prices import DateArray, FloatArray
 from trading_lib.domain.risk import RiskEvent, RiskState
 from trading_lib.performance.trade_arrays import TradeArrays
 from trading_lib.performance.weight_cuts import WeightCuts
+from trading_lib.session.inputs import SessionInput
+from trading_lib.session.step import trade_sessions
+from trading_lib.session.window import window_rows
 from trading_lib.strategies.registry import running_sleeves
 
 DecisionObserver = Callable[[date, Decision, Portfolio], None]
@@ -132,7 +134,7 @@ class BacktestResult:
 
 
 def run_backtest(
-    data: BacktestInput, first: date, last: date, observe: DecisionObserver | None = None
+    data: SessionInput, first: date, last: date, observe: DecisionObserver | None = None
 ) -> BacktestResult:
     """Run from the decision of the first session in [first, last] to that of the last.
 
@@ -191,7 +193,7 @@ def require_value(result: BacktestResult, universe: Universe, remedy: str) -> No
     )
 
 
-def _the_long_way(data: BacktestInput, rows: range, observe: DecisionObserver | None) -> Run:
+def _the_long_way(data: SessionInput, rows: range, observe: DecisionObserver | None) -> Run:
     parts: list[Part] = []
     for row, outcome in zip(rows, trade_sessions(data, rows), strict=True):
         parts.append(LongWay(row, outcome))
@@ -200,7 +202,7 @@ def _the_long_way(data: BacktestInput, rows: range, observe: DecisionObserver | 
     return Run(data, tuple(parts), outcome.evening)
 
 
-def _note_stretch(arrays: SessionArrays, part: Stretch, start: int, data: BacktestInput) -> None:
+def _note_stretch(arrays: SessionArrays, part: Stretch, start: int, data: SessionInput) -> None:
     steps = part.steps
     owned = {s.name: s.budget * part.log.owned[steps, k] for k, s in enumerate(running_sleeves(data.config.strategy))}
     arrays.note_many(

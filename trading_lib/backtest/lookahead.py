@@ -30,19 +30,15 @@ from trading_lib.backtest.engine import run_backtest
 from trading_lib.backtest.findings import Check, Finding, LookaheadReport
 from trading_lib.backtest.raw_history import RawHistory
 from trading_lib.backtest.session_loop.run import can_loop
-from trading_lib.backtest.trading_session import (
-    BacktestInput,
-    SessionOutcome,
-    trade_session,
-    trade_sessions,
-    window_rows,
-)
 from trading_lib.decision_config import DecisionConfig
+from trading_lib.session.inputs import SessionInput
+from trading_lib.session.step import SessionOutcome, trade_session, trade_sessions
+from trading_lib.session.window import window_rows
 from trading_lib.strategies.config import SleeveConfig
 from trading_lib.strategies.registry import BUILT_IN
 
 # Raw observations and the last session wanted -> everything a run depends on; what the audit audits is inside.
-Build = Callable[[RawHistory, date], BacktestInput]
+Build = Callable[[RawHistory, date], SessionInput]
 Progress = Callable[[str], None]
 # In its block users' strategies decide where there is no history after the session.
 Alone = Callable[[], AbstractContextManager[None]]
@@ -176,7 +172,7 @@ class _Audit:
         self._compare(scrambled, Check.SCRAMBLED, row)
         self._note(self._fill_problems(scrambled, row, kept_openings), Check.OPENING, day)
 
-    def _compare(self, data: BacktestInput, check: Check, row: int) -> None:
+    def _compare(self, data: SessionInput, check: Check, row: int) -> None:
         day: date = self.full.panel.sessions[row].item()
         seen = list(data_differences(self.full, data, row)) if data is not self.full else []
         self._note([*seen, *self._replayed(data, 0, row)], check, day)
@@ -213,21 +209,21 @@ class _Audit:
             findings=tuple(found),
         )
 
-    def _run(self, data: BacktestInput, config: DecisionConfig, rows: range) -> list[SessionOutcome]:
+    def _run(self, data: SessionInput, config: DecisionConfig, rows: range) -> list[SessionOutcome]:
         return list(trade_sessions(replace(data, config=config), rows))
 
     def _before(self, run: int, row: int) -> SessionOutcome | None:
         step = row - self.rows.start
         return self.recorded[run][step - 1] if step else None
 
-    def _replayed(self, data: BacktestInput, run: int, row: int) -> Iterator[Difference]:
+    def _replayed(self, data: SessionInput, run: int, row: int) -> Iterator[Difference]:
         """Decide the session again from where the book of that run stood."""
         before = self._before(run, row)
         outcome = trade_session(replace(data, config=self._configs[run]), row, before.evening if before else None)
         recorded = self.recorded[run][row - self.rows.start]
         return outcome_differences(recorded, outcome, data.universe.symbols)
 
-    def _fill_problems(self, scrambled: BacktestInput, row: int, kept_openings: bool) -> Iterator[Difference]:
+    def _fill_problems(self, scrambled: SessionInput, row: int, kept_openings: bool) -> Iterator[Difference]:
         """Compare what the session's orders fill at with what they fill at under other prices."""
         step = row - self.rows.start
         recorded = self.recorded[0][step]
@@ -250,7 +246,7 @@ class _Audit:
                 rival = f"{price} with the same opening and another close"
                 yield Difference(Layer.FILL, FILL_PAST_OPENING, recorded.session, fill.symbol, text, rival)
 
-    def _complete_run(self, known: BacktestInput, row: int) -> list[Difference]:
+    def _complete_run(self, known: SessionInput, row: int) -> list[Difference]:
         """Run everything up to the cut again: the first session that came out different."""
         again = trade_sessions(known, range(self.rows.start, row + 1))
         for recorded, outcome in zip(self.recorded[0], again, strict=False):
@@ -259,7 +255,7 @@ class _Audit:
                 return found
         return []
 
-    def _loop_problems(self, data: BacktestInput, row: int) -> Iterator[Difference]:
+    def _loop_problems(self, data: SessionInput, row: int) -> Iterator[Difference]:
         """Run the compiled loop up to ``row``, which holds whole arrays: the first session that came out different."""
         if not can_loop(data):
             return

@@ -11,16 +11,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from trading_lib.backtest.engine import BacktestResult
-from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.domain.orders import Fill, Side
 from trading_lib.domain.portfolio import to_cent
 from trading_lib.domain.prices import FloatArray
+from trading_lib.session.inputs import SessionInput
 
 # vectorbt refuses what cash does not cover at that moment, while a session's sales and purchases fill together.
 CREDIT = 1e8
 
 
-def independent_nav(data: BacktestInput, result: BacktestResult, fills: Sequence[Fill] | None = None) -> FloatArray:
+def independent_nav(data: SessionInput, result: BacktestResult, fills: Sequence[Fill] | None = None) -> FloatArray:
     """Net asset value at every decision as vectorbt's ``Portfolio.from_orders`` accounts for it, shape (S,).
 
     Shares are counted in those of the first session, so that a split changes nothing; dividends, which vectorbt does
@@ -55,7 +55,7 @@ def independent_nav(data: BacktestInput, result: BacktestResult, fills: Sequence
 
 
 def _orders(
-    data: BacktestInput, result: BacktestResult, fills: Sequence[Fill], shares: FloatArray
+    data: SessionInput, result: BacktestResult, fills: Sequence[Fill], shares: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     size = np.zeros(shares.shape)
     spent = np.zeros(shares.shape)
@@ -78,7 +78,7 @@ def _rounding(fill: Fill) -> float:
     return float(cents if fill.side is Side.BUY else -cents)
 
 
-def _dividends(data: BacktestInput, result: BacktestResult, rows: slice) -> FloatArray:
+def _dividends(data: SessionInput, result: BacktestResult, rows: slice) -> FloatArray:
     """Cash of each session: the holdings of the evening before, in new shares where they were split."""
     paid = np.zeros(len(result.sessions))
     per_share, split = np.nan_to_num(data.panel.dividend[rows]), data.panel.split[rows]

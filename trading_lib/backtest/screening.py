@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from trading_lib.backtest.screening_plan import ScreeningPlan
-from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.domain.errors import DataQualityError
 from trading_lib.domain.prices import FloatArray
 from trading_lib.execution.refusals import contradicted
 from trading_lib.performance.metrics import annual_return, max_drawdown, monthly_turnover, sharpe_ratio
+from trading_lib.session.inputs import SessionInput
 
 # Memory for a batch, and the arrays of sessions by assets that vectorbt and its inputs hold of each plan.
 BATCH_BYTES = 256 * 2**20
@@ -63,7 +63,7 @@ def plans_per_batch(sessions: int, assets: int) -> int:
     return max(BATCH_BYTES // (8 * ARRAYS_PER_PLAN * max(sessions * assets, 1)), 1)
 
 
-def screening_prices(data: BacktestInput, rows: range) -> ScreeningPrices:
+def screening_prices(data: SessionInput, rows: range) -> ScreeningPrices:
     """Scale closes and openings of a window to total-return prices."""
     window = slice(rows.start, rows.stop)
     moves = np.nan_to_num(data.panel.mark_return[window], nan=0.0)
@@ -76,7 +76,7 @@ def screening_prices(data: BacktestInput, rows: range) -> ScreeningPrices:
     return ScreeningPrices(close, scaled)
 
 
-def screen_plans(data: BacktestInput, rows: range, plans: Sequence[ScreeningPlan]) -> tuple[ScreenedFigures, ...]:
+def screen_plans(data: SessionInput, rows: range, plans: Sequence[ScreeningPlan]) -> tuple[ScreenedFigures, ...]:
     """Value plans of one window, in batches of bounded memory; costs are those of the universe.
 
     Raises
@@ -96,7 +96,7 @@ def screen_plans(data: BacktestInput, rows: range, plans: Sequence[ScreeningPlan
 
 
 def _value(
-    data: BacktestInput, prices: ScreeningPrices, plans: Sequence[ScreeningPlan]
+    data: SessionInput, prices: ScreeningPrices, plans: Sequence[ScreeningPlan]
 ) -> tuple[FloatArray, FloatArray]:
     """Net asset values, shape (S, plans), and traded notional, shape (plans,)."""
     # Importing vectorbt takes many seconds, so only who screens pays for it.

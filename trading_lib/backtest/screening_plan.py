@@ -15,13 +15,13 @@ from trading_lib.backtest.session_loop.deciding import blend_targets, decide_sle
 from trading_lib.backtest.session_loop.inputs import Assets, Rows, Rules, assets_of, kind_of, rows_of, rules_of
 from trading_lib.backtest.session_loop.outlook import Outlook, outlook_of
 from trading_lib.backtest.session_loop.run import longest_stretch
-from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.domain.errors import DataQualityError, InputError
 from trading_lib.domain.kernels import compiled
 from trading_lib.domain.market_view import SessionViews
 from trading_lib.domain.prices import FloatArray
 from trading_lib.portfolio.constraints import clip_weights, valid_weights
 from trading_lib.portfolio.sleeves import drift
+from trading_lib.session.inputs import SessionInput
 from trading_lib.strategies.registry import Sleeve, running_sleeves
 
 
@@ -42,7 +42,7 @@ class ScreeningPlan:
     orders: FloatArray
 
 
-def plan_window(data: BacktestInput, rows: range) -> ScreeningPlan:
+def plan_window(data: SessionInput, rows: range) -> ScreeningPlan:
     """Decide every session of consecutive rows, starting in cash.
 
     Raises
@@ -76,7 +76,7 @@ def plan_window(data: BacktestInput, rows: range) -> ScreeningPlan:
     return plan
 
 
-def screened_sleeves(data: BacktestInput) -> tuple[Sleeve, ...]:
+def screened_sleeves(data: SessionInput) -> tuple[Sleeve, ...]:
     """Return the running sleeves; one that cannot be screened is an `InputError`."""
     sleeves = running_sleeves(data.config.strategy)
     unknown = [sleeve.name for sleeve in sleeves if kind_of(sleeve) is None]

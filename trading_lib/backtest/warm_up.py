@@ -15,13 +15,14 @@ import numpy as np
 
 from trading_lib.backtest.lookahead import Build, Progress, every_sleeve
 from trading_lib.backtest.raw_history import RawHistory
-from trading_lib.backtest.trading_session import BacktestInput, SessionOutcome, trade_sessions
 from trading_lib.decision import Decision, decide
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.errors import SessionError
 from trading_lib.domain.market_view import MarketView, view_at
 from trading_lib.domain.prices import FloatArray
 from trading_lib.factors.calculator import PRICE_LIKE
+from trading_lib.session.inputs import SessionInput
+from trading_lib.session.step import SessionOutcome, trade_sessions
 
 # Sessions after the later beginning that are looked at: a year of momentum, and Wilder's memory down to 1e-9.
 HORIZON = 400
@@ -127,7 +128,7 @@ def audit_warm_up(
     return WarmUpReport(recorded[0][0].session, recorded[0][-1].session, begun_at, HORIZON, rows)
 
 
-def _factor_errors(full: BacktestInput, shorter: BacktestInput, row: int) -> Iterator[tuple[_Key, _Errors]]:
+def _factor_errors(full: SessionInput, shorter: SessionInput, row: int) -> Iterator[tuple[_Key, _Errors]]:
     for name in full.factors.names:
         ours = _in_dollars(full, name)[row : row + HORIZON]
         theirs = _in_dollars(shorter, name)[:HORIZON]
@@ -137,14 +138,14 @@ def _factor_errors(full: BacktestInput, shorter: BacktestInput, row: int) -> Ite
         yield (FACTOR, name), np.where(np.isfinite(error), error, np.inf).max(axis=1)
 
 
-def _in_dollars(data: BacktestInput, name: str) -> FloatArray:
+def _in_dollars(data: SessionInput, name: str) -> FloatArray:
     """One factor, shape (T, n); a total-return price depends on where the history began, dollars do not."""
     values: FloatArray = data.factors.values[data.factors.names.index(name)]
     return values / data.factors.price_factor if name in PRICE_LIKE else values
 
 
 def _decision_errors(
-    full: BacktestInput, shorter: BacktestInput, row: int, runs: list[tuple[DecisionConfig, list[SessionOutcome]]]
+    full: SessionInput, shorter: SessionInput, row: int, runs: list[tuple[DecisionConfig, list[SessionOutcome]]]
 ) -> Iterator[tuple[_Key, _Errors]]:
     """Decide every session on both histories from where the book stood."""
     errors: dict[_Key, _Errors] = {}
@@ -159,7 +160,7 @@ def _decision_errors(
     yield from errors.items()
 
 
-def _month_end_view(data: BacktestInput, row: int) -> MarketView:
+def _month_end_view(data: SessionInput, row: int) -> MarketView:
     """Treat every session as a month end, or a monthly sleeve would need what happens to be there at the few it has."""
     return replace(view_at(data.universe, data.panel, data.factors, row, funding=data.funding), month_end=True)
 

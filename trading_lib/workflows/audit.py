@@ -15,7 +15,6 @@ from trading_lib.adapters.user_strategies.watch import acts_of
 from trading_lib.backtest.findings import Finding, LookaheadReport
 from trading_lib.backtest.lookahead import DEFAULT_CUTS, Build, audit_lookahead, every_sleeve
 from trading_lib.backtest.raw_history import BARS, FUNDING, MACRO, OPENED, RawHistory
-from trading_lib.backtest.trading_session import BacktestInput, window_rows
 from trading_lib.backtest.warm_up import WarmUpReport, audit_warm_up
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.errors import InputError
@@ -26,11 +25,13 @@ from trading_lib.domain.prices import VOLATILITY_INDEX, Bars, MacroSeries
 from trading_lib.domain.proceeds import Proceeds
 from trading_lib.domain.sessions import FIRST_SESSION
 from trading_lib.market_data.source import FundingSource, ProceedsSource
+from trading_lib.session.inputs import SessionInput
+from trading_lib.session.window import window_rows
 from trading_lib.validation.arrivals import judge_arrivals
-from trading_lib.workflows.backtesting import backtest_input, code_version
+from trading_lib.workflows.code_version import code_version
 from trading_lib.workflows.cross_checks import cross_checks
 from trading_lib.workflows.ingestion import newest_session
-from trading_lib.workflows.market import build_market
+from trading_lib.workflows.market import build_market, session_input
 from trading_lib.workflows.price_checks import rulings_of
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.source_choice import choose_source, research_source
@@ -176,7 +177,7 @@ def market_builder(
     active = replace(settings, configuration=replace(settings.configuration, universe=universe))
     now = settings.clock()
 
-    def build(history: RawHistory, last: date) -> BacktestInput:
+    def build(history: RawHistory, last: date) -> SessionInput:
         frames = history.frames
         opinions = [Bars(frame) for kind, frame in frames.items() if kind.startswith(OPINION) and len(frame)]
         bars = judge_arrivals(Bars(frames[BARS]), universe, now, opinions, rulings=rulings).accepted
@@ -186,7 +187,7 @@ def market_builder(
         macro = MacroSeries(frames[MACRO])
         rates = FundingRates(frames[FUNDING]) if FUNDING in frames else None
         market = build_market(bars, macro, universe, settings.calendar, last, rates)
-        return backtest_input(active, replace(market, proceeds=proceeds))
+        return session_input(active, replace(market, proceeds=proceeds))
 
     return build
 

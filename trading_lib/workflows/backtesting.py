@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +17,19 @@ from trading_lib.adapters.models.mlflow_trials import TrackedTrial
 from trading_lib.adapters.models.mlflow_views import SHEET_FILE
 from trading_lib.backtest.engine import BacktestResult, DecisionObserver, require_value, run_backtest
 from trading_lib.backtest.sleeve_faults import refuse_useless
-from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.missing_data import MissingData
 from trading_lib.domain.prices import PricePanel
-from trading_lib.domain.sessions import exchange_sessions
 from trading_lib.orders.pre_trade import refusal_kind
 from trading_lib.performance.analysis import Analysis, analyse
 from trading_lib.performance.report import report_analysis, report_sharpe
 from trading_lib.performance.run_record import RunRecord
 from trading_lib.performance.weight_cuts import report_cuts
-from trading_lib.workflows.code_version import code_version as code_version
+from trading_lib.session.inputs import SessionInput
+from trading_lib.workflows.code_version import code_version
 from trading_lib.workflows.configuration import SystemConfiguration
 from trading_lib.workflows.exporting import CSV, exported_files
-from trading_lib.workflows.market import LoadedSource, Market, market_from_source
+from trading_lib.workflows.market import LoadedSource, Market, market_from_source, session_input
 from trading_lib.workflows.old_prices import report_of
 from trading_lib.workflows.pictures import pictures, sheet
 from trading_lib.workflows.settings import Settings
@@ -99,7 +97,7 @@ def backtest_market(
     """Backtest on a market that is loaded already."""
     started = time.perf_counter()
     configuration = settings.configuration
-    data = backtest_input(settings, market)
+    data = session_input(settings, market)
     result = run_backtest(data, first, last, observe)
     require_value(result, data.universe, "check their prices on that day")
     refuse_useless(result.faults)
@@ -157,24 +155,7 @@ def _missing(settings: Settings, market: Market, result: BacktestResult) -> Miss
     )
 
 
-def backtest_input(settings: Settings, market: Market, book: str = "backtest") -> BacktestInput:
-    """Bundle what a run depends on."""
-    configuration = settings.configuration
-    return BacktestInput(
-        universe=configuration.universe,
-        calendar=exchange_sessions(),
-        panel=market.panel,
-        factors=market.factors,
-        config=configuration.decision,
-        paper=configuration.paper,
-        initial_cash=Decimal(configuration.initial_cash),
-        book=book,
-        funding=market.funding,
-        proceeds=market.proceeds,
-    )
-
-
-def run_record(data: BacktestInput, result: BacktestResult) -> RunRecord:
+def run_record(data: SessionInput, result: BacktestResult) -> RunRecord:
     """Put the run beside the prices of its window."""
     panel = data.panel
     start = int(np.searchsorted(panel.sessions, result.sessions[0]))

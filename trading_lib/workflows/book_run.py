@@ -12,16 +12,15 @@ from trading_lib.adapters.kill_switch import KillSwitch
 from trading_lib.adapters.stores.book_store import BookStore
 from trading_lib.adapters.stores.order_store import OrderStore
 from trading_lib.adapters.stores.state_store import StateStore
-from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.books import Book, BookKind
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.risk import RiskAssessment
-from trading_lib.workflows.backtesting import backtest_input
+from trading_lib.session.inputs import SessionInput
 from trading_lib.workflows.halt import kill_switch
-from trading_lib.workflows.market import Market, market_from_store
+from trading_lib.workflows.market import Market, market_from_store, session_input
 from trading_lib.workflows.market_data import checked_book
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.sources import market_store
@@ -78,9 +77,9 @@ class BookRun:
         return OrderStore(self.engine)
 
     @property
-    def input(self) -> BacktestInput:
+    def input(self) -> SessionInput:
         """The same bundle the backtest runs on."""
-        return backtest_input(self.settings, self.market, self.book.name)
+        return session_input(self.settings, self.market, self.book.name)
 
     @property
     def decision_config(self) -> DecisionConfig:

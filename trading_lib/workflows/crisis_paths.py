@@ -10,11 +10,11 @@ import numpy as np
 from trading_lib.backtest.crisis_paths import draw_sessions, moves_of, repeated
 from trading_lib.backtest.scenarios import HistoricalWindow, StressConfig
 from trading_lib.backtest.stress import LIQUIDATION_LEVEL, drawdown_within
-from trading_lib.backtest.trading_session import BacktestInput, Evening, trade_session, trade_sessions
 from trading_lib.domain.prices import FloatArray
-from trading_lib.workflows.backtesting import backtest_input
+from trading_lib.session.inputs import SessionInput
+from trading_lib.session.step import Evening, trade_session, trade_sessions
 from trading_lib.workflows.continued_market import WARM_UP_SESSIONS, continued_market
-from trading_lib.workflows.market import LoadedSource
+from trading_lib.workflows.market import LoadedSource, session_input
 from trading_lib.workflows.settings import Settings
 
 Report = dict[str, Any]
@@ -49,17 +49,17 @@ def run_crisis_paths(settings: Settings, loaded: LoadedSource, config: StressCon
     drawn = draw_sessions(usable, config.crisis_paths)
     opened = range(max(0, row + 1 - config.lead_sessions), row + 1)
     evening: Evening | None = None
-    for outcome in trade_sessions(backtest_input(settings, loaded.market, "stress"), opened):
+    for outcome in trade_sessions(session_input(settings, loaded.market, "stress"), opened):
         evening = outcome.evening
     drawdowns, levels = np.empty(len(drawn)), np.empty(len(drawn))
     for number, path in enumerate(drawn):
         market, first = continued_market(settings, loaded, row, repeated(crises, path), 0, "crisis path")
-        data = backtest_input(settings, market, "stress")
+        data = session_input(settings, market, "stress")
         drawdowns[number], levels[number] = _continue_book(data, first, evening)
     return CrisisPaths(drawdowns, levels, tuple(drawn_from))
 
 
-def _continue_book(data: BacktestInput, first: int, evening: Evening | None) -> tuple[float, int]:
+def _continue_book(data: SessionInput, first: int, evening: Evening | None) -> tuple[float, int]:
     values, highest = [float(evening.portfolio.nav)] if evening else [], 0
     for row in range(first, len(data.panel.sessions)):
         outcome = trade_session(data, row, evening)

@@ -7,16 +7,16 @@ from datetime import date
 from pathlib import Path
 
 from trading_lib.adapters.stores.book_store import BookStore
-from trading_lib.backtest.trading_session import SessionOutcome, trade_session, trade_sessions, window_rows
 from trading_lib.decision import Decision
 from trading_lib.domain.errors import InputError, SessionError
 from trading_lib.domain.orders import Fill, OrderStatus
 from trading_lib.orders.generate import OrderBatch
 from trading_lib.risk.resolution import ToldSession, with_resolutions
-from trading_lib.workflows.backtesting import backtest_input
+from trading_lib.session.step import SessionOutcome, trade_session, trade_sessions
+from trading_lib.session.window import window_rows
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.explanation import Evidence, Section, explain_symbol
-from trading_lib.workflows.market import market_from_source, market_from_store
+from trading_lib.workflows.market import market_from_source, market_from_store, session_input
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.source_choice import research_source
 from trading_lib.workflows.sources import market_store
@@ -112,7 +112,7 @@ def recomputed_evidence(settings: Settings, session: date, data: Path | None, fi
     begin: date = first or sessions[min(YEAR, row)].item()
     if begin > session:
         raise SessionError(f"the backtest would begin at {begin}, after session {session}", "choose an earlier --from")
-    run = backtest_input(settings, market)
+    run = session_input(settings, market)
     rows = window_rows(market.panel, calendar, begin, session)
     *_, outcome = trade_sessions(run, rows)
     outcomes = {order.client_order_id: f"DENIED: {reason}" for order, reason in outcome.denied}

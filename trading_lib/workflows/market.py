@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,12 +19,13 @@ from trading_lib.domain.market_view import FactorPanel, MarketView, view_at
 from trading_lib.domain.positioning import FundingRates
 from trading_lib.domain.prices import VOLATILITY_INDEX, Bars, MacroSeries, PricePanel
 from trading_lib.domain.proceeds import Proceeds
-from trading_lib.domain.sessions import FIRST_SESSION, SessionCalendar
+from trading_lib.domain.sessions import FIRST_SESSION, SessionCalendar, exchange_sessions
 from trading_lib.factors.calculator import calculate_factors
 from trading_lib.market_data.chain import CHAIN
 from trading_lib.market_data.funding import assemble_funding
 from trading_lib.market_data.panel import assemble_panel
 from trading_lib.market_data.source import FundingSource, MarketDataSource, ProceedsSource, SourceAnswer
+from trading_lib.session.inputs import SessionInput
 from trading_lib.validation.arrivals import judge_arrivals
 from trading_lib.validation.report import ValidationReport
 from trading_lib.validation.unstated_splits import RULE as SUSPECTED
@@ -32,6 +34,7 @@ from trading_lib.workflows.price_checks import refuse_adjusted_prices, rulings_o
 
 if TYPE_CHECKING:
     from trading_lib.adapters.stores.market_store import MarketStore
+    from trading_lib.workflows.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,3 +169,20 @@ def _newest_session(bars: Bars, universe: Universe, calendar: SessionCalendar) -
     sessions = calendar.between(FIRST_SESSION, dates.max().date())
     newest: date = sessions[-1].item()
     return newest
+
+
+def session_input(settings: Settings, market: Market, book: str = "backtest") -> SessionInput:
+    """Bundle what a run depends on."""
+    configuration = settings.configuration
+    return SessionInput(
+        universe=configuration.universe,
+        calendar=exchange_sessions(),
+        panel=market.panel,
+        factors=market.factors,
+        config=configuration.decision,
+        paper=configuration.paper,
+        initial_cash=Decimal(configuration.initial_cash),
+        book=book,
+        funding=market.funding,
+        proceeds=market.proceeds,
+    )

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from trading_lib.accounting.old_prices import OldPrice, old_prices
 from trading_lib.accounting.proceeds import closing_record
 from trading_lib.backtest.engine import BacktestResult
-from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.proceeds import RECORDED
 from trading_lib.risk.retirement import retired_symbols
+from trading_lib.session.inputs import SessionInput
 
 if TYPE_CHECKING:
     from trading_lib.workflows.book_run import BookRun
@@ -38,7 +38,7 @@ def stage_record(run: BookRun, portfolio: Portfolio) -> dict[str, Any]:
     return {"old_prices": records} if records else {}
 
 
-def report_of(data: BacktestInput, result: BacktestResult) -> dict[str, Any]:
+def report_of(data: SessionInput, result: BacktestResult) -> dict[str, Any]:
     """Say what a backtest ends with at old prices and what proceeds closed in it: records, and lines as notes."""
     row = data.panel.sessions.searchsorted(result.sessions[-1])
     found = _at(data, result.portfolio, int(row))
@@ -55,7 +55,7 @@ def _cancelled(count: int) -> str:
     return f"; {count} order{'s' * (count != 1)} of it found no price and expired" if count else ""
 
 
-def _at(data: BacktestInput, portfolio: Portfolio, row: int) -> tuple[OldPrice, ...]:
+def _at(data: SessionInput, portfolio: Portfolio, row: int) -> tuple[OldPrice, ...]:
     panel = data.panel
     age = panel.price_age[row]
     retired = retired_symbols(age, data.universe, data.config.risk)

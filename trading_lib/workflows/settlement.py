@@ -10,17 +10,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
-from trading_lib.backtest.executing import execute
-from trading_lib.backtest.trading_session import BacktestInput, closings, settle_row
 from trading_lib.domain.errors import OversoldError
 from trading_lib.domain.orders import OPEN_STATUSES, Cancellation, Fill, Order, OrderEvent, OrderStatus
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.proceeds import Proceeds
 from trading_lib.execution.simulated import SIMULATED_BROKER
-from trading_lib.workflows.backtesting import backtest_input
+from trading_lib.session.inputs import SessionInput
+from trading_lib.session.opening import execute
+from trading_lib.session.settle import closings, settle_row
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.book_turns import BookTurn
-from trading_lib.workflows.market import Market, market_from_store
+from trading_lib.workflows.market import Market, market_from_store, session_input
 from trading_lib.workflows.proceeds import proceeds_due, save_closings
 from trading_lib.workflows.sources import market_store
 
@@ -113,10 +113,10 @@ def _record(run: BookRun, working: Working, filled: Sequence[Fill], cancelled: S
         run.orders.record(identity, OrderEvent.CANCEL, run.settings.clock(), reason)
 
 
-def _input_at(run: BookRun, day: date, due: tuple[Proceeds, ...]) -> tuple[BacktestInput, int]:
+def _input_at(run: BookRun, day: date, due: tuple[Proceeds, ...]) -> tuple[SessionInput, int]:
     """Return what was known at the decision time of ``day``, and its row."""
     market = run.market if day == run.session or run.market_was_given else _market_at(run, day)
-    return replace(backtest_input(run.settings, market, run.book.name), proceeds=due), market.row(day)
+    return replace(session_input(run.settings, market, run.book.name), proceeds=due), market.row(day)
 
 
 def _market_at(run: BookRun, day: date) -> Market:

@@ -19,11 +19,11 @@ from trading_lib.backtest.stress_page import stress_page, stress_picture
 from trading_lib.backtest.synthetic_decline import decline_moves
 from trading_lib.domain.errors import InputError, SessionError, one_of
 from trading_lib.domain.prices import FloatArray
-from trading_lib.workflows.backtesting import backtest_input, code_version
+from trading_lib.workflows.code_version import code_version
 from trading_lib.workflows.configuration import load_file
 from trading_lib.workflows.continued_market import WARM_UP_SESSIONS, continued_market
 from trading_lib.workflows.crisis_paths import paths_report, run_crisis_paths
-from trading_lib.workflows.market import LoadedSource, Market, market_from_source
+from trading_lib.workflows.market import LoadedSource, Market, market_from_source, session_input
 from trading_lib.workflows.settings import Settings, configuration_folder
 from trading_lib.workflows.source_choice import research_source
 from trading_lib.workflows.stage_log import logged
@@ -157,7 +157,7 @@ def _run_from(
 ) -> ScenarioOutcome:
     panel = market.panel
     opened = panel.sessions[max(0, row - config.lead_sessions)].item()
-    result = run_backtest(backtest_input(settings, market, "stress"), opened, last.astype(object))
+    result = run_backtest(session_input(settings, market, "stress"), opened, last.astype(object))
     refuse_useless(result.faults)
     absent = tuple(s for s, price in zip(panel.symbols, panel.close[row], strict=True) if not np.isfinite(price))
     return measure_scenario(scenario.name, scenario.kind, scenario.limit, result, panel.sessions[row].item(), absent)

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from trading_lib.backtest.trading_session import window_rows
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.prices import DateArray, FloatArray
 from trading_lib.domain.sessions import exchange_sessions
+from trading_lib.session.window import window_rows
 from trading_lib.workflows.market import Market, market_from_source
 from trading_lib.workflows.settings import Settings, configuration_folder
 from trading_lib.workflows.source_choice import research_source

@@ -16,11 +16,12 @@ from typing import Any
 
 from trading_lib.backtest.engine import require_value, run_backtest
 from trading_lib.backtest.sleeve_faults import refuse_useless
-from trading_lib.backtest.trading_session import BacktestInput, window_rows
 from trading_lib.domain.market_view import SessionViews
 from trading_lib.domain.prices import FloatArray
 from trading_lib.domain.sessions import exchange_sessions
 from trading_lib.performance.metrics import measure
+from trading_lib.session.inputs import SessionInput
+from trading_lib.session.window import window_rows
 from trading_lib.workflows.configuration import SystemConfiguration
 from trading_lib.workflows.market import Market
 from trading_lib.workflows.sweep_grid import GridPoint, configuration_at
@@ -122,9 +123,9 @@ class PointRunner:
             round(time.perf_counter() - started, 4),
         )
 
-    def input_of(self, configuration: SystemConfiguration) -> BacktestInput:
+    def input_of(self, configuration: SystemConfiguration) -> SessionInput:
         """Collect what a run of ``configuration`` on the sweep's market depends on."""
-        return BacktestInput(
+        return SessionInput(
             # The base's universe: the grid does not change it, and its arrays are there already.
             universe=self._task.base.universe,
             calendar=self._calendar,

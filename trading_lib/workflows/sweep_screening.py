@@ -10,9 +10,10 @@ from pathlib import Path
 
 from trading_lib.backtest.screening import ScreenedFigures, plans_per_batch, screen_plans
 from trading_lib.backtest.screening_plan import ScreeningPlan, plan_window
-from trading_lib.backtest.trading_session import BacktestInput, window_rows
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.sessions import exchange_sessions
+from trading_lib.session.inputs import SessionInput
+from trading_lib.session.window import window_rows
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.stage_log import stage_log
 from trading_lib.workflows.sweep import SweepResult, collected, kept_beside, prepare, run_points
@@ -106,7 +107,7 @@ def screen_points(task: SweepTask, points: Sequence[GridPoint], say: Say = _sile
 class _Planned:
     point: GridPoint
     config_hash: str
-    data: BacktestInput
+    data: SessionInput
     plan: ScreeningPlan
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from trading_lib.adapters.models.mlflow_tracking import MlflowTracker, TrackedRun
 from trading_lib.domain.errors import ConfigurationError, InputError
-from trading_lib.workflows.backtesting import code_version
+from trading_lib.workflows.code_version import code_version
 from trading_lib.workflows.settings import Settings, configuration_folder
 from trading_lib.workflows.strategy_identity import named_run, strategy_parameters
 from trading_lib.workflows.sweep import SweepResult

@@ -38,9 +38,9 @@ from trading_lib.orders.pre_trade import PreTradeContext, deny_reason, pre_trade
 from trading_lib.risk.approvals import with_answer
 from trading_lib.strategies.signals import describe_signals
 from trading_lib.workflows import approvals, fetching, old_prices, proceeds
-from trading_lib.workflows.backtesting import code_version
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.book_turns import BookTurn, closed_session, take_turn
+from trading_lib.workflows.code_version import code_version
 from trading_lib.workflows.needed_history import LOOKBACK_DAYS
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.settlement import settle_book

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trading_lib.backtest.session_loop.run import LongWay, Run, Stretch
-from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.decision import held_weights
 from trading_lib.domain.money import MICRO, to_micros
 from trading_lib.domain.orders import Order, OrderPurpose
@@ -21,6 +20,7 @@ from trading_lib.portfolio.constraint_cuts import constraint_cuts
 from trading_lib.portfolio.constraints import CAP, CASH_BUFFER, LEVERAGE, NOT_TRADABLE, PAIR_CAP
 from trading_lib.risk.levels import recovery_size
 from trading_lib.risk.limits import BITS, LADDER, LADDER_LEVERAGE, RULES, allowed_weights
+from trading_lib.session.inputs import SessionInput
 from trading_lib.strategies.registry import running_sleeves
 
 RISK_ORDERS, THRESHOLD, NO_PRICE = "risk_orders", "rebalance_threshold", "no_price"
@@ -83,7 +83,7 @@ def _first_row(run: Run) -> int:
     return part.row if isinstance(part, LongWay) else part.first
 
 
-def _logged(data: BacktestInput, part: Stretch) -> _Decided:
+def _logged(data: SessionInput, part: Stretch) -> _Decided:
     """Of the sessions that the loop traded."""
     steps, log, config = part.steps, part.log, data.config
     held, approved, targets = log.held[steps], log.approved[steps], log.targets[steps]
@@ -102,7 +102,7 @@ def _logged(data: BacktestInput, part: Stretch) -> _Decided:
     return _Decided(wanted, approved, held, cuts)
 
 
-def _decided(data: BacktestInput, part: LongWay) -> _Decided:
+def _decided(data: SessionInput, part: LongWay) -> _Decided:
     """Of a session that was traded with objects and words."""
     outcome, config, universe = part.outcome, data.config, data.universe
     targets, assessment, batch = outcome.decision.targets, outcome.decision.assessment, outcome.decision.batch
@@ -131,7 +131,7 @@ def _decided(data: BacktestInput, part: LongWay) -> _Decided:
 
 
 def _constrained(
-    data: BacktestInput,
+    data: SessionInput,
     rows: slice,
     wanted: FloatArray,
     held: FloatArray,
@@ -149,7 +149,7 @@ def _constrained(
     return weights, [_taken(name, taken[:, k]) for k, name in enumerate(names)]
 
 
-def _by_risk(data: BacktestInput, part: LongWay, targets: FloatArray, held: FloatArray) -> list[_Cuts]:
+def _by_risk(data: SessionInput, part: LongWay, targets: FloatArray, held: FloatArray) -> list[_Cuts]:
     """Say what risk control took of a session's targets; a block takes what the re-entry ladder has left."""
     decision, universe = part.outcome.decision, data.universe
     assessment, short = decision.assessment, sum(decision.targets.hedges.values())
@@ -166,14 +166,14 @@ def _by_risk(data: BacktestInput, part: LongWay, targets: FloatArray, held: Floa
     return cuts
 
 
-def _unsent(data: BacktestInput, rows: slice, change: FloatArray) -> list[_Cuts]:
+def _unsent(data: SessionInput, rows: slice, change: FloatArray) -> list[_Cuts]:
     """Find the changes of weight that no order was made for."""
     size, known = np.abs(change), np.isfinite(data.panel.close[rows])
     intended, small = size > DUST, size < data.config.orders.rebalance_threshold
     return [_taken(THRESHOLD, size, intended & small), _taken(NO_PRICE, size, intended & ~small & ~known)]
 
 
-def _traded(data: BacktestInput, part: Stretch, shape: tuple[int, ...]) -> FloatArray:
+def _traded(data: SessionInput, part: Stretch, shape: tuple[int, ...]) -> FloatArray:
     """Weight that each session's rebalancing orders trade, shape (c, n)."""
     traded = np.zeros(shape)
     row, asset, _, quantity = part.log.orders[part.orders].T
@@ -183,7 +183,7 @@ def _traded(data: BacktestInput, part: Stretch, shape: tuple[int, ...]) -> Float
     return traded
 
 
-def _risk_orders(data: BacktestInput, orders: Sequence[Order], first: int) -> Iterator[_Cuts]:
+def _risk_orders(data: SessionInput, orders: Sequence[Order], first: int) -> Iterator[_Cuts]:
     """Sales of risk control, as the weight they sell."""
     at, sessions = data.universe.positions, data.panel.sessions
     sales = [order for order in orders if order.purpose is OrderPurpose.RISK and order.symbol in at]

@@ -27,7 +27,6 @@ from trading_lib.backtest.session_loop.book import (
     Book,
 )
 from trading_lib.backtest.session_loop.inputs import MONTHLY, PATIENT, kind_of
-from trading_lib.backtest.trading_session import Evening
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.money import from_cents, from_micros, to_cents, to_micros
 from trading_lib.domain.orders import Order, OrderPurpose, Side, client_order_id
@@ -38,6 +37,7 @@ from trading_lib.domain.signals import MarketRegime, RegimeReading
 from trading_lib.domain.sleeves import SleeveRecord, SleeveTarget
 from trading_lib.risk.events import regime_label
 from trading_lib.risk.pair_rules import named_pairs
+from trading_lib.session.step import Evening
 from trading_lib.strategies.registry import Sleeve
 from trading_lib.strategies.rotation import IN_DEFENCE, LEAVING_DEFENCE
 

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.market_view import FactorPanel
@@ -16,6 +15,7 @@ from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
 from trading_lib.execution.config import PaperConfig
 from trading_lib.execution.refusals import contradicted
 from trading_lib.risk.retirement import without_price
+from trading_lib.session.inputs import SessionInput
 from trading_lib.strategies.patient_trend import PatientTrend
 from trading_lib.strategies.planned import Planned
 from trading_lib.strategies.registry import Sleeve
@@ -97,7 +97,7 @@ def assets_of(universe: Universe) -> Assets:
     return Assets(*(getattr(universe, name) for name in Assets._fields))
 
 
-def rows_of(data: BacktestInput) -> Rows:
+def rows_of(data: SessionInput) -> Rows:
     """Collect the panel's arrays."""
     panel, factors = data.panel, data.factors
     wrong = contradicted(panel.fill_open, panel.fill_low, panel.fill_high, data.paper.price_unit)
@@ -115,7 +115,7 @@ def rows_of(data: BacktestInput) -> Rows:
     )
 
 
-def _closing(data: BacktestInput) -> BoolArray:
+def _closing(data: SessionInput) -> BoolArray:
     days = np.array([due.session for due in data.proceeds], dtype="datetime64[D]")
     return np.isin(data.panel.sessions, days)
 

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trading_lib.backtest.session_loop.inputs import Rows, factor_rows
-from trading_lib.backtest.trading_session import BacktestInput
 from trading_lib.domain.correlation import pair_correlations, summarise_correlations
 from trading_lib.domain.errors import StrategyUnusableError
 from trading_lib.domain.kernels import compiled
 from trading_lib.domain.market_view import MarketView, SessionViews
 from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
+from trading_lib.session.inputs import SessionInput
 from trading_lib.strategies.config import StrategySettings
 from trading_lib.strategies.monthly_allocation import plan_month
 from trading_lib.strategies.planned import Planned
@@ -59,7 +59,7 @@ class Outlook(NamedTuple):
 
 
 def outlook_of(
-    data: BacktestInput, views: SessionViews, rows: Rows, sleeves: tuple[Sleeve, ...], first: int, stop: int
+    data: SessionInput, views: SessionViews, rows: Rows, sleeves: tuple[Sleeve, ...], first: int, stop: int
 ) -> Outlook:
     """Compute what rows [first, stop) say without the book; runs that share the views share what it costs."""
     regimes, codes, confidence, complete = _signals(data, rows, first, stop)
@@ -126,7 +126,7 @@ def _planned(strategy: Planned, view: MarketView) -> FloatArray | None:
 
 
 def _signals(
-    data: BacktestInput, rows: Rows, first: int, stop: int
+    data: SessionInput, rows: Rows, first: int, stop: int
 ) -> tuple[NDArray[np.int8], NDArray[np.int8], FloatArray, BoolArray]:
     settings: StrategySettings = data.config.strategy
     panel, factors = data.panel, data.factors
@@ -189,7 +189,7 @@ def signals_of_rows(
     return regimes, codes, confidence, complete
 
 
-def _correlations(data: BacktestInput, views: SessionViews, first: int, stop: int) -> tuple[FloatArray, FloatArray]:
+def _correlations(data: SessionInput, views: SessionViews, first: int, stop: int) -> tuple[FloatArray, FloatArray]:
     window = data.config.constraints.correlation_window
     panel = data.panel
 

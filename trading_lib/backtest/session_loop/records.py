@@ -22,7 +22,6 @@ from trading_lib.backtest.session_loop.log import (
     ROW,
 )
 from trading_lib.backtest.session_loop.run import LongWay, Run, Stretch
-from trading_lib.backtest.trading_session import BacktestInput, SessionOutcome, trade_session
 from trading_lib.domain.money import from_cents, from_micros, price_micros, to_cents, to_micros
 from trading_lib.domain.orders import Cancellation, Fill, Order, Side, client_order_id
 from trading_lib.domain.risk import RiskEvent
@@ -35,6 +34,8 @@ from trading_lib.risk.events import pair_events
 from trading_lib.risk.pair_rules import named_pairs
 from trading_lib.risk.resolution import ToldSession, with_resolutions
 from trading_lib.risk.retirement import retired_symbols
+from trading_lib.session.inputs import SessionInput
+from trading_lib.session.step import SessionOutcome, trade_session
 from trading_lib.strategies.registry import running_sleeves
 
 
@@ -113,7 +114,7 @@ def _as_told(outcome: SessionOutcome) -> ToldSession:
     return ToldSession(outcome.session, outcome.decision.assessment.events, outcome.evening.risk)
 
 
-def _history(data: BacktestInput, part: Stretch, told: Mapping[int, SessionOutcome]) -> Iterator[ToldSession]:
+def _history(data: SessionInput, part: Stretch, told: Mapping[int, SessionOutcome]) -> Iterator[ToldSession]:
     """Every session of a stretch: as told, or what its correlations alone say, which needs no session to be traded."""
     symbols, config = data.universe.symbols, data.config.risk.correlation
     pairs = part.pairs[part.first - part.outlook.first : part.stop - part.outlook.first + 1]
@@ -140,17 +141,17 @@ def count_orders(run: Run) -> int:
     )
 
 
-def _day(data: BacktestInput, row: int) -> date:
+def _day(data: SessionInput, row: int) -> date:
     day: date = data.panel.sessions[row].item()
     return day
 
 
-def _identity(data: BacktestInput, row: int, asset: int, buying: int) -> str:
+def _identity(data: SessionInput, row: int, asset: int, buying: int) -> str:
     side = Side.BUY if buying else Side.SELL
     return client_order_id(data.book, _day(data, row), data.universe.symbols[asset], side)
 
 
-def _fill(data: BacktestInput, fill: list[int]) -> Fill:
+def _fill(data: SessionInput, fill: list[int]) -> Fill:
     asset, decided = fill[FILL_ASSET], _day(data, fill[ROW] - 1)
     instrument = data.universe.instruments[asset]
     identity = _identity(data, fill[ROW] - 1, asset, fill[FILL_BUYING])
@@ -169,7 +170,7 @@ def _fill(data: BacktestInput, fill: list[int]) -> Fill:
     )
 
 
-def _cancellation(data: BacktestInput, fill: list[int]) -> Cancellation:
+def _cancellation(data: SessionInput, fill: list[int]) -> Cancellation:
     row, asset, buying = fill[ROW], fill[FILL_ASSET], fill[FILL_BUYING]
     instrument = data.universe.instruments[asset]
     symbol, day = instrument.symbol, next_opening(instrument, _day(data, row - 1), data.calendar).date()
@@ -189,7 +190,7 @@ def _cancellation(data: BacktestInput, fill: list[int]) -> Cancellation:
     return Cancellation(identity, symbol, side, from_micros(fill[LEFT]), _day(data, row), reason)
 
 
-def _orders(data: BacktestInput, part: Stretch, told: Mapping[int, SessionOutcome]) -> Iterator[Order]:
+def _orders(data: SessionInput, part: Stretch, told: Mapping[int, SessionOutcome]) -> Iterator[Order]:
     """Orders of a stretch; those of sessions that were told in words come with the words."""
     sleeves = running_sleeves(data.config.strategy)
     log, outlook = part.log, part.outlook
@@ -212,7 +213,7 @@ def _orders(data: BacktestInput, part: Stretch, told: Mapping[int, SessionOutcom
         )
 
 
-def _told(data: BacktestInput, part: Stretch) -> dict[int, SessionOutcome]:
+def _told(data: SessionInput, part: Stretch) -> dict[int, SessionOutcome]:
     """Trade notable sessions again, the long way and from the same evening; they must come to the same value."""
     sleeves = running_sleeves(data.config.strategy)
     told = {}

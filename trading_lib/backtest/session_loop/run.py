@@ -11,11 +11,12 @@ from trading_lib.backtest.session_loop.inputs import assets_of, kind_of, rows_of
 from trading_lib.backtest.session_loop.log import FILLS, ORDERS, Log, empty_log
 from trading_lib.backtest.session_loop.loop import trade_rows
 from trading_lib.backtest.session_loop.outlook import Outlook, outlook_of
-from trading_lib.backtest.trading_session import BacktestInput, Evening, SessionOutcome, trade_session
 from trading_lib.domain.market_view import SessionViews
 from trading_lib.domain.prices import BoolArray, FloatArray
 from trading_lib.risk.pair_rules import correlated_pairs, pair_flags
 from trading_lib.risk.retirement import retired_symbols
+from trading_lib.session.inputs import SessionInput
+from trading_lib.session.step import Evening, SessionOutcome, trade_session
 from trading_lib.strategies.registry import running_sleeves
 
 # Memory for what is known without the book and for what is noted, per stretch of sessions.
@@ -66,18 +67,18 @@ Part = Stretch | LongWay
 class Run:
     """All parts of a run in order, and where it ended."""
 
-    data: BacktestInput
+    data: SessionInput
     parts: tuple[Part, ...]
     evening: Evening
 
 
-def can_loop(data: BacktestInput) -> bool:
+def can_loop(data: SessionInput) -> bool:
     """Whether the loop knows all sleeves that run, and the universe has nothing it does not."""
     sleeves = running_sleeves(data.config.strategy)
     return not data.universe.any_retired and all(kind_of(sleeve) is not None for sleeve in sleeves)
 
 
-def run_sessions(data: BacktestInput, rows: range) -> Run:
+def run_sessions(data: SessionInput, rows: range) -> Run:
     """Trade consecutive rows of the panel, starting in cash."""
     views = data.views or SessionViews(data.universe, data.panel, data.factors, data.funding)
     data = replace(data, views=views)
@@ -102,7 +103,7 @@ def longest_stretch(assets: int, sleeves: int) -> int:
 class _Loop:
     """The loop's inputs, prepared once per run."""
 
-    def __init__(self, data: BacktestInput, views: SessionViews) -> None:
+    def __init__(self, data: SessionInput, views: SessionViews) -> None:
         self._data, self._views = data, views
         self._sleeves = running_sleeves(data.config.strategy)
         self._assets, self._rows = assets_of(data.universe), rows_of(data)

@@ -35,13 +35,13 @@ from trading_lib.execution.refusals import (
 from trading_lib.execution.simulated import execution_price, fill_at_open
 
 if TYPE_CHECKING:
-    from trading_lib.backtest.trading_session import BacktestInput
+    from trading_lib.session.inputs import SessionInput
 
 NOTHING = Decimal(0)
 
 
 def execute(
-    data: BacktestInput,
+    data: SessionInput,
     portfolio: Portfolio,
     working: Sequence[Order],
     row: int,
@@ -76,7 +76,7 @@ def execute(
     return opening.filled, opening.cancelled
 
 
-def corporate_actions(data: BacktestInput, portfolio: Portfolio, row: int) -> Portfolio:
+def corporate_actions(data: SessionInput, portfolio: Portfolio, row: int) -> Portfolio:
     """Book dividends and splits of a session on the holdings of the evening before."""
     panel, at = data.panel, data.universe.positions
     held = [(symbol, at[symbol]) for symbol in portfolio.positions]
@@ -87,7 +87,7 @@ def corporate_actions(data: BacktestInput, portfolio: Portfolio, row: int) -> Po
 
 
 def _before(
-    data: BacktestInput, portfolio: Portfolio, working: Sequence[Order], row: int, booked: Sequence[Fill]
+    data: SessionInput, portfolio: Portfolio, working: Sequence[Order], row: int, booked: Sequence[Fill]
 ) -> _Cash:
     waiting = {order.client_order_id for order in working}
     found = _Cash(corporate_actions(data, portfolio, row), data)
@@ -100,7 +100,7 @@ def _before(
 class _Cash:
     """What the openings so far left of cash, in cents, and of the two legs of a hedge, in units."""
 
-    def __init__(self, portfolio: Portfolio, data: BacktestInput) -> None:
+    def __init__(self, portfolio: Portfolio, data: SessionInput) -> None:
         contract = data.universe.perpetuals
         self._spot = contract.spot if contract else None
         self._portfolio = portfolio
@@ -144,7 +144,7 @@ class _Met:
 class _Opening:
     """One session's opening."""
 
-    def __init__(self, data: BacktestInput, row: int, day: date, cash: _Cash, working: Sequence[Order]) -> None:
+    def __init__(self, data: SessionInput, row: int, day: date, cash: _Cash, working: Sequence[Order]) -> None:
         self._data, self._row, self._day, self._cash, self._working = data, row, day, cash, working
         contract = data.universe.perpetuals
         self._hedged = contract.spot if contract and any(is_perpetual(o.symbol) for o in working) else None

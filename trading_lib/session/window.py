@@ -1,0 +1,42 @@
+"""The sessions of a window, as rows of the panel."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+
+from trading_lib.domain.errors import SessionError
+from trading_lib.domain.prices import PricePanel
+from trading_lib.domain.sessions import SessionCalendar
+
+
+def window_rows(panel: PricePanel, calendar: SessionCalendar, first: date, last: date) -> range:
+    """Rows of the panel inside [first, last]; clear errors for windows the data does not cover."""
+    if first > last:
+        raise SessionError(f"the window {first} to {last} is inverted", "swap the two dates")
+    wanted = calendar.between(first, last)
+    if not len(wanted):
+        raise SessionError(f"there is no trading session from {first} to {last}", "choose a longer window")
+    known = panel.sessions
+    if wanted[0] < known[0] or wanted[-1] > known[-1]:
+        raise SessionError(
+            f"the window {first} to {last} is not covered by the data ({known[0]} to {known[-1]})",
+            f"choose a window inside it; {_beginnings(panel)}",
+        )
+    start = int(np.searchsorted(known, wanted[0]))
+    return range(start, start + len(wanted))
+
+
+def _beginnings(panel: PricePanel) -> str:
+    """Say whose prices begin first and whose last."""
+    priced = np.isfinite(panel.close)
+    days = sorted(
+        (panel.sessions[int(priced[:, i].argmax())], symbol)
+        for i, symbol in enumerate(panel.symbols)
+        if priced[:, i].any()
+    )
+    if not days:
+        return "no symbol has a price in it"
+    (first, symbol), (last, latest) = days[0], days[-1]
+    return f"the first price is {symbol}'s of {first}" + (f", {latest}'s begin at {last}" if last > first else "")
