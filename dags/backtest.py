@@ -7,12 +7,14 @@ from typing import Any
 
 from airflow.sdk import Param, chain, dag, task
 from pipeline_forms import folder_field, optional_date, page
-from pipeline_tasks import plainly, plan_of
+from pipeline_tasks import left_by, plainly
 from research_timetable import OnRequestTimetable
 from run_links import URL_KEY, TearSheetLink
 from task_defaults import TASK_DEFAULTS
 
-Plan = dict[str, Any]
+from trading_lib.workflows.plans import BacktestPlan
+from trading_lib.workflows.research_results import BacktestFigures
+from trading_lib.workflows.xcom import plain
 
 
 @dag(
@@ -40,39 +42,42 @@ Plan = dict[str, Any]
 def backtest() -> None:
     @task(multiple_outputs=False)
     @plainly
-    def window(params: dict[str, Any], ti: Any, data_interval_start: Any = None, data_interval_end: Any = None) -> Plan:
+    def window(
+        params: dict[str, Any], ti: Any, data_interval_start: Any = None, data_interval_end: Any = None
+    ) -> dict[str, Any]:
         from trading_lib.workflows import backtest_runs as workflow
         from trading_lib.workflows.dag_runs import notes
 
         planned = workflow.window(params, data_interval_start, data_interval_end)
         notes.note_run(ti.dag_id, ti.run_id, notes.about_window(planned))
-        return planned
+        return dict(plain(planned))
 
     @task(task_id="backtest", multiple_outputs=False)
     @plainly
-    def run(ti: Any = None) -> Plan:
+    def run(ti: Any = None) -> dict[str, Any]:
         from trading_lib.workflows import backtest_runs as workflow
 
-        return workflow.run(plan_of(ti, "window"))
+        return dict(plain(workflow.run(left_by(ti, BacktestPlan, "window"))))
 
     @task
     @plainly
     def tear_sheet(ti: Any = None) -> str:
         from trading_lib.workflows import backtest_runs as workflow
 
-        return workflow.tear_sheet(plan_of(ti, "window"))
+        return workflow.tear_sheet(left_by(ti, BacktestPlan, "window"))
 
     @task(multiple_outputs=False)
     @plainly
-    def mlflow_run(ti: Any = None) -> Plan:
+    def mlflow_run(ti: Any = None) -> dict[str, Any]:
         from trading_lib.workflows import backtest_runs as workflow
         from trading_lib.workflows.dag_runs import reports
 
-        planned = plan_of(ti, "window")
+        planned = left_by(ti, BacktestPlan, "window")
         logged = workflow.log(planned)
-        ti.xcom_push(key=URL_KEY, value=logged["url"])
-        reports.finish_backtest(ti.dag_id, ti.run_id, planned, plan_of(ti, "backtest"), logged)
-        return logged
+        ti.xcom_push(key=URL_KEY, value=logged.url)
+        figures = left_by(ti, BacktestFigures, "backtest")
+        reports.finish_backtest(ti.dag_id, ti.run_id, planned, figures, logged)
+        return dict(plain(logged))
 
     logged: Any = mlflow_run()
     logged.operator.operator_extra_links = (TearSheetLink(),)

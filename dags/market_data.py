@@ -8,13 +8,13 @@ from typing import Any
 from airflow.sdk import Param, chain, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 from pipeline_forms import MARKET_DATA, book_field, folder_field, optional_date, page, source_field
-from pipeline_tasks import plainly, plan_of
+from pipeline_tasks import plainly, session_plan
 from task_defaults import TASK_DEFAULTS, VENDOR_RETRIES
 from xnys_timetable import XnysSessionTimetable
 
 from trading_lib.domain.sessions import exchange_sessions
-
-Plan = dict[str, Any]
+from trading_lib.workflows.stages import DATA_STAGES, Stage
+from trading_lib.workflows.xcom import plain
 
 
 @dag(
@@ -47,48 +47,42 @@ def market_data() -> None:
         if wanted["session"] is None and data_interval_end is not None:
             wanted["session"] = exchange_sessions().latest_with_data(data_interval_end).isoformat()
         planned = workflow.plan(**wanted)
-        ti.xcom_push(key="plan", value=planned)
+        ti.xcom_push(key="plan", value=plain(planned))
         notes.note_run(ti.dag_id, ti.run_id, notes.about_session(planned, book=False))
         return workflow.groups_to_ingest(planned, params["refresh"])
 
     @task(pool="market_data", map_index_template="{{ task.op_kwargs['group'] }}", **VENDOR_RETRIES)
     @plainly
-    def ingest(group: str, ti: Any = None) -> Plan:
+    def ingest(group: str, ti: Any = None) -> dict[str, Any]:
         from trading_lib.workflows import market_data as workflow
         from trading_lib.workflows.dag_runs import latency
 
-        return workflow.ingest(plan_of(ti, key="plan"), group) | {"received_at": latency.now()}
+        return {**workflow.ingest(session_plan(ti, "plan"), group), "received_at": latency.now()}
 
-    # With nothing to fetch, ingest is skipped, which is no reason to stop.
-    @task(multiple_outputs=False, trigger_rule="none_failed")
-    @plainly
-    def validate(ti: Any = None) -> Plan:
-        from trading_lib.workflows import market_data as workflow
+    def judged(stage: Stage[Any]) -> Any:
+        # With nothing to fetch, ingest is skipped, which is no reason to stop.
+        @task(task_id=stage.name, doc_md=stage.doc, multiple_outputs=False, trigger_rule="none_failed")
+        @plainly
+        def run(ti: Any = None) -> dict[str, Any]:
+            return dict(stage.load()(session_plan(ti, "plan"), None))
 
-        return workflow.validate(plan_of(ti, key="plan"))
-
-    @task(multiple_outputs=False)
-    @plainly
-    def factors(ti: Any = None) -> Plan:
-        from trading_lib.workflows import market_data as workflow
-
-        return workflow.factors(plan_of(ti, key="plan"))
+        return run()
 
     # The outlet sits on one unmapped task at the end: an event says that everything before it is stored.
     @task(outlets=[MARKET_DATA], multiple_outputs=False)
     @plainly
-    def publish(*, outlet_events: Any, dag_run: Any, ti: Any = None) -> Plan:
+    def publish(*, outlet_events: Any, dag_run: Any, ti: Any = None) -> dict[str, Any]:
         from trading_lib.workflows.dag_runs import reports
 
         if (run_type := str(getattr(dag_run.run_type, "value", dag_run.run_type))) == "backfill":
             raise AirflowSkipException("a backfill repairs the past; nobody is told, so that nothing trades on it")
         fetched = ti.xcom_pull(task_ids="ingest") or []
-        done = reports.finish_market_data(ti.dag_id, ti.run_id, plan_of(ti, key="plan"), run_type, list(fetched))
+        done = reports.finish_market_data(ti.dag_id, ti.run_id, session_plan(ti, "plan"), run_type, list(fetched))
         outlet_events[MARKET_DATA].extra = done["event"]
         return done
 
     groups: Any = plan()
-    chain(ingest.expand(group=groups), validate(), factors(), publish())
+    chain(ingest.expand(group=groups), *[judged(stage) for stage in DATA_STAGES], publish())
 
 
 market_data()

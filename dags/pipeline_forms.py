@@ -10,23 +10,12 @@ from pathlib import Path
 
 from airflow.sdk import Asset, Param
 
+from trading_lib.adapters.sources.catalogue import TITLES
 from trading_lib.domain.errors import TradingError
 
 MARKET_DATA = Asset("market_data")
 # What an event of the asset says; the last is Airflow's own, of events that somebody posts.
 EVENT_KEYS = ("session", "source", "data", "book", "run_type", "received_at", "from_rest_api")
-
-# What the parameter `source` of a DAG may be, and how its form calls it.
-SOURCES = {
-    "simulated": "simulated: made-up prices, offline",
-    "files": "files: a folder of prices",
-    "chain": "chain: several vendors in order",
-    "polygon": "Polygon",
-    "tiingo": "Tiingo",
-    "yfinance": "Yahoo Finance",
-    "binance": "Binance",
-    "bybit": "Bybit",
-}
 
 
 def optional_date(title: str, description: str, default: str | None = None) -> Param:
@@ -39,8 +28,8 @@ def source_field() -> Param:
     return Param(
         None,
         type=["null", "string"],
-        enum=[None, *SOURCES],
-        values_display={"None": f"default: {_default_source()}", **SOURCES},
+        enum=[None, *TITLES],
+        values_display={"None": f"default: {_default_source()}", **TITLES},
         title="Source",
         description_md="Where prices come from. The default is `default` in `include/config/sources.yaml`"
         f", now **{_default_source()}**; a folder below alone means `files`.",

@@ -14,10 +14,13 @@ from typing import Any, TypeVar, cast
 
 from trading_lib.domain.errors import SourceError, StorageUnavailableError, TradingError
 from trading_lib.workflows.dag_runs.parameters import check_known
+from trading_lib.workflows.plans import SessionPlan
 from trading_lib.workflows.stage_log import stands_in_log
+from trading_lib.workflows.xcom import read
 
 LOG = logging.getLogger(__name__)
 Function = TypeVar("Function", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 class TaskEnded(SystemExit):
@@ -82,7 +85,11 @@ def known_parameters_only(context: Any) -> None:
     check_known(context["dag_run"].conf or {}, context["dag"].params)
 
 
-def plan_of(ti: Any, task_id: str = "plan", key: str = "return_value") -> dict[str, Any]:
-    """Return what an earlier task of the run settled; asked for here, so that the graph shows the order alone."""
-    planned: dict[str, Any] = ti.xcom_pull(task_ids=task_id, key=key)
-    return planned
+def left_by(ti: Any, kind: type[T], task_id: str, key: str = "return_value") -> T:
+    """Read what an earlier task of the run left; asked for here, so that the graph shows the order alone."""
+    return read(kind, ti.xcom_pull(task_ids=task_id, key=key), task_id)
+
+
+def session_plan(ti: Any, key: str = "return_value") -> SessionPlan:
+    """Read what the task plan of a daily run settled."""
+    return left_by(ti, SessionPlan, "plan", key)

@@ -14,7 +14,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param, chain, dag, task
 from failure_mail import notify_failure
 from pipeline_forms import page
-from pipeline_tasks import plainly, plan_of
+from pipeline_tasks import plainly
 from task_defaults import TASK_DEFAULTS
 
 Question = dict[str, Any]
@@ -72,7 +72,7 @@ def risk_approval() -> None:
         from trading_lib.domain.errors import InputError
         from trading_lib.workflows import airflow_answers, approvals
 
-        returned, asked = ti.xcom_pull(task_ids="approval"), plan_of(ti, "question")
+        returned, asked = ti.xcom_pull(task_ids="approval"), ti.xcom_pull(task_ids="question")
         if asked is None:
             # A run ends as its last task does: this one would make it green though nobody has been asked.
             raise InputError("the task question failed, so nobody was asked", "clear it and what follows it")

@@ -7,12 +7,14 @@ from typing import Any
 
 from airflow.sdk import chain, dag, task
 from pipeline_forms import folder_field, page, scenarios_field
-from pipeline_tasks import plainly, plan_of
+from pipeline_tasks import plainly
 from research_timetable import NextIntervalTimetable
 from run_links import URL_KEY, StressReportLink
 from task_defaults import TASK_DEFAULTS
 
-Plan = dict[str, Any]
+from trading_lib.workflows.plans import ScenarioPlan
+from trading_lib.workflows.research_results import ScenarioFigures
+from trading_lib.workflows.xcom import plain, read, read_all
 
 
 @dag(
@@ -29,36 +31,36 @@ Plan = dict[str, Any]
 def stress_test() -> None:
     @task
     @plainly
-    def scenarios(params: dict[str, Any], ti: Any = None) -> list[Plan]:
+    def scenarios(params: dict[str, Any], ti: Any = None) -> list[dict[str, Any]]:
         from trading_lib.workflows import stress_runs as workflow
         from trading_lib.workflows.dag_runs import notes
 
         planned = workflow.scenarios(params)
-        notes.note_run(ti.dag_id, ti.run_id, notes.prices_line(planned[0]["prices"], f"{len(planned)} scenarios"))
-        return planned
+        notes.note_run(ti.dag_id, ti.run_id, notes.prices_line(planned[0].prices, f"{len(planned)} scenarios"))
+        return [plain(one) for one in planned]
 
     @task(multiple_outputs=False, map_index_template="{{ task.op_kwargs['plan']['scenario'] }}")
     @plainly
-    def run(plan: Plan) -> Plan:
+    def run(plan: dict[str, Any]) -> dict[str, Any]:
         from trading_lib.workflows import stress_runs as workflow
 
-        return workflow.run(plan)
+        return dict(plain(workflow.run(read(ScenarioPlan, plan, "scenarios"))))
 
     @task(multiple_outputs=False)
     @plainly
-    def report(ti: Any = None) -> Plan:
+    def report(ti: Any = None) -> dict[str, Any]:
         from trading_lib.workflows import stress_runs as workflow
 
-        written = workflow.report(plan_of(ti, "scenarios"))
-        ti.xcom_push(key=URL_KEY, value=written["url"])
-        return written
+        written = workflow.report(read_all(ScenarioPlan, ti.xcom_pull(task_ids="scenarios"), "scenarios"))
+        ti.xcom_push(key=URL_KEY, value=written.url)
+        return dict(plain(written))
 
     @task(multiple_outputs=False)
     @plainly
-    def verdict(ti: Any = None) -> Plan:
+    def verdict(ti: Any = None) -> dict[str, Any]:
         from trading_lib.workflows import stress_runs as workflow
 
-        return workflow.verdict(list(ti.xcom_pull(task_ids="run")))
+        return workflow.verdict(read_all(ScenarioFigures, ti.xcom_pull(task_ids="run"), "run"))
 
     written: Any = report()
     written.operator.operator_extra_links = (StressReportLink(),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,10 +10,11 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import PokeReturnValue, TaskGroup, chain, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 from pipeline_forms import EVENT_KEYS, MARKET_DATA, book_field, folder_field, optional_date, page, source_field
-from pipeline_tasks import plainly, plan_of
+from pipeline_tasks import plainly, session_plan
 from task_defaults import TASK_DEFAULTS
 
-Plan = dict[str, Any]
+from trading_lib.workflows.stages import Stage, in_group
+from trading_lib.workflows.xcom import plain
 
 
 @dag(
@@ -33,58 +35,53 @@ Plan = dict[str, Any]
 def trade_daily() -> None:
     @task(multiple_outputs=False)
     @plainly
-    def plan(params: dict[str, Any], dag_run: Any, triggering_asset_events: Any = None) -> Plan:
+    def plan(params: dict[str, Any], dag_run: Any, triggering_asset_events: Any = None) -> dict[str, Any]:
         from trading_lib.workflows import market_data
         from trading_lib.workflows.dag_runs import notes, parameters
 
-        wanted: Plan = params
+        wanted = params
         if events := [event for group in (triggering_asset_events or {}).values() for event in group]:
             # A backfill repairs stored data of the past; it must never lead to orders.
             current = [event.extra for event in events if event.extra.get("run_type") != "backfill"]
             if not current:
                 raise AirflowSkipException("the market data came from a backfill, which is never traded")
             wanted = parameters.newest_event(current, EVENT_KEYS)
-        planned = market_data.plan(**parameters.of_session(wanted)) | {"received_at": wanted.get("received_at")}
+        planned = replace(market_data.plan(**parameters.of_session(wanted)), received_at=parameters.received_at(wanted))
         notes.note_run(dag_run.dag_id, dag_run.run_id, notes.about_session(planned, book=True))
-        return planned
+        return dict(plain(planned))
 
     @task.sensor(poke_interval=60, timeout=24 * 3600, mode="reschedule")
     @plainly
     def await_decision_time(ti: Any = None) -> PokeReturnValue:
         from trading_lib.workflows import trading
 
-        return PokeReturnValue(datetime.fromisoformat(trading.decision_time(plan_of(ti))) <= datetime.now(UTC))
+        return PokeReturnValue(datetime.fromisoformat(trading.decision_time(session_plan(ti))) <= datetime.now(UTC))
 
-    def stage(name: str) -> Any:
-        @task(task_id=name, multiple_outputs=False)
+    def traded(stage: Stage[Any]) -> Any:
+        @task(task_id=stage.name, doc_md=stage.doc, multiple_outputs=False)
         @plainly
-        def run(ti: Any = None) -> Plan:
-            from trading_lib.workflows import trading
+        def run(ti: Any = None) -> dict[str, Any]:
+            found = stage.load()(session_plan(ti), None)
+            if stage.name != "report":
+                return dict(found)
+            from trading_lib.workflows.dag_runs import reports
 
-            return dict(getattr(trading, name)(plan_of(ti)))
+            return reports.finish_trading(ti.dag_id, ti.run_id, session_plan(ti), found)
 
         return run()
 
     @task.short_circuit
     @plainly
-    def approval_needed(ti: Any = None) -> Plan:
+    def approval_needed(ti: Any = None) -> dict[str, Any]:
         from trading_lib.workflows import airflow_answers, approvals
 
-        airflow_answers.store_late_answer(plan_of(ti))
-        return approvals.asked_by_session(plan_of(ti))
-
-    @task(multiple_outputs=False)
-    @plainly
-    def report(ti: Any = None) -> Plan:
-        from trading_lib.workflows import trading
-        from trading_lib.workflows.dag_runs import reports
-
-        return reports.finish_trading(ti.dag_id, ti.run_id, plan_of(ti), trading.report(plan_of(ti)))
+        airflow_answers.store_late_answer(session_plan(ti))
+        return approvals.asked_by_session(session_plan(ti))
 
     with TaskGroup("prepare", prefix_group_id=False, tooltip="Bring the book to the session"):
-        ready = [plan(), await_decision_time(), stage("settle")]
+        ready = [plan(), await_decision_time(), *map(traded, in_group("prepare"))]
     with TaskGroup("decide", prefix_group_id=False, tooltip="Signals, targets and risk control"):
-        decided = [stage(name) for name in ("signals", "targets", "risk")]
+        decided = [traded(stage) for stage in in_group("decide")]
     with TaskGroup("ask", prefix_group_id=False, tooltip="Risk levels 3 and 4 ask a person; nothing here waits"):
         ask = TriggerDagRunOperator(
             task_id="ask_for_approval",
@@ -96,10 +93,10 @@ def trade_daily() -> None:
         )
         needed = approval_needed()
     with TaskGroup("trade", prefix_group_id=False, tooltip="Orders, each sent once"):
-        traded = [stage(name) for name in ("orders", "place", "fills")]
+        sent = [traded(stage) for stage in in_group("trade")]
     with TaskGroup("account", prefix_group_id=False, tooltip="Books that agree, and a report"):
-        accounted = [stage("reconcile"), report()]
-    chain(*ready, *decided, *traded, *accounted)
+        accounted = [traded(stage) for stage in in_group("account")]
+    chain(*ready, *decided, *sent, *accounted)
     chain(decided[-1], needed, ask)
 
 

@@ -113,8 +113,9 @@ def test_a_session_looks_for_late_answers_before_it_asks(dag_file: Any, monkeypa
     from trading_lib.workflows import airflow_answers, approvals
 
     done: list[str] = []
-    monkeypatch.setattr(airflow_answers, "store_late_answer", lambda plan: done.append(f"look {plan['book']}"))
-    monkeypatch.setattr(approvals, "asked_by_session", lambda plan: done.append(f"ask {plan['book']}"))
+    monkeypatch.setattr(airflow_answers, "store_late_answer", lambda plan: done.append(f"look {plan.book}"))
+    monkeypatch.setattr(approvals, "asked_by_session", lambda plan: done.append(f"ask {plan.book}"))
     needed = importlib.import_module("trade_daily").trade_daily().get_task("approval_needed")
-    needed.python_callable(ti=SimpleNamespace(xcom_pull=lambda task_ids, key: {"book": "paper"}))
+    left = {"session": "2022-06-15", "source": "files", "source_name": "files:prices", "data": None, "book": "paper"}
+    needed.python_callable(ti=SimpleNamespace(xcom_pull=lambda task_ids, key: left))
     assert done == ["look paper", "ask paper"]

@@ -183,7 +183,7 @@ def _differences(stack: RunningStack, wanted: Range) -> list[str]:
     direct = replace(base, database_url=server.url(DIRECT_DATABASE))
     fetching.ingest_history(plan, direct, last, wanted.sessions[0] - timedelta(days=market_data.LOOKBACK_DAYS))
     backfilled = replace(base, database_url=server.url("trading"))
-    one, two = (_panel(settings, plan["source_name"], last) for settings in (backfilled, direct))
+    one, two = (_panel(settings, plan.source_name, last) for settings in (backfilled, direct))
     _say(f"panel: {len(two.sessions)} sessions x {len(two.symbols)} assets")
     return [field.name for field in fields(PricePanel) if not _same(getattr(one, field.name), getattr(two, field.name))]
 

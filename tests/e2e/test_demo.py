@@ -35,6 +35,7 @@ from trading_lib.adapters.stores.state_store import StateStore
 from trading_lib.domain.sessions import exchange_sessions
 from trading_lib.workflows import approvals, fetching, market_data
 from trading_lib.workflows.daily import trade_session
+from trading_lib.workflows.stages import TRADE_STAGES
 
 pytestmark = pytest.mark.e2e
 
@@ -42,7 +43,7 @@ REAL_SESSION = "2022-06-15"
 # A failed run is waited for here; the stack decides how long it takes.
 RUN_PATIENCE = Patience(limit=180.0, interval=1.0)
 MONEY = ("decisions", "order_intents", "orders", "fills", "portfolio_state", "risk_state", "signal_log")
-STAGES = ("settle", "signals", "targets", "risk", "orders", "place", "fills", "reconcile", "report")
+STAGES = tuple(stage.name for stage in TRADE_STAGES)
 
 
 @pytest.fixture(scope="module", name="stack")

@@ -30,13 +30,16 @@ from trading_lib.workflows import trading
 from trading_lib.workflows.book_repair import repair_book
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.daily import trade_session
+from trading_lib.workflows.stages import TRADE_STAGES
 
 # A session with orders sends about as many statements to the database.
 STATEMENTS = 120
 FAULTS = ("none", "rerun", "kill", "database_down", "two_at_once", "late")
+STAGES = {stage.name: stage.load() for stage in TRADE_STAGES}
+TRADE_TASKS = tuple(STAGES.values())
 DECIDING = ("signals", "targets", "risk", "orders")
 
-Task = Callable[..., dict[str, Any]]
+Task = Callable[..., Any]
 
 
 class Killed(BaseException):
@@ -144,7 +147,7 @@ class History:
         reached = 0
         try:
             with failing_at(self.market.engine, statement, die):
-                for reached, task in enumerate(trading.TRADE_TASKS):  # noqa: B007 - read after the exception
+                for reached, task in enumerate(TRADE_TASKS):  # noqa: B007 - read after the exception
                     self._task(task, session)
         except Killed:
             return reached
@@ -175,7 +178,7 @@ class History:
         # The parent's connections are not this process's to use or to close.
         self.market.engine.dispose(close=False)
         with failing_at(self.market.engine, statement, lambda: os.kill(os.getpid(), signal.SIGKILL)):
-            for task in trading.TRADE_TASKS:
+            for task in TRADE_TASKS:
                 os.write(writing, b".")
                 self._task(task, session)
 
@@ -210,12 +213,12 @@ class History:
     def _in_turns(self, pair: tuple[date, date]) -> None:
         positions = [0, 0]
         stopped = [False, False]
-        while any(at < len(trading.TRADE_TASKS) and not stopped[k] for k, at in enumerate(positions)):
+        while any(at < len(TRADE_TASKS) and not stopped[k] for k, at in enumerate(positions)):
             k = self.random.randrange(2)
-            if stopped[k] or positions[k] == len(trading.TRADE_TASKS):
+            if stopped[k] or positions[k] == len(TRADE_TASKS):
                 continue
             try:
-                self._task(trading.TRADE_TASKS[positions[k]], pair[k])
+                self._task(TRADE_TASKS[positions[k]], pair[k])
                 positions[k] += 1
             except OvertakenSessionError:
                 stopped[k] = True
@@ -268,7 +271,7 @@ class History:
             assert again["steps"] == [], again
 
     def _tasks(self, session: date, first: int = 0) -> None:
-        for task in trading.TRADE_TASKS[first:]:
+        for task in TRADE_TASKS[first:]:
             self._task(task, session)
 
     def _task(self, task: Task, session: date) -> None:
@@ -318,7 +321,7 @@ def straight_run(market: FaultMarket, book: str, done: tuple[Omissions, ...]) ->
         run = market.run(part.session, book)
         trading.settle(run.plan, run)
         for name in part.stages:
-            getattr(trading, name)(run.plan, run)
+            STAGES[name](run.plan, run)
         _leave_unsent(run, part)
         if "orders" in part.stages and run.state.decision(book, part.session) is not None:
             trading.place(run.plan, run)

@@ -15,6 +15,7 @@ from trading_lib.domain.prices import Bars
 from trading_lib.workflows import fetching, market_data
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.market import Market, market_from_store
+from trading_lib.workflows.plans import SessionPlan
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.sources import market_store
 
@@ -53,10 +54,9 @@ class FaultMarket:
         """The sessions that are traded."""
         return [self.settings.calendar.offset(OPENED, number) for number in range(SESSIONS)]
 
-    def plan(self, session: date, book: str) -> market_data.Plan:
+    def plan(self, session: date, book: str) -> SessionPlan:
         """Return what a daily run of this session is about."""
-        plan = {"session": session.isoformat(), "source": "files", "source_name": self.source}
-        return plan | {"data": str(self.folder), "book": book, "groups": []}
+        return SessionPlan(session=session, source="files", source_name=self.source, data=str(self.folder), book=book)
 
     def at(self, session: date) -> None:
         """Move the clock to the time at which the session's run begins."""
@@ -96,4 +96,4 @@ def make_market(database_url: str, home: Path) -> FaultMarket:
     folder = write_price_folder(home / "prices", FIRST, LAST)
     plan = market_data.plan(LAST.isoformat(), "files", str(folder), "demo", settings)
     fetching.ingest_history(plan, settings, LAST)
-    return FaultMarket(settings, clock, settings.engine(), folder, plan["source_name"], {})
+    return FaultMarket(settings, clock, settings.engine(), folder, plan.source_name, {})

@@ -17,6 +17,7 @@ from trading_lib.domain.prices import PricePanel
 from trading_lib.market_data.due import settled_by
 from trading_lib.workflows import fetching, market_data
 from trading_lib.workflows.market import market_from_store
+from trading_lib.workflows.plans import SessionPlan
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.sources import market_store
 
@@ -32,7 +33,7 @@ def prices(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_price_folder(tmp_path_factory.mktemp("data") / "prices", FIRST, LAST)
 
 
-def plan_of(settings: Settings, prices: Path, session: date) -> market_data.Plan:
+def plan_of(settings: Settings, prices: Path, session: date) -> SessionPlan:
     return market_data.plan(session.isoformat(), "files", str(prices), "demo-backfill", settings)
 
 
@@ -87,9 +88,9 @@ def test_after_a_direct_load_a_backfill_fetches_nothing(database_url: str, price
     fetching.ingest_history(plan_of(settings, prices, date(2020, 6, 1)), settings, date(2020, 6, 1))
     plan = plan_of(settings, prices, date(2020, 5, 20))
     assert market_data.groups_to_ingest(plan, settings=settings) == []
-    assert market_data.groups_to_ingest(plan, refresh=True, settings=settings) == plan["groups"]
+    assert market_data.groups_to_ingest(plan, refresh=True, settings=settings) == list(plan.groups)
     beyond = plan_of(settings, prices, date(2020, 6, 2))
-    assert market_data.groups_to_ingest(beyond, settings=settings) == plan["groups"]
+    assert market_data.groups_to_ingest(beyond, settings=settings) == list(plan.groups)
 
 
 def test_a_session_fetched_before_its_day_was_over_is_fetched_again(

@@ -31,13 +31,15 @@ from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.book_turns import book_turn, take_turn
 from trading_lib.workflows.daily import trade_session
 from trading_lib.workflows.settlement import settle_book
+from trading_lib.workflows.stages import TRADE_STAGES
 
 pytestmark = pytest.mark.postgres
 BOOK = "demo-turns"
 DECIDING = (trading.settle, trading.signals, trading.targets, trading.risk, trading.orders, trading.place)
+TRADE_TASKS = tuple(stage.load() for stage in TRADE_STAGES)
 READING = (trading.fills, trading.reconcile, trading.report)
 
-Task = Callable[..., dict[str, Any]]
+Task = Callable[..., Any]
 
 
 @pytest.fixture
@@ -77,9 +79,9 @@ def statuses(market: FaultMarket, session: date) -> set[OrderStatus]:
 def overtaken(market: FaultMarket) -> tuple[FaultMarket, date]:
     """A session that died after it was settled, and one after it that ran to its end."""
     first, second, third, *_ = market.sessions
-    do(market, first, *trading.TRADE_TASKS)
+    do(market, first, *TRADE_TASKS)
     do(market, second, trading.settle)
-    do(market, third, *trading.TRADE_TASKS)
+    do(market, third, *TRADE_TASKS)
     return market, second
 
 
@@ -132,10 +134,10 @@ def test_whatever_a_newer_session_has_stored_stops_the_older_one(market: FaultMa
 
 def test_a_finished_session_may_be_run_again_after_a_newer_one(market: FaultMarket) -> None:
     first, second, *_ = market.sessions
-    do(market, first, *trading.TRADE_TASKS)
-    do(market, second, *trading.TRADE_TASKS)
+    do(market, first, *TRADE_TASKS)
+    do(market, second, *TRADE_TASKS)
     before = everything(market)
-    run = do(market, first, *trading.TRADE_TASKS)
+    run = do(market, first, *TRADE_TASKS)
     assert trading.orders(run.plan, run) == {
         "session": first.isoformat(),
         "stands": True,
@@ -214,7 +216,7 @@ def test_an_unknown_order_is_filled_at_its_opening(market: FaultMarket) -> None:
 
 def test_a_fill_is_stored_before_its_order_says_so(market: FaultMarket, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second, *_ = market.sessions
-    do(market, first, *trading.TRADE_TASKS)
+    do(market, first, *TRADE_TASKS)
     working = statuses(market, first)
     assert working == {OrderStatus.WORKING}
 
@@ -239,13 +241,13 @@ def test_a_fill_that_was_stored_stands_when_the_vendor_corrects_its_opening(
     """Killed between fill and status; then the opening is corrected, and the session after comes first."""
     revised = market.copy("files:revised")
     first, second, third, *_ = revised.sessions
-    do(revised, first, *trading.TRADE_TASKS)
+    do(revised, first, *TRADE_TASKS)
     run = do(revised, second)
     order = run.orders.orders(BOOK, session=first, statuses=[OrderStatus.WORKING])[0][0]
     filled = execute(run.input, portfolio_before(market, second), [order], run.market.row(second), second)[0]
     run.orders.save_fills(filled, BOOK)
     revised.revise(second, 1.004)
-    do(revised, third, *trading.TRADE_TASKS)
+    do(revised, third, *TRADE_TASKS)
     stored = {fill.client_order_id: fill for fill in run.orders.fills(BOOK)}
     assert stored[order.client_order_id] == filled[0]
     later = {fill.symbol: fill.reference_price for fill in stored.values()}
@@ -260,7 +262,7 @@ def test_a_fill_that_was_stored_stands_when_the_vendor_corrects_its_opening(
 
 def test_a_stored_fill_stands_even_where_the_prices_say_something_else(market: FaultMarket) -> None:
     first, second, *_ = market.sessions
-    do(market, first, *trading.TRADE_TASKS)
+    do(market, first, *TRADE_TASKS)
     run = do(market, second)
     order = run.orders.orders(BOOK, session=first, statuses=[OrderStatus.WORKING])[0][0]
     row, before = run.market.row(second), portfolio_before(market, second)
@@ -283,7 +285,7 @@ def sell(session: date, symbol: str, quantity: Decimal) -> Order:
 def stuck_book(market: FaultMarket) -> tuple[Order, Order]:
     """Two sessions sell all of the same holding, as before sessions took turns."""
     first, second, third, *_ = market.sessions
-    do(market, first, *trading.TRADE_TASKS)
+    do(market, first, *TRADE_TASKS)
     do(market, second, trading.settle, trading.signals, trading.targets)
     run = do(market, third, trading.settle)
     holding = next(iter(run.portfolio().positions.values()))
@@ -312,7 +314,7 @@ def test_a_book_with_two_sales_of_one_holding_is_repaired_with_a_record(market: 
         ("CLOSE_SESSION", late.session.isoformat()),
     ]
     assert repair_book(BOOK, "tester", settings=market.settings)["steps"] == []
-    do(market, fourth, *trading.TRADE_TASKS)
+    do(market, fourth, *TRADE_TASKS)
     sold = [fill for fill in OrderStore(market.engine).fills(BOOK) if fill.side is Side.SELL]
     assert [fill.client_order_id for fill in sold][:1] == [right.client_order_id]
     record = repairs_of(BOOK, market.settings)[0]
@@ -334,7 +336,7 @@ def test_a_second_sale_that_was_filled_already_is_struck_and_stays_on_record(mar
     done = repair_book(BOOK, "tester", settings=market.settings)
     assert ("VOID_FILL", f"{late.client_order_id}-1") in [(s["action"], s["subject"]) for s in done["steps"]]
     assert repair_book(BOOK, "tester", settings=market.settings)["steps"] == []
-    do(market, fourth, *trading.TRADE_TASKS)
+    do(market, fourth, *TRADE_TASKS)
     assert [fill.client_order_id for fill in run.orders.fills(BOOK) if fill.side is Side.SELL][:1] == [
         right.client_order_id
     ]
@@ -347,7 +349,7 @@ def test_a_second_sale_that_was_filled_already_is_struck_and_stays_on_record(mar
 
 def test_a_healthy_book_has_nothing_to_repair(market: FaultMarket) -> None:
     for session in market.sessions[:3]:
-        do(market, session, *trading.TRADE_TASKS)
+        do(market, session, *TRADE_TASKS)
     before = everything(market)
     assert repair_book(BOOK, "tester", settings=market.settings)["steps"] == []
     assert everything(market) == before
@@ -355,9 +357,9 @@ def test_a_healthy_book_has_nothing_to_repair(market: FaultMarket) -> None:
 
 def test_an_order_left_open_after_its_opening_is_completed_or_cancelled(market: FaultMarket) -> None:
     first, second, third, *_ = market.sessions
-    run = do(market, first, *trading.TRADE_TASKS)
-    do(market, second, *trading.TRADE_TASKS)
-    do(market, third, *trading.TRADE_TASKS)
+    run = do(market, first, *TRADE_TASKS)
+    do(market, second, *TRADE_TASKS)
+    do(market, third, *TRADE_TASKS)
     filled, other = [order for order, _ in run.orders.orders(BOOK, session=first)][:2]
     with market.engine.begin() as connection:
         connection.execute(
@@ -379,7 +381,7 @@ def test_tasks_of_a_session_that_a_repair_closed_end_without_an_error(overtaken:
     repair_book(BOOK, "tester", settings=market.settings)
     number = RepairStore(market.engine).closing(BOOK, session)
     before = everything(market)
-    for task in trading.TRADE_TASKS:
+    for task in TRADE_TASKS:
         market.at(session)
         run = market.run(session, BOOK)
         result = task(run.plan, run)
@@ -389,7 +391,7 @@ def test_tasks_of_a_session_that_a_repair_closed_end_without_an_error(overtaken:
 
 def test_a_session_from_before_the_books_first_is_closed_by_name(market: FaultMarket) -> None:
     first, second, *_ = market.sessions
-    do(market, second, *trading.TRADE_TASKS)
+    do(market, second, *TRADE_TASKS)
     with pytest.raises(OvertakenSessionError):
         do(market, first, trading.settle)
     assert repair_book(BOOK, "tester", settings=market.settings)["steps"] == []
@@ -405,7 +407,7 @@ def test_a_book_that_a_newer_session_has_opened_is_not_begun_by_an_older_one(mar
     market.run(second, BOOK)
     with pytest.raises(OvertakenSessionError):
         do(market, first, trading.settle)
-    do(market, second, *trading.TRADE_TASKS)
+    do(market, second, *TRADE_TASKS)
     assert StateStore(market.engine).nav_history(BOOK)[0][0] == second
 
 
@@ -426,7 +428,7 @@ def test_catching_up_settles_each_session_from_what_was_known_then(market: Fault
     """Sessions that nobody ran are settled on the way, and a price corrected later changes nothing about them."""
     revised = market.copy("files:revised")
     first, second, third, *_ = revised.sessions
-    do(revised, first, *trading.TRADE_TASKS)
+    do(revised, first, *TRADE_TASKS)
     revised.at(second)
     revised.revise(second, 1.003)
     run = do(revised, third)

@@ -17,6 +17,7 @@ from trading_lib.domain.perpetuals import is_perpetual
 from trading_lib.workflows import backtesting
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.configuration import load_configuration
+from trading_lib.workflows.plans import SessionPlan
 from trading_lib.workflows.trading import reconcile
 
 # Long runs of code whose coverage other tests measure: tracing them would only take time.
@@ -44,11 +45,5 @@ def test_backtest_and_pipeline_agree_with_carry_on_real_funding(
     assert stored[-1] == run.result.portfolio
     assert run.result.portfolio.funding > 0
     source = f"files:{shared_market_data.name}"
-    plan = {
-        "session": LAST.isoformat(),
-        "source": "files",
-        "source_name": source,
-        "book": BOOK,
-        "data": str(shared_market_data),
-    }
+    plan = SessionPlan(session=LAST, source="files", source_name=source, book=BOOK, data=str(shared_market_data))
     assert reconcile(plan, BookRun.open(plan, settings))["differences"] == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ def run(settings: Settings, tiingo: TiingoPeer, yahoo: YahooPeer, home: Path, *g
     clock = settings.clock
     assert isinstance(clock, MovingClock)
     chain = open_chain(settings, usable, clock.sleep)
-    wanted = groups or tuple(plan["groups"])
+    wanted = groups or plan.groups
     return fetching.ingest_range(plan, wanted, FIRST, SESSION, settings, chain)
 
 
@@ -284,7 +285,7 @@ def test_a_single_source_is_asked_with_the_same_care(
     source = TiingoSource(settings.configuration.universe, "hunter2", tiingo.address)
     careful = Care(settings, clock.sleep).of_bars("tiingo", source)
     plan = market_data.plan(SESSION.isoformat(), "simulated", None, "demo", settings)
-    plan |= {"source": "tiingo", "source_name": "tiingo"}
+    plan = replace(plan, source="tiingo", source_name="tiingo")
     result = fetching.ingest_range(plan, ["etf"], FIRST, SESSION, settings, careful)
     assert result["delivered"] == dict.fromkeys(etfs, "tiingo")
     assert len(tiingo.asked) == len(etfs) + 1

@@ -134,11 +134,14 @@ def test_a_backfill_is_followed_and_each_run_tells_what_it_found(
     ]
     for year, prices, strategy in ((2016, "simulated", "trend 100"), (2017, "files:p", "dual 100")):
         task = f"GET /api/v2/dags/backtest/dagRuns/backfill__{year}/taskInstances"
-        figures = {"annual_return": 0.047, "sharpe": None, "max_drawdown": 0.057}
+        # As runs of version 0.1 left them.
+        window = {"from": f"{year - 1}-01-01", "to": f"{year - 1}-12-31", "data": None, "sleeves": None}
+        figures = {"data_source": prices, "sessions": 252, "final_nav": "104700.00", "annual_return": 0.047}
+        figures |= {"sharpe": None, "max_drawdown": 0.057, "max_risk_level": 1, "orders": 12}
         values = {
-            "window": {"prices": prices, "strategy": strategy},
+            "window": window | {"prices": prices, "strategy": strategy},
             "backtest": figures,
-            "mlflow_run": {"url": f"http://mlflow/#/runs/{year}"},
+            "mlflow_run": {"run_id": "7", "url": f"http://mlflow/#/runs/{year}"},
         }
         for name, value in values.items():
             peer.answers[f"{task}/{name}/xcomEntries/return_value"] = [(200, {"value": value})]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,11 @@ from tests.peers.airflow_interface import AirflowPeer, airflow_peer
 from trading_lib.adapters.services.airflow_rest import AirflowClient
 from trading_lib.domain.errors import InputError
 from trading_lib.workflows.dag_runs import latency, notes, parameters
+from trading_lib.workflows.plans import BacktestPlan, ChunkPlan, SessionPlan
 from trading_lib.workflows.settings import Settings, load_settings
 
 RUN = "/api/v2/dags/market_data/dagRuns/r1"
+PLAN = SessionPlan(session=date(2022, 6, 15), source="simulated", source_name="simulated", data=None, book="demo")
 KEYS = ("session", "source", "data", "book", "run_type", "received_at")
 
 
@@ -58,12 +60,12 @@ def test_the_newest_event_is_traded_and_one_that_cannot_be_read_is_refused() -> 
 
 
 def test_simulated_prices_are_named_in_capitals() -> None:
-    session = {"session": "2022-06-15", "book": "demo", "source_name": "simulated"}
-    assert notes.about_session(session, book=True) == "SIMULATED prices, session 2022-06-15, book demo"
-    window = {"from": "2015-01-01", "to": "2015-12-31", "strategy": "trend 100", "prices": "files:prices"}
+    assert notes.about_session(PLAN, book=True) == "SIMULATED prices, session 2022-06-15, book demo"
+    days = {"first": date(2015, 1, 1), "last": date(2015, 12, 31), "data": None, "prices": "files:prices"}
+    window = BacktestPlan(**days, sleeves=None, strategy="trend 100")
     assert notes.about_window(window) == "Prices of files:prices, 2015-01-01 to 2015-12-31, trend 100"
-    del window["strategy"]
-    assert notes.about_window(window) == "Prices of files:prices, 2015-01-01 to 2015-12-31"
+    chunk = ChunkPlan(**days, grid={}, sweep="ab", start=0, stop=1, label="point 0")
+    assert notes.about_window(chunk) == "Prices of files:prices, 2015-01-01 to 2015-12-31"
 
 
 def test_a_note_of_a_person_stays_and_an_airflow_that_is_away_stops_nothing(peer: AirflowPeer) -> None:
@@ -93,17 +95,17 @@ def test_a_note_of_a_person_stays_and_an_airflow_that_is_away_stops_nothing(peer
     ],
 )
 def test_a_scheduled_run_says_how_long_after_the_close_its_data_was_ready(moment: str, line: str, late: bool) -> None:
-    measured = latency.data_ready({"session": "2022-06-15"}, "scheduled", at(moment))
+    measured = latency.data_ready(PLAN, "scheduled", at(moment))
     assert (measured["line"], measured["late"]) == (line, late)
 
 
 def test_the_target_is_configuration() -> None:
     settings = at("2022-06-15T20:16:30+00:00", TRADING_SOURCES__LATENCY__DATA_READY_MINUTES="10")
-    assert latency.data_ready({"session": "2022-06-15"}, "scheduled", settings)["late"]
+    assert latency.data_ready(PLAN, "scheduled", settings)["late"]
 
 
 def test_a_run_by_hand_has_no_time_since_the_close() -> None:
-    measured = latency.data_ready({"session": "2022-06-15"}, "manual", at("2022-06-17T12:00:00+00:00"))
+    measured = latency.data_ready(PLAN, "manual", at("2022-06-17T12:00:00+00:00"))
     assert measured["seconds"] is None
     assert measured["line"] == "close to data ready: not applicable, the run was started by hand (manual)"
 
@@ -136,6 +138,6 @@ def test_signals_are_measured_from_data_that_may_be_decided_on(
 
     monkeypatch.setattr(latency, "StateStore", Store)
     monkeypatch.setattr(Settings, "engine", lambda self: None)
-    plan = {"session": "2022-06-15", "book": "demo", "received_at": received}
+    plan = replace(PLAN, received_at=parameters.received_at({"received_at": received}))
     found = latency.signals_stored(plan, at("2022-06-16T12:00:00+00:00"))
     assert found["line"] == f"data received to signals stored: {said}"

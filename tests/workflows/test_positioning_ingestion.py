@@ -19,6 +19,7 @@ from trading_lib.domain.positioning import CotReports, FundingRates
 from trading_lib.market_data.breaker import BreakerStatus
 from trading_lib.market_data.source import FundingAnswer
 from trading_lib.workflows import fetching, market_data
+from trading_lib.workflows.plans import SessionPlan
 from trading_lib.workflows.positioning_intake import perpetuals, take_in_funding, take_in_positioning
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.sources import Care, get_source_status
@@ -44,14 +45,14 @@ def with_positioning(folder: Path) -> Path:
     return folder
 
 
-def plan(settings: Settings, data: Path) -> market_data.Plan:
+def plan(settings: Settings, data: Path) -> SessionPlan:
     return market_data.plan(LAST.isoformat(), "files", str(data), "demo", settings)
 
 
 def test_a_folder_that_has_them_brings_them(settings: Settings, tmp_path: Path) -> None:
     data = with_positioning(tmp_path / "prices")
     planned = plan(settings, data)
-    assert planned["groups"][-2:] == ["funding", "positioning"]
+    assert planned.groups[-2:] == ("funding", "positioning")
     result = fetching.ingest_history(planned, settings, LAST)
     assert (result["funding"], result["positioning"], result["abstained"]) == (93, 2, {})
     store = PositioningStore(settings.engine())
@@ -68,10 +69,10 @@ def test_a_folder_that_has_them_brings_them(settings: Settings, tmp_path: Path) 
 
 def test_a_folder_without_them_and_the_simulated_market_have_no_such_groups(settings: Settings, tmp_path: Path) -> None:
     data = write_price_folder(tmp_path / "prices", FIRST, LAST)
-    assert {"funding", "positioning"}.isdisjoint(plan(settings, data)["groups"])
-    assert {"funding", "positioning"}.isdisjoint(market_data.plan("2022-03-31", settings=settings)["groups"])
+    assert {"funding", "positioning"}.isdisjoint(plan(settings, data).groups)
+    assert {"funding", "positioning"}.isdisjoint(market_data.plan("2022-03-31", settings=settings).groups)
     chain = market_data.plan("2022-03-31", "chain", None, "paper", settings)
-    assert chain["groups"][-2:] == ["funding", "positioning"]
+    assert chain.groups[-2:] == ("funding", "positioning")
 
 
 def test_a_broken_file_of_rates_costs_no_price(settings: Settings, tmp_path: Path) -> None:
@@ -79,7 +80,7 @@ def test_a_broken_file_of_rates_costs_no_price(settings: Settings, tmp_path: Pat
     text = (data / "funding.csv").read_text()
     (data / "funding.csv").write_text(text.replace("0.0001", "much", 1))
     planned = plan(settings, data)
-    for group in planned["groups"]:
+    for group in planned.groups:
         result = market_data.ingest(planned, group, settings)
         assert (group == "funding") is bool(result["abstained"])
     assert market_data.validate(planned, settings)["bars"] == 14

@@ -28,6 +28,7 @@ from trading_lib.domain.sessions import exchange_sessions
 from trading_lib.workflows import backtesting, fetching, history, market_data, proceeds, trade_history, trading
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.daily import run_daily, trade_session
+from trading_lib.workflows.plans import SessionPlan
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.summary import render, session_summary
 
@@ -70,7 +71,7 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
     return make_settings(database_url, tmp_path)
 
 
-def plan_for(settings: Settings, data: Path, session: date) -> market_data.Plan:
+def plan_for(settings: Settings, data: Path, session: date) -> SessionPlan:
     return market_data.plan(session.isoformat(), "files", str(data), BOOK, settings)
 
 
@@ -271,7 +272,7 @@ def test_a_fresh_database_decides_with_the_whole_history(settings: Settings, dat
     other = "demo-ingested"
     plan = plan_for(settings, data, session)
     assert fetching.ingest_history(plan, settings, session)["inserted"] == 0
-    run_daily(plan | {"book": other}, settings)
+    run_daily(replace(plan, book=other), settings)
     ingested = session_summary(other, session.isoformat(), settings)
     for name in ("nav", "signals", "skipped", "regime", "risk_level"):
         assert fresh[name] == ingested[name], name

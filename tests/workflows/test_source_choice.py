@@ -69,5 +69,5 @@ def test_a_backtest_says_that_it_cannot_read_the_chain() -> None:
 
 def test_the_plan_of_a_run_carries_what_was_chosen(shared_market_data: Path) -> None:
     planned = plan("2022-06-15", settings=settings_with(folder=str(shared_market_data)))
-    assert (planned["source"], planned["data"], planned["book"]) == ("files", str(shared_market_data), "paper")
-    assert planned["source_name"].startswith("files:")
+    assert (planned.source, planned.data, planned.book) == ("files", str(shared_market_data), "paper")
+    assert planned.source_name.startswith("files:")

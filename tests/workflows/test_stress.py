@@ -18,6 +18,7 @@ from trading_lib.domain.errors import ConfigurationError, InputError
 from trading_lib.workflows import stress_runs
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.stress import StressRun, load_stress, stress_test
+from trading_lib.workflows.xcom import plain
 
 CONFIG = StressConfig.model_validate(
     {
@@ -149,8 +150,8 @@ def test_the_report_is_written_without_a_server(
     monkeypatch.setattr(stress_runs, "load_stress", lambda: CONFIG)
     monkeypatch.setattr(stress_runs, "tracking_uri", lambda settings: None)
     written = stress_runs.report(stress_runs.scenarios({"scenarios": ["covered"], "data": str(prices)}), settings)
-    assert (written["run_id"], written["url"]) == (None, None)
-    page = Path(written["page"])
+    assert (written.run_id, written.url) == (None, None)
+    page = Path(written.page or "")
     assert "covered" in page.read_text()
     assert page.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
 
@@ -173,7 +174,7 @@ def test_the_report_is_logged_with_its_page_and_is_no_trial(
     monkeypatch.setattr(stress_runs, "MlflowTracker", Tracker)
     monkeypatch.setattr(stress_runs, "run_address", lambda *parts: "/".join(parts))
     written = stress_runs.report(stress_runs.scenarios({"scenarios": ["covered"], "data": str(prices)}), settings)
-    assert written["url"] == "http://mlflow.local/7/" + logged[0][1]
+    assert written.url == "http://mlflow.local/7/" + logged[0][1]
     ((run, experiment),) = logged
     assert experiment != BACKTEST_EXPERIMENT
     assert (run.trials, run.kind) == (0, "stress test")
@@ -186,7 +187,7 @@ def test_scenario_by_scenario_gives_the_same(settings: Settings, prices: Path, m
     plans = stress_runs.scenarios({"scenarios": ["covered", "fall"], "data": str(prices)})
     found = [stress_runs.run(plan, settings) for plan in plans]
     whole = stress_test(settings, CONFIG, prices, only=["covered", "fall"], with_paths=False)
-    assert {report.pop("name"): report for report in map(dict, found)} == scenarios(whole)
+    assert {report.pop("name"): report for report in map(plain, found)} == scenarios(whole)
     assert stress_runs.verdict(found)["worst_drawdown"] == whole.report["worst_drawdown"]
     absent = stress_runs.run(stress_runs.scenarios({"scenarios": ["too_old"], "data": str(prices)})[0], settings)
     with pytest.raises(Exception, match="too_old could not run"):

@@ -44,11 +44,11 @@ def form(prices: Path, **fields: object) -> dict[str, object]:
 
 def test_chunks_in_any_order_make_the_whole_sweep(settings: Settings, prices: Path) -> None:
     plans = sweep_runs.chunks(form(prices), settings)
-    assert [(plan["start"], plan["stop"]) for plan in plans] == [(0, 2), (2, 4)]
-    assert len({plan["sweep"] for plan in plans}) == 1
+    assert [(plan.start, plan.stop) for plan in plans] == [(0, 2), (2, 4)]
+    assert len({plan.sweep for plan in plans}) == 1
     counts = [sweep_runs.run(plan, settings) for plan in reversed(plans)]
-    assert [(found["points"], found["ok"]) for found in counts] == [(1, 1), (2, 1)]
-    found = sweep_runs.collect(plans[0]["sweep"], settings=settings)
+    assert [(found.points, found.ok) for found in counts] == [(1, 1), (2, 1)]
+    found = sweep_runs.collect(plans[0].sweep, settings=settings)
     assert (found["points"], found["ok"]) == (3, 2)
     assert "the thresholds must rise" in found["failed"]["1"]
     sharpes = [row["sharpe"] for row in found["best"]]
@@ -59,9 +59,9 @@ def test_a_sweep_of_which_every_point_fails_ends_red_with_the_commonest_reason(
     settings: Settings, prices: Path
 ) -> None:
     (plan,) = sweep_runs.chunks(form(prices, grid={"risk.target_volatility": [-1, -2]}), settings)
-    assert sweep_runs.run(plan, settings)["ok"] == 0
+    assert sweep_runs.run(plan, settings).ok == 0
     with pytest.raises(DataQualityError, match=r"all 2 points failed, 2 of them by: .*target_volatility"):
-        sweep_runs.collect(plan["sweep"], settings=settings)
+        sweep_runs.collect(plan.sweep, settings=settings)
 
 
 def test_keys_that_changed_nothing_are_named(
@@ -69,7 +69,7 @@ def test_keys_that_changed_nothing_are_named(
 ) -> None:
     (plan,) = sweep_runs.chunks(form(prices, grid={"strategy.carry.entry_rate": [0.0001, 0.0002]}), settings)
     sweep_runs.run(plan, settings)
-    found = sweep_runs.collect(plan["sweep"], settings=settings)
+    found = sweep_runs.collect(plan.sweep, settings=settings)
     assert (found["all_equal"], found["without_effect"]) == (True, ["strategy.carry.entry_rate"])
     assert "all 2 finished points came to the same result" in caplog.text
 
@@ -82,8 +82,8 @@ def test_the_forms_own_grid_shows_a_difference_at_every_point_of_the_simulated_m
     grid = ast.literal_eval(next(line for line in text.splitlines() if '{"strategy.' in line).strip().rstrip(","))
     asked = {"from": "2015-01-02", "to": "2019-12-31", "data": None, "grid": grid}
     (plan,) = sweep_runs.chunks(asked, settings)
-    count = sweep_runs.run(plan, settings)["points"]
-    found = sweep_runs.collect(plan["sweep"], best=count, settings=settings)
+    count = sweep_runs.run(plan, settings).points
+    found = sweep_runs.collect(plan.sweep, best=count, settings=settings)
     assert found["without_effect"] == []
     assert len({round(row["sharpe"], 4) for row in found["best"]}) == count == 6
 
@@ -104,7 +104,7 @@ def test_a_grid_that_no_scheduler_could_carry_is_refused(
 
 def test_another_question_is_another_sweep(settings: Settings, prices: Path) -> None:
     forms = [form(prices), form(prices, to="2021-06-29"), form(prices, grid={"risk.target_volatility": [0.1]})]
-    assert len({sweep_runs.chunks(asked, settings)[0]["sweep"] for asked in forms}) == 3
+    assert len({sweep_runs.chunks(asked, settings)[0].sweep for asked in forms}) == 3
 
 
 @pytest.mark.parametrize(
@@ -134,4 +134,4 @@ def test_a_sweep_writes_its_points_and_nothing_else(settings: Settings, prices: 
     sweep_runs.run(plan, settings)
     after = counts()
     assert {name for name in after if after[name] != before[name]} == {"sweep_points"}
-    assert len(SweepStore(engine).points(plan["sweep"])) == 2
+    assert len(SweepStore(engine).points(plan.sweep)) == 2

@@ -32,6 +32,7 @@ from trading_lib.workflows import fetching, history, market_data, settlement, tr
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.book_turns import book_turn
 from trading_lib.workflows.daily import run_daily, trade_session
+from trading_lib.workflows.plans import SessionPlan
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.settlement import settle_book
 from trading_lib.workflows.summary import render, session_summary
@@ -52,7 +53,7 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
     return make_settings(database_url, tmp_path)
 
 
-def plan_for(settings: Settings, prices: Path, session: date, book: str = BOOK) -> market_data.Plan:
+def plan_for(settings: Settings, prices: Path, session: date, book: str = BOOK) -> SessionPlan:
     return market_data.plan(session.isoformat(), "files", str(prices), book, settings)
 
 
@@ -290,7 +291,7 @@ def test_paper_and_live_books_refuse_simulated_prices(settings: Settings) -> Non
 
 def test_a_book_keeps_the_source_it_was_opened_with(loaded: Settings, prices: Path) -> None:
     trade(loaded, prices, date(2021, 1, 4))
-    plan = plan_for(loaded, prices, date(2021, 1, 5)) | {"source_name": "yfinance", "source": "yfinance"}
+    plan = replace(plan_for(loaded, prices, date(2021, 1, 5)), source_name="yfinance", source="yfinance")
     with pytest.raises(InputError, match="book demo-test trades on files:prices, this run brings yfinance"):
         BookRun.open(plan, loaded)
 
@@ -393,4 +394,4 @@ def test_settings_clock_rules_out_future_sessions(settings: Settings) -> None:
     before_close = replace(settings, clock=lambda: settings.calendar.close(date(2021, 1, 4)))
     with pytest.raises(SessionError, match="in the future: the newest session is 2020-12-31"):
         market_data.plan("2021-01-04", "simulated", None, "demo", before_close)
-    assert market_data.plan(None, None, None, None, before_close)["session"] == "2020-12-31"
+    assert market_data.plan(None, None, None, None, before_close).session == date(2020, 12, 31)

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from trading_lib.adapters.sources.catalogue import TITLES
 from trading_lib.cli.output import JSON_OPTION, show
 from trading_lib.domain.errors import InputError
 
@@ -19,7 +20,7 @@ app.add_typer(kill_switch_app, name="kill-switch")
 DATA_OPTION = typer.Option("--data", help="Folder of CSV or Parquet prices.", show_default=False)
 SOURCE_OPTION = typer.Option(
     "--source",
-    help="One of simulated, files, chain (all of sources.yaml), polygon, tiingo, yfinance, binance, bybit.",
+    help=f"One of {', '.join(TITLES)}; the chain is all of sources.yaml.",
     show_default=False,
 )
 
@@ -56,12 +57,12 @@ def ingest(
     chosen = [symbol.strip() for symbol in symbols.split(",") if symbol.strip()] if symbols else []
     if symbols is not None and not chosen:
         raise InputError(f"--symbols {symbols} names no symbol", "write them with commas between, e.g. SPY,GLD")
-    result = fetching.ingest_history(plan, settings, last, start, chosen)
+    result = dict(fetching.ingest_history(plan, settings, last, start, chosen))
     if kind == FILES and data is not None and not chosen:
         from trading_lib.workflows.stored_quality import record_folder_findings
 
         result["findings_in_files"] = record_folder_findings(data, settings)
-    show({"source": plan["source_name"], "from": start, "to": last} | result, as_json)
+    show({"source": plan.source_name, "from": start, "to": last} | result, as_json)
     asked_for_all = chosen or kind not in (FILES, SIMULATED)
     if (asked_for_all and result["failures"]) or result["stale"]:
         raise typer.Exit(1)
@@ -91,10 +92,10 @@ def run_daily(
     stages = run(plan, settings, None if as_json else lambda line: typer.echo(f"  {line}", err=True))
     closed = stages["settle"].get("closed_by_repair") or stages["orders"].get("closed_by_repair")
     if closed is not None:
-        line = f"session {plan['session']} of book {plan['book']} was closed by repair {closed}: nothing was traded"
-        show({"book": plan["book"], "session": plan["session"], "closed_by_repair": closed}, as_json, [line])
+        line = f"session {plan.session} of book {plan.book} was closed by repair {closed}: nothing was traded"
+        show({"book": plan.book, "session": plan.session.isoformat(), "closed_by_repair": closed}, as_json, [line])
         return
-    summary = session_summary(plan["book"], plan["session"], settings)
+    summary = session_summary(plan.book, plan.session.isoformat(), settings)
     judged = stages["validate"]
     data_lines = [f"Data {judged['severity']}: {line}" for line in judged["lines"]]
     show(summary | {"stages": stages}, as_json, [*render(summary).splitlines(), *data_lines])

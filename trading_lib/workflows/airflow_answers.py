@@ -12,6 +12,7 @@ from trading_lib.adapters.services.airflow_access import airflow_of_environment
 from trading_lib.adapters.services.airflow_rest import AirflowClient, AirflowError
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.workflows import approvals
+from trading_lib.workflows.plans import SessionPlan
 from trading_lib.workflows.settings import Settings, load_settings
 
 DAG, TASK = "risk_approval", "approval"
@@ -49,7 +50,7 @@ def was_answered(dag_id: str, run_id: str, task_id: str, client: AirflowClient |
 
 
 def store_late_answer(
-    plan: Mapping[str, Any], settings: Settings | None = None, client: AirflowClient | None = None
+    plan: SessionPlan, settings: Settings | None = None, client: AirflowClient | None = None
 ) -> dict[str, Any]:
     """Store an answer that was given after the run that asked had ended; empty when there is none.
 
@@ -58,8 +59,8 @@ def store_late_answer(
     stays open, and there is no new risk.
     """
     active = settings or load_settings()
-    question = approvals.open_question(plan["book"], active)
-    if question is None or question.session.isoformat() == plan["session"]:
+    question = approvals.open_question(plan.book, active)
+    if question is None or question.session == plan.session:
         return {}
     try:
         known = client or airflow_of_environment(os.environ)

@@ -22,6 +22,7 @@ from trading_lib.domain.errors import DecisionConflictError, InputError
 from trading_lib.domain.risk import RiskState
 from trading_lib.risk.approvals import SUBJECTS
 from trading_lib.workflows.book_run import BookRun
+from trading_lib.workflows.plans import SessionPlan
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.stage_log import logged
 
@@ -100,15 +101,15 @@ def question_record(question: Question) -> Result:
     }
 
 
-def asked_by_session(plan: Mapping[str, Any], settings: Settings | None = None) -> Result:
+def asked_by_session(plan: SessionPlan, settings: Settings | None = None) -> Result:
     """Say what the session of a plan asks a person and under which run id; empty when it asks nothing.
 
     The id names the question, so that a question is asked once however many sessions it stays open, and anew after
     every `REMIND_SESSIONS` of them.
     """
     active = settings or load_settings()
-    question = open_question(plan["book"], active)
-    if question is None or question.newest_session.isoformat() != plan["session"]:
+    question = open_question(plan.book, active)
+    if question is None or question.newest_session != plan.session:
         return {}
     return {"book": question.book, "run_id": run_ids(question, active)[-1]}
 

@@ -13,7 +13,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from trading_lib.adapters.output_file import write_whole
@@ -22,16 +21,15 @@ from trading_lib.domain.sessions import parse_session
 from trading_lib.workflows import backtesting
 from trading_lib.workflows.backtesting import BacktestRun
 from trading_lib.workflows.dag_runs.parameters import chosen_prices
+from trading_lib.workflows.plans import BacktestPlan
+from trading_lib.workflows.research_results import BacktestFigures, LoggedRun
 from trading_lib.workflows.settings import Settings, configuration_folder, load_settings
 from trading_lib.workflows.stage_log import logged
 from trading_lib.workflows.strategy_identity import strategy_name
 from trading_lib.workflows.strategy_reports import warning_lines
 from trading_lib.workflows.sweep_grid import GridPoint, configuration_at
 from trading_lib.workflows.tracking import sheet_address, tracking_uri
-
-Plan = dict[str, Any]
-
-HEADLINES = ("sessions", "final_nav", "annual_return", "sharpe", "max_drawdown", "max_risk_level", "orders")
+from trading_lib.workflows.xcom import plain
 
 
 def window(
@@ -39,7 +37,7 @@ def window(
     start: datetime | None = None,
     end: datetime | None = None,
     settings: Settings | None = None,
-) -> Plan:
+) -> BacktestPlan:
     """Find the window of a run: its form's dates, else the days of its data interval; whose prices, which strategy.
 
     Parameters
@@ -56,48 +54,58 @@ def window(
         first, last = start.date().isoformat(), (end - timedelta(microseconds=1)).date().isoformat()
     settings = settings or load_settings()
     sleeves = params.get("sleeves")
-    return {
-        "from": parse_session(first).isoformat(),
-        "to": parse_session(last).isoformat(),
-        **chosen_prices(params, settings),
-        "sleeves": sleeves,
-        "strategy": strategy_name(with_sleeves(settings, sleeves).configuration),
-    }
+    prices = chosen_prices(params, settings)
+    return BacktestPlan(
+        first=parse_session(first),
+        last=parse_session(last),
+        data=prices.data,
+        prices=prices.name,
+        sleeves=sleeves,
+        strategy=strategy_name(with_sleeves(settings, sleeves).configuration),
+    )
 
 
-def run(plan: Plan, settings: Settings | None = None) -> Plan:
+def run(plan: BacktestPlan, settings: Settings | None = None) -> BacktestFigures:
     """Run the window and return its headlines, with warnings where a strategy failed or read what it may not."""
     report = _run(plan, settings or load_settings()).report
-    doubts = {"warnings": lines} if (lines := warning_lines(report)) else {}
-    return {"data_source": report["data_source"], **{name: report[name] for name in HEADLINES}, **doubts}
+    return BacktestFigures(
+        data_source=report["data_source"],
+        sessions=report["sessions"],
+        final_nav=report["final_nav"],
+        annual_return=report["annual_return"],
+        sharpe=report["sharpe"],
+        max_drawdown=report["max_drawdown"],
+        max_risk_level=report["max_risk_level"],
+        orders=report["orders"],
+        warnings=tuple(warning_lines(report)),
+    )
 
 
 @logged("tear sheet")
-def tear_sheet(plan: Plan, settings: Settings | None = None) -> str:
+def tear_sheet(plan: BacktestPlan, settings: Settings | None = None) -> str:
     """Write the window's tear sheet into the project's home and return the file's path."""
     settings = settings or load_settings()
     folder = settings.folders.closed("tear-sheets")
-    asked = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:8]
-    path = folder / f"{plan['from']}_{plan['to']}_{asked}.html"
+    asked = hashlib.sha256(json.dumps(plain(plan), sort_keys=True).encode()).hexdigest()[:8]
+    path = folder / f"{plan.first}_{plan.last}_{asked}.html"
     write_whole(path, backtesting.tear_sheet(_run(plan, settings)))
     return str(path)
 
 
 @logged("log")
-def log(plan: Plan, settings: Settings | None = None) -> Plan:
+def log(plan: BacktestPlan, settings: Settings | None = None) -> LoggedRun:
     """Log the run with its tear sheet to MLflow; where no server runs, both answers are None."""
     settings = settings or load_settings()
     address = tracking_uri(settings)
     if address is None:
-        return {"run_id": None, "url": None}
+        return LoggedRun(run_id=None, url=None)
     run_id = backtesting.track(_run(plan, settings), address)
-    return {"run_id": run_id, "url": sheet_address(address, run_id)}
+    return LoggedRun(run_id=run_id, url=sheet_address(address, run_id))
 
 
-def _run(plan: Plan, settings: Settings) -> BacktestRun:
-    settings = with_sleeves(settings, plan["sleeves"])
-    data = Path(plan["data"]) if plan["data"] else None
-    return backtesting.backtest(settings, parse_session(plan["from"]), parse_session(plan["to"]), data)
+def _run(plan: BacktestPlan, settings: Settings) -> BacktestRun:
+    settings = with_sleeves(settings, plan.sleeves)
+    return backtesting.backtest(settings, plan.first, plan.last, plan.folder)
 
 
 def with_sleeves(settings: Settings, sleeves: Mapping[str, Any] | None) -> Settings:

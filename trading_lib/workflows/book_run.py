@@ -22,6 +22,7 @@ from trading_lib.session.inputs import SessionInput
 from trading_lib.workflows.halt import kill_switch
 from trading_lib.workflows.market import Market, market_from_store, session_input
 from trading_lib.workflows.market_data import checked_book
+from trading_lib.workflows.plans import SessionPlan
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.sources import market_store
 from trading_lib.workflows.stage_records import assessment_from
@@ -40,7 +41,7 @@ class BookRun:
     """
 
     settings: Settings
-    plan: dict[str, Any]
+    plan: SessionPlan
     session: date
     book: Book
     market: Market
@@ -50,16 +51,16 @@ class BookRun:
     @classmethod
     def open(
         cls,
-        plan: dict[str, Any],
+        plan: SessionPlan,
         settings: Settings | None = None,
         market: Market | None = None,
         engine: Engine | None = None,
     ) -> BookRun:
         """Connect, open the book when it is new, and load the market unless it is given."""
         active = settings or load_settings()
-        session = date.fromisoformat(plan["session"])
+        session = plan.session
         connection = engine or active.engine()
-        source = plan["source_name"]
+        source = plan.source_name
         book = open_book(plan, active, connection, session)
         loaded = market or market_from_store(
             market_store(active, connection), source, active.configuration.universe, active.calendar, session
@@ -128,24 +129,24 @@ class BookRun:
         return record
 
 
-def open_book(plan: dict[str, Any], settings: Settings, engine: Engine, session: date) -> Book:
+def open_book(plan: SessionPlan, settings: Settings, engine: Engine, session: date) -> Book:
     """Return the plan's book, opened at ``session`` when it is new; a book keeps the source it was opened with."""
-    store, name = BookStore(engine), checked_book(plan["book"], plan["source_name"])
+    store, name = BookStore(engine), checked_book(plan.book, plan.source_name)
     book = store.find(name) or _opened(store, name, plan, settings, session)
-    if book.data_source != plan["source_name"]:
+    if book.data_source != plan.source_name:
         raise InputError(
-            f"book {name} trades on {book.data_source}, this run brings {plan['source_name']}",
+            f"book {name} trades on {book.data_source}, this run brings {plan.source_name}",
             "name another book with --book",
         )
     return book
 
 
-def _opened(store: BookStore, name: str, plan: dict[str, Any], settings: Settings, session: date) -> Book:
+def _opened(store: BookStore, name: str, plan: SessionPlan, settings: Settings, session: date) -> Book:
     book = Book(
         name=name,
         kind=_kind(name),
-        data_source=plan["source_name"],
-        data_folder=plan["data"],
+        data_source=plan.source_name,
+        data_folder=plan.data,
         opened_session=session,
         initial_cash=settings.configuration.initial_cash,
         config_hash=settings.configuration.config_hash,

@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import TypeVar
 
 from trading_lib.adapters.stores.book_lock import BookLock
 from trading_lib.adapters.stores.repair_store import RepairStore
 from trading_lib.domain.errors import OvertakenSessionError
 from trading_lib.workflows.book_run import BookRun
+from trading_lib.workflows.stage_results import Closed, Over
 
-Result = dict[str, Any]
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,8 @@ def book_turn(run: BookRun) -> Iterator[BookTurn]:
 
 
 def take_turn(
-    run: BookRun, work: Callable[[BookTurn], Result], is_done: Callable[[BookRun], bool] = lambda run: False
-) -> Result:
+    run: BookRun, work: Callable[[BookTurn], R], is_done: Callable[[BookRun], bool] = lambda run: False
+) -> R | Over:
     """Do the work of a task that decides or trades, in its turn.
 
     Parameters
@@ -84,7 +85,7 @@ def take_turn(
         return {"session": run.session.isoformat(), "stands": True, "book_is_at": turn.newer.isoformat()}
 
 
-def closed_session(run: BookRun) -> Result | None:
+def closed_session(run: BookRun) -> Closed | None:
     """Return what every task of a session that a repair closed answers; None for any other session."""
     number = RepairStore(run.engine).closing(run.book.name, run.session)
     return None if number is None else {"session": run.session.isoformat(), "closed_by_repair": number}

@@ -3,39 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from sqlalchemy import Engine
 
-from trading_lib.workflows import market_data, trading
+from trading_lib.workflows import market_data
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.market import Market
+from trading_lib.workflows.plans import SessionPlan
 from trading_lib.workflows.settings import Settings
+from trading_lib.workflows.stage_results import StageResult
+from trading_lib.workflows.stages import DATA_STAGES, TRADE_STAGES
 
 Progress = Callable[[str], None]
 
 
-def run_daily(plan: market_data.Plan, settings: Settings, progress: Progress | None = None) -> dict[str, Any]:
+def run_daily(plan: SessionPlan, settings: Settings, progress: Progress | None = None) -> dict[str, StageResult]:
     """Ingest, validate, compute factors and trade one session of one book."""
     say = progress or (lambda line: None)
-    results: dict[str, Any] = {}
-    for group in plan["groups"]:
+    results: dict[str, StageResult] = {}
+    for group in plan.groups:
         results[f"ingest {group}"] = market_data.ingest(plan, group, settings, say)
         say(f"ingest {group}: {results[f'ingest {group}']}")
-    for task in (market_data.validate, market_data.factors):
-        results[task.__name__] = task(plan, settings)
-        say(f"{task.__name__}: {results[task.__name__]}")
+    for stage in DATA_STAGES:
+        results[stage.name] = stage.load()(plan, settings)
+        say(f"{stage.name}: {results[stage.name]}")
     results |= trade_session(plan, settings, progress=progress)
     return results
 
 
 def trade_session(
-    plan: market_data.Plan,
+    plan: SessionPlan,
     settings: Settings,
     market: Market | None = None,
     engine: Engine | None = None,
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> dict[str, StageResult]:
     """Run the trading tasks of one session on stored data; another session of the book waits until they are done.
 
     Parameters
@@ -44,14 +46,14 @@ def trade_session(
         A market that is loaded already and reaches at least the session; replays of many sessions share one.
     """
     connected = engine or settings.engine()
-    results: dict[str, Any] = {}
+    results: dict[str, StageResult] = {}
     try:
         run = BookRun.open(plan, settings, market, connected)
         with run.orders.session_lock(run.book.name):
-            for task in trading.TRADE_TASKS:
-                results[task.__name__] = task(plan, run)
+            for stage in TRADE_STAGES:
+                results[stage.name] = stage.load()(plan, run)
                 if progress:
-                    progress(f"{task.__name__}: {results[task.__name__]}")
+                    progress(f"{stage.name}: {results[stage.name]}")
     finally:
         if engine is None:
             connected.dispose()

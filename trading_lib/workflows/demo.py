@@ -25,6 +25,7 @@ from trading_lib.adapters.services.folders import StackFolders
 from trading_lib.adapters.services.stack import Stack
 from trading_lib.workflows import database, history, market_data, summary, tracking
 from trading_lib.workflows.ingestion import newest_session
+from trading_lib.workflows.plans import SessionPlan
 from trading_lib.workflows.settings import load_settings
 from trading_lib.workflows.source_choice import FILES, choose_source
 
@@ -118,13 +119,13 @@ def run_demo(
     if not stack.start_services(urls):
         progress("the stack is running already")
     stack.wait_for_mlflow()
-    history.bootstrap(plan["source"], plan["data"], plan["session"], plan["book"], progress)
+    history.bootstrap(plan.source, plan.data, plan.session.isoformat(), plan.book, progress)
     stack.wait_healthy()
 
     client = stack.airflow.client()
     runs = _run_session(client, plan, settings.clock(), progress)
     return DemoSummary(
-        session_summary=summary.session_summary(plan["book"], plan["session"]),
+        session_summary=summary.session_summary(plan.book, plan.session.isoformat()),
         runs=runs,
         addresses={
             "airflow": stack.airflow.url,
@@ -136,15 +137,13 @@ def run_demo(
     )
 
 
-def _run_session(
-    client: AirflowClient, plan: market_data.Plan, now: datetime, progress: Progress
-) -> tuple[DagRun, ...]:
+def _run_session(client: AirflowClient, plan: SessionPlan, now: datetime, progress: Progress) -> tuple[DagRun, ...]:
     """Run both DAGs for the planned session; each has a run id of its own, so that a repetition is visible."""
     for dag_id in ("market_data", "trade_daily"):
         client.unpause(dag_id)
-    conf = {key: plan[key] for key in ("session", "source", "data", "book")}
-    run_id = f"demo__{plan['session']}__{now:%Y%m%dT%H%M%S%f}"
-    progress(f"Airflow: running session {plan['session']} of book {plan['book']}")
+    conf = dict(market_data.publish(plan))
+    run_id = f"demo__{plan.session}__{now:%Y%m%dT%H%M%S%f}"
+    progress(f"Airflow: running session {plan.session} of book {plan.book}")
     ingested = follow(client, client.trigger("market_data", conf, run_id), progress, RUN_PATIENCE)
     require_success(client, ingested, progress)
     traded = wait_for_triggered(client, ingested, "trade_daily", TRIGGER_PATIENCE, progress)

@@ -17,8 +17,9 @@ from trading_lib.session.window import window_rows
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.explanation import Evidence, Section, explain_symbol
 from trading_lib.workflows.market import market_from_source, market_from_store, session_input
+from trading_lib.workflows.plans import SessionPlan
 from trading_lib.workflows.settings import Settings
-from trading_lib.workflows.source_choice import research_source
+from trading_lib.workflows.source_choice import FILES, research_source
 from trading_lib.workflows.sources import market_store
 from trading_lib.workflows.stage_records import signals_from, targets_from
 
@@ -64,7 +65,8 @@ def stored_evidence(settings: Settings, session: date, name: str) -> Evidence:
     book = BookStore(engine).book(name)
     store, universe = market_store(settings, engine), settings.configuration.universe
     market = market_from_store(store, book.data_source, universe, settings.calendar, session)
-    plan = {"book": name, "session": session.isoformat(), "source_name": book.data_source, "data": book.data_folder}
+    kind = FILES if book.data_folder else book.data_source
+    plan = SessionPlan(session=session, source=kind, source_name=book.data_source, data=book.data_folder, book=name)
     run = BookRun(settings, plan, session, book, market, engine)
     decided = run.state.decision(name, session)
     if decided is None:

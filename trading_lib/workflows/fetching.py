@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any
 
 from trading_lib.adapters.stores.ingestion_ledger import Ingestion, IngestionLedger
 from trading_lib.adapters.stores.market_store import MarketStore
@@ -20,6 +19,7 @@ from trading_lib.workflows.further_sources import (
     open_funding,
     open_positioning,
 )
+from trading_lib.workflows.plans import SessionPlan
 from trading_lib.workflows.positioning_intake import (
     PositioningIntake,
     perpetuals,
@@ -29,21 +29,20 @@ from trading_lib.workflows.positioning_intake import (
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.sources import MACRO_GROUP, instrument_groups, market_store, open_source
 from trading_lib.workflows.stage_log import logged
+from trading_lib.workflows.stage_results import Ingested
 
 LOG = logging.getLogger(__name__)
-Plan = dict[str, Any]
-Result = dict[str, Any]
 
 
 def ingest_range(
-    plan: Plan,
+    plan: SessionPlan,
     groups: Sequence[str],
     first: date,
     last: date,
     settings: Settings,
     source: MarketDataSource | None = None,
     symbols: Sequence[str] = (),
-) -> Result:
+) -> Ingested:
     """Fetch, check and store everything of ``groups`` from ``first`` to ``last``; the same again changes nothing.
 
     Parameters
@@ -63,9 +62,20 @@ def ingest_range(
     """
     engine = settings.engine()
     store, ledger, now = market_store(settings, engine), IngestionLedger(engine), settings.clock()
-    asked = source or open_source(plan["source"], plan["data"], settings)
-    result: Result = {"groups": list(groups), "inserted": 0, "revised": 0, "unchanged": 0, "quarantined": 0}
-    result |= {"failures": {}, "delivered": {}, "replaced": {}, "stale": {}, "abstained": {}, "notes": []}
+    asked = source or open_source(plan.source, plan.data, settings)
+    result: Ingested = {
+        "groups": list(groups),
+        "inserted": 0,
+        "revised": 0,
+        "unchanged": 0,
+        "quarantined": 0,
+        "failures": {},
+        "delivered": {},
+        "replaced": {},
+        "stale": {},
+        "abstained": {},
+        "notes": [],
+    }
     for group, members in instrument_groups(settings).items():
         chosen = [symbol for symbol in members if not symbols or symbol in symbols]
         if group in groups and chosen:
@@ -74,25 +84,25 @@ def ingest_range(
     if MACRO_GROUP in groups:
         ledger.record(_ingest_macro(asked, first, last, store, now, result), now)
     if FUNDING_GROUP in groups:
-        venues = open_funding(plan["source"], plan["data"], settings)
+        venues = open_funding(plan.source, plan.data, settings)
         symbols_of_venues = perpetuals(settings.configuration.universe)
         funding = take_in_funding(venues, symbols_of_venues, first, last, engine, now)
         ledger.record(_enter_further(asked.name, FUNDING_GROUP, first, last, funding, result), now)
     if POSITIONING_GROUP in groups:
-        reporters = open_positioning(plan["source"], plan["data"], settings)
+        reporters = open_positioning(plan.source, plan.data, settings)
         reports = take_in_positioning(reporters, first, last, engine, now)
         ledger.record(_enter_further(asked.name, POSITIONING_GROUP, first, last, reports, result), now)
     _log_problems(result)
     return result
 
 
-def _log_problems(result: Result) -> None:
-    for kind, words in (
-        ("failures", "brought nothing"),
-        ("stale", "brought no newer bar than"),
-        ("abstained", "abstained"),
+def _log_problems(result: Ingested) -> None:
+    for subjects, words in (
+        (result["failures"], "brought nothing"),
+        (result["stale"], "brought no newer bar than"),
+        (result["abstained"], "abstained"),
     ):
-        for subject, reason in result[kind].items():
+        for subject, reason in subjects.items():
             LOG.warning("%s %s: %s", subject, words, reason)
     for symbol, days in result["replaced"].items():
         for day, source in days.items():
@@ -101,14 +111,14 @@ def _log_problems(result: Result) -> None:
 
 @logged("ingest")
 def ingest_history(
-    plan: Plan, settings: Settings, last: date, first: date = FIRST_SESSION, symbols: Sequence[str] = ()
-) -> Result:
+    plan: SessionPlan, settings: Settings, last: date, first: date = FIRST_SESSION, symbols: Sequence[str] = ()
+) -> Ingested:
     """Load a source's history from ``first`` to ``last``; without the other series where single symbols are named."""
     known = [symbol for members in instrument_groups(settings).values() for symbol in members]
     for symbol in symbols:
         if symbol not in known:
             raise UnknownSymbolError(f"symbol {symbol!r} is not in the universe", one_of(symbol, known))
-    further = [MACRO_GROUP, *further_groups(plan["source"], plan["data"], settings)]
+    further = [MACRO_GROUP, *further_groups(plan.source, plan.data, settings)]
     groups = [*instrument_groups(settings), *([] if symbols else further)]
     return ingest_range(plan, groups, first, last, settings, symbols=symbols)
 
@@ -121,7 +131,7 @@ def _ingest_bars(
     store: MarketStore,
     settings: Settings,
     now: datetime,
-    result: Result,
+    result: Ingested,
 ) -> SourceAnswer:
     intake = take_in_bars(source, symbols, first, last, store, settings, now)
     answer = intake.answer
@@ -138,7 +148,7 @@ def _ingest_bars(
 
 
 def _ingest_macro(
-    source: MarketDataSource, first: date, last: date, store: MarketStore, now: datetime, result: Result
+    source: MarketDataSource, first: date, last: date, store: MarketStore, now: datetime, result: Ingested
 ) -> Ingestion:
     failures: dict[str, str] = {}
     try:
@@ -157,9 +167,13 @@ def _ingest_macro(
 
 
 def _enter_further(
-    source: str, group: str, first: date, last: date, intake: PositioningIntake, result: Result
+    source: str, group: str, first: date, last: date, intake: PositioningIntake, result: Ingested
 ) -> Ingestion:
-    result[group] = intake.counts.inserted + intake.counts.revised
+    count = intake.counts.inserted + intake.counts.revised
+    if group == FUNDING_GROUP:
+        result["funding"] = count
+    else:
+        result["positioning"] = count
     result["abstained"] |= intake.abstained
     complete = not intake.abstained
     return Ingestion(source, group, first, last, (), complete, intake.delivered, intake.abstained)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -10,9 +11,11 @@ from trading_lib.adapters.stores.state_store import StateStore
 from trading_lib.workflows import backtesting, fetching, market_data
 from trading_lib.workflows.daily import trade_session
 from trading_lib.workflows.market import Market, market_from_store
+from trading_lib.workflows.plans import SessionPlan
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.sources import market_store
 from trading_lib.workflows.tracking import tracking_uri
+from trading_lib.workflows.xcom import plain
 
 Progress = Callable[[str], None]
 
@@ -36,35 +39,35 @@ def bootstrap(
     """
     active = settings or load_settings()
     plan = market_data.plan(session, source, data, book, active)
-    before = active.calendar.previous(date.fromisoformat(plan["session"]))
+    before = active.calendar.previous(plan.session)
     loaded = fetching.ingest_history(plan, active, before)
     progress(
-        f"history of {plan['source_name']}: {loaded['inserted']:,} bars new, {loaded['unchanged']:,} known, "
+        f"history of {plan.source_name}: {loaded['inserted']:,} bars new, {loaded['unchanged']:,} known, "
         f"{loaded['quarantined']} quarantined"
     )
     for note in loaded["notes"]:
         progress(f"  {note}")
     engine = active.engine()
     universe = active.configuration.universe
-    market = market_from_store(market_store(active, engine), plan["source_name"], universe, active.calendar, before)
+    market = market_from_store(market_store(active, engine), plan.source_name, universe, active.calendar, before)
     replayed = replay(plan, active, market, before, progress)
-    result = {"plan": plan, "bars": loaded["inserted"] + loaded["unchanged"], "replayed_sessions": replayed}
+    result = {"plan": plain(plan), "bars": loaded["inserted"] + loaded["unchanged"], "replayed_sessions": replayed}
     return result | (_tracked_backtest(active, market, before, progress) if track_backtest else {})
 
 
-def replay(plan: market_data.Plan, settings: Settings, market: Market, last: date, progress: Progress) -> int:
+def replay(plan: SessionPlan, settings: Settings, market: Market, last: date, progress: Progress) -> int:
     """Trade the book through the sessions it has not seen, at most a quarter of a year for a new one."""
     engine = settings.engine()
-    latest = StateStore(engine).last_session(plan["book"])
+    latest = StateStore(engine).last_session(plan.book)
     if latest and latest >= last:
         return 0
     row = market.row(last)
     start = market.row(latest) + 1 if latest else max(0, row - WARM_UP_SESSIONS + 1)
     for at in range(start, row + 1):
         day: date = market.panel.sessions[at].item()
-        trade_session(plan | {"session": day.isoformat()}, settings, market, engine)
+        trade_session(replace(plan, session=day), settings, market, engine)
         if (at - start) % 10 == 9 or at == row:
-            progress(f"book {plan['book']}: {at - start + 1} of {row - start + 1} sessions replayed, to {day}")
+            progress(f"book {plan.book}: {at - start + 1} of {row - start + 1} sessions replayed, to {day}")
     return row - start + 1
 
 

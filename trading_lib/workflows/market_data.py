@@ -18,7 +18,6 @@ from trading_lib.domain.prices import VOLATILITY_INDEX, Bars
 from trading_lib.domain.sessions import parse_session
 from trading_lib.market_data.due import inception_of, settled_by
 from trading_lib.validation.report import Finding, Severity
-from trading_lib.workflows import fetching
 from trading_lib.workflows.fetching import ingest_range
 from trading_lib.workflows.further_sources import further_groups
 from trading_lib.workflows.needed_history import (
@@ -28,6 +27,7 @@ from trading_lib.workflows.needed_history import (
     lacks_history,
     short_histories,
 )
+from trading_lib.workflows.plans import SessionPlan
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.source_choice import SIMULATED, choose_source
 from trading_lib.workflows.sources import (
@@ -37,11 +37,10 @@ from trading_lib.workflows.sources import (
     source_name,
 )
 from trading_lib.workflows.stage_log import logged
+from trading_lib.workflows.stage_results import FactorsStored, Ingested, Published, Validated
 
 LOG = logging.getLogger(__name__)
 LONGEST_NAME = 64
-Plan = fetching.Plan
-Result = fetching.Result
 
 
 @logged("plan")
@@ -51,7 +50,7 @@ def plan(
     data: str | None = None,
     book: str | None = None,
     settings: Settings | None = None,
-) -> Plan:
+) -> SessionPlan:
     """Settle what a run is about: session, source, book and the groups to ingest.
 
     Defaults: the newest session with data; files when a folder is given, else what sources.yaml calls the default; the
@@ -63,14 +62,14 @@ def plan(
     chosen = choose_source(source, data, active)
     kind, folder = chosen.kind, chosen.folder_name
     name = source_name(kind, folder, active)
-    return {
-        "session": day.isoformat(),
-        "source": kind,
-        "source_name": name,
-        "data": folder,
-        "book": checked_book(book or ("demo" if kind == SIMULATED else "paper"), name),
-        "groups": [*instrument_groups(active), MACRO_GROUP, *further_groups(kind, folder, active)],
-    }
+    return SessionPlan(
+        session=day,
+        source=kind,
+        source_name=name,
+        data=folder,
+        book=checked_book(book or ("demo" if kind == SIMULATED else "paper"), name),
+        groups=(*instrument_groups(active), MACRO_GROUP, *further_groups(kind, folder, active)),
+    )
 
 
 def checked_book(book: str, source_name: str) -> str:
@@ -89,7 +88,7 @@ def checked_book(book: str, source_name: str) -> str:
     return book
 
 
-def groups_to_ingest(plan: Plan, refresh: bool = False, settings: Settings | None = None) -> list[str]:
+def groups_to_ingest(plan: SessionPlan, refresh: bool = False, settings: Settings | None = None) -> list[str]:
     """Return the groups of the plan that a run has to fetch.
 
     The newest session is always fetched. A past one was usually fetched before, alone or among many at once; then
@@ -101,21 +100,23 @@ def groups_to_ingest(plan: Plan, refresh: bool = False, settings: Settings | Non
         Fetch again what was fetched before, e.g. to see a vendor's corrections.
     """
     active = settings or load_settings()
-    session = date.fromisoformat(plan["session"])
+    session = plan.session
     if refresh or not _is_past(session, active):
-        return list(plan["groups"])
+        return list(plan.groups)
     ledger, members = IngestionLedger(active.engine()), instrument_groups(active)
     settled = settled_by(session)
     return [
         group
-        for group in plan["groups"]
-        if not ledger.covers(plan["source_name"], group, members.get(group, []), session, settled)
+        for group in plan.groups
+        if not ledger.covers(plan.source_name, group, members.get(group, []), session, settled)
         or lacks_history(plan, group, active, ledger)
     ]
 
 
 @logged("ingest")
-def ingest(plan: Plan, group: str, settings: Settings | None = None, say: Callable[[str], None] = LOG.info) -> Result:
+def ingest(
+    plan: SessionPlan, group: str, settings: Settings | None = None, say: Callable[[str], None] = LOG.info
+) -> Ingested:
     """Fetch, check and store the newest bars (or macro values) of one group.
 
     A run for a past session fetches the weeks after it as well, for the runs that follow it in a backfill. Reads are
@@ -123,7 +124,7 @@ def ingest(plan: Plan, group: str, settings: Settings | None = None, say: Callab
     decisions look back on, all it has up to the session is fetched first, and the result says from which day.
     """
     active = settings or load_settings()
-    session = date.fromisoformat(plan["session"])
+    session = plan.session
     last = session
     if _is_past(session, active):
         ahead = session + timedelta(days=active.configuration.sources.ingest.fetch_ahead_days)
@@ -131,8 +132,10 @@ def ingest(plan: Plan, group: str, settings: Settings | None = None, say: Callab
     first = first_to_fetch(plan, group, active)
     if session - first <= timedelta(days=LOOKBACK_DAYS):
         return ingest_range(plan, [group], first, last, active)
-    say(f"{group}: too little history before {session} is stored, loading all that {plan['source_name']} has")
-    return ingest_range(plan, [group], first, last, active) | {"history_from": first.isoformat()}
+    say(f"{group}: too little history before {session} is stored, loading all that {plan.source_name} has")
+    result = ingest_range(plan, [group], first, last, active)
+    result["history_from"] = first.isoformat()
+    return result
 
 
 def _is_past(session: date, settings: Settings) -> bool:
@@ -142,7 +145,7 @@ def _is_past(session: date, settings: Settings) -> bool:
 
 
 @logged("validate")
-def validate(plan: Plan, settings: Settings | None = None) -> Result:
+def validate(plan: SessionPlan, settings: Settings | None = None) -> Validated:
     """Judge what arrived for the session, by severity.
 
     Too few exchange bars fail the run (`DataQualityError`): with none, or with more symbols missing than
@@ -152,8 +155,8 @@ def validate(plan: Plan, settings: Settings | None = None) -> Result:
     """
     active = settings or load_settings()
     store = market_store(active)
-    session = date.fromisoformat(plan["session"])
-    source, now = plan["source_name"], active.clock()
+    session = plan.session
+    source, now = plan.source_name, active.clock()
     spans = store.coverage(source)
     first_days = {symbol: span[0] for symbol, span in spans.items()}
     ended = ended_series(spans, active.configuration.universe, session, active)
@@ -184,7 +187,7 @@ def validate(plan: Plan, settings: Settings | None = None) -> Result:
         LOG.warning(line)
     worst = Severity.ERROR if quarantined else Severity.WARNING if lines else None
     return {
-        "session": plan["session"],
+        "session": session.isoformat(),
         "bars": len(present),
         "missing": missing,
         "quarantined": sorted(quarantined),
@@ -236,7 +239,7 @@ def _arrived(
 
 
 @logged("factors")
-def factors(plan: Plan, settings: Settings | None = None) -> Result:
+def factors(plan: SessionPlan, settings: Settings | None = None) -> FactorsStored:
     """Compute and store the factors of the session."""
     # Compiled kernels take half a second to import, which the other tasks need not wait for.
     from trading_lib.factors.calculator import in_dollars
@@ -244,14 +247,14 @@ def factors(plan: Plan, settings: Settings | None = None) -> Result:
 
     active = settings or load_settings()
     store = market_store(active)
-    session = date.fromisoformat(plan["session"])
+    session = plan.session
     universe = active.configuration.universe
-    market = market_from_store(store, plan["source_name"], universe, active.calendar, session)
+    market = market_from_store(store, plan.source_name, universe, active.calendar, session)
     values = in_dollars(market.factors, market.row(session))
-    stored = store.save_factors(plan["source_name"], session, universe.symbols, market.factors.names, values)
-    return {"session": plan["session"], "factors": len(market.factors.names), "values": stored}
+    stored = store.save_factors(plan.source_name, session, universe.symbols, market.factors.names, values)
+    return {"session": session.isoformat(), "factors": len(market.factors.names), "values": stored}
 
 
-def publish(plan: Plan) -> Result:
+def publish(plan: SessionPlan) -> Published:
     """Return what the market_data asset tells its consumers."""
-    return {key: plan[key] for key in ("session", "source", "data", "book")}
+    return {"session": plan.session.isoformat(), "source": plan.source, "data": plan.data, "book": plan.book}

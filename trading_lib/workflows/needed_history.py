@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import Any
 
 from trading_lib.adapters.stores.ingestion_ledger import IngestionLedger
 from trading_lib.domain.errors import SessionError
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.sessions import FIRST_SESSION
 from trading_lib.market_data.due import inception_of
+from trading_lib.workflows.plans import SessionPlan
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.sources import instrument_groups
 
@@ -24,9 +24,9 @@ SHORTEST_HISTORY = 252
 LOOKBACK_DAYS = 10
 
 
-def first_to_fetch(plan: Mapping[str, Any], group: str, settings: Settings) -> date:
+def first_to_fetch(plan: SessionPlan, group: str, settings: Settings) -> date:
     """Return the day from which a run asks for a group: a few days back, or all there is where history is lacking."""
-    session = date.fromisoformat(plan["session"])
+    session = plan.session
     usual = session - timedelta(days=LOOKBACK_DAYS)
     engine = settings.engine()
     try:
@@ -35,12 +35,12 @@ def first_to_fetch(plan: Mapping[str, Any], group: str, settings: Settings) -> d
         engine.dispose()
 
 
-def lacks_history(plan: Mapping[str, Any], group: str, settings: Settings, ledger: IngestionLedger) -> bool:
+def lacks_history(plan: SessionPlan, group: str, settings: Settings, ledger: IngestionLedger) -> bool:
     """Whether the source was never asked for what decisions of the plan's session look back on."""
-    session = date.fromisoformat(plan["session"])
+    session = plan.session
     first, last = _sessions_before(session, NEEDED_SESSIONS, settings), session - timedelta(days=LOOKBACK_DAYS)
     members = instrument_groups(settings).get(group, [])
-    return first <= last and not ledger.reaches(plan["source_name"], group, members, first, last)
+    return first <= last and not ledger.reaches(plan.source_name, group, members, first, last)
 
 
 def short_histories(first_days: Mapping[str, date], universe: Universe, session: date, settings: Settings) -> list[str]:

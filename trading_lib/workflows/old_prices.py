@@ -12,6 +12,7 @@ from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.proceeds import RECORDED
 from trading_lib.risk.retirement import retired_symbols
 from trading_lib.session.inputs import SessionInput
+from trading_lib.workflows.stage_results import OldPriceLines
 
 if TYPE_CHECKING:
     from trading_lib.workflows.book_run import BookRun
@@ -22,14 +23,19 @@ def of_session(run: BookRun, portfolio: Portfolio) -> tuple[OldPrice, ...]:
     return _at(run.input, portfolio, run.market.row(run.session))
 
 
-def stage_result(run: BookRun, portfolio: Portfolio) -> dict[str, Any]:
+def stage_result(run: BookRun, portfolio: Portfolio) -> OldPriceLines:
     """Say in a stage's result which holdings are at old prices, and what proceeds closed."""
     # A backtest, which reports with this module, reaches no store of a book.
     from trading_lib.workflows.proceeds import closings_of
 
     lines = [one.words() for one in of_session(run, portfolio)]
     closed = [one["message"] for one in closings_of(run.state, run.book.name, run.session)]
-    return ({"old_prices": lines} if lines else {}) | ({"closings": closed} if closed else {})
+    found: OldPriceLines = {}
+    if lines:
+        found["old_prices"] = lines
+    if closed:
+        found["closings"] = closed
+    return found
 
 
 def stage_record(run: BookRun, portfolio: Portfolio) -> dict[str, Any]:

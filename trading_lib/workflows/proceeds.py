@@ -150,8 +150,8 @@ def _in_force(run: BookRun) -> tuple[RecordedProceeds, ...]:
 
 def _enter_those_of_folder(run: BookRun, settled: date) -> None:
     """Record what `proceeds.yaml` lists for the sessions to settle, unless the operator has recorded it already."""
-    folder = run.plan.get("data")
-    if run.plan.get("source") != FILES or not folder:
+    folder = run.plan.data
+    if run.plan.source != FILES or not folder:
         return
     listed = read_proceeds(Path(folder), run.settings.configuration.universe)
     due = [one for one in listed if settled < one.session <= run.session]

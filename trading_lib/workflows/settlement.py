@@ -122,5 +122,5 @@ def _input_at(run: BookRun, day: date, due: tuple[Proceeds, ...]) -> tuple[Sessi
 def _market_at(run: BookRun, day: date) -> Market:
     settings = run.settings
     store = market_store(settings, run.engine)
-    source, universe = run.plan["source_name"], settings.configuration.universe
+    source, universe = run.plan.source_name, settings.configuration.universe
     return market_from_store(store, source, universe, settings.calendar, day)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from trading_lib.adapters.sources.catalogue import TITLES
 from trading_lib.adapters.sources.registry import create_source
 from trading_lib.domain.errors import ConfigurationError, InputError, one_of
 from trading_lib.market_data.chain import CHAIN
@@ -14,7 +15,7 @@ from trading_lib.workflows.settings import Settings
 SIMULATED = "simulated"
 FILES = "files"
 # What --source and the forms of the DAGs take.
-CHOICES = (SIMULATED, FILES, CHAIN, "polygon", "tiingo", "yfinance", "binance", "bybit")
+CHOICES = tuple(TITLES)
 FOLDER_KEY = "default.folder of sources.yaml (or TRADING_SOURCES__DEFAULT__FOLDER)"
 SOURCE_KEY = "default.source of sources.yaml (or TRADING_SOURCES__DEFAULT__SOURCE)"
 

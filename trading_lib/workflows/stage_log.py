@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import fields, is_dataclass
 from datetime import date
 from functools import wraps
 from pathlib import Path
@@ -170,6 +171,8 @@ def _figures(result: Any) -> dict[str, Any]:
     report = getattr(result, "report", None)
     if isinstance(report, Mapping):
         return _figures({name: report[name] for name in HEADLINES if name in report})
+    if is_dataclass(result) and not isinstance(result, type):
+        return _figures({field.name: getattr(result, field.name) for field in fields(result)})
     if not isinstance(result, Mapping):
         return {"items": len(result)} if isinstance(result, list | tuple) else {}
     found: dict[str, Any] = {}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
-from pathlib import Path
 from typing import Any
 
 from trading_lib.adapters.models.mlflow_tracking import MlflowTracker, TrackedRun
@@ -12,47 +10,63 @@ from trading_lib.adapters.output_file import write_whole
 from trading_lib.backtest.stress import ScenarioOutcome, judge_scenarios
 from trading_lib.domain.errors import DataQualityError
 from trading_lib.workflows.dag_runs.parameters import chosen_prices
+from trading_lib.workflows.plans import ScenarioPlan
+from trading_lib.workflows.research_results import LoggedRun, ScenarioFigures
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.stage_log import logged
+from trading_lib.workflows.strategy_reports import faults_report
 from trading_lib.workflows.stress import (
     StressRun,
     choose_scenarios,
     load_market,
     load_stress,
     run_scenario,
-    scenario_report,
     stress_test,
 )
 from trading_lib.workflows.tracking import run_address, tracking_uri
-
-Plan = dict[str, Any]
 
 STRESS_EXPERIMENT = "stress tests"
 PAGE_FILE, PICTURE_FILE = "stress_test.html", "stress_test.png"
 
 
-def scenarios(params: Mapping[str, Any], settings: Settings | None = None) -> list[Plan]:
+def scenarios(params: Mapping[str, Any], settings: Settings | None = None) -> list[ScenarioPlan]:
     """One plan per scenario: those of the form, else all of stress.yaml."""
     chosen = choose_scenarios(load_stress(), params.get("scenarios") or ())
     prices = chosen_prices(params, settings or load_settings())
-    return [{"scenario": scenario.name, **prices} for scenario in chosen]
+    return [ScenarioPlan(scenario=scenario.name, data=prices.data, prices=prices.name) for scenario in chosen]
 
 
 @logged("stress scenario")
-def run(plan: Plan, settings: Settings | None = None) -> Plan:
+def run(plan: ScenarioPlan, settings: Settings | None = None) -> ScenarioFigures:
     """Run one scenario and return what the report says about it, under its name."""
     settings, config = settings or load_settings(), load_stress()
-    loaded = load_market(settings, Path(plan["data"]) if plan["data"] else None)
-    (scenario,) = choose_scenarios(config, [plan["scenario"]])
-    return {"name": scenario.name, **scenario_report(run_scenario(settings, loaded, scenario, config))}
+    loaded = load_market(settings, plan.folder)
+    (scenario,) = choose_scenarios(config, [plan.scenario])
+    outcome = run_scenario(settings, loaded, scenario, config)
+    return ScenarioFigures(
+        name=scenario.name,
+        kind=outcome.kind,
+        limit=outcome.limit,
+        first=outcome.first,
+        last=outcome.last,
+        status=outcome.status,
+        reason=outcome.reason,
+        passed=outcome.passed,
+        max_drawdown=outcome.max_drawdown,
+        max_risk_level=outcome.max_risk_level,
+        total_return=outcome.total_return,
+        level_sessions=outcome.level_sessions,
+        lead_sessions=outcome.lead_sessions,
+        absent_assets=outcome.absent_assets,
+        sleeve_faults=faults_report(outcome.faults),
+    )
 
 
 @logged("stress report")
-def report(planned: Sequence[Plan], settings: Settings | None = None) -> Plan:
+def report(planned: Sequence[ScenarioPlan], settings: Settings | None = None) -> LoggedRun:
     """Write the report page and the picture into the project's home, and log both to MLflow where a server runs."""
     settings = settings or load_settings()
-    data = Path(planned[0]["data"]) if planned[0]["data"] else None
-    run = stress_test(settings, load_stress(), data, [plan["scenario"] for plan in planned])
+    run = stress_test(settings, load_stress(), planned[0].folder, [plan.scenario for plan in planned])
     folder = settings.folders.closed("stress-tests")
     path = folder / f"{run.report['data_to']}_{run.report['config_hash']}.html"
     page, picture = run.page().encode(), run.picture()
@@ -60,9 +74,9 @@ def report(planned: Sequence[Plan], settings: Settings | None = None) -> Plan:
     write_whole(path.with_suffix(".png"), picture)
     address = tracking_uri(settings)
     if address is None:
-        return {"page": str(path), "run_id": None, "url": None}
+        return LoggedRun(page=str(path), run_id=None, url=None)
     run_id = MlflowTracker(address).log(_tracked(run, {PAGE_FILE: page, PICTURE_FILE: picture}), STRESS_EXPERIMENT)
-    return {"page": str(path), "run_id": run_id, "url": run_address(address, run_id, STRESS_EXPERIMENT)}
+    return LoggedRun(page=str(path), run_id=run_id, url=run_address(address, run_id, STRESS_EXPERIMENT))
 
 
 def _tracked(run: StressRun, files: Mapping[str, bytes]) -> TrackedRun:
@@ -82,7 +96,7 @@ def _tracked(run: StressRun, files: Mapping[str, bytes]) -> TrackedRun:
 
 
 @logged("stress verdict")
-def verdict(found: Sequence[Plan]) -> Plan:
+def verdict(found: Sequence[ScenarioFigures]) -> dict[str, float | int | None]:
     """Judge all scenarios together; a criterion that fails is an error, so that somebody hears of it."""
     judged = judge_scenarios([_outcome(report) for report in found], load_stress().criteria)
     if not judged.passed:
@@ -95,16 +109,15 @@ def verdict(found: Sequence[Plan]) -> Plan:
     }
 
 
-def _outcome(report: Plan) -> ScenarioOutcome:
-    first, last = (date.fromisoformat(report[end]) if report[end] else None for end in ("from", "to"))
+def _outcome(figures: ScenarioFigures) -> ScenarioOutcome:
     return ScenarioOutcome(
-        name=report["name"],
-        kind=report["kind"],
-        limit=report["limit"],
-        first=first,
-        last=last,
-        status=report["status"],
-        reason=report["reason"],
-        max_drawdown=report["max_drawdown"],
-        max_risk_level=report["max_risk_level"],
+        name=figures.name,
+        kind=figures.kind,
+        limit=figures.limit,
+        first=figures.first,
+        last=figures.last,
+        status=figures.status,
+        reason=figures.reason,
+        max_drawdown=figures.max_drawdown,
+        max_risk_level=figures.max_risk_level,
     )

@@ -10,12 +10,13 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from trading_lib.domain.errors import DataQualityError, InputError
 from trading_lib.domain.sessions import parse_session
 from trading_lib.workflows.dag_runs.parameters import chosen_prices
+from trading_lib.workflows.plans import ChunkPlan
+from trading_lib.workflows.research_results import ChunkCounts
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.stage_log import logged
 from trading_lib.workflows.sweep import prepare
@@ -24,8 +25,6 @@ from trading_lib.workflows.sweep_grid import GridPoint, expand_grid
 from trading_lib.workflows.sweep_limits import check_size, load_limits
 from trading_lib.workflows.sweep_point import OK, PointResult, PointRunner
 
-Plan = dict[str, Any]
-
 LOG = logging.getLogger(__name__)
 POINTS_PER_CHUNK = 25
 # Airflow maps a task over no more (core.max_map_length).
@@ -33,7 +32,7 @@ MOST_CHUNKS = 1024
 
 
 @logged("sweep chunks")
-def chunks(params: Mapping[str, Any], settings: Settings | None = None) -> list[Plan]:
+def chunks(params: Mapping[str, Any], settings: Settings | None = None) -> list[ChunkPlan]:
     """Cut the form's grid into chunks; a form that makes no sense is an error before any of them runs."""
     settings = settings or load_settings()
     if not params.get("grid"):
@@ -42,9 +41,10 @@ def chunks(params: Mapping[str, Any], settings: Settings | None = None) -> list[
     limits = load_limits()
     points = expand_grid(params["grid"], check_count=lambda count: check_size(count, first, last, limits))
     prices = chosen_prices(params, settings)
-    plan = {"from": str(first), "to": str(last), "data": prices["data"], "grid": dict(params["grid"])}
-    identity = json.dumps([plan, settings.configuration.config_hash], sort_keys=True)
-    plan["sweep"] = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    grid = dict(params["grid"])
+    asked = {"from": str(first), "to": str(last), "data": prices.data, "grid": grid}
+    identity = json.dumps([asked, settings.configuration.config_hash], sort_keys=True)
+    sweep = hashlib.sha256(identity.encode()).hexdigest()[:16]
     size = int(params.get("points_per_chunk") or POINTS_PER_CHUNK)
     if len(points) > size * MOST_CHUNKS:
         raise InputError(
@@ -52,7 +52,17 @@ def chunks(params: Mapping[str, Any], settings: Settings | None = None) -> list[
             f"set points_per_chunk to {-(-len(points) // MOST_CHUNKS)} or more",
         )
     return [
-        {**plan, "prices": prices["prices"], "start": start, "stop": start + size, "label": _label(start, size, points)}
+        ChunkPlan(
+            first=first,
+            last=last,
+            data=prices.data,
+            grid=grid,
+            sweep=sweep,
+            prices=prices.name,
+            start=start,
+            stop=start + size,
+            label=_label(start, size, points),
+        )
         for start in range(0, len(points), size)
     ]
 
@@ -63,25 +73,24 @@ def _label(start: int, size: int, points: Sequence[GridPoint]) -> str:
 
 
 @logged("sweep run")
-def run(plan: Plan, settings: Settings | None = None) -> Plan:
+def run(plan: ChunkPlan, settings: Settings | None = None) -> ChunkCounts:
     """Run one chunk; a point that fails is stored as failed and the others stand."""
     from trading_lib.adapters.stores.research_store import SweepStore
 
     settings = settings or load_settings()
     store = SweepStore(settings.engine())
-    data = Path(plan["data"]) if plan["data"] else None
-    runner = PointRunner(prepare(settings, parse_session(plan["from"]), parse_session(plan["to"]), data))
-    counts = {"points": 0, "ok": 0}
-    for point in expand_grid(plan["grid"], start=plan["start"], stop=plan["stop"]):
+    runner = PointRunner(prepare(settings, plan.first, plan.last, plan.folder))
+    points = ok = 0
+    for point in expand_grid(plan.grid, start=plan.start, stop=plan.stop):
         result = runner.run(point)
-        store.save(plan["sweep"], [_row(result)])
-        counts["points"] += 1
-        counts["ok"] += result.status == OK
-    return {"sweep": plan["sweep"], **counts}
+        store.save(plan.sweep, [_row(result)])
+        points += 1
+        ok += result.status == OK
+    return ChunkCounts(sweep=plan.sweep, points=points, ok=ok)
 
 
 @logged("sweep collect")
-def collect(sweep: str, best: int = 5, settings: Settings | None = None) -> Plan:
+def collect(sweep: str, best: int = 5, settings: Settings | None = None) -> dict[str, Any]:
     """Count the sweep's points, name the best by Sharpe ratio and the keys that made no difference.
 
     Raises

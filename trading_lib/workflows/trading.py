@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 
@@ -42,6 +41,7 @@ from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.book_turns import BookTurn, closed_session, take_turn
 from trading_lib.workflows.code_version import code_version
 from trading_lib.workflows.needed_history import LOOKBACK_DAYS
+from trading_lib.workflows.plans import SessionPlan
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.settlement import settle_book
 from trading_lib.workflows.sources import market_store
@@ -54,28 +54,39 @@ from trading_lib.workflows.stage_records import (
     targets_from,
     targets_record,
 )
+from trading_lib.workflows.stage_results import (
+    Assessed,
+    Closed,
+    Filled,
+    Ordered,
+    Over,
+    Placed,
+    Reconciled,
+    Reported,
+    Settled,
+    Signalled,
+    Targeted,
+)
 from trading_lib.workflows.trade_history import store_closed_trades
 
 LOG = logging.getLogger(__name__)
-Plan = dict[str, Any]
-Result = dict[str, Any]
 
 
-def decision_time(plan: Plan, settings: Settings | None = None) -> str:
+def decision_time(plan: SessionPlan, settings: Settings | None = None) -> str:
     """Instant from which the session may be decided, ISO 8601 in UTC."""
     active = settings or load_settings()
-    return active.calendar.decision_time(date.fromisoformat(plan["session"])).isoformat()
+    return active.calendar.decision_time(plan.session).isoformat()
 
 
 @logged("settle")
-def settle(plan: Plan, run: BookRun | None = None) -> Result:
+def settle(plan: SessionPlan, run: BookRun | None = None) -> Settled | Over:
     """Bring the book from its last session to this one: corporate actions, fills at the opening, marking."""
     if run is None:
         fetch_late_volatility_index(plan)
     return take_turn(run or BookRun.open(plan), _settle, _is_settled)
 
 
-def _settle(turn: BookTurn) -> Result:
+def _settle(turn: BookTurn) -> Settled:
     active = turn.run
     name, session = active.book.name, active.session
     portfolio = active.state.portfolio(name, session)
@@ -86,32 +97,32 @@ def _settle(turn: BookTurn) -> Result:
         active.state.save_portfolio(name, portfolio)
     store_closed_trades(active)
     fills = active.orders.fills(name, session)
-    found = {"session": session.isoformat(), "nav": str(portfolio.nav), "fills": len(fills)}
-    return found | old_prices.stage_result(active, portfolio)
+    found: Settled = {"session": session.isoformat(), "nav": str(portfolio.nav), "fills": len(fills)}
+    return {**found, **old_prices.stage_result(active, portfolio)}
 
 
 def _is_settled(run: BookRun) -> bool:
     return run.state.portfolio(run.book.name, run.session) is not None
 
 
-def fetch_late_volatility_index(plan: Plan) -> None:
+def fetch_late_volatility_index(plan: SessionPlan) -> None:
     """Ingest ^VIX again when the session's value was not out yet as the market data came in (SPEC section 1)."""
     settings = load_settings()
-    session = date.fromisoformat(plan["session"])
+    session = plan.session
     store = market_store(settings)
     as_of = settings.calendar.decision_time(session)
-    if not len(store.read_bars(plan["source_name"], as_of, [VOLATILITY_INDEX], session, session)):
+    if not len(store.read_bars(plan.source_name, as_of, [VOLATILITY_INDEX], session, session)):
         first = session - timedelta(days=LOOKBACK_DAYS)
         fetching.ingest_range(plan, ["volatility_index"], first, session, settings)
 
 
 @logged("signals")
-def signals(plan: Plan, run: BookRun | None = None) -> Result:
+def signals(plan: SessionPlan, run: BookRun | None = None) -> Signalled | Over:
     """Read the regime and generate the signals."""
     return take_turn(run or BookRun.open(plan), _signals, _has_stage("signals"))
 
 
-def _signals(turn: BookTurn) -> Result:
+def _signals(turn: BookTurn) -> Signalled:
     active = turn.run
     active.portfolio()
     regime, panel = signal_stage(active.view, active.decision_config)
@@ -120,12 +131,12 @@ def _signals(turn: BookTurn) -> Result:
 
 
 @logged("targets")
-def targets(plan: Plan, run: BookRun | None = None) -> Result:
+def targets(plan: SessionPlan, run: BookRun | None = None) -> Targeted | Over:
     """Blend the sleeves, apply the constraints, and log every signal with its reason."""
     return take_turn(run or BookRun.open(plan), _targets, _has_stage("targets"))
 
 
-def _targets(turn: BookTurn) -> Result:
+def _targets(turn: BookTurn) -> Targeted:
     active = turn.run
     view, config, portfolio = active.view, active.decision_config, active.portfolio()
     regime, panel = signals_from(active.stage("signals"))
@@ -136,11 +147,11 @@ def _targets(turn: BookTurn) -> Result:
     actual = {symbol: float(held[i]) for i, symbol in enumerate(view.universe.symbols)}
     active.state.save_stage(active.book.name, active.session, "targets", targets_record(weights, view.universe.symbols))
     active.state.save_signals(active.book.name, words, actual)
-    result: Result = {"invested": round(float(weights.weights.sum()), 6), "clipped": sorted(weights.clips)}
+    result: Targeted = {"invested": round(float(weights.weights.sum()), 6), "clipped": sorted(weights.clips)}
     faults = {name: fault for name, record in weights.sleeves.items() if (fault := record.target.fault)}
     for sleeve, fault in faults.items():
         LOG.warning("sleeve %s failed and kept its previous target: %s", sleeve, fault)
-    return result | {"sleeve_faults": faults} if faults else result
+    return {**result, "sleeve_faults": faults} if faults else result
 
 
 def _sleeve_history(run: BookRun) -> SleeveHistory:
@@ -155,12 +166,12 @@ def _sleeve_history(run: BookRun) -> SleeveHistory:
 
 
 @logged("risk")
-def risk(plan: Plan, run: BookRun | None = None) -> Result:
+def risk(plan: SessionPlan, run: BookRun | None = None) -> Assessed | Over:
     """Apply risk control and store the next risk state with its events."""
     return take_turn(run or BookRun.open(plan), _risk, _has_stage("risk"))
 
 
-def _risk(turn: BookTurn) -> Result:
+def _risk(turn: BookTurn) -> Assessed:
     active = turn.run
     name, portfolio, view = active.book.name, active.portfolio(), active.view
     regime, panel = signals_from(active.stage("signals"))
@@ -183,12 +194,12 @@ def _risk_state_before(run: BookRun, portfolio: Portfolio) -> RiskState:
 
 
 @logged("orders")
-def orders(plan: Plan, run: BookRun | None = None) -> Result:
+def orders(plan: SessionPlan, run: BookRun | None = None) -> Ordered | Over:
     """Generate the orders, store their intents and the decision."""
     return take_turn(run or BookRun.open(plan), _orders, _is_decided)
 
 
-def _orders(turn: BookTurn) -> Result:
+def _orders(turn: BookTurn) -> Ordered:
     active = turn.run
     name, session, view, portfolio = active.book.name, active.session, active.view, active.portfolio()
     signal_record = active.stage("signals")
@@ -223,7 +234,7 @@ def _orders(turn: BookTurn) -> Result:
 
 
 @logged("place")
-def place(plan: Plan, run: BookRun | None = None) -> Result:
+def place(plan: SessionPlan, run: BookRun | None = None) -> Placed | Over:
     """Send what is intended, each order once.
 
     The paper broker accepts an order for the next opening. An order found in status UNKNOWN was sent by a run that
@@ -232,7 +243,7 @@ def place(plan: Plan, run: BookRun | None = None) -> Result:
     return take_turn(run or BookRun.open(plan), _place, _is_placed)
 
 
-def _place(turn: BookTurn) -> Result:
+def _place(turn: BookTurn) -> Placed:
     active = turn.run
     denied = sent = 0
     found = active.orders.orders(active.book.name, session=active.session)
@@ -286,7 +297,7 @@ def _pre_trade_context(run: BookRun, orders: tuple[Order, ...]) -> PreTradeConte
 
 
 @logged("fills")
-def fills(plan: Plan, run: BookRun | None = None) -> Result:
+def fills(plan: SessionPlan, run: BookRun | None = None) -> Filled | Closed:
     """Report the session's executions and what still works; orders placed today fill at the next opening."""
     active = run or BookRun.open(plan)
     if closed := closed_session(active):
@@ -299,7 +310,7 @@ def fills(plan: Plan, run: BookRun | None = None) -> Result:
 
 
 @logged("reconcile")
-def reconcile(plan: Plan, run: BookRun | None = None) -> Result:
+def reconcile(plan: SessionPlan, run: BookRun | None = None) -> Reconciled | Closed:
     """Rebuild positions and cash from the fills and compare them with the stored portfolio."""
     active = run or BookRun.open(plan)
     if closed := closed_session(active):
@@ -346,7 +357,7 @@ def _splits(run: BookRun) -> list[tuple[date, str, Decimal]]:
 
 
 @logged("report")
-def report(plan: Plan, run: BookRun | None = None) -> Result:
+def report(plan: SessionPlan, run: BookRun | None = None) -> Reported | Closed:
     """Say in a few figures what the session came to."""
     active = run or BookRun.open(plan)
     if closed := closed_session(active):
@@ -354,7 +365,7 @@ def report(plan: Plan, run: BookRun | None = None) -> Result:
     portfolio, name = active.portfolio(), active.book.name
     sessions_and_nav = active.state.nav_history(name)
     peak = max(float(nav) for _, nav in sessions_and_nav)
-    figures = {
+    figures: Reported = {
         "session": active.session.isoformat(),
         "book": name,
         "nav": str(portfolio.nav),
@@ -362,7 +373,4 @@ def report(plan: Plan, run: BookRun | None = None) -> Result:
         "drawdown_from_peak": round(1.0 - float(portfolio.nav) / peak, 6),
         "sessions": len(sessions_and_nav),
     }
-    return figures | old_prices.stage_result(active, portfolio)
-
-
-TRADE_TASKS = (settle, signals, targets, risk, orders, place, fills, reconcile, report)
+    return {**figures, **old_prices.stage_result(active, portfolio)}

@@ -30,13 +30,13 @@ def test_every_name_makes_its_source(tmp_path: Path) -> None:
 
 def test_funding_and_positions_have_their_own_sources(tmp_path: Path) -> None:
     assert [create_funding_source(name, universe(), tmp_path).name for name in FUNDING_SOURCES] == [
+        f"files:{tmp_path.name}",
         "binance",
         "bybit",
-        f"files:{tmp_path.name}",
     ]
     assert [create_positioning_source(name, universe(), tmp_path).name for name in POSITIONING_SOURCES] == [
-        "cftc",
         f"files:{tmp_path.name}",
+        "cftc",
     ]
 
 
@@ -60,11 +60,11 @@ def test_keys_come_from_the_environment_of_the_process(monkeypatch: pytest.Monke
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(ConfigurationError, match=r"'bloomberg'.*simulated, files, yfinance, polygon, tiingo, binance"):
+    with pytest.raises(ConfigurationError, match=r"'bloomberg'.*simulated, files, polygon, tiingo, yfinance, binance"):
         create_source("bloomberg", universe())
-    with pytest.raises(ConfigurationError, match=r"'bloomberg'.*binance, bybit, files"):
+    with pytest.raises(ConfigurationError, match=r"'bloomberg'.*files, binance, bybit"):
         create_funding_source("bloomberg", universe())
-    with pytest.raises(ConfigurationError, match=r"'bloomberg'.*cftc, files"):
+    with pytest.raises(ConfigurationError, match=r"'bloomberg'.*files, cftc"):
         create_positioning_source("bloomberg", universe())
 
 

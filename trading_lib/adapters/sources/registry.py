@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from trading_lib.adapters.sources import ccxt_source, cftc_source, fred_source, polygon_source, tiingo_source
+from trading_lib.adapters.sources.catalogue import Delivers, of
 from trading_lib.adapters.sources.ccxt_source import CcxtSource
 from trading_lib.adapters.sources.cftc_source import CftcSource
 from trading_lib.adapters.sources.files import FileSource
@@ -22,18 +23,10 @@ from trading_lib.market_data.source import FundingSource, MarketDataSource, Posi
 
 FILES = "files"
 EXCHANGES = tuple(ccxt_source.FUNDING_PAGES)
-MARKET_SOURCES = (
-    "simulated",
-    FILES,
-    "yfinance",
-    polygon_source.NAME,
-    tiingo_source.NAME,
-    *EXCHANGES,
-    fred_source.NAME,
-)
-FUNDING_SOURCES = (*EXCHANGES, FILES)
-POSITIONING_SOURCES = (cftc_source.NAME, FILES)
-SOURCE_NAMES = (*MARKET_SOURCES, cftc_source.NAME)
+MARKET_SOURCES = of(Delivers.BARS, Delivers.MACRO)
+FUNDING_SOURCES = of(Delivers.FUNDING)
+POSITIONING_SOURCES = of(Delivers.POSITIONING)
+SOURCE_NAMES = of(*Delivers)
 KEY_VARIABLES: Mapping[str, str] = {
     polygon_source.NAME: polygon_source.KEY_VARIABLE,
     tiingo_source.NAME: tiingo_source.KEY_VARIABLE,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from trading_lib.adapters.services.airflow_access import URL_VARIABLE, airflow_of_environment
 from trading_lib.adapters.services.airflow_backfills import (
@@ -27,9 +27,13 @@ from trading_lib.domain.errors import InputError
 from trading_lib.workflows.dag_runs import notes
 from trading_lib.workflows.dag_runs.backfill_request import BACKTEST, Progress, Request, planned
 from trading_lib.workflows.dag_runs.reports import headline
+from trading_lib.workflows.plans import BacktestPlan, SessionPlan
+from trading_lib.workflows.research_results import BacktestFigures, LoggedRun
 from trading_lib.workflows.settings import Settings, load_settings
+from trading_lib.workflows.xcom import read
 
 Record = dict[str, Any]
+T = TypeVar("T")
 
 LOOK_EVERY = Patience(limit=7 * 24 * 3600.0, interval=2.0)
 # Airflow may be restarted meanwhile; so many looks in a row may find it away.
@@ -148,25 +152,41 @@ def _record(client: AirflowClient, run: BackfillRun, *, repeated: bool) -> Recor
         known = DagRun(run.dag_id, run.run_id, run.state)
         reasons = [f"{task.label}: {client.error_of(known, task, 3)}" for task in failed]
         return record | {"result": "; ".join(reasons) or "cancelled before it started", "url": None}
-    if run.dag_id == BACKTEST:
-        plan, found = returned_by(client, run, "window") or {}, returned_by(client, run, BACKTEST)
-        logged = returned_by(client, run, "mlflow_run") or {}
-        strategy = plan.get("strategy")
-        about = notes.prices_line(str(plan.get("prices")), *([strategy] if strategy else []))
-        return record | {
-            "result": ", ".join([about, headline(found)] if found else []),
-            "url": logged.get("url"),
-            "data_source": plan.get("prices"),
-            "strategy": strategy,
-        }
-    plan, judged = returned_by(client, run, "plan", "plan") or {}, returned_by(client, run, "validate") or {}
-    source = plan.get("source_name")
-    bars = f"{judged.get('bars')} bars, {judged.get('warnings')} warnings, {judged.get('severity')}"
-    return record | {
-        "result": f"{notes.prices_line(str(source))}, {bars}",
-        "url": f"{client.url}/dags/{run.dag_id}/runs/{run.run_id}",
-        "data_source": source,
+    try:
+        return record | (_backtested(client, run) if run.dag_id == BACKTEST else _fetched(client, run))
+    except InputError as error:
+        # Of another version: what it found cannot be told, and the others can.
+        return record | {"result": str(error), "url": None}
+
+
+def _backtested(client: AirflowClient, run: BackfillRun) -> Record:
+    window = _left(client, run, BacktestPlan, "window")
+    figures = _left(client, run, BacktestFigures, BACKTEST)
+    logged = _left(client, run, LoggedRun, "mlflow_run")
+    about = [notes.prices_line(window.prices, window.strategy)] if window else []
+    return {
+        "result": ", ".join([*about, headline(figures)] if figures else []),
+        "url": logged.url if logged else None,
+        "data_source": window.prices if window else None,
+        "strategy": window.strategy if window else None,
     }
+
+
+def _fetched(client: AirflowClient, run: BackfillRun) -> Record:
+    plan = _left(client, run, SessionPlan, "plan", "plan")
+    judged = returned_by(client, run, "validate") or {}
+    bars = f"{judged.get('bars')} bars, {judged.get('warnings')} warnings, {judged.get('severity')}"
+    return {
+        "result": ", ".join([*([notes.prices_line(plan.source_name)] if plan else []), bars]),
+        "url": f"{client.url}/dags/{run.dag_id}/runs/{run.run_id}",
+        "data_source": plan.source_name if plan else None,
+    }
+
+
+def _left(client: AirflowClient, run: BackfillRun, kind: type[T], task: str, key: str = "return_value") -> T | None:
+    """Read what a task of a run left; None where it left nothing, or Airflow has deleted it since."""
+    value = returned_by(client, run, task, key)
+    return None if value is None else read(kind, value, task)
 
 
 def _label(run: BackfillRun) -> str:

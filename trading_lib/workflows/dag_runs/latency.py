@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
 from typing import Any
 
 from trading_lib.adapters.stores.state_store import StateStore
+from trading_lib.workflows.plans import SessionPlan
 from trading_lib.workflows.settings import Settings, load_settings
 
 LOG = logging.getLogger(__name__)
-Plan = Mapping[str, Any]
 Latency = dict[str, Any]
 
 SCHEDULED = "scheduled"
@@ -32,27 +31,27 @@ def received_at(results: Iterable[Mapping[str, Any] | None]) -> str | None:
     return max((str(result["received_at"]) for result in results if result), default=None)
 
 
-def data_ready(plan: Plan, run_type: str, settings: Settings | None = None) -> Latency:
+def data_ready(plan: SessionPlan, run_type: str, settings: Settings | None = None) -> Latency:
     """Measure from the session's close to now, for a run that the schedule started."""
     active = settings or load_settings()
     if run_type != SCHEDULED:
         return _not_applicable(DATA_READY, f"the run was started by hand ({run_type})")
-    elapsed = active.clock() - active.calendar.close(date.fromisoformat(plan["session"]))
+    elapsed = active.clock() - active.calendar.close(plan.session)
     target = 60.0 * active.configuration.sources.latency.data_ready_minutes
     return _measured(DATA_READY, elapsed.total_seconds(), target)
 
 
-def signals_stored(plan: Plan, settings: Settings | None = None) -> Latency:
+def signals_stored(plan: SessionPlan, settings: Settings | None = None) -> Latency:
     """Measure from the moment the decision had its data, and could be made, until its signals were stored.
 
     A session is decided half an hour after its close at the earliest; data that came before waited for that.
     """
     active = settings or load_settings()
-    session = date.fromisoformat(plan["session"])
-    if not plan.get("received_at"):
+    session = plan.session
+    received = plan.received_at
+    if received is None:
         return _not_applicable(SIGNALS, "no new data started the run")
-    stored = StateStore(active.engine()).stage_stored_at(plan["book"], session, "signals")
-    received = datetime.fromisoformat(plan["received_at"])
+    stored = StateStore(active.engine()).stage_stored_at(plan.book, session, "signals")
     if stored is None or stored < received:
         return _not_applicable(SIGNALS, "its signals were stored before")
     begun = max(received, active.calendar.decision_time(session))

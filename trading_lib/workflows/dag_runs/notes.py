@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote
 
 from trading_lib.adapters.services.airflow_access import airflow_of_environment
 from trading_lib.adapters.services.airflow_rest import AirflowClient, AirflowError
 from trading_lib.domain.errors import ConfigurationError
+from trading_lib.workflows.plans import BacktestPlan, ChunkPlan, SessionPlan
 from trading_lib.workflows.source_choice import SIMULATED
 
 LOG = logging.getLogger(__name__)
@@ -24,16 +23,16 @@ def prices_line(source: str, *about: str) -> str:
     return ", ".join([SIMULATED_WORDS if source == SIMULATED else f"{PRICES_WORDS}{source}", *about])
 
 
-def about_session(plan: Mapping[str, Any], *, book: bool) -> str:
+def about_session(plan: SessionPlan, *, book: bool) -> str:
     """Say which session of whose prices a run works on, and of which book where it works on one."""
-    words = [f"session {plan['session']}", *([f"book {plan['book']}"] if book else [])]
-    return prices_line(plan["source_name"], *words)
+    words = [f"session {plan.session}", *([f"book {plan.book}"] if book else [])]
+    return prices_line(plan.source_name, *words)
 
 
-def about_window(plan: Mapping[str, Any]) -> str:
+def about_window(plan: BacktestPlan | ChunkPlan) -> str:
     """Say which window of whose prices a run of research works on, and with which strategy where it has only one."""
-    strategy = plan.get("strategy")
-    return prices_line(plan["prices"], f"{plan['from']} to {plan['to']}", *([strategy] if strategy else []))
+    strategy = [plan.strategy] if isinstance(plan, BacktestPlan) else []
+    return prices_line(plan.prices, f"{plan.first} to {plan.last}", *strategy)
 
 
 def note_run(dag_id: str, run_id: str, *lines: str, client: AirflowClient | None = None) -> None:

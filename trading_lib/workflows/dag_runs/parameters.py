@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,17 @@ def of_session(params: Mapping[str, Any], settings: Settings | None = None) -> d
     """Return what the run of a session was asked for: session, source, data and book, None where it was not."""
     asked = {name: params.get(name) or None for name in ("session", "source", "book")}
     return asked | {"data": data_folder(params, settings or load_settings())}
+
+
+def received_at(event: Mapping[str, Any]) -> datetime | None:
+    """Return when the data of an event came; None where nothing says it."""
+    said = event.get("received_at")
+    try:
+        return datetime.fromisoformat(said) if said else None
+    except ValueError:
+        raise InputError(
+            f"an event of the asset market_data has received_at {said!r}", "it must be an instant in ISO 8601"
+        ) from None
 
 
 def newest_event(extras: Sequence[Mapping[str, Any]], known: Collection[str]) -> dict[str, Any]:
@@ -72,9 +85,17 @@ def data_folder(params: Mapping[str, Any], settings: Settings) -> str | None:
     return str(folder)
 
 
-def chosen_prices(params: Mapping[str, Any], settings: Settings) -> dict[str, str | None]:
+@dataclass(frozen=True, slots=True)
+class ChosenPrices:
+    """The folder that a run of research reads, None where it reads none, and the name of its prices."""
+
+    data: str | None
+    name: str
+
+
+def chosen_prices(params: Mapping[str, Any], settings: Settings) -> ChosenPrices:
     """Return the folder a run of research reads, and the name of its prices; settled once, for all tasks of the run."""
     given = data_folder(params, settings)
     chosen = choose_source(None, given, settings)
     source = research_source(Path(given) if given else None, settings)
-    return {"data": chosen.folder_name, "prices": source.name}
+    return ChosenPrices(chosen.folder_name, source.name)

@@ -8,22 +8,23 @@ from typing import Any
 from trading_lib.workflows import market_data
 from trading_lib.workflows.dag_runs import latency
 from trading_lib.workflows.dag_runs.notes import about_session, about_window, note_run
+from trading_lib.workflows.plans import BacktestPlan, SessionPlan
+from trading_lib.workflows.research_results import BacktestFigures, LoggedRun
 
-Plan = Mapping[str, Any]
 Result = dict[str, Any]
 
 
 def finish_market_data(
-    dag_id: str, run_id: str, plan: Plan, run_type: str, fetched: Sequence[Mapping[str, Any] | None]
+    dag_id: str, run_id: str, plan: SessionPlan, run_type: str, fetched: Sequence[Mapping[str, Any] | None]
 ) -> Result:
     """Return what the run tells its asset's consumers (``event``) and how long its data took."""
     measured = latency.data_ready(plan, run_type)
     note_run(dag_id, run_id, about_session(plan, book=False), measured["line"])
-    told = {**market_data.publish(dict(plan)), "received_at": latency.received_at(fetched), "run_type": run_type}
+    told = {**market_data.publish(plan), "received_at": latency.received_at(fetched), "run_type": run_type}
     return {"event": told, "latency": measured}
 
 
-def finish_trading(dag_id: str, run_id: str, plan: Plan, report: Mapping[str, Any]) -> Result:
+def finish_trading(dag_id: str, run_id: str, plan: SessionPlan, report: Mapping[str, Any]) -> Result:
     """Return the session's report with how long its signals took."""
     measured = latency.signals_stored(plan)
     worth = [f"net asset value ${float(report['nav']):,.2f}"] if "nav" in report else []
@@ -31,18 +32,16 @@ def finish_trading(dag_id: str, run_id: str, plan: Plan, report: Mapping[str, An
     return {**report, "latency": measured}
 
 
-def finish_backtest(dag_id: str, run_id: str, plan: Plan, found: Mapping[str, Any], logged: Mapping[str, Any]) -> None:
+def finish_backtest(dag_id: str, run_id: str, plan: BacktestPlan, found: BacktestFigures, logged: LoggedRun) -> None:
     """Let the note of the run say what the backtest found, and where its tear sheet is."""
-    where = [str(logged["url"])] if logged["url"] else []
+    where = [logged.url] if logged.url else []
     note_run(dag_id, run_id, about_window(plan), headline(found), *where)
 
 
-def headline(found: Mapping[str, Any]) -> str:
+def headline(found: BacktestFigures) -> str:
     """Say in one line what a backtest found."""
-    sharpe = "-" if found["sharpe"] is None else f"{found['sharpe']:.2f}"
-    return (
-        f"return {_percent(found['annual_return'])} a year, Sharpe {sharpe}, drawdown {_percent(found['max_drawdown'])}"
-    )
+    sharpe = "-" if found.sharpe is None else f"{found.sharpe:.2f}"
+    return f"return {_percent(found.annual_return)} a year, Sharpe {sharpe}, drawdown {_percent(found.max_drawdown)}"
 
 
 def _percent(value: float | None) -> str:

@@ -1,0 +1,162 @@
+"""What the stages of a session return: a few figures each, as Airflow shows them and ``trading run-daily`` prints them.
+
+Rows travel through the database; nothing later decides by these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NotRequired, TypeAlias, TypedDict
+
+
+class Stands(TypedDict):
+    """Of a session that was finished before the book went on: nothing was done again."""
+
+    session: str
+    stands: bool
+    book_is_at: str
+
+
+class Closed(TypedDict):
+    """Of a session that a repair closed: nothing is decided or sent any more."""
+
+    session: str
+    closed_by_repair: int
+
+
+class Ingested(TypedDict):
+    """Rows that came in; see `fetching.ingest_range`."""
+
+    groups: list[str]
+    inserted: int
+    revised: int
+    unchanged: int
+    quarantined: int
+    failures: dict[str, str]
+    delivered: dict[str, str]
+    replaced: dict[str, dict[str, str]]
+    stale: dict[str, str]
+    abstained: dict[str, str]
+    notes: list[str]
+    macro: NotRequired[int]
+    funding: NotRequired[int]
+    positioning: NotRequired[int]
+    history_from: NotRequired[str]
+
+
+class Validated(TypedDict):
+    """How complete the session's bars are."""
+
+    session: str
+    bars: int
+    missing: list[str]
+    quarantined: list[str]
+    ended: list[str]
+    warnings: int
+    severity: str
+    lines: list[str]
+
+
+class FactorsStored(TypedDict):
+    """How many factors were stored."""
+
+    session: str
+    factors: int
+    values: int
+
+
+class Published(TypedDict):
+    """What the asset market_data tells its consumers."""
+
+    session: str
+    source: str
+    data: str | None
+    book: str
+
+
+class OldPriceLines(TypedDict):
+    """Holdings at old prices, and what proceeds closed; absent where there is none."""
+
+    old_prices: NotRequired[list[str]]
+    closings: NotRequired[list[str]]
+
+
+class Settled(OldPriceLines):
+    """The book as the session found it."""
+
+    session: str
+    nav: str
+    fills: int
+
+
+class Signalled(TypedDict):
+    """Regime and signals."""
+
+    regime: str
+    complete: int
+    buys: int
+
+
+class Targeted(TypedDict):
+    """Target weights."""
+
+    invested: float
+    clipped: list[str]
+    sleeve_faults: NotRequired[dict[str, str]]
+
+
+class Assessed(TypedDict):
+    """Risk level and drawdown."""
+
+    level: int
+    drawdown: float
+    events: int
+
+
+class Ordered(TypedDict):
+    """Orders decided."""
+
+    orders: int
+    new: int
+    skipped: Mapping[str, str]
+
+
+class Placed(TypedDict):
+    """Orders sent."""
+
+    sent: int
+    denied: int
+    broker: str
+
+
+class Filled(TypedDict):
+    """Executions of the session, and what still works."""
+
+    filled: int
+    working: int
+    next_opening: str
+
+
+class Reconciled(TypedDict):
+    """What the fills add up to."""
+
+    positions: int
+    fills: int
+    differences: int
+
+
+class Reported(OldPriceLines):
+    """What the session came to."""
+
+    session: str
+    book: str
+    nav: str
+    positions: int
+    drawdown_from_peak: float
+    sessions: int
+
+
+# In place of a stage's own result.
+Over: TypeAlias = Stands | Closed
+# Any of the above.
+StageResult: TypeAlias = Mapping[str, Any]
