@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 from trading_lib.accounting.perpetuals import funding_payment
+from trading_lib.domain.flows import Flow, net_of
 from trading_lib.domain.funding import Settlement
 from trading_lib.domain.orders import Fill, Side
 from trading_lib.domain.perpetuals import is_perpetual
@@ -23,6 +24,7 @@ def unexplained_differences(
     splits: Sequence[Split] = (),
     settlements: Sequence[Settlement] = (),
     proceeds: Sequence[Proceeds] = (),
+    flows: Sequence[Flow] = (),
 ) -> list[str]:
     """Differences between the portfolio and what the fills say, one line each; empty when they agree.
 
@@ -37,11 +39,13 @@ def unexplained_differences(
         Funding since the book was opened, of every venue.
     proceeds
         Recorded for the book up to the portfolio's session; each closes what the fills before it left.
+    flows
+        Capital that came to the book, left it or moved within it up to the portfolio's session.
     """
     quantities, cash, split_held = _rebuild(fills, splits, proceeds)
     # A perpetual moves no money when it is opened: what its fills would have moved is the entry value still open.
     cash += sum((position.entry_value for position in portfolio.perpetuals.values()), Decimal(0))
-    cash += initial_cash + portfolio.dividends + portfolio.funding
+    cash += initial_cash + portfolio.dividends + portfolio.funding + net_of(flows)
     found = []
     held = {s: p.quantity for s, p in portfolio.positions.items()}
     held |= {s: p.quantity for s, p in portfolio.perpetuals.items()}
@@ -51,7 +55,7 @@ def unexplained_differences(
         if stored != counted and symbol not in split_held:
             found.append(f"{symbol}: {stored} stored, {counted} from fills")
     if cash != portfolio.cash and not split_held:
-        found.append(f"cash: {portfolio.cash} stored, {cash} from fills")
+        found.append(f"cash: {portfolio.cash} stored, {cash} from fills{' and flows' if flows else ''}")
     funding = _funding(fills, settlements)
     if funding != portfolio.funding:
         found.append(f"funding: {portfolio.funding} stored, {funding} from fills and rates")

@@ -28,11 +28,13 @@ from trading_lib.backtest.session_loop.run import LongWay, Part, Run, Stretch, c
 from trading_lib.backtest.sleeve_faults import SleeveFaults, faults_of
 from trading_lib.decision import Decision
 from trading_lib.domain.errors import DataQualityError
+from trading_lib.domain.flows import net_by_session
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.orders import Cancellation, Fill, Order
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.prices import DateArray, FloatArray
 from trading_lib.domain.risk import RiskEvent, RiskState
+from trading_lib.performance.time_weighted import flow_adjusted
 from trading_lib.performance.trade_arrays import TradeArrays
 from trading_lib.performance.weight_cuts import WeightCuts
 from trading_lib.session.inputs import SessionInput
@@ -101,6 +103,17 @@ class BacktestResult:
     def sleeve_faults(self) -> int:
         """Times a strategy failed."""
         return sum(found.sessions for found in self.faults.values())
+
+    @cached_property
+    def flows(self) -> FloatArray | None:
+        """Dollars of capital that came at each session's opening less what left, shape (S,); None without any."""
+        amounts = net_by_session(self.run.data.flows, self.sessions)
+        return amounts if amounts.any() else None
+
+    @cached_property
+    def adjusted_nav(self) -> FloatArray:
+        """Net asset value as it would be had no capital come or gone, shape (S,)."""
+        return flow_adjusted(self.nav, self.flows)
 
     @property
     def _rows(self) -> range:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from trading_lib.backtest.engine import BacktestResult
+from trading_lib.domain.flows import net_by_session
 from trading_lib.domain.orders import Fill, Side
 from trading_lib.domain.portfolio import to_cent
 from trading_lib.domain.prices import FloatArray
@@ -24,7 +25,7 @@ def independent_nav(data: SessionInput, result: BacktestResult, fills: Sequence[
     """Net asset value at every decision as vectorbt's ``Portfolio.from_orders`` accounts for it, shape (S,).
 
     Shares are counted in those of the first session, so that a split changes nothing; dividends, which vectorbt does
-    not know, are added as cash.
+    not know, are added as cash, and so are flows of capital.
 
     Parameters
     ----------
@@ -51,7 +52,8 @@ def independent_nav(data: SessionInput, result: BacktestResult, fills: Sequence[
         group_by=np.zeros(close.shape[1], dtype=np.int64),
     )
     value: FloatArray = np.asarray(portfolio.value(), dtype=np.float64).reshape(-1) - CREDIT
-    return value + np.cumsum(_dividends(data, result, rows))
+    came = _dividends(data, result, rows) + net_by_session(data.flows, result.sessions)
+    return value + np.cumsum(came)
 
 
 def _orders(

@@ -7,11 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
+from trading_lib.cli.flows import app as flows_app
 from trading_lib.cli.output import JSON_OPTION, show
 
 app = typer.Typer()
-book_app = typer.Typer(no_args_is_help=True, help="Look after a book that cannot go on by itself.")
+book_app = typer.Typer(
+    no_args_is_help=True, help="Look after a book: its capital, and what it cannot repair by itself."
+)
 app.add_typer(book_app, name="book")
+book_app.add_typer(flows_app)
 
 
 @book_app.command("repair")

@@ -42,6 +42,10 @@ def backtest(
     export_format: Annotated[str, typer.Option("--export-format", help="csv or parquet.")] = "csv",
     full: Annotated[bool, typer.Option("--full", help="Add confidence intervals to the report.")] = False,
     track: Annotated[bool, typer.Option(help="Log the run to the running MLflow server.")] = True,
+    flows: Annotated[
+        Path | None,
+        typer.Option("--flows", help="Deposits and withdrawals: CSV or YAML of session, amount, account."),
+    ] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Run the configured strategy over past sessions and report what paper trading would have done.
@@ -70,7 +74,10 @@ def backtest(
     if export:
         check_format(export_format)
         check_export_folder(export)
-    run = backtesting.backtest(settings, parse_session(first), parse_session(last), data)
+    from trading_lib.adapters.sources.flows_file import read_flows
+
+    moved = read_flows(flows, settings.configuration.accounts) if flows else ()
+    run = backtesting.backtest(settings, parse_session(first), parse_session(last), data, flows=moved)
     address = tracking_uri(settings) if track else None
     if full or tear_sheet:
         run = backtesting.add_intervals(run)
@@ -114,6 +121,9 @@ def _lines(report: dict[str, object], address: str | None, track: bool) -> list[
         value = report[name]
         text = percent(value) if name in rates and isinstance(value, float | None) else readable(value)
         lines.append(f"  {name.replace('_', ' '):<18} {text}")
+    if report["deposits"] or report["withdrawals"]:
+        moved = (readable(report[name]) for name in ("deposits", "withdrawals", "profit"))
+        lines.append("  deposits {}, withdrawals {}, profit {}; returns are time-weighted".format(*moved))
     clipping = report["clipping"]
     lines += [f"  {line}" for line in cut_lines(clipping)] if isinstance(clipping, dict) else []
     lines += [f"  {line}" for line in execution_lines(report)]

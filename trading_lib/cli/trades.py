@@ -47,5 +47,8 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
         f"{totals['trades']} closed trades, {totals['winners']} with a profit: {totals['gross_pnl']:,.2f} before and "
         f"{totals['realised_pnl']:,.2f} after {totals['commission']:,.2f} of commissions"
     )
+    came, went = (float(found["capital"][name]) for name in ("deposits", "withdrawals"))
+    if came or went:
+        yield f"apart from this, ${came:,.2f} were deposited and ${went:,.2f} withdrawn"
     if totals["not_listed"]:
         yield f"{totals['not_listed']:,.2f} of the book's realised profit is explained by no stored trade"

@@ -8,6 +8,8 @@ from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
 
 CENT = Decimal("0.01")
+# Name of the account of a book that has one and calls it nothing else.
+ONLY_ACCOUNT = "main"
 
 
 def to_cent(amount: Decimal) -> Decimal:
@@ -70,6 +72,12 @@ class Portfolio:
         Symbol with venue -> open perpetual future; a closed one is absent.
     funding
         Total received from funding since the book was opened, negative when more was paid.
+    deposits, withdrawals
+        Totals since the book was opened, each positive; what moved between its accounts is in neither.
+    accounts
+        Account -> its part of the cash; empty where one account has all of it.
+    capital_factor
+        By how much deposits and withdrawals have multiplied the net asset value since the book was opened.
     """
 
     session: date
@@ -82,16 +90,30 @@ class Portfolio:
     costs: Decimal = Decimal(0)
     perpetuals: Mapping[str, PerpetualPosition] = field(default_factory=dict)
     funding: Decimal = Decimal(0)
+    deposits: Decimal = Decimal(0)
+    withdrawals: Decimal = Decimal(0)
+    capital_factor: float = 1.0
+    accounts: Mapping[str, Decimal] = field(default_factory=dict)
 
     @classmethod
-    def opened(cls, session: date, cash: Decimal) -> Portfolio:
-        """Return a portfolio that holds only ``cash``."""
-        return cls(session=session, cash=to_cent(cash), nav=to_cent(cash))
+    def opened(cls, session: date, cash: Decimal, accounts: Mapping[str, Decimal] | None = None) -> Portfolio:
+        """Return a portfolio that holds only ``cash``, shared out among ``accounts`` where there are several."""
+        shared = dict(accounts) if accounts and len(accounts) > 1 else {}
+        return cls(session=session, cash=to_cent(cash), nav=to_cent(cash), accounts=shared)
+
+    def cash_by_account(self, only: str = ONLY_ACCOUNT) -> Mapping[str, Decimal]:
+        """Cash of each account; ``only`` names the account of a book that has one."""
+        return self.accounts or {only: self.cash}
 
     @property
     def hedged(self) -> Decimal:
         """Units sold short by perpetuals."""
         return -sum((position.quantity for position in self.perpetuals.values()), Decimal(0))
+
+    @property
+    def adjusted_nav(self) -> float:
+        """Net asset value as it would be had no capital come or gone; ratios of it are time-weighted returns."""
+        return float(self.nav) / self.capital_factor
 
     def weight(self, symbol: str) -> float:
         """Share of net asset value held in ``symbol``; 0 when none is held."""

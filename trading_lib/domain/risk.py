@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -116,6 +116,18 @@ class RiskState:
     def opened(cls, session: date, nav: float) -> RiskState:
         """Return the state of a book that has just been opened."""
         return cls(session=session, level=0, effective_level=0, peak=nav, reference_peak=nav)
+
+    def after_flows(self, factor: float) -> RiskState:
+        """Move both peaks like the net asset value, so that a flow is no drawdown and heals none.
+
+        Parameters
+        ----------
+        factor
+            Net asset value after the flows divided by that before them.
+        """
+        if factor == 1.0:
+            return self
+        return replace(self, peak=self.peak * factor, reference_peak=self.reference_peak * factor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,15 @@
-"""Configuration of books, pre-trade checks and the paper broker."""
+"""Configuration of accounts and of the paper broker."""
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from pydantic import Field
 
+from trading_lib.domain.accounts import CURRENCY, Account
 from trading_lib.domain.configuration import Configuration
+from trading_lib.domain.instruments import AssetClass
+from trading_lib.domain.portfolio import ONLY_ACCOUNT
 
 
 class PaperConfig(Configuration):
@@ -16,3 +21,19 @@ class PaperConfig(Configuration):
     def price_unit(self) -> int:
         """Smallest difference between two execution prices, in millionths of a dollar."""
         return int(10 ** (6 - self.price_decimals))
+
+
+class AccountConfig(Configuration):
+    """One account of execution.yaml; see `Account`."""
+
+    name: str = Field(ONLY_ACCOUNT, min_length=1, pattern=r"^[A-Za-z0-9_.-]+$")
+    broker: str = Account().broker
+    broker_account: str = ""
+    currency: str = CURRENCY
+    asset_classes: tuple[AssetClass, ...] = Field(tuple(AssetClass), min_length=1)
+    share: Decimal = Field(Decimal(1), ge=0, le=1)
+
+    @property
+    def account(self) -> Account:
+        """The same as a value."""
+        return Account(**dict(self))

@@ -88,7 +88,7 @@ class Analysis:
 def analyse(record: RunRecord, config: PerformanceConfig, trials: Trials | None = None) -> Analysis:
     """Compute everything but the confidence intervals."""
     behind = trials or Trials()
-    metrics = measure(record.nav, record.fills, record.cash_rate)
+    metrics = measure(record.nav, record.fills, record.cash_rate, record.flows)
     attribution = attribute_assets(record)
     return Analysis(
         record=record,

@@ -1,4 +1,4 @@
-"""Metrics of technical design 7.1 with stated definitions. Input: daily net asset values, fills, cash rate.
+"""Metrics of technical design 7.1 with stated definitions. Input: daily net asset values, fills, cash rate, flows.
 
 A year has 252 sessions and a month 21. A metric that cannot be computed (too few sessions, no closed trade) is None,
 never a made-up 0.
@@ -14,6 +14,7 @@ import numpy as np
 
 from trading_lib.domain.orders import Fill
 from trading_lib.domain.prices import FloatArray
+from trading_lib.performance.time_weighted import flow_adjusted
 from trading_lib.performance.trade_arrays import TradeArrays, round_trips, trade_arrays, traded_and_costs
 
 SESSIONS_PER_YEAR = 252.0
@@ -27,7 +28,7 @@ class Metrics:
     Attributes
     ----------
     annual_return
-        Geometric: ``(last / first) ** (252 / (sessions - 1)) - 1``.
+        Geometric and time-weighted: ``(last / first) ** (252 / (sessions - 1)) - 1`` of the flow-adjusted value.
     annual_volatility
         Sample standard deviation of daily simple returns times ``sqrt(252)``.
     sharpe
@@ -64,7 +65,12 @@ class Metrics:
     trades: int
 
 
-def measure(nav: FloatArray, fills: Sequence[Fill] | TradeArrays, cash_rate: FloatArray) -> Metrics:
+def measure(
+    nav: FloatArray,
+    fills: Sequence[Fill] | TradeArrays,
+    cash_rate: FloatArray,
+    flows: FloatArray | None = None,
+) -> Metrics:
     """Compute the metrics of one run.
 
     Parameters
@@ -73,12 +79,15 @@ def measure(nav: FloatArray, fills: Sequence[Fill] | TradeArrays, cash_rate: Flo
         Net asset value at each decision, shape (S,), positive.
     cash_rate
         Annual cash rate as a fraction, shape (S,); NaN counts as 0.
+    flows
+        Dollars of capital that came at each session's opening less what left, shape (S,); None where none did.
     """
-    returns = nav[1:] / nav[:-1] - 1.0
+    adjusted = flow_adjusted(nav, flows)
+    returns = adjusted[1:] / adjusted[:-1] - 1.0
     rate = np.nan_to_num(cash_rate, nan=0.0)
     years = len(returns) / SESSIONS_PER_YEAR
-    annual = annual_return(nav)
-    drawdown = max_drawdown(nav)
+    annual = annual_return(adjusted)
+    drawdown = max_drawdown(adjusted)
     trades = _in_arrays(fills)
     profits = round_trip_profits(trades)
     traded, costs = traded_and_costs(trades.quantity, trades.price, trades.reference, trades.commission)

@@ -96,8 +96,8 @@ def _year(
     returns = record.returns[at]
     # Row k of the returns leads to row k + 1 of everything else.
     rows = at + 1
-    nav = record.nav[at[0] : at[-1] + 2]
-    average = float(nav.mean())
+    nav = record.adjusted_nav[at[0] : at[-1] + 2]
+    average = float(record.nav[at[0] : at[-1] + 2].mean())
     return YearFigures(
         year=year,
         sessions=len(at),

@@ -13,6 +13,7 @@ from trading_lib.domain.instruments import Universe
 from trading_lib.domain.orders import Cancellation, Fill, Order
 from trading_lib.domain.prices import BoolArray, DateArray, FloatArray
 from trading_lib.domain.risk import RiskEvent
+from trading_lib.performance.time_weighted import flow_adjusted
 from trading_lib.performance.trades import TradeArrays, tabulate
 
 
@@ -42,6 +43,8 @@ class RunRecord:
         Orders, and parts of orders, that their opening did not fill.
     refused
         Kind of reason -> how many orders the pre-trade checks refused for it.
+    flows
+        Shape (S,): dollars of capital that came at each session's opening less what left; None where none did.
     fill_volume
         Shape (S, n), the rows of `PricePanel`; None where no volume is to be judged.
     """
@@ -67,11 +70,17 @@ class RunRecord:
     cancelled: tuple[Cancellation, ...] = ()
     refused: Mapping[str, int] = field(default_factory=dict)
     fill_volume: FloatArray | None = None
+    flows: FloatArray | None = None
+
+    @cached_property
+    def adjusted_nav(self) -> FloatArray:
+        """Net asset value as it would be had no capital come or gone, shape (S,); see `flow_adjusted`."""
+        return flow_adjusted(self.nav, self.flows)
 
     @cached_property
     def returns(self) -> FloatArray:
-        """Simple returns of the net asset value, shape (S - 1,)."""
-        returns: FloatArray = self.nav[1:] / self.nav[:-1] - 1.0
+        """Simple time-weighted returns, shape (S - 1,)."""
+        returns: FloatArray = self.adjusted_nav[1:] / self.adjusted_nav[:-1] - 1.0
         return returns
 
     @cached_property

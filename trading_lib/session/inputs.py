@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from trading_lib.decision_config import DecisionConfig
+from trading_lib.domain.accounts import Accounts
+from trading_lib.domain.flows import Flow
 from trading_lib.domain.funding import FundingPanel
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.market_view import FactorPanel, SessionViews
@@ -27,6 +29,10 @@ class SessionInput:
         Rates and settlements at the panel's sessions, for a universe with a perpetual.
     proceeds
         What holdings without a price brought; each closes its holding in its session.
+    flows
+        Capital that comes or goes at the opening of its session; none counts in the first.
+    accounts
+        Where the assets of each class are held and which cash pays for them.
     """
 
     universe: Universe
@@ -40,3 +46,9 @@ class SessionInput:
     views: SessionViews | None = None
     funding: FundingPanel | None = None
     proceeds: tuple[Proceeds, ...] = ()
+    flows: tuple[Flow, ...] = ()
+    accounts: Accounts = field(default_factory=Accounts)
+
+    def account_of(self, symbol: str) -> str:
+        """Name of the account that trades a symbol."""
+        return self.accounts.of_class(self.universe.traded(symbol)[0].asset_class).name

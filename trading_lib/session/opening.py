@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trading_lib.accounting.flows import book_flows
 from trading_lib.accounting.perpetuals import settle_perpetuals
 from trading_lib.accounting.settle import apply_actions
 from trading_lib.domain.instruments import Instrument
@@ -70,7 +71,7 @@ def execute(
     """
     if not working:
         return [], []
-    opening = _Opening(data, row, day, _before(data, portfolio, working, row, booked), working)
+    opening = _Opening(data, row, day, _before(data, portfolio, working, row, day, booked), working)
     for order in opening.in_turn():
         opening.take(order)
     return opening.filled, opening.cancelled
@@ -86,11 +87,16 @@ def corporate_actions(data: SessionInput, portfolio: Portfolio, row: int) -> Por
     return apply_actions(portfolio, dividends, splits, data.universe) if dividends or splits else portfolio
 
 
+def start_of_session(data: SessionInput, portfolio: Portfolio, row: int, day: date) -> Portfolio:
+    """Return what the opening's orders find: corporate actions on the evening's holdings, then the session's flows."""
+    return book_flows(corporate_actions(data, portfolio, row), data.flows, day)
+
+
 def _before(
-    data: SessionInput, portfolio: Portfolio, working: Sequence[Order], row: int, booked: Sequence[Fill]
+    data: SessionInput, portfolio: Portfolio, working: Sequence[Order], row: int, day: date, booked: Sequence[Fill]
 ) -> _Cash:
     waiting = {order.client_order_id for order in working}
-    found = _Cash(corporate_actions(data, portfolio, row), data)
+    found = _Cash(start_of_session(data, portfolio, row, day), data)
     for fill in booked:
         if fill.client_order_id not in waiting:
             found.book(fill)

@@ -78,14 +78,15 @@ def trade_session(data: SessionInput, row: int, before: Evening | None) -> Sessi
     filled: list[Fill] = []
     cancelled: list[Cancellation] = []
     if before is None:
-        portfolio = Portfolio.opened(day, data.initial_cash)
+        portfolio = Portfolio.opened(day, data.initial_cash, data.accounts.opening_cash(data.initial_cash))
         before = Evening(portfolio, RiskState.opened(day, float(data.initial_cash)))
     else:
         filled, cancelled = execute(data, before.portfolio, before.working, row, day)
         filled += closings(data, before.portfolio, row, day, filled)
         portfolio = settle_row(data, before.portfolio, row, day, filled)
+    risk = before.risk.after_flows(portfolio.capital_factor / before.portfolio.capital_factor)
     view = data.views[row] if data.views else view_at(data.universe, data.panel, data.factors, row, day, data.funding)
-    decision = decide(view, portfolio, before.risk, data.config, data.book, before.sleeves)
+    decision = decide(view, portfolio, risk, data.config, data.book, before.sleeves)
     accepted, refused = gate(view, decision, portfolio, data.config.pre_trade)
     evening = Evening(portfolio, decision.assessment.next_state, accepted, decision.targets.sleeves)
     return SessionOutcome(day, tuple(filled), tuple(cancelled), decision, tuple(refused), evening)

@@ -18,6 +18,7 @@ from trading_lib.adapters.models.mlflow_views import SHEET_FILE
 from trading_lib.backtest.engine import BacktestResult, DecisionObserver, require_value, run_backtest
 from trading_lib.backtest.sleeve_faults import refuse_useless
 from trading_lib.domain.errors import InputError
+from trading_lib.domain.flows import Flow, check_window, net_of
 from trading_lib.domain.missing_data import MissingData
 from trading_lib.domain.prices import PricePanel
 from trading_lib.orders.pre_trade import refusal_kind
@@ -74,14 +75,21 @@ def backtest(
     last: date,
     data: Path | None = None,
     observe: DecisionObserver | None = None,
+    flows: tuple[Flow, ...] = (),
 ) -> BacktestRun:
-    """Backtest the configured strategy on a folder of prices, or on the simulated market when none is given."""
+    """Backtest the configured strategy on a folder of prices, or on the simulated market when none is given.
+
+    Parameters
+    ----------
+    flows
+        Capital that comes or goes; each in a session of the window, and none in its first.
+    """
     started = time.perf_counter()
     if first > last:
         raise InputError(f"the window {first} to {last} is inverted", "swap the two dates")
     source = research_source(data, settings)
     loaded = market_from_source(source, settings.configuration.universe, settings.calendar, last, settings.clock())
-    run = backtest_market(settings, loaded.market, first, last, observe)
+    run = backtest_market(settings, loaded.market, first, last, observe, flows)
     folder = choose_source(None, data, settings).folder
     run.report["data_folder"] = str(folder.resolve()) if folder else None
     run.report["notes"] += list(loaded.answer.notes)
@@ -92,12 +100,18 @@ def backtest(
 
 
 def backtest_market(
-    settings: Settings, market: Market, first: date, last: date, observe: DecisionObserver | None = None
+    settings: Settings,
+    market: Market,
+    first: date,
+    last: date,
+    observe: DecisionObserver | None = None,
+    flows: tuple[Flow, ...] = (),
 ) -> BacktestRun:
     """Backtest on a market that is loaded already."""
     started = time.perf_counter()
     configuration = settings.configuration
-    data = session_input(settings, market)
+    data = replace(session_input(settings, market), flows=flows)
+    check_window(flows, data.calendar, first, last)
     result = run_backtest(data, first, last, observe)
     require_value(result, data.universe, "check their prices on that day")
     refuse_useless(result.faults)
@@ -116,6 +130,9 @@ def backtest_market(
         "cancelled_orders": len(result.cancelled),
         "sleeve_faults": faults_report(result.faults),
         "strategy_acts": acts_report(configuration.decision.strategy),
+        "deposits": float(result.portfolio.deposits),
+        "withdrawals": float(result.portfolio.withdrawals),
+        "profit": float(result.portfolio.nav - data.initial_cash - net_of(flows)),
         "dividends": float(result.portfolio.dividends),
         "funding": float(result.portfolio.funding),
         "missing": _missing(settings, market, result).as_record(),
@@ -182,6 +199,7 @@ def run_record(data: SessionInput, result: BacktestResult) -> RunRecord:
         cancelled=result.cancelled,
         refused=Counter(refusal_kind(reason) for _, reason in result.denied),
         fill_volume=panel.fill_volume[rows],
+        flows=result.flows,
     )
 
 

@@ -17,11 +17,12 @@ from pydantic import BaseModel, Field, model_validator
 from trading_lib.adapters.user_strategies.files import load_strategy
 from trading_lib.adapters.user_strategies.guard import guarded
 from trading_lib.decision_config import DecisionConfig
+from trading_lib.domain.accounts import Accounts
 from trading_lib.domain.configuration import Configuration
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.domain.instruments import AssetClass, Instrument, TradingCalendar, Universe
 from trading_lib.domain.money import LARGEST_BOOK
-from trading_lib.execution.config import PaperConfig
+from trading_lib.execution.config import AccountConfig, PaperConfig
 from trading_lib.market_data.config import SourcesConfig
 from trading_lib.orders.config import OrderConfig, PreTradeConfig
 from trading_lib.performance.config import PerformanceConfig
@@ -30,7 +31,7 @@ from trading_lib.risk.config import RiskConfig
 from trading_lib.strategies.config import StrategySettings
 from trading_lib.strategies.registry import check_sleeves, register_strategy
 from trading_lib.workflows.configuration_file import load_file as load_file
-from trading_lib.workflows.consistency import check_consistency
+from trading_lib.workflows.consistency import check_accounts, check_consistency
 
 
 class InstrumentConfig(Configuration):
@@ -82,6 +83,7 @@ class ExecutionFile(Configuration):
     orders: OrderConfig
     pre_trade: PreTradeConfig
     paper: PaperConfig
+    accounts: tuple[AccountConfig, ...] = Field((AccountConfig(),), min_length=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ class SystemConfiguration:
     config_hash: str
     universe_file: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     own_strategies: Mapping[str, str] = field(default_factory=dict)
+    accounts: Accounts = field(default_factory=Accounts)
 
 
 def load_configuration(folder: Path, environment: Mapping[str, str] | None = None) -> SystemConfiguration:
@@ -144,6 +147,8 @@ def load_configuration(folder: Path, environment: Mapping[str, str] | None = Non
     )
     assets = Universe(tuple(Instrument(**row.model_dump()) for row in universe.instruments), settings.carry.contract)
     check_consistency(assets, decision, execution.initial_cash)
+    accounts = tuple(one.account for one in execution.accounts)
+    check_accounts(accounts, assets)
     return SystemConfiguration(
         universe=assets,
         sources=sources,
@@ -154,6 +159,7 @@ def load_configuration(folder: Path, environment: Mapping[str, str] | None = Non
         config_hash=_hash(list(own.values()), universe, strategy, risk, execution),
         universe_file=universe.by_symbol(),
         own_strategies=own,
+        accounts=Accounts(accounts),
     )
 
 
@@ -167,7 +173,12 @@ def _register_own_strategies(settings: StrategySettings, folder: Path) -> dict[s
 
 
 def _hash(own_strategies: list[str], *models: BaseModel) -> str:
-    # How long a decision may take changes no rule.
-    contents = [model.model_dump(mode="json", exclude={"decision_seconds"}) for model in models]
+    # How long a decision may take changes no rule, and nor does one account with all the cash.
+    contents = [model.model_dump(mode="json", exclude=_without_rule(model)) for model in models]
     text = json.dumps([*contents, *own_strategies], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _without_rule(model: BaseModel) -> set[str]:
+    one_account = isinstance(model, ExecutionFile) and len(model.accounts) == 1
+    return {"decision_seconds", "accounts"} if one_account else {"decision_seconds"}

@@ -5,12 +5,14 @@ Each file's own limits are in its model; what only shows when two of them are pu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from trading_lib.decision_config import DecisionConfig
+from trading_lib.domain.accounts import Account, contradictions
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.domain.instruments import Universe
+from trading_lib.execution.simulated import SIMULATED_BROKER
 
 Contradiction = tuple[str, str]
 
@@ -19,6 +21,14 @@ def check_consistency(universe: Universe, decision: DecisionConfig, initial_cash
     """Raise `ConfigurationError` for the first contradiction, naming the keys and a way out."""
     for problem, remedy in _contradictions(universe, decision, initial_cash):
         raise ConfigurationError(problem, remedy)
+
+
+def check_accounts(accounts: Sequence[Account], universe: Universe) -> None:
+    """Raise `ConfigurationError` where accounts do not fit the universe, the brokers there are, or each other."""
+    classes = tuple(dict.fromkeys(instrument.asset_class for instrument in universe))
+    problem = contradictions(accounts, classes, (SIMULATED_BROKER,))
+    if problem:
+        raise ConfigurationError(f"execution.yaml: {problem}", "correct its accounts")
 
 
 def _contradictions(universe: Universe, decision: DecisionConfig, initial_cash: Decimal) -> Iterator[Contradiction]:

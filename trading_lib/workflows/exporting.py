@@ -65,21 +65,24 @@ def exported_files(run: BacktestRun, kind: str) -> dict[str, bytes]:
 
 def _nav(run: BacktestRun) -> Table:
     result, regimes = run.result, tuple(MarketRegime)
-    peak = np.maximum.accumulate(result.nav)
+    peak = np.maximum.accumulate(result.adjusted_nav)
+    flows = np.zeros(len(peak)) if result.flows is None else result.flows
     rows = [
-        (day, from_cents(round(nav * 100)), float(before), float(invested), int(level), regimes[regime].value)
-        for day, nav, before, invested, level, regime in zip(
-            result.sessions.tolist(), result.nav.tolist(), 1.0 - result.nav / peak, result.invested,
-            result.levels, result.regimes.tolist(), strict=True,
+        (day, from_cents(round(nav * 100)), float(before), float(invested), int(level), regimes[regime].value,
+         from_cents(round(flow * 100)))
+        for day, nav, before, invested, level, regime, flow in zip(
+            result.sessions.tolist(), result.nav.tolist(), 1.0 - result.adjusted_nav / peak, result.invested,
+            result.levels, result.regimes.tolist(), flows.tolist(), strict=True,
         )
     ]  # fmt: skip
     columns = {
         "session": "date of the exchange's session",
         "nav": "dollars, net asset value at the close, costs included",
-        "drawdown": "fraction below the highest value so far",
+        "drawdown": "fraction below the highest value so far, apart from deposits and withdrawals",
         "invested": "fraction of the net asset value in assets",
         "risk_level": "effective risk level, 0 to 4",
         "regime": "^VIX regime of the session",
+        "flow": "dollars deposited at the session's opening, less those withdrawn",
     }
     return Table("nav", "one row a session", columns, rows)
 

@@ -185,4 +185,5 @@ def session_input(settings: Settings, market: Market, book: str = "backtest") ->
         book=book,
         funding=market.funding,
         proceeds=market.proceeds,
+        accounts=configuration.accounts,
     )

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import date
 
 from trading_lib.domain.errors import OversoldError
+from trading_lib.domain.flows import Flow
 from trading_lib.domain.orders import OPEN_STATUSES, Cancellation, Fill, Order, OrderEvent, OrderStatus
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.proceeds import Proceeds
@@ -20,6 +21,7 @@ from trading_lib.session.opening import execute
 from trading_lib.session.settle import closings, settle_row
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.book_turns import BookTurn
+from trading_lib.workflows.flows import flows_due
 from trading_lib.workflows.market import Market, market_from_store, session_input
 from trading_lib.workflows.proceeds import proceeds_due, save_closings
 from trading_lib.workflows.sources import market_store
@@ -35,10 +37,10 @@ def settle_book(turn: BookTurn, portfolio: Portfolio) -> Portfolio:
     working = _working(run)
     traded = [*portfolio.positions, *portfolio.perpetuals, *(order.symbol for order, _ in working)]
     run.settings.configuration.universe.require_known(traded, f"book {run.book.name}")
-    due = proceeds_due(run, portfolio.session)
+    due, moved = proceeds_due(run, portfolio.session), flows_due(run, portfolio.session)
     for day in _sessions_after(run, portfolio.session):
         known = [fill for fill in booked if fill.session == day]
-        portfolio = _settle_session(turn, portfolio, day, working, known, due)
+        portfolio = _settle_session(turn, portfolio, day, working, known, due, moved)
         working = []
     return portfolio
 
@@ -71,10 +73,16 @@ def _sessions_after(run: BookRun, session: date) -> list[date]:
 
 
 def _settle_session(
-    turn: BookTurn, portfolio: Portfolio, day: date, working: Working, booked: list[Fill], due: tuple[Proceeds, ...]
+    turn: BookTurn,
+    portfolio: Portfolio,
+    day: date,
+    working: Working,
+    booked: list[Fill],
+    due: tuple[Proceeds, ...],
+    moved: tuple[Flow, ...],
 ) -> Portfolio:
     run = turn.run
-    data, row = _input_at(run, day, due)
+    data, row = _input_at(run, day, due, moved)
     filled, cancelled = execute(data, portfolio, [order for order, _ in working], row, day, booked)
     # What an interrupted settlement has stored has happened, whatever the prices say now.
     known = {fill.trade_id: fill for fill in booked}
@@ -113,10 +121,10 @@ def _record(run: BookRun, working: Working, filled: Sequence[Fill], cancelled: S
         run.orders.record(identity, OrderEvent.CANCEL, run.settings.clock(), reason)
 
 
-def _input_at(run: BookRun, day: date, due: tuple[Proceeds, ...]) -> tuple[SessionInput, int]:
+def _input_at(run: BookRun, day: date, due: tuple[Proceeds, ...], moved: tuple[Flow, ...]) -> tuple[SessionInput, int]:
     """Return what was known at the decision time of ``day``, and its row."""
     market = run.market if day == run.session or run.market_was_given else _market_at(run, day)
-    return replace(session_input(run.settings, market, run.book.name), proceeds=due), market.row(day)
+    return replace(session_input(run.settings, market, run.book.name), proceeds=due, flows=moved), market.row(day)
 
 
 def _market_at(run: BookRun, day: date) -> Market:

@@ -17,6 +17,7 @@ from trading_lib.domain.errors import InputError
 from trading_lib.domain.orders import Fill, Order, OrderStatus
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.performance.weight_cuts import LIMIT_WORDS
+from trading_lib.workflows.flows import capital_record
 from trading_lib.workflows.proceeds import closings_of
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.source_choice import SIMULATED
@@ -46,9 +47,9 @@ def session_summary(book: str, session: str, settings: Settings | None = None) -
     if decision is None or portfolio is None:
         raise InputError(f"book {book} has not decided session {session}", "run `trading run-daily` for it")
     account = BookStore(engine).book(book)
-    history = state.nav_history(book)
+    history = state.adjusted_nav_history(book)
     booked = sorted((f for f in orders.fills(book) if f.session <= day), key=lambda fill: fill.filled_at)
-    peak = max(float(nav) for at, nav in history if at <= day)
+    peak = max(nav for at, nav in history if at <= day)
     wanted = _wanted_by(decision.payload)
     return {
         "book": book,
@@ -57,10 +58,14 @@ def session_summary(book: str, session: str, settings: Settings | None = None) -
         "regime": decision.regime,
         "volatility_index": decision.payload["signals"]["volatility_index"],
         "risk_level": decision.risk_level,
-        "drawdown": round(1.0 - float(portfolio.nav) / peak, 6),
+        "drawdown": round(1.0 - portfolio.adjusted_nav / peak, 6),
         "nav": str(portfolio.nav),
         "cash": str(portfolio.cash),
         "initial_cash": str(account.initial_cash),
+        **capital_record(portfolio),
+        "profit": str(portfolio.nav - account.initial_cash - portfolio.deposits + portfolio.withdrawals),
+        "time_weighted_return": portfolio.adjusted_nav / float(account.initial_cash) - 1.0,
+        "accounts": {name: str(cash) for name, cash in portfolio.cash_by_account().items()},
         "sessions": len(history),
         "signals": [
             {
@@ -205,13 +210,14 @@ def render(summary: Summary) -> str:
     note = "  (SIMULATED prices: no real market)" if source == SIMULATED else ""
     index = summary["volatility_index"]
     counts = Counter(signal["signal"] for signal in summary["signals"])
-    gain = float(summary["nav"]) / float(summary["initial_cash"]) - 1.0
+    gain = summary["time_weighted_return"]
     lines = [
         f"Session {summary['session']}   book {summary['book']}   data source {source}{note}",
         f"Regime {summary['regime']} (^VIX {index:.2f})   risk level {summary['risk_level']}   "
         f"drawdown {summary['drawdown']:.2%}",
         f"Net asset value ${float(summary['nav']):,.2f} ({gain:+.2%} after {summary['sessions']} sessions, costs "
         f"included)   cash ${float(summary['cash']):,.2f}",
+        *_capital_lines(summary),
         "",
         "Signals: " + ", ".join(f"{count} {name}" for name, count in counts.most_common()),
     ]
@@ -231,6 +237,21 @@ def render(summary: Summary) -> str:
     lines += [f"ALERT {doubted_line(item)}" for item in summary["suspected_splits"]]
     lines += [f"Risk: {reason}" for reason in summary["risk_events"]]
     return "\n".join(lines) + "\n"
+
+
+def _capital_lines(summary: Summary) -> list[str]:
+    """Say what came and went of capital, and what each of several accounts has; nothing for a book without either."""
+    lines = []
+    came, went = float(summary["deposits"]), float(summary["withdrawals"])
+    if came or went:
+        lines.append(
+            f"Deposits ${came:,.2f}, withdrawals ${went:,.2f}, profit ${float(summary['profit']):,.2f}   "
+            "(the return is time-weighted)"
+        )
+    if len(summary["accounts"]) > 1:
+        cash = ", ".join(f"{name} ${float(amount):,.2f}" for name, amount in summary["accounts"].items())
+        lines.append(f"Cash by account: {cash}")
+    return lines
 
 
 def _sleeve_words(wanted: Mapping[str, float]) -> str:

@@ -137,6 +137,7 @@ class PointRunner:
             book="sweep",
             views=self._views,
             funding=self._task.market.funding,
+            accounts=configuration.accounts,
         )
 
     def _result(

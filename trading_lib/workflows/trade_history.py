@@ -24,6 +24,7 @@ from trading_lib.domain.orders import Fill, Order
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.proceeds import RECORDED
 from trading_lib.workflows.book_run import BookRun
+from trading_lib.workflows.flows import capital_record
 from trading_lib.workflows.proceeds import closings_until
 from trading_lib.workflows.settings import Settings, load_settings
 
@@ -143,7 +144,12 @@ def listing(book: str, symbol: str | None = None, settings: Settings | None = No
         **{name: _total(trades, name) for name in ("gross_pnl", "commission", "realised_pnl")},
         "not_listed": booked - _total(everything, "gross_pnl"),
     }
-    return {"book": book, "trades": [trade_record(trade) for trade in trades], "totals": totals}
+    return {
+        "book": book,
+        "trades": [trade_record(trade) for trade in trades],
+        "totals": totals,
+        "capital": capital_record(newest),
+    }
 
 
 def _total(trades: Sequence[ClosedTrade], name: str) -> Decimal:

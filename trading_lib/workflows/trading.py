@@ -40,6 +40,7 @@ from trading_lib.workflows import approvals, fetching, old_prices, proceeds
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.book_turns import BookTurn, closed_session, take_turn
 from trading_lib.workflows.code_version import code_version
+from trading_lib.workflows.flows import capital_record, flows_until
 from trading_lib.workflows.needed_history import LOOKBACK_DAYS
 from trading_lib.workflows.plans import SessionPlan
 from trading_lib.workflows.settings import Settings, load_settings
@@ -92,13 +93,18 @@ def _settle(turn: BookTurn) -> Settled:
     portfolio = active.state.portfolio(name, session)
     if portfolio is None:
         last = active.state.latest_portfolio(name)
-        portfolio = Portfolio.opened(session, active.book.initial_cash) if last is None else settle_book(turn, last)
+        portfolio = _opened(active) if last is None else settle_book(turn, last)
         turn.lock.ensure_held()
-        active.state.save_portfolio(name, portfolio)
+        active.state.save_portfolio(name, portfolio, active.settings.configuration.accounts.names[0])
     store_closed_trades(active)
     fills = active.orders.fills(name, session)
     found: Settled = {"session": session.isoformat(), "nav": str(portfolio.nav), "fills": len(fills)}
     return {**found, **old_prices.stage_result(active, portfolio)}
+
+
+def _opened(run: BookRun) -> Portfolio:
+    cash = run.book.initial_cash
+    return Portfolio.opened(run.session, cash, run.settings.configuration.accounts.opening_cash(cash))
 
 
 def _is_settled(run: BookRun) -> bool:
@@ -190,7 +196,10 @@ def _risk(turn: BookTurn) -> Assessed:
 
 def _risk_state_before(run: BookRun, portfolio: Portfolio) -> RiskState:
     previous = run.state.latest_risk_state(run.book.name, run.session)
-    return previous or RiskState.opened(run.session, float(portfolio.nav))
+    if previous is None:
+        return RiskState.opened(run.session, float(portfolio.nav))
+    then = run.state.portfolio(run.book.name, previous.session)
+    return previous.after_flows(portfolio.capital_factor / then.capital_factor) if then else previous
 
 
 @logged("orders")
@@ -324,6 +333,7 @@ def reconcile(plan: SessionPlan, run: BookRun | None = None) -> Reconciled | Clo
         _splits(active),
         _settlements(active),
         proceeds.recorded_until(active),
+        flows_until(active),
     )
     if differences:
         raise TradingError(
@@ -363,14 +373,15 @@ def report(plan: SessionPlan, run: BookRun | None = None) -> Reported | Closed:
     if closed := closed_session(active):
         return closed
     portfolio, name = active.portfolio(), active.book.name
-    sessions_and_nav = active.state.nav_history(name)
-    peak = max(float(nav) for _, nav in sessions_and_nav)
+    history = active.state.adjusted_nav_history(name)
+    peak = max(nav for _, nav in history)
     figures: Reported = {
         "session": active.session.isoformat(),
         "book": name,
         "nav": str(portfolio.nav),
         "positions": len(portfolio.positions),
-        "drawdown_from_peak": round(1.0 - float(portfolio.nav) / peak, 6),
-        "sessions": len(sessions_and_nav),
+        "drawdown_from_peak": round(1.0 - portfolio.adjusted_nav / peak, 6),
+        "sessions": len(history),
+        **capital_record(portfolio),
     }
     return {**figures, **old_prices.stage_result(active, portfolio)}

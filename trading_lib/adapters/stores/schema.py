@@ -16,6 +16,7 @@ from sqlalchemy import (
     Date,
     Double,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -333,6 +334,22 @@ portfolio_state = Table(
     _required("costs", Numeric),
     Column("perpetuals", JSONB, nullable=False, server_default="{}"),
     Column("funding", Numeric, nullable=False, server_default="0"),
+    Column("deposits", Numeric, nullable=False, server_default="0"),
+    Column("withdrawals", Numeric, nullable=False, server_default="0"),
+    Column("capital_factor", Double, nullable=False, server_default="1"),
+)
+
+# Each account's part of the cash of `portfolio_state`.
+account_state = Table(
+    "account_state",
+    metadata,
+    _book(key=True),
+    _key("session", Date),
+    _key("account", Text),
+    _required("cash", Numeric),
+    ForeignKeyConstraint(
+        ["book", "session"], ["portfolio_state.book", "portfolio_state.session"], name="fk_account_state_portfolio"
+    ),
 )
 
 # The peaks are floats in `RiskState`: drawdown is a ratio, not an account.
@@ -419,6 +436,24 @@ recorded_proceeds = Table(
     _required("recorded_by", Text),
     _required("note", Text),
     CheckConstraint("amount_per_share >= 0 AND amount_per_share < 'Infinity'", name="amount_per_share"),
+)
+
+# Deposits, withdrawals and transfers between the accounts of a book. Rows are only added.
+capital_flows = Table(
+    "capital_flows",
+    metadata,
+    _book(key=True),
+    _key("reference", Text),
+    _required("kind", Text),
+    _required("session", Date),
+    _required("amount", Numeric),
+    Column("source_account", Text),
+    Column("target_account", Text),
+    _required("recorded_by", Text),
+    _required("note", Text),
+    _instant("recorded_at"),
+    CheckConstraint("amount > 0 AND amount < 'Infinity'", name="amount"),
+    CheckConstraint("source_account IS NOT NULL OR target_account IS NOT NULL", name="sides"),
 )
 
 runs = Table(

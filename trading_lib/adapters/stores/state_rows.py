@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from trading_lib.adapters.stores.payloads import decode, encode
@@ -38,11 +39,22 @@ def portfolio_row(book: str, portfolio: Portfolio) -> dict[str, Any]:
             }
         ),
         "funding": portfolio.funding,
+        "deposits": portfolio.deposits,
+        "withdrawals": portfolio.withdrawals,
+        "capital_factor": portfolio.capital_factor,
     }
 
 
-def portfolio_from(row: Mapping[Any, Any]) -> Portfolio:
-    """Undo `portfolio_row`."""
+def account_rows(book: str, portfolio: Portfolio, only: str) -> list[dict[str, Any]]:
+    """Rows of account_state; ``only`` names the account of a book that has one."""
+    return [
+        {"book": book, "session": portfolio.session, "account": name, "cash": cash}
+        for name, cash in portfolio.cash_by_account(only).items()
+    ]
+
+
+def portfolio_from(row: Mapping[Any, Any], accounts: Mapping[str, Decimal]) -> Portfolio:
+    """Undo `portfolio_row` and `account_rows`."""
     positions = {symbol: Position(symbol, **holding) for symbol, holding in decode(row["positions"]).items()}
     return Portfolio(
         session=row["session"],
@@ -55,6 +67,10 @@ def portfolio_from(row: Mapping[Any, Any]) -> Portfolio:
         costs=row["costs"],
         perpetuals={symbol: PerpetualPosition(symbol, **one) for symbol, one in decode(row["perpetuals"]).items()},
         funding=row["funding"],
+        deposits=row["deposits"],
+        withdrawals=row["withdrawals"],
+        capital_factor=row["capital_factor"],
+        accounts=accounts if len(accounts) > 1 else {},
     )
 
 

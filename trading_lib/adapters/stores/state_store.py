@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, Table, func, select, union_all, updat
 
 from trading_lib.adapters.stores.payloads import content_hash, decode, encode
 from trading_lib.adapters.stores.schema import (
+    account_state,
     decision_stages,
     decisions,
     order_intents,
@@ -20,6 +21,7 @@ from trading_lib.adapters.stores.schema import (
     signal_log,
 )
 from trading_lib.adapters.stores.state_rows import (
+    account_rows,
     portfolio_from,
     portfolio_row,
     risk_event_from,
@@ -31,7 +33,7 @@ from trading_lib.adapters.stores.state_rows import (
 )
 from trading_lib.adapters.stores.write_once import compare_group, insert_group, insert_once, writing
 from trading_lib.domain.errors import InputError
-from trading_lib.domain.portfolio import Portfolio
+from trading_lib.domain.portfolio import ONLY_ACCOUNT, Portfolio
 from trading_lib.domain.records import DecisionRecord
 from trading_lib.domain.risk import RiskEvent, RiskState
 from trading_lib.domain.sessions import require_aware
@@ -165,20 +167,39 @@ class StateStore:
         rows = self._all(signal_log, "symbol", book=book, session=session)
         return [signal_from(row) for row in rows]
 
-    def save_portfolio(self, book: str, portfolio: Portfolio) -> bool:
-        """Store the portfolio of ``portfolio.session``."""
+    def save_portfolio(self, book: str, portfolio: Portfolio, only_account: str = ONLY_ACCOUNT) -> bool:
+        """Store the portfolio of ``portfolio.session`` and the cash of each account, in one transaction.
+
+        Parameters
+        ----------
+        only_account
+            Name of the account of a book that has one.
+        """
+        scope = {"book": book, "session": portfolio.session}
         with writing(self._engine, book) as connection:
-            return insert_once(connection, portfolio_state, portfolio_row(book, portfolio))
+            new = insert_once(connection, portfolio_state, portfolio_row(book, portfolio))
+            if new:
+                insert_group(connection, account_state, scope, account_rows(book, portfolio, only_account))
+            return new
 
     def portfolio(self, book: str, session: date) -> Portfolio | None:
         """Portfolio of a session, None when there is none."""
-        row = self._one(portfolio_state, book=book, session=session)
-        return None if row is None else portfolio_from(row)
+        return self._with_accounts(book, self._one(portfolio_state, book=book, session=session))
 
     def latest_portfolio(self, book: str, before: date | None = None) -> Portfolio | None:
         """Newest portfolio, of a session earlier than ``before`` when that is given."""
-        row = self._newest(portfolio_state, book, before)
-        return None if row is None else portfolio_from(row)
+        return self._with_accounts(book, self._newest(portfolio_state, book, before))
+
+    def _with_accounts(self, book: str, row: Mapping[Any, Any] | None) -> Portfolio | None:
+        if row is None:
+            return None
+        accounts = self._all(account_state, "account", book=book, session=row["session"])
+        return portfolio_from(row, {one["account"]: one["cash"] for one in accounts})
+
+    def adjusted_nav_history(self, book: str) -> list[tuple[date, float]]:
+        """Session and net asset value as it would be had no capital come or gone, the oldest first."""
+        rows = self._all(portfolio_state, "session", book=book)
+        return [(row["session"], float(row["nav"]) / row["capital_factor"]) for row in rows]
 
     def nav_history(self, book: str) -> list[tuple[date, Decimal]]:
         """Session and net asset value, the oldest first."""

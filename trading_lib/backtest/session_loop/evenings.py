@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -98,6 +99,7 @@ def unload(
     sleeves: tuple[Sleeve, ...],
     pairs: BoolArray,
     retired: frozenset[str],
+    before: Portfolio | None = None,
 ) -> Evening:
     """Return the evening of ``day`` that ``book`` holds; its orders know what execution asks them, and no reasons.
 
@@ -107,6 +109,9 @@ def unload(
         The closely correlated ones of ``day``, see `Stretch.pairs`: they depend on no book, so none holds them.
     retired
         Symbols that are retired in that session, which no book needs to remember.
+    before
+        An earlier portfolio, for what came and went of capital, which the loop does not look at; None where nobody
+        asks.
     """
     counters, symbols = book.counters.tolist(), universe.symbols
     held = np.flatnonzero(book.quantity).tolist()
@@ -126,6 +131,13 @@ def unload(
         dividends=account[DIVIDENDS],
         costs=account[COSTS],
     )
+    if before is not None:
+        portfolio = replace(
+            portfolio,
+            deposits=before.deposits,
+            withdrawals=before.withdrawals,
+            capital_factor=before.capital_factor,
+        )
     risk = RiskState(
         session=day,
         level=counters[LEVEL],

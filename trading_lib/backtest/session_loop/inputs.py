@@ -51,7 +51,7 @@ class Rows(NamedTuple):
     retired
         Assets that have had no price for too long; see `risk.retirement`.
     turning
-        Shape (T,): whether the session differs in that from the one before, or books recorded proceeds.
+        Shape (T,): whether the session differs in that from the one before, books recorded proceeds, or has a flow.
     """
 
     close: FloatArray
@@ -107,7 +107,7 @@ def rows_of(data: SessionInput) -> Rows:
         opening=_micros(np.where(wrong, np.nan, panel.fill_open)),
         fresh=np.ascontiguousarray(panel.fresh),
         retired=retired,
-        turning=np.r_[True, (retired[1:] != retired[:-1]).any(axis=1)] | _closing(data),
+        turning=np.r_[True, (retired[1:] != retired[:-1]).any(axis=1)] | _sessions_with_events(data),
         dividend=_micros(panel.dividend),
         split=np.ascontiguousarray(panel.split),
         mark_return=np.ascontiguousarray(panel.mark_return),
@@ -115,9 +115,9 @@ def rows_of(data: SessionInput) -> Rows:
     )
 
 
-def _closing(data: SessionInput) -> BoolArray:
-    days = np.array([due.session for due in data.proceeds], dtype="datetime64[D]")
-    return np.isin(data.panel.sessions, days)
+def _sessions_with_events(data: SessionInput) -> BoolArray:
+    days = [one.session for one in data.proceeds] + [one.session for one in data.flows]
+    return np.isin(data.panel.sessions, np.array(days, dtype="datetime64[D]"))
 
 
 def _micros(prices: FloatArray) -> IntegerArray:

@@ -1,9 +1,9 @@
 """The loop: settle, decide and order, session after session, by the kernels of the rules.
 
 It trades what happens on most sessions. Where anything else does (a split of what is held, an asset that is retired or
-has a price again, recorded proceeds, risk level 3 or 4, cash below zero, a sleeve's answer that makes no sense, an
-order the pre-trade checks might refuse), the book is left as it was the evening before, and the session has to be
-traded the long way.
+has a price again, recorded proceeds, a flow of capital, risk level 3 or 4, cash below zero, a sleeve's answer that
+makes no sense, an order the pre-trade checks might refuse), the book is left as it was the evening before, and the
+session has to be traded the long way.
 """
 
 from __future__ import annotations

@@ -73,9 +73,10 @@ class Run:
 
 
 def can_loop(data: SessionInput) -> bool:
-    """Whether the loop knows all sleeves that run, and the universe has nothing it does not."""
+    """Whether the loop knows all sleeves that run, one account pays for all, and the universe has nothing unknown."""
     sleeves = running_sleeves(data.config.strategy)
-    return not data.universe.any_retired and all(kind_of(sleeve) is not None for sleeve in sleeves)
+    one_account = len(data.accounts.names) == 1
+    return one_account and not data.universe.any_retired and all(kind_of(sleeve) is not None for sleeve in sleeves)
 
 
 def run_sessions(data: SessionInput, rows: range) -> Run:
@@ -133,7 +134,9 @@ class _Loop:
                     parts.append(Stretch(row, reached, log, outlook, evenings, pairs, *done))
                     day, correlated = self._days[reached - 1], pairs[reached - first]
                     retired = retired_symbols(data.panel.price_age[reached - 1], data.universe, data.config.risk)
-                    evening = unload(book, day, data.book, data.universe, self._sleeves, correlated, retired)
+                    evening = unload(
+                        book, day, data.book, data.universe, self._sleeves, correlated, retired, evening.portfolio
+                    )
                 row = reached
             if row < stop:
                 outcome = trade_session(data, row, evening)

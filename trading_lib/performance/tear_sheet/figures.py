@@ -28,9 +28,9 @@ STACKED_POINTS = 800
 
 
 def equity(analysis: Analysis) -> Figure:
-    """Net asset value against the benchmarks, on a logarithmic axis."""
+    """Net asset value, without what came or went of capital, against the benchmarks, on a logarithmic axis."""
     record = analysis.record
-    data = [_line("this run", record.sessions, record.nav, RUN_COLOUR, width=2.4)]
+    data = [_line("this run", record.sessions, record.adjusted_nav, RUN_COLOUR, width=2.4)]
     for (name, found), (colour, dash) in zip(analysis.comparisons.items(), BENCHMARK_LINES, strict=False):
         data.append(_line(name, record.sessions, found.values, colour, dash, width=1.4))
     for trace in data:
@@ -43,7 +43,7 @@ def equity(analysis: Analysis) -> Figure:
 def drawdown(analysis: Analysis) -> Figure:
     """Fall from the running peak, with the sessions of each risk level shaded."""
     record = analysis.record
-    fall = record.nav / np.maximum.accumulate(record.nav) - 1.0
+    fall = record.adjusted_nav / np.maximum.accumulate(record.adjusted_nav) - 1.0
     data: list[Figure] = [
         _line("drawdown", record.sessions, fall, "#a3271b")
         | {"fill": "tozeroy", "fillcolor": "rgba(163,39,27,0.25)", "hovertemplate": "%{y:.2%}"}

@@ -14,6 +14,7 @@ from typing import Any
 from trading_lib.performance.analysis import Analysis
 from trading_lib.performance.benchmarks import BENCHMARKS
 from trading_lib.performance.executions import counted, thin_fills
+from trading_lib.performance.run_record import RunRecord
 from trading_lib.performance.tear_sheet import figures, tables
 from trading_lib.performance.tear_sheet.markup import Html, dollars, element, join, number, percent
 from trading_lib.performance.tear_sheet.style import SCRIPT, STYLE
@@ -155,6 +156,7 @@ def _facts(analysis: Analysis, provenance: Provenance) -> Html:
         "Data": source,
         "Sessions": f"{record.sessions[0]} to {record.sessions[-1]} ({len(record.sessions):,})",
         "Starting capital": dollars(float(record.nav[0]), 2),
+        **_capital(record),
         "Final value": dollars(float(record.nav[-1]), 2),
         "Costs": f"included: {dollars(analysis.costs.total)} ({percent(analysis.metrics.annual_cost_drag, 2)} a year)",
         "Cash rate": f"{percent(analysis.metrics.cash_rate, 2)} on average; cash earns nothing",
@@ -165,6 +167,17 @@ def _facts(analysis: Analysis, provenance: Provenance) -> Html:
         "Code": provenance.code_version,
     }
     return tables.facts(pairs)
+
+
+def _capital(record: RunRecord) -> dict[str, str]:
+    """Return what came and went of capital, which is in no return."""
+    if record.flows is None:
+        return {}
+    came, went = record.flows[record.flows > 0].sum(), -record.flows[record.flows < 0].sum()
+    return {
+        "Deposits and withdrawals": f"{dollars(float(came), 2)} in, {dollars(float(went), 2)} out; returns are "
+        "time-weighted"
+    }
 
 
 def _strategy(provenance: Provenance) -> dict[str, str]:

@@ -116,7 +116,7 @@ def benchmark_table(analysis: Analysis) -> Html:
 
 def monthly_table(analysis: Analysis) -> Html:
     """Show the returns of all months as a heat map."""
-    years, months = monthly_returns(analysis.record.sessions, analysis.record.nav)
+    years, months = monthly_returns(analysis.record.sessions, analysis.record.adjusted_nav)
     rows = []
     for year, returns in zip(years, months, strict=True):
         whole = float(np.prod(1.0 + returns[np.isfinite(returns)]) - 1.0)
@@ -197,8 +197,10 @@ def asset_table(analysis: Analysis) -> Html:
         Column("Asset", number=False),
         *(Column(name) for name in ("Prices", "Dividends", "Commission", "Slippage", "Total")),
     )
-    change = dollars(float(record.nav[-1] - record.nav[0]), 2)
-    return table(f"Profit by asset; the total is the change of net asset value, {change}", columns, rows)
+    moved = 0.0 if record.flows is None else float(record.flows.sum())
+    change = dollars(float(record.nav[-1] - record.nav[0]) - moved, 2)
+    apart = "" if record.flows is None else " apart from deposits and withdrawals"
+    return table(f"Profit by asset; the total is the change of net asset value{apart}, {change}", columns, rows)
 
 
 def limit_tables(clipping: Mapping[str, Any]) -> Html:
