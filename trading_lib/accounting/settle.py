@@ -11,16 +11,14 @@ from decimal import Decimal
 import numpy as np
 
 from trading_lib.accounting.perpetuals import split_perpetuals
-from trading_lib.accounting.trades import CASH, COSTS, DIVIDENDS, REALISED, Account, book_trade, credit_dividend
+from trading_lib.accounting.trades import book_fill, credit_dividends, mark_holdings
 from trading_lib.domain.errors import OversoldError
+from trading_lib.domain.holdings import average_cost, holdings_of, with_holdings
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.lots import whole_lots
 from trading_lib.domain.money import exact_price, from_cents, from_micros, price_micros, to_cents, to_micros
-from trading_lib.domain.money_arithmetic import value_of_holdings
 from trading_lib.domain.orders import Fill, Side
 from trading_lib.domain.portfolio import PerpetualPosition, Portfolio, Position, to_cent
-
-NO_POSITION = Position("", Decimal(0), Decimal(0))
 
 
 def apply_actions(
@@ -49,11 +47,11 @@ def apply_actions(
             if whole == 0:
                 del positions[symbol], marks[symbol]
     settled = replace(portfolio, cash=cash, positions=positions, marks=marks)
-    account = account_of(settled)
-    for symbol, amount in dividends.items():
-        if symbol in positions:
-            credit_dividend(account, to_micros(positions[symbol].quantity), price_micros(amount))
-    settled = _with_account(settled, account)
+    if dividends:
+        symbols = list(positions)
+        holdings = holdings_of(settled, symbols)
+        credit_dividends(holdings, np.array([price_micros(dividends.get(s, 0.0)) for s in symbols], np.int64))
+        settled = with_holdings(settled, holdings, symbols)
     contract = universe.perpetuals
     if settled.perpetuals and contract is not None and contract.spot in splits:
         ratio = Decimal(repr(splits[contract.spot]))
@@ -65,61 +63,26 @@ def apply_fills(portfolio: Portfolio, fills: Sequence[Fill]) -> Portfolio:
     """Book executions at average cost; selling more than is held is an `OversoldError`."""
     if not fills:
         return portfolio
-    account = account_of(portfolio)
-    positions, marks = dict(portfolio.positions), dict(portfolio.marks)
+    symbols = list(dict.fromkeys([*portfolio.positions, *(fill.symbol for fill in fills)]))
+    places = {symbol: i for i, symbol in enumerate(symbols)}
+    holdings = holdings_of(portfolio, symbols)
     for fill in fills:
-        held = positions.get(fill.symbol, NO_POSITION)
-        if fill.side is Side.SELL and fill.quantity > held.quantity:
-            raise OversoldError(f"fill {fill.trade_id} sells {fill.quantity} {fill.symbol}, only {held.quantity} held")
-        quantity, cost = book_trade(
-            account,
-            to_micros(held.quantity),
-            float(held.average_cost),
-            fill.side is Side.BUY,
-            to_micros(fill.quantity),
-            to_micros(fill.price),
-            to_micros(fill.reference_price),
-            to_cents(fill.commission),
-        )
-        if quantity == 0:
-            positions.pop(fill.symbol, None)
-            marks.pop(fill.symbol, None)
-        else:
-            positions[fill.symbol] = Position(fill.symbol, from_micros(quantity), average_cost(cost))
-            marks.setdefault(fill.symbol, fill.price)
-    return replace(_with_account(portfolio, account), positions=positions, marks=marks)
-
-
-def average_cost(cost: float) -> Decimal:
-    """Average cost as the decimal it is written as, which reads back as the same number."""
-    return Decimal(repr(cost))
-
-
-def account_of(portfolio: Portfolio) -> Account:
-    """Cash and totals in cents; see `book_trade`."""
-    totals = (portfolio.cash, portfolio.realised_pnl, portfolio.dividends, portfolio.costs)
-    return np.array([to_cents(total) for total in totals], np.int64)
-
-
-def _with_account(portfolio: Portfolio, account: Account) -> Portfolio:
-    return replace(
-        portfolio,
-        cash=from_cents(int(account[CASH])),
-        realised_pnl=from_cents(int(account[REALISED])),
-        dividends=from_cents(int(account[DIVIDENDS])),
-        costs=from_cents(int(account[COSTS])),
-    )
+        i, quantity = places[fill.symbol], to_micros(fill.quantity)
+        if fill.side is Side.SELL and quantity > holdings.quantity[i]:
+            held = from_micros(int(holdings.quantity[i]))
+            raise OversoldError(f"fill {fill.trade_id} sells {fill.quantity} {fill.symbol}, only {held} held")
+        price, reference = to_micros(fill.price), to_micros(fill.reference_price)
+        book_fill(holdings, i, fill.side is Side.BUY, quantity, price, reference, to_cents(fill.commission))
+    return with_holdings(portfolio, holdings, symbols)
 
 
 def mark(portfolio: Portfolio, closes: Mapping[str, float], session: date) -> Portfolio:
     """Value the holdings at the last good raw prices, to the cent; a symbol without one keeps its old mark."""
-    marks = {}
-    for symbol in portfolio.positions:
-        close = closes.get(symbol, math.nan)
-        marks[symbol] = exact_price(close) if math.isfinite(close) else portfolio.marks[symbol]
-    quantities = np.array([to_micros(position.quantity) for position in portfolio.positions.values()], np.int64)
-    value = value_of_holdings(quantities, np.array([to_micros(price) for price in marks.values()], np.int64))
-    nav, perpetuals = from_cents(to_cents(portfolio.cash) + value), portfolio.perpetuals
+    symbols = list(portfolio.positions)
+    holdings = holdings_of(portfolio, symbols)
+    nav = from_cents(mark_holdings(holdings, np.array([closes.get(symbol, math.nan) for symbol in symbols])))
+    marks = {symbol: from_micros(price) for symbol, price in zip(symbols, holdings.mark.tolist(), strict=True)}
+    perpetuals = portfolio.perpetuals
     if perpetuals:
         perpetuals = {symbol: _marked(position, closes) for symbol, position in perpetuals.items()}
         nav += to_cent(sum((position.unrealised for position in perpetuals.values()), Decimal(0)))

@@ -123,5 +123,10 @@ def payable(quantity: int, price: int, lot: int, commission: int, cash: int) -> 
 @compiled
 def paid_for(quantity: int, price: int, commission: int) -> int:
     """Cents that a purchase takes: its value and its commission, each rounded as it is booked."""
-    value = value_in_cents(quantity, price)
-    return value + share_in_cents(value, commission)
+    return value_in_cents(quantity, price) + commission_on(quantity, price, commission)
+
+
+@compiled
+def commission_on(quantity: int, price: int, commission: int) -> int:
+    """Commission in cents, a rate in millionths of the traded value as it is booked."""
+    return share_in_cents(value_in_cents(quantity, price), commission)

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from trading_lib.domain.instruments import Instrument
 from trading_lib.domain.kernels import compiled
 from trading_lib.domain.money import MICRO, from_cents, from_micros, price_micros, to_micros
-from trading_lib.domain.money_arithmetic import half_even, share_in_cents, value_in_cents
+from trading_lib.domain.money_arithmetic import commission_on, half_even, payable
 from trading_lib.domain.orders import Fill, Order, Side
 from trading_lib.execution.config import PaperConfig
 
@@ -35,6 +35,33 @@ def execution_price(reference: int, buying: bool, slippage: int, unit: int) -> i
     return half_even(reference * slipped, MICRO * unit) * unit
 
 
+@compiled
+def meet_opening(
+    ordered: int, buying: bool, reference: int, lot: int, commission: int, slippage: int, unit: int, cash: int
+) -> tuple[int, int, int]:
+    """Quantity, price and commission that a spot order comes to at its opening.
+
+    A purchase is cut to the whole lots that cash pays for with commission; without a usable opening all three are 0.
+
+    Parameters
+    ----------
+    ordered, lot
+        Millionths of a unit.
+    reference, unit
+        Opening price, not positive where there is none, and smallest difference between two prices, in millionths of a
+        dollar.
+    commission, slippage
+        Rates in millionths.
+    cash
+        Cents.
+    """
+    if reference <= 0:
+        return 0, 0, 0
+    price = execution_price(reference, buying, slippage, unit)
+    quantity = payable(ordered, price, lot, commission, cash) if buying else ordered
+    return quantity, price, commission_on(quantity, price, commission)
+
+
 def fill_at_open(
     order: Order, opening_price: float, instrument: Instrument, filled_at: datetime, session: date, config: PaperConfig
 ) -> Fill:
@@ -49,7 +76,7 @@ def fill_at_open(
     """
     reference, slippage = price_micros(opening_price), to_micros(instrument.slippage_rate)
     price = execution_price(reference, order.side is Side.BUY, slippage, config.price_unit)
-    commission = share_in_cents(value_in_cents(to_micros(order.quantity), price), to_micros(instrument.commission_rate))
+    commission = commission_on(to_micros(order.quantity), price, to_micros(instrument.commission_rate))
     return Fill(
         trade_id=trade_id(order.client_order_id),
         broker=SIMULATED_BROKER,

@@ -6,7 +6,7 @@ follow, then buys, each by size, until a daily limit or the cash buffer is reach
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -15,21 +15,24 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from trading_lib.domain.holdings import CASH, holdings_of
 from trading_lib.domain.instruments import Instrument, Universe
 from trading_lib.domain.kernels import compiled
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.money import from_cents, from_micros, price_micros, to_cents, to_micros
-from trading_lib.domain.money_arithmetic import share_in_cents, share_rounded_down, value_in_cents
+from trading_lib.domain.money_arithmetic import commission_on
 from trading_lib.domain.orders import Order, OrderPurpose, Side, client_order_id
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
-from trading_lib.domain.risk import RiskAssessment
+from trading_lib.domain.risk import UNLIMITED, RiskAssessment
 from trading_lib.domain.signals import SignalPanel, SignalType
 from trading_lib.domain.sleeves import SleeveRecord
 from trading_lib.orders.config import OrderConfig
-from trading_lib.orders.rebalancing import CASH_LEFT, CUT_LIMITS, DUST, cash_moved, excess_of, rebalancing_trades
+from trading_lib.orders.rebalancing import CUT_LIMITS, DUST
+from trading_lib.orders.sizing import order_rules, size_orders
 
-NOTHING = Decimal(0)
+# Nothing but risk orders is sent at this risk level.
+LIQUIDATION = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,33 +68,32 @@ def generate_orders(
     sleeves
         Who wanted the weights, for the orders' reasons.
     """
-    orders = list(_risk_orders(view, assessment, portfolio, book))
-    if assessment.effective_level == 4:
-        return OrderBatch(tuple(orders), {})
-    reduced = {order.symbol for order in orders}
-    retired = assessment.next_state.retired
-    skipped = _left_alone(view, assessment, held_weights, reduced, config)
-    limits = day_limits(portfolio, config)
-    for order in orders:
-        # The proceeds of a risk order can be spent; it uses up no limit.
-        limits[CASH_LEFT] += _proceeds(order, view.universe[order.symbol])
-    universe, change = view.universe, assessment.weights - held_weights
-    assets, quantities, cuts = rebalancing_trades(
-        change,
+    universe, retired = view.universe, assessment.next_state.retired
+    holdings = holdings_of(portfolio, universe.symbols)
+    assets, quantities, cuts, risk = size_orders(
         assessment.weights,
+        held_weights,
         view.close,
         assessment.may_increase,
-        _among(universe, reduced | retired),
-        _held_quantities(view, portfolio),
+        _among(universe, retired),
+        holdings.quantity,
+        holdings.mark,
+        _ceilings(assessment),
         universe.lots,
         universe.commissions,
         universe.slippages,
         to_cents(portfolio.nav),
-        limits,
-        config.rebalance_threshold,
+        int(holdings.account[CASH]),
+        order_rules(config),
+        assessment.effective_level == LIQUIDATION,
     )
-    words = _cut_words(config)
-    for i, quantity, cut in zip(assets.tolist(), quantities.tolist(), cuts.tolist(), strict=True):
+    sized = list(zip(assets.tolist(), quantities.tolist(), cuts.tolist(), strict=True))
+    orders = [_risk_order(universe.instruments[i], view, assessment, portfolio, book, q) for i, q, _ in sized[:risk]]
+    if assessment.effective_level == LIQUIDATION:
+        return OrderBatch(tuple(orders), {})
+    skipped = _left_alone(view, assessment, held_weights, {order.symbol for order in orders}, config)
+    words, change = _cut_words(config), assessment.weights - held_weights
+    for i, quantity, cut in sized[risk:]:
         if cut:
             skipped[universe.symbols[i]] = words[cut]
         if quantity > 0:
@@ -112,24 +114,16 @@ def generate_orders(
     return OrderBatch(tuple(orders), skipped)
 
 
-def day_limits(portfolio: Portfolio, config: OrderConfig) -> IntegerArray:
-    """Return what a session's rebalancing may use; see `rebalancing_trades`."""
-    nav = to_cents(portfolio.nav)
-    turnover = share_rounded_down(max(nav, 0), config.turnover_millionths)
-    buffer = share_in_cents(nav, config.buffer_millionths)
-    cash = to_cents(portfolio.cash) - buffer
-    return np.array([config.max_daily_trades, turnover, cash, to_cents(config.min_trade_value)], np.int64)
-
-
 def _among(universe: Universe, symbols: Collection[str]) -> BoolArray:
     return np.array([symbol in symbols for symbol in universe.symbols]) if symbols else universe.nothing
 
 
-def _held_quantities(view: MarketView, portfolio: Portfolio) -> IntegerArray:
-    held = np.zeros(len(view.universe), np.int64)
-    for symbol, position in portfolio.positions.items():
-        held[view.universe.positions[symbol]] = to_micros(position.quantity)
-    return held
+def _ceilings(assessment: RiskAssessment) -> IntegerArray:
+    """Ceilings in millionths of a unit."""
+    known = np.isfinite(assessment.ceilings)
+    ceilings = np.full(len(known), UNLIMITED, np.int64)
+    ceilings[known] = [to_micros(Decimal(repr(units))) for units in assessment.ceilings[known].tolist()]
+    return ceilings
 
 
 def _cut_words(config: OrderConfig) -> tuple[str, ...]:
@@ -184,28 +178,14 @@ def _causes(change: FloatArray, close: FloatArray, may_increase: BoolArray, thre
     return causes
 
 
-def _risk_orders(view: MarketView, assessment: RiskAssessment, portfolio: Portfolio, book: str) -> Iterator[Order]:
-    """Sell whatever is held above a ceiling, at the last good price."""
-    if not np.isfinite(assessment.ceilings).any():
-        return
-    retired = assessment.next_state.retired
-    for instrument, ceiling in zip(view.universe, assessment.ceilings, strict=True):
-        position = portfolio.positions.get(instrument.symbol)
-        # Without a price an order finds no buyer; the ceiling stands, and sells as soon as a price returns.
-        if position is None or not np.isfinite(ceiling) or instrument.symbol in retired:
-            continue
-        held, most = to_micros(position.quantity), to_micros(Decimal(repr(float(ceiling))))
-        excess = excess_of(held, most, to_micros(instrument.lot_size))
-        if excess > 0:
-            price = portfolio.marks[instrument.symbol]
-            change = -float(from_micros(excess) * price / portfolio.nav) if portfolio.nav > 0 else 0.0
-            reason, purpose = assessment.ceiling_reasons[instrument.symbol], OrderPurpose.RISK
-            yield _order(instrument, Side.SELL, excess, to_micros(price), change, view.session, book, purpose, reason)
-
-
-def _proceeds(sale: Order, instrument: Instrument) -> int:
-    value = value_in_cents(to_micros(sale.quantity), to_micros(sale.expected_price))
-    return cash_moved(value, False, to_micros(instrument.commission_rate), to_micros(instrument.slippage_rate))
+def _risk_order(
+    instrument: Instrument, view: MarketView, assessment: RiskAssessment, portfolio: Portfolio, book: str, excess: int
+) -> Order:
+    """Sell what is held above a ceiling, at the last good price."""
+    price = portfolio.marks[instrument.symbol]
+    change = -float(from_micros(excess) * price / portfolio.nav) if portfolio.nav > 0 else 0.0
+    reason, purpose = assessment.ceiling_reasons[instrument.symbol], OrderPurpose.RISK
+    return _order(instrument, Side.SELL, excess, to_micros(price), change, view.session, book, purpose, reason)
 
 
 def rebalancing_order(
@@ -251,7 +231,7 @@ def _order(
     purpose: OrderPurpose,
     reason: str,
 ) -> Order:
-    commission = share_in_cents(value_in_cents(quantity, price), to_micros(instrument.commission_rate))
+    commission = commission_on(quantity, price, to_micros(instrument.commission_rate))
     return Order(
         client_order_id=client_order_id(book, session, instrument.symbol, side),
         book=book,

@@ -17,10 +17,11 @@ import numpy as np
 from trading_lib.accounting.flows import book_flows
 from trading_lib.accounting.perpetuals import settle_perpetuals
 from trading_lib.accounting.settle import apply_actions
+from trading_lib.accounting.trades import cash_after
 from trading_lib.domain.instruments import Instrument
 from trading_lib.domain.lots import whole_lots
 from trading_lib.domain.money import from_micros, price_micros, to_cents, to_micros
-from trading_lib.domain.money_arithmetic import paid_for, payable, share_in_cents, value_in_cents
+from trading_lib.domain.money_arithmetic import commission_on, paid_for, value_in_cents
 from trading_lib.domain.orders import Cancellation, Fill, Order, Side
 from trading_lib.domain.perpetuals import is_perpetual
 from trading_lib.domain.portfolio import Portfolio
@@ -33,7 +34,7 @@ from trading_lib.execution.refusals import (
     without_opening,
     without_spot,
 )
-from trading_lib.execution.simulated import execution_price, fill_at_open
+from trading_lib.execution.simulated import execution_price, fill_at_open, meet_opening
 
 if TYPE_CHECKING:
     from trading_lib.session.inputs import SessionInput
@@ -125,7 +126,7 @@ class _Cash:
             booked = settle_perpetuals(self._portfolio, [fill], ())
             return self.there + to_cents(booked.cash - self._portfolio.cash)
         value, commission = value_in_cents(to_micros(fill.quantity), to_micros(fill.price)), to_cents(fill.commission)
-        return self.there - value - commission if fill.side is Side.BUY else self.there + value - commission
+        return cash_after(self.there, fill.side is Side.BUY, value, commission)
 
     def book(self, fill: Fill) -> None:
         """Move cash and legs as settlement will."""
@@ -220,14 +221,25 @@ class _Opening:
         order, there = met.order, self._cash.there
         if is_perpetual(order.symbol):
             return self._bought_back(met) if order.side is Side.BUY else self._sold_short(met)
-        if order.side is Side.SELL:
-            return order.quantity, ""
-        if order.symbol == self._hedged and self._shorts:
+        if order.symbol == self._hedged and self._shorts and order.side is Side.BUY:
             quantity = _most(order.quantity, met.instrument.lot_size, lambda units: self._pays_both_legs(units, met))
         else:
-            lot, commission = to_micros(met.instrument.lot_size), to_micros(met.instrument.commission_rate)
-            quantity = from_micros(payable(to_micros(order.quantity), met.price, lot, commission, there))
+            quantity = self._spot_quantity(met)
         return quantity, without_cash(order.symbol, met.day, there, quantity, order.quantity, met.price)
+
+    def _spot_quantity(self, met: _Met) -> Decimal:
+        instrument = met.instrument
+        quantity, _, _ = meet_opening(
+            to_micros(met.order.quantity),
+            met.order.side is Side.BUY,
+            price_micros(met.opening),
+            to_micros(instrument.lot_size),
+            to_micros(instrument.commission_rate),
+            to_micros(instrument.slippage_rate),
+            self._data.paper.price_unit,
+            self._cash.there,
+        )
+        return from_micros(quantity)
 
     def _pays_both_legs(self, units: Decimal, met: _Met) -> bool:
         """Whether cash pays for so much spot and for the commission of the shorts against it."""
@@ -235,9 +247,9 @@ class _Opening:
         needed = paid_for(to_micros(units), met.price, to_micros(met.instrument.commission_rate))
         if short > 0:
             contract = self._data.universe.traded(self._shorts[0].symbol)[0]
-            value = value_in_cents(to_micros(short), price_micros(met.opening))
             # Each short's commission is rounded to the cent by itself.
-            needed += share_in_cents(value, to_micros(contract.commission_rate)) + len(self._shorts)
+            commission = commission_on(to_micros(short), price_micros(met.opening), to_micros(contract.commission_rate))
+            needed += commission + len(self._shorts)
         return needed <= self._cash.there
 
     def _sold_short(self, met: _Met) -> tuple[Decimal, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
@@ -16,6 +16,31 @@ from trading_lib.domain.perpetuals import is_perpetual
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.session.inputs import SessionInput
 from trading_lib.session.opening import start_of_session
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A portfolio after a session, and the executions that recorded proceeds led to."""
+
+    portfolio: Portfolio
+    closings: tuple[Fill, ...] = ()
+
+
+def settle(data: SessionInput, portfolio: Portfolio, row: int, day: date, fills: Sequence[Fill]) -> Settled:
+    """Settle a session of a book: what its broker filled, and what recorded proceeds close.
+
+    Parameters
+    ----------
+    portfolio
+        Of the evening before.
+
+    Raises
+    ------
+    OversoldError
+        When a fill sells more than is held.
+    """
+    closed = closings(data, portfolio, row, day, fills)
+    return Settled(settle_row(data, portfolio, row, day, [*fills, *closed]), tuple(closed))
 
 
 def settle_row(data: SessionInput, portfolio: Portfolio, row: int, day: date, fills: Sequence[Fill]) -> Portfolio:

@@ -11,16 +11,15 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from trading_lib.decision import Decision, decide
-from trading_lib.domain.market_view import MarketView, view_at
+from trading_lib.domain.market_view import view_at
 from trading_lib.domain.orders import Cancellation, Fill, Order
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.risk import RiskState
 from trading_lib.domain.sleeves import SleeveRecord
-from trading_lib.orders.config import PreTradeConfig
-from trading_lib.orders.pre_trade import deny_reason, pre_trade_context
+from trading_lib.session.clear import clear
 from trading_lib.session.inputs import SessionInput
 from trading_lib.session.opening import execute
-from trading_lib.session.settle import closings, settle_row
+from trading_lib.session.settle import settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ def trade_sessions(data: SessionInput, rows: range) -> Iterator[SessionOutcome]:
 
 
 def trade_session(data: SessionInput, row: int, before: Evening | None) -> SessionOutcome:
-    """Settle, decide and gate one session.
+    """Settle, decide and clear one session.
 
     Parameters
     ----------
@@ -82,28 +81,11 @@ def trade_session(data: SessionInput, row: int, before: Evening | None) -> Sessi
         before = Evening(portfolio, RiskState.opened(day, float(data.initial_cash)))
     else:
         filled, cancelled = execute(data, before.portfolio, before.working, row, day)
-        filled += closings(data, before.portfolio, row, day, filled)
-        portfolio = settle_row(data, before.portfolio, row, day, filled)
+        settled = settle(data, before.portfolio, row, day, filled)
+        portfolio, filled = settled.portfolio, [*filled, *settled.closings]
     risk = before.risk.after_flows(portfolio.capital_factor / before.portfolio.capital_factor)
     view = data.views[row] if data.views else view_at(data.universe, data.panel, data.factors, row, day, data.funding)
     decision = decide(view, portfolio, risk, data.config, data.book, before.sleeves)
-    accepted, refused = gate(view, decision, portfolio, data.config.pre_trade)
-    evening = Evening(portfolio, decision.assessment.next_state, accepted, decision.targets.sleeves)
-    return SessionOutcome(day, tuple(filled), tuple(cancelled), decision, tuple(refused), evening)
-
-
-def gate(
-    view: MarketView, decision: Decision, portfolio: Portfolio, config: PreTradeConfig
-) -> tuple[tuple[Order, ...], list[tuple[Order, str]]]:
-    """Split the decision's orders into those that pass the pre-trade checks and those that do not."""
-    if not decision.batch.orders:
-        return (), []
-    context = pre_trade_context(view, portfolio, decision.assessment, config, orders=decision.batch.orders)
-    accepted, refused = [], []
-    for order in decision.batch.orders:
-        reason = deny_reason(order, context)
-        if reason is None:
-            accepted.append(order)
-        else:
-            refused.append((order, reason))
-    return tuple(accepted), refused
+    cleared = clear(view, decision, portfolio, data.config.pre_trade)
+    evening = Evening(portfolio, decision.assessment.next_state, cleared.accepted, decision.targets.sleeves)
+    return SessionOutcome(day, tuple(filled), tuple(cancelled), decision, cleared.denied, evening)

@@ -139,7 +139,7 @@ def backtest_market(
         "config_hash": configuration.config_hash,
         "code_version": code_version(),
         **report_analysis(analysis),
-        **report_of(data, result),
+        **report_of(data, result.portfolio, result.fills, lambda: result.cancelled),
         "clipping": report_cuts(result.cuts, result.sessions),
         "elapsed_seconds": round(time.perf_counter() - started, 4),
     }

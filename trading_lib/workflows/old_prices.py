@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from trading_lib.accounting.old_prices import OldPrice, old_prices
 from trading_lib.accounting.proceeds import closing_record
-from trading_lib.backtest.engine import BacktestResult
+from trading_lib.domain.orders import Cancellation, Fill
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.proceeds import RECORDED
 from trading_lib.risk.retirement import retired_symbols
@@ -44,12 +47,21 @@ def stage_record(run: BookRun, portfolio: Portfolio) -> dict[str, Any]:
     return {"old_prices": records} if records else {}
 
 
-def report_of(data: SessionInput, result: BacktestResult) -> dict[str, Any]:
-    """Say what a backtest ends with at old prices and what proceeds closed in it: records, and lines as notes."""
-    row = data.panel.sessions.searchsorted(result.sessions[-1])
-    found = _at(data, result.portfolio, int(row))
-    counts = Counter(cancelled.symbol for cancelled in result.cancelled) if found else Counter()
-    closed = [closing_record(fill) for fill in result.fills if fill.broker == RECORDED]
+def report_of(
+    data: SessionInput, portfolio: Portfolio, fills: Sequence[Fill], cancelled: Callable[[], Sequence[Cancellation]]
+) -> dict[str, Any]:
+    """Say what a backtest ends with at old prices and what proceeds closed in it: records, and lines as notes.
+
+    Parameters
+    ----------
+    portfolio
+        At the backtest's end.
+    cancelled
+        Gives what its openings did not fill; asked only where a holding is at an old price.
+    """
+    found = _at(data, portfolio, int(data.panel.sessions.searchsorted(np.datetime64(portfolio.session))))
+    counts = Counter(one.symbol for one in cancelled()) if found else Counter()
+    closed = [closing_record(fill) for fill in fills if fill.broker == RECORDED]
     return {
         "old_prices": [one.as_record() | {"cancelled_orders": counts[one.symbol]} for one in found],
         "closings": closed,

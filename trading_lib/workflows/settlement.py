@@ -18,7 +18,7 @@ from trading_lib.domain.proceeds import Proceeds
 from trading_lib.execution.simulated import SIMULATED_BROKER
 from trading_lib.session.inputs import SessionInput
 from trading_lib.session.opening import execute
-from trading_lib.session.settle import closings, settle_row
+from trading_lib.session.settle import settle
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.book_turns import BookTurn
 from trading_lib.workflows.flows import flows_due
@@ -88,10 +88,9 @@ def _settle_session(
     known = {fill.trade_id: fill for fill in booked}
     filled = [known.get(fill.trade_id, fill) for fill in filled]
     fills = list({fill.trade_id: fill for fill in [*booked, *filled]}.values())
-    closed = closings(data, portfolio, row, day, fills)
     try:
         # Tried before anything is stored: an execution that the book cannot bear leaves no trace.
-        settled = settle_row(data, portfolio, row, day, [*fills, *closed])
+        settled = settle(data, portfolio, row, day, fills)
     except OversoldError as error:
         book = run.book.name
         raise OversoldError(
@@ -100,8 +99,8 @@ def _settle_session(
         ) from error
     turn.lock.ensure_held()
     _record(run, working, fills, cancelled)
-    save_closings(run, day, closed)
-    return settled
+    save_closings(run, day, settled.closings)
+    return settled.portfolio
 
 
 def _record(run: BookRun, working: Working, filled: Sequence[Fill], cancelled: Sequence[Cancellation]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -33,8 +32,9 @@ from trading_lib.domain.prices import VOLATILITY_INDEX
 from trading_lib.domain.records import DecisionRecord
 from trading_lib.domain.risk import RiskState
 from trading_lib.execution.simulated import SIMULATED_BROKER
-from trading_lib.orders.pre_trade import PreTradeContext, deny_reason, pre_trade_context
+from trading_lib.orders.pre_trade import PreTradeContext, pre_trade_context
 from trading_lib.risk.approvals import with_answer
+from trading_lib.session.clear import refusal
 from trading_lib.strategies.signals import describe_signals
 from trading_lib.workflows import approvals, fetching, old_prices, proceeds
 from trading_lib.workflows.book_run import BookRun
@@ -260,7 +260,7 @@ def _place(turn: BookTurn) -> Placed:
     for order, status in found:
         if context and status is OrderStatus.INTENDED:
             # The switch is read for every order: it may be thrown while earlier ones are on their way.
-            reason = deny_reason(order, replace(context, kill_switch=active.kill_switch.is_on()))
+            reason = refusal(order, context, active.kill_switch.is_on())
             turn.lock.ensure_held()
             if reason:
                 active.orders.record(order.client_order_id, OrderEvent.DENY, active.settings.clock(), reason)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trading_lib.accounting.trades import CASH, COSTS, DIVIDENDS, REALISED
+from trading_lib.domain.holdings import Holdings
 from trading_lib.domain.kernels import compiled
 from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
 
@@ -59,11 +59,16 @@ class Book(NamedTuple):
     memory: FloatArray
     working: IntegerArray
 
+    @property
+    def holdings(self) -> Holdings:
+        """What the book holds, in the same arrays."""
+        return Holdings(self.account, self.quantity, self.mark, self.average_cost)
+
 
 def empty_book(assets: int, sleeves: int, *evenings: int) -> Book:
     """Return space for a book, or for those of so many evenings; its values mean nothing yet."""
     return Book(
-        account=np.empty((*evenings, max(CASH, REALISED, DIVIDENDS, COSTS) + 1), np.int64),
+        account=np.empty((*evenings, 4), np.int64),
         counters=np.empty((*evenings, WORKING + 1), np.int64),
         peaks=np.empty((*evenings, 2)),
         quantity=np.empty((*evenings, assets), np.int64),

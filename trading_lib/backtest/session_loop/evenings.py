@@ -8,8 +8,6 @@ from decimal import Decimal
 
 import numpy as np
 
-from trading_lib.accounting.settle import account_of, average_cost
-from trading_lib.accounting.trades import CASH, COSTS, DIVIDENDS, REALISED
 from trading_lib.backtest.session_loop.book import (
     ABSENT,
     ASSET,
@@ -28,10 +26,11 @@ from trading_lib.backtest.session_loop.book import (
     Book,
 )
 from trading_lib.backtest.session_loop.inputs import MONTHLY, PATIENT, kind_of
+from trading_lib.domain.holdings import with_holdings, write_holdings
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.money import from_cents, from_micros, to_cents, to_micros
 from trading_lib.domain.orders import Order, OrderPurpose, Side, client_order_id
-from trading_lib.domain.portfolio import Portfolio, Position
+from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.prices import BoolArray
 from trading_lib.domain.risk import UNLIMITED, RiskState
 from trading_lib.domain.signals import MarketRegime, RegimeReading
@@ -64,18 +63,12 @@ def fits(evening: Evening, universe: Universe, sleeves: tuple[Sleeve, ...]) -> b
 def load(evening: Evening, book: Book, universe: Universe, sleeves: tuple[Sleeve, ...]) -> None:
     """Write an evening that `fits` into ``book``."""
     portfolio, risk, at = evening.portfolio, evening.risk, universe.positions
-    book.account[:] = account_of(portfolio)
+    write_holdings(portfolio, at, book.holdings)
     book.counters[[LEVEL, EFFECTIVE, CALM, FLOOR]] = risk.level, risk.effective_level, risk.calm_sessions, risk.floor
     book.counters[REGIME] = LABELS.index(risk.regime) if risk.regime else UNREAD
     book.counters[NAV], book.counters[WORKING] = to_cents(portfolio.nav), len(evening.working)
     book.peaks[[PEAK, REFERENCE]] = risk.peak, risk.reference_peak
-    for array, nothing in ((book.quantity, 0), (book.mark, 0), (book.average_cost, 0.0), (book.halved, False)):
-        array[:] = nothing
-    book.cooling[:], book.ceilings[:] = ABSENT, UNLIMITED
-    for symbol, position in portfolio.positions.items():
-        i = at[symbol]
-        book.quantity[i], book.mark[i] = to_micros(position.quantity), to_micros(portfolio.marks[symbol])
-        book.average_cost[i] = float(position.average_cost)
+    book.halved[:], book.cooling[:], book.ceilings[:] = False, ABSENT, UNLIMITED
     for symbol in risk.halved & at.keys():
         book.halved[at[symbol]] = True
     for symbol in risk.cooling_off.keys() & at.keys():
@@ -114,23 +107,8 @@ def unload(
         asks.
     """
     counters, symbols = book.counters.tolist(), universe.symbols
-    held = np.flatnonzero(book.quantity).tolist()
-    account = [from_cents(cents) for cents in book.account.tolist()]
-    portfolio = Portfolio(
-        session=day,
-        cash=account[CASH],
-        nav=from_cents(counters[NAV]),
-        positions={
-            symbols[i]: Position(
-                symbols[i], from_micros(int(book.quantity[i])), average_cost(float(book.average_cost[i]))
-            )
-            for i in held
-        },
-        marks={symbols[i]: from_micros(int(book.mark[i])) for i in held},
-        realised_pnl=account[REALISED],
-        dividends=account[DIVIDENDS],
-        costs=account[COSTS],
-    )
+    nav = from_cents(counters[NAV])
+    portfolio = with_holdings(Portfolio(day, nav, nav), book.holdings, symbols)
     if before is not None:
         portfolio = replace(
             portfolio,

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
 
-# Places in a fill of the log. A price of 0 says that nothing was filled, a reference price of -1 that no opening was
-# usable; `LEFT` is the quantity that was cancelled, and `CASH_THERE` what there was to pay for it, in cents.
+# Places in a fill of the log. A reference price of -1 says that no opening was usable; `LEFT` is the quantity that was
+# cancelled, and `CASH_THERE` what there was to pay for it, in cents.
 ROW, FILL_ASSET, FILL_BUYING, FILL_QUANTITY, PRICE, REFERENCE_PRICE, COMMISSION, LEFT, CASH_THERE = range(9)
 # Places among the counts.
 FILLS, ORDERS = range(2)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from trading_lib.accounting.trades import CASH
 from trading_lib.backtest.session_loop.book import ABSENT, EFFECTIVE, NAV, Book, copy_book, keep_book
 from trading_lib.backtest.session_loop.deciding import blend_targets, decide_sleeves
 from trading_lib.backtest.session_loop.inputs import Assets, Rows, Rules
@@ -19,6 +18,7 @@ from trading_lib.backtest.session_loop.log import FILLS, ORDERS, Log
 from trading_lib.backtest.session_loop.ordering import send_orders
 from trading_lib.backtest.session_loop.outlook import Outlook
 from trading_lib.backtest.session_loop.settling import settle_session
+from trading_lib.domain.holdings import CASH
 from trading_lib.domain.kernels import compiled, inlined
 from trading_lib.domain.money import MICRO
 from trading_lib.domain.money_arithmetic import value_of_holdings

@@ -1,18 +1,18 @@
-"""The orders of a session in the loop."""
+"""The session's orders in the loop: sized by `size_orders`, noted, and left to wait for their opening."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from trading_lib.accounting.trades import CASH
 from trading_lib.backtest.session_loop.book import ASSET, BUYING, NAV, QUANTITY, WORKING, Book
 from trading_lib.backtest.session_loop.inputs import Assets, Rows, Rules
 from trading_lib.backtest.session_loop.log import ORDERS, Log
-from trading_lib.domain.kernels import compiled, inlined
+from trading_lib.domain.holdings import CASH
+from trading_lib.domain.kernels import inlined
 from trading_lib.domain.money import MICRO
-from trading_lib.domain.money_arithmetic import share_in_cents, share_rounded_down, value_in_cents
+from trading_lib.domain.money_arithmetic import value_in_cents
 from trading_lib.domain.prices import BoolArray, FloatArray
-from trading_lib.orders.rebalancing import CASH_LEFT, cash_moved, excess_of, rebalancing_trades
+from trading_lib.orders.sizing import OrderRules, size_orders
 
 # A rounded price this far from the last one, as a fraction, is worth a look by the pre-trade checks.
 PRICE_DUST = 1e-6
@@ -32,52 +32,43 @@ def send_orders(
     step: int,
 ) -> tuple[bool, bool]:
     """Send the session's orders: whether risk orders are among them, and whether none could be refused."""
-    nav = book.counters[NAV]
-    cash = book.account[CASH] - share_in_cents(nav, rules.buffer)
-    limits = np.array([rules.max_trades, share_rounded_down(nav, rules.turnover), cash, rules.smallest_trade])
-    reduced = np.zeros(held.shape[0], np.bool_)
-    book.counters[WORKING] = 0
-    for i in range(held.shape[0]):
-        excess = excess_of(book.quantity[i], book.ceilings[i], assets.lots[i])
-        if excess > 0 and not rows.retired[row, i]:
-            if not np.isfinite(rows.close[row, i]):
-                return True, False
-            value = value_in_cents(excess, book.mark[i])
-            limits[CASH_LEFT] += cash_moved(value, False, assets.commissions[i], assets.slippages[i])
-            reduced[i] = True
-            _send(book, log, row, i, 0, excess)
-    traded, quantities, cuts = rebalancing_trades(
-        approved - held,
+    limits = OrderRules(rules.max_trades, rules.turnover, rules.buffer, rules.smallest_trade, rules.rebalance_threshold)
+    traded, quantities, cuts, risk = size_orders(
         approved,
+        held,
         rows.close[row],
         may_increase,
-        reduced | rows.retired[row],
+        rows.retired[row],
         book.quantity,
+        book.mark,
+        book.ceilings,
         assets.lots,
         assets.commissions,
         assets.slippages,
-        nav,
+        book.counters[NAV],
+        book.account[CASH],
         limits,
-        rules.rebalance_threshold,
+        False,
     )
+    book.counters[WORKING] = 0
     for number in range(traded.shape[0]):
-        asset, quantity = traded[number], quantities[number]
+        asset, quantity, close = traded[number], quantities[number], rows.close[row, traded[number]]
         log.cuts[step, asset] = cuts[number]
         if quantity == 0:
             continue
-        price = int(np.rint(rows.close[row, asset] * MICRO))
-        rounded = abs(price / MICRO / rows.close[row, asset] - 1.0)
-        if value_in_cents(quantity, price) >= rules.largest_order or rounded > PRICE_DUST:
+        price = int(np.rint(close * MICRO)) if np.isfinite(close) else 0
+        # A risk order is refused only without a price; see `orders.pre_trade`.
+        if price == 0 or (
+            number >= risk
+            and (
+                value_in_cents(quantity, price) >= rules.largest_order or abs(price / MICRO / close - 1.0) > PRICE_DUST
+            )
+        ):
             return True, False
-        _send(book, log, row, asset, 1 if approved[asset] > held[asset] else 0, quantity)
-    return bool(reduced.any()), True
-
-
-@compiled
-def _send(book: Book, log: Log, row: int, asset: int, buying: int, quantity: int) -> None:
-    order = book.working[book.counters[WORKING]]
-    order[ASSET], order[BUYING], order[QUANTITY] = asset, buying, quantity
-    book.counters[WORKING] += 1
-    sent = log.orders[log.counts[ORDERS]]
-    sent[0], sent[1:] = row, order
-    log.counts[ORDERS] += 1
+        order, sent = book.working[book.counters[WORKING]], log.orders[log.counts[ORDERS]]
+        order[ASSET], order[QUANTITY] = asset, quantity
+        order[BUYING] = 1 if number >= risk and approved[asset] > held[asset] else 0
+        sent[0], sent[1:] = row, order
+        book.counters[WORKING] += 1
+        log.counts[ORDERS] += 1
+    return risk > 0, True

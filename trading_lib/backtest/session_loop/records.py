@@ -22,12 +22,12 @@ from trading_lib.backtest.session_loop.log import (
     ROW,
 )
 from trading_lib.backtest.session_loop.run import LongWay, Run, Stretch
-from trading_lib.domain.money import from_cents, from_micros, price_micros, to_cents, to_micros
+from trading_lib.domain.money import from_cents, from_micros, price_micros, to_cents
 from trading_lib.domain.orders import Cancellation, Fill, Order, Side, client_order_id
 from trading_lib.domain.risk import RiskEvent
 from trading_lib.execution.openings import next_opening
 from trading_lib.execution.refusals import outside_range, without_cash, without_opening
-from trading_lib.execution.simulated import SIMULATED_BROKER, execution_price, trade_id
+from trading_lib.execution.simulated import SIMULATED_BROKER, trade_id
 from trading_lib.orders.generate import rebalancing_order
 from trading_lib.performance.trade_arrays import TradeArrays, trade_arrays
 from trading_lib.risk.events import pair_events
@@ -66,7 +66,7 @@ def executions_of(run: Run) -> Executions:
             cancelled += part.outcome.cancelled
             continue
         for fill in part.log.fills[part.fills].tolist():
-            if fill[PRICE]:
+            if fill[FILL_QUANTITY]:
                 fills.append(_fill(run.data, fill))
             if fill[LEFT]:
                 cancelled.append(_cancellation(run.data, fill))
@@ -84,7 +84,7 @@ def trades_of(run: Run) -> TradeArrays:
 
 def _logged(part: Stretch) -> TradeArrays:
     fills = part.log.fills[part.fills]
-    fills = fills[fills[:, PRICE] > 0]
+    fills = fills[fills[:, FILL_QUANTITY] > 0]
     sign = np.where(fills[:, FILL_BUYING] != 0, 1, -1)
     asset, price, reference, commission = fills[:, [FILL_ASSET, PRICE, REFERENCE_PRICE, COMMISSION]].T
     return TradeArrays(asset, fills[:, FILL_QUANTITY] * sign, price, reference, commission)
@@ -176,11 +176,8 @@ def _cancellation(data: SessionInput, fill: list[int]) -> Cancellation:
     symbol, day = instrument.symbol, next_opening(instrument, _day(data, row - 1), data.calendar).date()
     opening = float(data.panel.fill_open[row, asset])
     if fill[REFERENCE_PRICE] > 0:
-        price = execution_price(
-            fill[REFERENCE_PRICE], buying != 0, to_micros(instrument.slippage_rate), data.paper.price_unit
-        )
         bought, wanted = from_micros(fill[FILL_QUANTITY]), from_micros(fill[FILL_QUANTITY] + fill[LEFT])
-        reason = without_cash(symbol, day, fill[CASH_THERE], bought, wanted, price)
+        reason = without_cash(symbol, day, fill[CASH_THERE], bought, wanted, fill[PRICE])
     elif np.isfinite(opening) and opening > 0:
         low, high = float(data.panel.fill_low[row, asset]), float(data.panel.fill_high[row, asset])
         reason = outside_range(symbol, day, opening, low, high)

@@ -1,10 +1,8 @@
-"""The bookkeeping of a session in the loop: dividends, fills, marks."""
+"""The bookkeeping of a session in the loop: the kernels of execution and accounting, and a note of what filled."""
 
 from __future__ import annotations
 
-import numpy as np
-
-from trading_lib.accounting.trades import CASH, book_trade, credit_dividend
+from trading_lib.accounting.trades import book_fill, credit_dividends, mark_holdings
 from trading_lib.backtest.session_loop.book import WORKING, Book
 from trading_lib.backtest.session_loop.inputs import Assets, Rows, Rules
 from trading_lib.backtest.session_loop.log import (
@@ -20,57 +18,41 @@ from trading_lib.backtest.session_loop.log import (
     ROW,
     Log,
 )
-from trading_lib.domain.kernels import compiled, inlined
-from trading_lib.domain.money import MICRO
-from trading_lib.domain.money_arithmetic import payable, share_in_cents, value_in_cents
-from trading_lib.execution.simulated import execution_price
+from trading_lib.domain.holdings import CASH, Holdings
+from trading_lib.domain.kernels import inlined
+from trading_lib.execution.simulated import meet_opening
 
 
 @inlined
 def settle_session(book: Book, log: Log, assets: Assets, rows: Rows, rules: Rules, row: int) -> bool:
-    """Dividends on the evening's holdings, the opening's fills, then marking at the close."""
+    """Settle a session; False where a split or a sale of more than is held has to be looked at with objects."""
+    holdings = Holdings(book.account, book.quantity, book.mark, book.average_cost)
     for i in range(book.quantity.shape[0]):
-        if book.quantity[i] > 0:
-            if rows.split[row, i] != 1.0:
-                return False
-            if rows.dividend[row, i] > 0:
-                credit_dividend(book.account, book.quantity[i], rows.dividend[row, i])
-    for number in range(book.counters[WORKING]):
-        if not _fill(book, log, assets, rows, rules, row, number):
+        if book.quantity[i] > 0 and rows.split[row, i] != 1.0:
             return False
-    book.counters[WORKING] = 0
-    for i in range(book.quantity.shape[0]):
-        if book.quantity[i] > 0 and np.isfinite(rows.close[row, i]):
-            book.mark[i] = int(np.rint(rows.close[row, i] * MICRO))
-    return True
-
-
-@compiled
-def _fill(book: Book, log: Log, assets: Assets, rows: Rows, rules: Rules, row: int, number: int) -> bool:
-    asset, buying, ordered = book.working[number]
-    if rows.split[row, asset] != 1.0 or (not buying and ordered > book.quantity[asset]):
-        return False
-    reference = rows.opening[row, asset]
-    price, commission, quantity, cash = 0, 0, 0, book.account[CASH]
-    if reference > 0:
-        price = execution_price(reference, buying != 0, assets.slippages[asset], rules.price_unit)
-        quantity = ordered
-        if buying:
-            quantity = payable(ordered, price, assets.lots[asset], assets.commissions[asset], cash)
-    if quantity == 0:
-        price = 0
-    else:
-        commission = share_in_cents(value_in_cents(quantity, price), assets.commissions[asset])
-        before = book.quantity[asset]
-        after, cost = book_trade(
-            book.account, before, book.average_cost[asset], buying != 0, quantity, price, reference, commission
+    credit_dividends(holdings, rows.dividend[row])
+    for number in range(book.counters[WORKING]):
+        asset, buying, ordered = book.working[number]
+        if rows.split[row, asset] != 1.0 or (buying == 0 and ordered > book.quantity[asset]):
+            return False
+        reference, cash = rows.opening[row, asset], book.account[CASH]
+        quantity, price, commission = meet_opening(
+            ordered,
+            buying != 0,
+            reference,
+            assets.lots[asset],
+            assets.commissions[asset],
+            assets.slippages[asset],
+            rules.price_unit,
+            cash,
         )
-        book.quantity[asset], book.average_cost[asset] = after, cost
-        if before == 0:
-            book.mark[asset] = price
-    fill = log.fills[log.counts[FILLS]]
-    fill[ROW], fill[FILL_ASSET], fill[FILL_BUYING], fill[FILL_QUANTITY] = row, asset, buying, quantity
-    fill[PRICE], fill[REFERENCE_PRICE], fill[COMMISSION] = price, reference, commission
-    fill[LEFT], fill[CASH_THERE] = ordered - quantity, cash
-    log.counts[FILLS] += 1
+        if quantity > 0:
+            book_fill(holdings, asset, buying != 0, quantity, price, reference, commission)
+        fill = log.fills[log.counts[FILLS]]
+        fill[ROW], fill[FILL_ASSET], fill[FILL_BUYING], fill[FILL_QUANTITY] = row, asset, buying, quantity
+        fill[PRICE], fill[REFERENCE_PRICE], fill[COMMISSION] = price, reference, commission
+        fill[LEFT], fill[CASH_THERE] = ordered - quantity, cash
+        log.counts[FILLS] += 1
+    book.counters[WORKING] = 0
+    mark_holdings(holdings, rows.close[row])
     return True
