@@ -90,5 +90,5 @@ def test_a_withdrawal_beyond_the_cash_is_paid_and_sold_for() -> None:
 
 
 def test_more_than_there_is_cannot_leave() -> None:
-    with pytest.raises(InputError, match="withdrawal of .* would leave nothing"):
+    with pytest.raises(InputError, match=r"withdrawal of .* would leave nothing"):
         run_backtest(moved(went("900000")), FIRST, LAST)

@@ -173,7 +173,9 @@ def test_a_withdrawal_does_not_move_drawdown(settings: Settings, data: Path) -> 
     assert state is not None
     assert after is not None
     assert state.reference_peak / after.capital_factor == pytest.approx(run.result.risk.reference_peak, rel=2e-3)
-    assert done["report"]["drawdown_from_peak"] == pytest.approx(1 - run.result.nav[-1] / run.result.nav.max(), abs=2e-3)
+    assert done["report"]["drawdown_from_peak"] == pytest.approx(
+        1 - run.result.nav[-1] / run.result.nav.max(), abs=2e-3
+    )
 
 
 def test_a_flow_that_vanishes_does_not_reconcile(settings: Settings, data: Path) -> None:
@@ -182,7 +184,7 @@ def test_a_flow_that_vanishes_does_not_reconcile(settings: Settings, data: Path)
     with settings.engine().begin() as connection:
         connection.exec_driver_sql("DELETE FROM capital_flows")
     run = BookRun.open(market_data.plan(NEXT.isoformat(), "files", str(data), BOOK, settings), settings)
-    with pytest.raises(TradingError, match="does not reconcile .* cash: "):
+    with pytest.raises(TradingError, match=r"does not reconcile .* cash: "):
         trading.reconcile(run.plan, run)
 
 
@@ -235,5 +237,5 @@ def test_a_bad_entry_names_file_and_entry(write: Write, row: str, message: str) 
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataFileError, match="none.csv does not exist"):
+    with pytest.raises(DataFileError, match=r"none\.csv does not exist"):
         read_flows(tmp_path / "none.csv", Accounts())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from trading_lib.domain.errors import InputError, one_of
 from trading_lib.domain.instruments import AssetClass
@@ -36,6 +37,16 @@ class Account:
     currency: str = CURRENCY
     asset_classes: tuple[AssetClass, ...] = tuple(AssetClass)
     share: Decimal = Decimal(1)
+
+    def as_record(self) -> dict[str, Any]:
+        """Return it in values that JSON knows."""
+        return {
+            "broker": self.broker,
+            "broker_account": self.broker_account,
+            "currency": self.currency,
+            "asset_classes": [str(asset_class) for asset_class in self.asset_classes],
+            "share": f"{self.share.normalize():f}",
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,6 +153,8 @@ class Reported(OldPriceLines):
     nav: str
     positions: int
     drawdown_from_peak: float
+    deposits: str
+    withdrawals: str
     sessions: int
 
 

@@ -87,6 +87,7 @@ def _values(configuration: SystemConfiguration) -> dict[str, Any]:
             "orders": decision.orders.model_dump(mode="json"),
             "pre_trade": decision.pre_trade.model_dump(mode="json"),
             "paper": configuration.paper.model_dump(mode="json"),
+            "accounts": {account.name: account.as_record() for account in configuration.accounts.accounts},
         },
         "universe": configuration.universe_file,
     }
@@ -100,6 +101,8 @@ def _shipped() -> dict[str, str]:
     values: dict[str, Any] = {
         name: load_file(folder / f"{name}.yaml", model, {}).model_dump(mode="json") for name, model in models.items()
     }
+    execution = load_file(folder / "execution.yaml", ExecutionFile, {})
+    values["execution"]["accounts"] = {one.name: one.account.as_record() for one in execution.accounts}
     values["universe"] = load_file(folder / "universe.yaml", UniverseFile, {}).by_symbol()
     return dict(_flat("", values))
 

@@ -40,7 +40,7 @@ from trading_lib.workflows import approvals, fetching, old_prices, proceeds
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.book_turns import BookTurn, closed_session, take_turn
 from trading_lib.workflows.code_version import code_version
-from trading_lib.workflows.flows import capital_record, flows_until
+from trading_lib.workflows.flows import flows_until
 from trading_lib.workflows.needed_history import LOOKBACK_DAYS
 from trading_lib.workflows.plans import SessionPlan
 from trading_lib.workflows.settings import Settings, load_settings
@@ -382,6 +382,7 @@ def report(plan: SessionPlan, run: BookRun | None = None) -> Reported | Closed:
         "positions": len(portfolio.positions),
         "drawdown_from_peak": round(1.0 - portfolio.adjusted_nav / peak, 6),
         "sessions": len(history),
-        **capital_record(portfolio),
+        "deposits": str(portfolio.deposits),
+        "withdrawals": str(portfolio.withdrawals),
     }
     return {**figures, **old_prices.stage_result(active, portfolio)}
