@@ -132,3 +132,10 @@ def test_cash_reconciles_with_flows_and_not_without() -> None:
     assert unexplained_differences(booked, BOOK.cash, [], flows=flows[:1]) == [
         "cash: 1300.00 stored, 1500.00 from fills and flows"
     ]
+
+
+def test_accounts_that_do_not_add_up_do_not_reconcile() -> None:
+    shared = replace(BOOK, accounts={"etf": Decimal(600), "coins": Decimal(400)})
+    assert unexplained_differences(shared, BOOK.cash, []) == []
+    lost = replace(BOOK, accounts={"etf": Decimal(600), "coins": Decimal(399)})
+    assert unexplained_differences(lost, BOOK.cash, []) == ["cash: 1000.00 stored, 999 in its accounts"]

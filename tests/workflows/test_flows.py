@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.database_fixtures import table_contents
+from tests.domain.test_accounts import configured
 from tests.price_folder import write_price_folder
 from tests.workflows.test_parity import fill_figures, order_figures
 from tests.workflows.workflow_settings import make_settings
@@ -27,6 +28,7 @@ from trading_lib.domain.flows import Flow
 from trading_lib.domain.sessions import exchange_sessions
 from trading_lib.workflows import backtesting, history, market_data, trading
 from trading_lib.workflows.book_run import BookRun
+from trading_lib.workflows.configuration import load_configuration
 from trading_lib.workflows.daily import run_daily
 from trading_lib.workflows.flows import flows_listing, record_flow
 from trading_lib.workflows.settings import Settings
@@ -186,6 +188,37 @@ def test_a_flow_that_vanishes_does_not_reconcile(settings: Settings, data: Path)
     run = BookRun.open(market_data.plan(NEXT.isoformat(), "files", str(data), BOOK, settings), settings)
     with pytest.raises(TradingError, match=r"does not reconcile .* cash: "):
         trading.reconcile(run.plan, run)
+
+
+def test_two_accounts_are_the_same_on_both_roads_and_transfers_are_kept_apart(
+    database_url: str, tmp_path: Path, data: Path
+) -> None:
+    accounts = [
+        {"name": "etf", "asset_classes": ["US_ETF"], "share": 0.97},
+        {"name": "coins", "asset_classes": ["CRYPTO"], "share": 0.03},
+    ]
+    configuration = load_configuration(configured(tmp_path, accounts), {})
+    settings = replace(make_settings(database_url, tmp_path), configuration=configuration)
+    history.bootstrap("files", str(data), NEXT.isoformat(), BOOK, lambda line: None, settings, track_backtest=False)
+    with pytest.raises(InputError, match=r"there is no account 'main' in execution.yaml: use one of etf, coins"):
+        record(settings, "deposit", "5")
+    with pytest.raises(InputError, match=r"cannot leave account coins of book demo-capital: \$[\d,.]+ can"):
+        record(settings, "withdrawal", "50000", source="coins", target=None)
+    record(settings, "deposit", "1234.56", source="coins", target="etf")
+    done = trade(settings, data, NEXT)
+    assert done["reconcile"]["differences"] == 0
+    flow = Flow(NEXT, Decimal("1234.56"), "coins", "etf")
+    run = backtesting.backtest(settings, OPENED, NEXT, data, flows=(flow,))
+    held = StateStore(settings.engine()).latest_portfolio(BOOK)
+    assert held == run.result.portfolio
+    assert held.accounts.keys() == {"etf", "coins"}
+    assert (held.deposits, held.withdrawals, held.capital_factor) == (0, 0, 1.0)
+    assert "Cash by account: " in render(session_summary(BOOK, NEXT.isoformat(), settings))
+    with settings.engine().connect() as connection:
+        rows = connection.exec_driver_sql(
+            f"SELECT account, cash FROM account_state WHERE book = '{BOOK}' AND session = '{NEXT}' ORDER BY account"
+        ).all()
+    assert [tuple(row) for row in rows] == sorted(held.accounts.items())
 
 
 Write = Callable[[str], Path]

@@ -54,7 +54,7 @@ def _refuse_the_last_dollar(portfolio: Portfolio, due: Sequence[Flow], net: Deci
         raise InputError(
             f"the {moved} of session {due[0].session} would leave nothing of the ${portfolio.nav:,.2f} that the book "
             f"is worth on {portfolio.session}",
-            "withdraw less",
+            "withdraw less, or record a deposit for the same session",
         )
 
 

@@ -56,6 +56,9 @@ def unexplained_differences(
             found.append(f"{symbol}: {stored} stored, {counted} from fills")
     if cash != portfolio.cash and not split_held:
         found.append(f"cash: {portfolio.cash} stored, {cash} from fills{' and flows' if flows else ''}")
+    shared = sum(portfolio.accounts.values(), Decimal(0))
+    if portfolio.accounts and shared != portfolio.cash:
+        found.append(f"cash: {portfolio.cash} stored, {shared} in its accounts")
     funding = _funding(fills, settlements)
     if funding != portfolio.funding:
         found.append(f"funding: {portfolio.funding} stored, {funding} from fills and rates")

@@ -71,6 +71,12 @@ class Accounts:
         """Return the account that trades an asset class."""
         return next(account for account in self.accounts if asset_class in account.asset_classes)
 
+    def by_class(self) -> Mapping[AssetClass, str]:
+        """Asset class -> account, as `Universe.accounts` has it: empty where there is one."""
+        if len(self.accounts) == 1:
+            return {}
+        return {asset_class: account.name for account in self.accounts for asset_class in account.asset_classes}
+
     def opening_cash(self, cash: Decimal) -> Mapping[str, Decimal]:
         """Share a book's initial cash out; the last account takes what rounding to cents leaves."""
         shares = {account.name: to_cent(cash * account.share) for account in self.accounts[:-1]}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -83,10 +83,13 @@ class Universe:
     ----------
     perpetuals
         The future that one of the instruments may be hedged with; it is not on the asset axis.
+    accounts
+        Asset class -> name of the account that trades it; empty where one account trades all.
     """
 
     instruments: tuple[Instrument, ...]
     perpetuals: PerpetualContract | None = None
+    accounts: Mapping[AssetClass, str] = field(default_factory=dict, hash=False)
 
     def __iter__(self) -> Iterator[Instrument]:
         return iter(self.instruments)
@@ -170,6 +173,17 @@ class Universe:
         return np.array([to_micros(i.slippage_rate) for i in self.instruments], np.int64)
 
     @cached_property
+    def account_names(self) -> tuple[str, ...]:
+        """Accounts in the order of `account_numbers`; empty where one account trades all."""
+        return tuple(dict.fromkeys(self.accounts.values()))
+
+    @cached_property
+    def account_numbers(self) -> IntegerArray:
+        """Number of the account that trades each asset, 0 for all where there is one."""
+        names = self.account_names
+        return np.array([names.index(self.accounts[i.asset_class]) if names else 0 for i in self.instruments], np.int64)
+
+    @cached_property
     def stops(self) -> FloatArray:
         """Shape (n, 2): losses from average cost that halve and that close a position; +inf where none halves it."""
         never = float("inf")
@@ -213,4 +227,4 @@ class Universe:
     def select(self, symbols: tuple[str, ...]) -> Universe:
         """Return the universe restricted to ``symbols``, in universe order; unknown symbols are an error."""
         wanted = {self[symbol].symbol for symbol in symbols}
-        return Universe(tuple(i for i in self.instruments if i.symbol in wanted), self.perpetuals)
+        return replace(self, instruments=tuple(i for i in self.instruments if i.symbol in wanted))

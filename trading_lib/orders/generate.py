@@ -15,7 +15,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from trading_lib.domain.holdings import CASH, holdings_of
+from trading_lib.domain.holdings import holdings_of
 from trading_lib.domain.instruments import Instrument, Universe
 from trading_lib.domain.kernels import compiled
 from trading_lib.domain.market_view import MarketView
@@ -82,8 +82,9 @@ def generate_orders(
         universe.lots,
         universe.commissions,
         universe.slippages,
+        universe.account_numbers,
         to_cents(portfolio.nav),
-        int(holdings.account[CASH]),
+        _cash_by_account(portfolio, universe),
         order_rules(config),
         assessment.effective_level == LIQUIDATION,
     )
@@ -112,6 +113,14 @@ def generate_orders(
             )
             orders.append(order)
     return OrderBatch(tuple(orders), skipped)
+
+
+def _cash_by_account(portfolio: Portfolio, universe: Universe) -> IntegerArray:
+    """Cents of each account that `Universe.account_numbers` numbers."""
+    if not universe.account_names:
+        return np.array([to_cents(portfolio.cash)], np.int64)
+    known = portfolio.cash_by_account()
+    return np.array([to_cents(known.get(name, Decimal(0))) for name in universe.account_names], np.int64)
 
 
 def _among(universe: Universe, symbols: Collection[str]) -> BoolArray:

@@ -20,8 +20,9 @@ DUST = 1e-9
 UNCUT, TRADE_COUNT, TURNOVER, CASH_BUFFER, TOO_SMALL, NO_LOT = range(6)
 # Their names in reports, in the same order.
 CUT_LIMITS = ("", "max_daily_trades", "max_daily_turnover", "order_cash_buffer", "min_trade_value", "lot_size")
-# Places in a day's limits: trades left, dollars of turnover and of cash left, and the smallest trade, in cents.
-TRADES, TURNOVER_LEFT, CASH_LEFT, SMALLEST = range(4)
+# Places in a day's limits: trades left; in cents what is left of the turnover, the smallest trade, and from the last
+# place on what is left of each account's cash.
+TRADES, TURNOVER_LEFT, SMALLEST, CASH_LEFT = range(4)
 
 
 @compiled
@@ -35,6 +36,7 @@ def rebalancing_trades(
     lots: IntegerArray,
     commissions: IntegerArray,
     slippages: IntegerArray,
+    accounts: IntegerArray,
     nav: int,
     limits: IntegerArray,
     threshold: float,
@@ -53,10 +55,12 @@ def rebalancing_trades(
         Shape (n,): in millionths of a unit.
     commissions, slippages
         Shape (n,): in millionths of traded notional.
+    accounts
+        Shape (n,): number of the account whose cash pays for each asset.
     nav
         Cents.
     limits
-        Shape (4,): see `TRADES` and its neighbours; changed in place.
+        Shape (3 + accounts,): see `TRADES` and its neighbours; changed in place.
     threshold
         Smallest change of weight that is traded.
     """
@@ -70,12 +74,13 @@ def rebalancing_trades(
         buying, price = change[asset] > 0.0, int(np.rint(close[asset] * MICRO))
         wanted = _wanted(change[asset], approved[asset], nav, price, held[asset], lots[asset])
         costs = commissions[asset] + slippages[asset]
-        quantity, cut = _allowed(wanted, buying, price, lots[asset], costs, limits)
+        purse = CASH_LEFT + accounts[asset]
+        quantity, cut = _allowed(wanted, buying, price, lots[asset], costs, limits, purse)
         if quantity > 0:
             value = value_rounded_up(quantity, price)
             limits[TRADES] -= 1
             limits[TURNOVER_LEFT] -= value
-            limits[CASH_LEFT] += cash_moved(value, buying, commissions[asset], slippages[asset])
+            limits[purse] += cash_moved(value, buying, commissions[asset], slippages[asset])
         turn[kept], quantities[kept], cuts[kept] = asset, quantity, cut
         kept += 1
     return turn[:kept], quantities[:kept], cuts[:kept]
@@ -127,8 +132,10 @@ def _wanted(change: float, approved: float, nav: int, price: int, held: int, lot
 
 
 @compiled
-def _allowed(wanted: int, buying: bool, price: int, lot: int, costs: int, limits: IntegerArray) -> tuple[int, int]:
-    """Quantity the limits allow, and what cut it."""
+def _allowed(
+    wanted: int, buying: bool, price: int, lot: int, costs: int, limits: IntegerArray, purse: int
+) -> tuple[int, int]:
+    """Quantity the limits allow, and what cut it; ``purse`` is the place of the cash that pays."""
     if limits[TRADES] <= 0:
         return 0, TRADE_COUNT
     quantity, cut = wanted, UNCUT
@@ -136,7 +143,7 @@ def _allowed(wanted: int, buying: bool, price: int, lot: int, costs: int, limits
     if most < quantity:
         quantity, cut = most, TURNOVER
     if buying:
-        most = affordable(limits[CASH_LEFT], price, lot, costs)
+        most = affordable(limits[purse], price, lot, costs)
         if most < quantity:
             quantity, cut = most, CASH_BUFFER
     if value_in_cents(quantity, price) < limits[SMALLEST] or quantity <= 0:

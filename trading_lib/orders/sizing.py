@@ -16,7 +16,15 @@ from trading_lib.domain.money import to_cents
 from trading_lib.domain.money_arithmetic import share_in_cents, share_rounded_down, value_in_cents
 from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
 from trading_lib.orders.config import OrderConfig
-from trading_lib.orders.rebalancing import CASH_LEFT, cash_moved, excess_of, rebalancing_trades
+from trading_lib.orders.rebalancing import (
+    CASH_LEFT,
+    SMALLEST,
+    TRADES,
+    TURNOVER_LEFT,
+    cash_moved,
+    excess_of,
+    rebalancing_trades,
+)
 
 
 class OrderRules(NamedTuple):
@@ -41,11 +49,25 @@ def order_rules(config: OrderConfig) -> OrderRules:
 
 
 @compiled
-def day_limits(nav: int, cash: int, rules: OrderRules) -> IntegerArray:
-    """Return what a session's rebalancing may use, shape (4,); see `rebalancing_trades`."""
+def day_limits(
+    nav: int, cash: IntegerArray, accounts: IntegerArray, quantity: IntegerArray, mark: IntegerArray, rules: OrderRules
+) -> IntegerArray:
+    """Return what a session's rebalancing may use, shape (3 + accounts,); see `rebalancing_trades`.
+
+    The buffer of an account is a share of what it is worth: of the whole book where it is the only one.
+    """
     turnover = share_rounded_down(max(nav, 0), rules.turnover)
-    spendable = cash - share_in_cents(nav, rules.buffer)
-    return np.array([rules.max_trades, turnover, spendable, rules.smallest_trade])
+    worth = cash.copy()
+    if cash.shape[0] == 1:
+        worth[0] = nav
+    else:
+        for i in range(quantity.shape[0]):
+            worth[accounts[i]] += value_in_cents(quantity[i], mark[i])
+    limits = np.empty(CASH_LEFT + cash.shape[0], np.int64)
+    limits[TRADES], limits[TURNOVER_LEFT], limits[SMALLEST] = rules.max_trades, turnover, rules.smallest_trade
+    for k in range(cash.shape[0]):
+        limits[CASH_LEFT + k] = cash[k] - share_in_cents(worth[k], rules.buffer)
+    return limits
 
 
 @compiled
@@ -61,8 +83,9 @@ def size_orders(
     lots: IntegerArray,
     commissions: IntegerArray,
     slippages: IntegerArray,
+    accounts: IntegerArray,
     nav: int,
-    cash: int,
+    cash: IntegerArray,
     rules: OrderRules,
     liquidating: bool,
 ) -> tuple[IntegerArray, IntegerArray, NDArray[np.int8], int]:
@@ -82,12 +105,16 @@ def size_orders(
         Shape (n,): what a risk order is expected to bring per unit, in millionths of a dollar.
     commissions, slippages
         Shape (n,): in millionths of traded notional.
-    nav, cash
+    accounts
+        Shape (n,): number of the account whose cash pays for each asset.
+    nav
         Cents.
+    cash
+        Shape (accounts,), cents.
     liquidating
         Whether nothing but risk orders is sent.
     """
-    limits = day_limits(nav, cash, rules)
+    limits = day_limits(nav, cash, accounts, quantity, mark, rules)
     assets, sizes = np.empty(quantity.shape[0], np.int64), np.empty(quantity.shape[0], np.int64)
     reduced = np.zeros(quantity.shape[0], np.bool_)
     risk = 0
@@ -97,7 +124,7 @@ def size_orders(
         if excess > 0 and not retired[i]:
             value = value_in_cents(excess, mark[i])
             # The proceeds of a risk order can be spent; it uses up no limit.
-            limits[CASH_LEFT] += cash_moved(value, False, commissions[i], slippages[i])
+            limits[CASH_LEFT + accounts[i]] += cash_moved(value, False, commissions[i], slippages[i])
             reduced[i] = True
             assets[risk], sizes[risk] = i, excess
             risk += 1
@@ -113,6 +140,7 @@ def size_orders(
         lots,
         commissions,
         slippages,
+        accounts,
         nav,
         limits,
         rules.threshold,

@@ -49,6 +49,11 @@ class SessionInput:
     flows: tuple[Flow, ...] = ()
     accounts: Accounts = field(default_factory=Accounts)
 
+    @property
+    def several_accounts(self) -> bool:
+        """Whether the assets are held in more than one account."""
+        return len(self.accounts.accounts) > 1
+
     def account_of(self, symbol: str) -> str:
         """Name of the account that trades a symbol."""
         return self.accounts.of_class(self.universe.traded(symbol)[0].asset_class).name

@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trading_lib.accounting.flows import book_flows
 from trading_lib.accounting.perpetuals import settle_perpetuals
-from trading_lib.accounting.settle import apply_actions
 from trading_lib.accounting.trades import cash_after
 from trading_lib.domain.instruments import Instrument
 from trading_lib.domain.lots import whole_lots
@@ -35,6 +33,7 @@ from trading_lib.execution.refusals import (
     without_spot,
 )
 from trading_lib.execution.simulated import execution_price, fill_at_open, meet_opening
+from trading_lib.session.start import start_of_session
 
 if TYPE_CHECKING:
     from trading_lib.session.inputs import SessionInput
@@ -78,21 +77,6 @@ def execute(
     return opening.filled, opening.cancelled
 
 
-def corporate_actions(data: SessionInput, portfolio: Portfolio, row: int) -> Portfolio:
-    """Book dividends and splits of a session on the holdings of the evening before."""
-    panel, at = data.panel, data.universe.positions
-    held = [(symbol, at[symbol]) for symbol in portfolio.positions]
-    paid, ratios = panel.dividend[row].tolist(), panel.split[row].tolist()
-    dividends = {s: paid[i] for s, i in held if paid[i] > 0}
-    splits = {s: ratios[i] for s, i in held if ratios[i] != 1.0}
-    return apply_actions(portfolio, dividends, splits, data.universe) if dividends or splits else portfolio
-
-
-def start_of_session(data: SessionInput, portfolio: Portfolio, row: int, day: date) -> Portfolio:
-    """Return what the opening's orders find: corporate actions on the evening's holdings, then the session's flows."""
-    return book_flows(corporate_actions(data, portfolio, row), data.flows, day)
-
-
 def _before(
     data: SessionInput, portfolio: Portfolio, working: Sequence[Order], row: int, day: date, booked: Sequence[Fill]
 ) -> _Cash:
@@ -105,13 +89,14 @@ def _before(
 
 
 class _Cash:
-    """What the openings so far left of cash, in cents, and of the two legs of a hedge, in units."""
+    """What the openings so far left of each account's cash, in cents, and of the two legs of a hedge, in units."""
 
     def __init__(self, portfolio: Portfolio, data: SessionInput) -> None:
         contract = data.universe.perpetuals
         self._spot = contract.spot if contract else None
         self._portfolio = portfolio
-        self.there = to_cents(portfolio.cash)
+        self._account_of = data.account_of
+        self._cash = {name: to_cents(cash) for name, cash in data.accounts.cash_of(portfolio).items()}
         held = portfolio.positions.get(self._spot) if self._spot else None
         self.spot = held.quantity if held else NOTHING
 
@@ -120,17 +105,22 @@ class _Cash:
         """Units of the spot asset that no short stands against."""
         return self.spot - self._portfolio.hedged
 
+    def there(self, symbol: str) -> int:
+        """Cash of the account that trades ``symbol``."""
+        return self._cash[self._account_of(symbol)]
+
     def after(self, fill: Fill) -> int:
-        """Cash once ``fill`` is booked."""
+        """Cash of the account that trades it, once ``fill`` is booked."""
+        there = self.there(fill.symbol)
         if is_perpetual(fill.symbol):
             booked = settle_perpetuals(self._portfolio, [fill], ())
-            return self.there + to_cents(booked.cash - self._portfolio.cash)
+            return there + to_cents(booked.cash - self._portfolio.cash)
         value, commission = value_in_cents(to_micros(fill.quantity), to_micros(fill.price)), to_cents(fill.commission)
-        return cash_after(self.there, fill.side is Side.BUY, value, commission)
+        return cash_after(there, fill.side is Side.BUY, value, commission)
 
     def book(self, fill: Fill) -> None:
         """Move cash and legs as settlement will."""
-        self.there = self.after(fill)
+        self._cash[self._account_of(fill.symbol)] = self.after(fill)
         if is_perpetual(fill.symbol):
             self._portfolio = settle_perpetuals(self._portfolio, [fill], ())
         elif fill.symbol == self._spot:
@@ -218,7 +208,7 @@ class _Opening:
 
     def _allowed_quantity(self, met: _Met) -> tuple[Decimal, str]:
         """Quantity that may be filled, and why it is no more."""
-        order, there = met.order, self._cash.there
+        order, there = met.order, self._cash.there(met.order.symbol)
         if is_perpetual(order.symbol):
             return self._bought_back(met) if order.side is Side.BUY else self._sold_short(met)
         if order.symbol == self._hedged and self._shorts and order.side is Side.BUY:
@@ -237,7 +227,7 @@ class _Opening:
             to_micros(instrument.commission_rate),
             to_micros(instrument.slippage_rate),
             self._data.paper.price_unit,
-            self._cash.there,
+            self._cash.there(met.order.symbol),
         )
         return from_micros(quantity)
 
@@ -250,11 +240,11 @@ class _Opening:
             # Each short's commission is rounded to the cent by itself.
             commission = commission_on(to_micros(short), price_micros(met.opening), to_micros(contract.commission_rate))
             needed += commission + len(self._shorts)
-        return needed <= self._cash.there
+        return needed <= self._cash.there(met.order.symbol)
 
     def _sold_short(self, met: _Met) -> tuple[Decimal, str]:
         """Sell no more short than the spot leg holds, nor than it was filled for, nor than cash pays commission for."""
-        order, there = met.order, self._cash.there
+        order, there = met.order, self._cash.there(met.order.symbol)
         lot = met.instrument.lot_size
         covered = whole_lots(max(min(order.quantity, self._allowed, self._cash.unhedged), NOTHING), lot)
         quantity = _most(covered, lot, lambda units: self._stays_positive(units, met))
@@ -265,7 +255,7 @@ class _Opening:
 
     def _bought_back(self, met: _Met) -> tuple[Decimal, str]:
         """Buy back what cash pays the loss of, and always as much as was sold of the spot leg."""
-        order, there = met.order, self._cash.there
+        order, there = met.order, self._cash.there(met.order.symbol)
         lot = met.instrument.lot_size
         # What the spot leg sold would otherwise leave the short naked; its proceeds are there to pay for it.
         least = min(max(-self._cash.unhedged, NOTHING), order.quantity)

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from decimal import Decimal
 
 from trading_lib.accounting.perpetuals import settle_perpetuals
 from trading_lib.accounting.proceeds import closing_fills
 from trading_lib.accounting.settle import apply_fills, mark
-from trading_lib.domain.flows import flows_of
 from trading_lib.domain.orders import Fill
 from trading_lib.domain.perpetuals import is_perpetual
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.session.inputs import SessionInput
-from trading_lib.session.opening import start_of_session
+from trading_lib.session.start import book_start, cash_by_account
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,36 +44,25 @@ def settle(data: SessionInput, portfolio: Portfolio, row: int, day: date, fills:
 def settle_row(data: SessionInput, portfolio: Portfolio, row: int, day: date, fills: Sequence[Fill]) -> Portfolio:
     """Settle a session of a book, and of each of its accounts where there are several."""
     settled = _settle(data, portfolio, row, day, fills)
-    if len(data.accounts.names) == 1:
+    if not data.several_accounts and not portfolio.accounts:
         return settled
-    return replace(settled, accounts=settled_cash(data, portfolio, row, day, fills))
+    # Of accounts that were given up and are empty, nothing is kept; one with cash is named.
+    before = data.accounts.cash_of(portfolio)
+    if len(before) == 1:
+        return replace(settled, accounts={})
 
+    def step(account: str, part: Portfolio) -> Portfolio:
+        own = [fill for fill in fills if data.account_of(fill.symbol) == account]
+        return _settle(without_flows, part, row, day, own)
 
-def settled_cash(
-    data: SessionInput, portfolio: Portfolio, row: int, day: date, fills: Sequence[Fill]
-) -> dict[str, Decimal]:
-    """Cash of each account after a session: every account is settled as a book of its own."""
-    cash, due = {}, flows_of(data.flows, day)
-    for name, before in data.accounts.cash_of(portfolio).items():
-        moved = sum((dict(flow.sides()).get(name, Decimal(0)) for flow in due), Decimal(0))
-        part = _part(data, portfolio, name, before + moved)
-        own = [fill for fill in fills if data.account_of(fill.symbol) == name]
-        cash[name] = _settle(replace(data, flows=()), part, row, day, own).cash
-    return cash
-
-
-def _part(data: SessionInput, portfolio: Portfolio, account: str, cash: Decimal) -> Portfolio:
-    """Return what an account holds of a portfolio."""
-    positions = {s: held for s, held in portfolio.positions.items() if data.account_of(s) == account}
-    perpetuals = {s: held for s, held in portfolio.perpetuals.items() if data.account_of(s) == account}
-    marks = {symbol: portfolio.marks[symbol] for symbol in positions}
-    return replace(portfolio, cash=cash, positions=positions, marks=marks, perpetuals=perpetuals)
+    without_flows = replace(data, flows=())
+    return replace(settled, accounts=cash_by_account(data, portfolio, day, step))
 
 
 def _settle(data: SessionInput, portfolio: Portfolio, row: int, day: date, fills: Sequence[Fill]) -> Portfolio:
     """Corporate actions and flows, then the opening's fills and funding, then marking at the close."""
     at, closes = data.universe.positions, data.panel.close[row].tolist()
-    portfolio = start_of_session(data, portfolio, row, day)
+    portfolio = book_start(data, portfolio, row, day)
     if data.universe.perpetuals is None:
         portfolio = apply_fills(portfolio, fills)
         return mark(portfolio, {s: closes[at[s]] for s in portfolio.positions}, day)

@@ -145,10 +145,11 @@ def load_configuration(folder: Path, environment: Mapping[str, str] | None = Non
         orders=execution.orders,
         pre_trade=execution.pre_trade,
     )
-    assets = Universe(tuple(Instrument(**row.model_dump()) for row in universe.instruments), settings.carry.contract)
+    accounts = Accounts(tuple(one.account for one in execution.accounts))
+    instruments = tuple(Instrument(**row.model_dump()) for row in universe.instruments)
+    check_accounts(accounts.accounts, instruments)
+    assets = Universe(instruments, settings.carry.contract, accounts.by_class())
     check_consistency(assets, decision, execution.initial_cash)
-    accounts = tuple(one.account for one in execution.accounts)
-    check_accounts(accounts, assets)
     return SystemConfiguration(
         universe=assets,
         sources=sources,
@@ -159,7 +160,7 @@ def load_configuration(folder: Path, environment: Mapping[str, str] | None = Non
         config_hash=_hash(list(own.values()), universe, strategy, risk, execution),
         universe_file=universe.by_symbol(),
         own_strategies=own,
-        accounts=Accounts(accounts),
+        accounts=accounts,
     )
 
 

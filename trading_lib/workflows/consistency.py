@@ -11,7 +11,7 @@ from decimal import Decimal
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.accounts import Account, contradictions
 from trading_lib.domain.errors import ConfigurationError
-from trading_lib.domain.instruments import Universe
+from trading_lib.domain.instruments import Instrument, Universe
 from trading_lib.execution.simulated import SIMULATED_BROKER
 
 Contradiction = tuple[str, str]
@@ -23,9 +23,9 @@ def check_consistency(universe: Universe, decision: DecisionConfig, initial_cash
         raise ConfigurationError(problem, remedy)
 
 
-def check_accounts(accounts: Sequence[Account], universe: Universe) -> None:
-    """Raise `ConfigurationError` where accounts do not fit the universe, the brokers there are, or each other."""
-    classes = tuple(dict.fromkeys(instrument.asset_class for instrument in universe))
+def check_accounts(accounts: Sequence[Account], instruments: Sequence[Instrument]) -> None:
+    """Raise `ConfigurationError` where accounts do not fit the assets, the brokers there are, or each other."""
+    classes = tuple(dict.fromkeys(instrument.asset_class for instrument in instruments))
     problem = contradictions(accounts, classes, (SIMULATED_BROKER,))
     if problem:
         raise ConfigurationError(f"execution.yaml: {problem}", "correct its accounts")

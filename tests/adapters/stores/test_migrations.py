@@ -1,5 +1,6 @@
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from trading_lib.adapters.stores.migrations import (
     upgrade,
 )
 from trading_lib.adapters.stores.schema import metadata
+from trading_lib.adapters.stores.state_store import StateStore
 from trading_lib.domain.errors import StorageUnavailableError
 
 pytestmark = pytest.mark.postgres
@@ -122,6 +124,34 @@ def test_downgrade_removes_every_table(database_url: str) -> None:
         command.downgrade(configuration, "base")
     engine.dispose()
     assert tables(database_url) == {"alembic_version"}
+
+
+def test_a_book_from_before_accounts_has_one_with_all_its_cash(database_url: str) -> None:
+    engine = create_engine(database_url)
+    configuration = Config()
+    configuration.set_main_option("script_location", str(include_folder() / "alembic"))
+    with engine.begin() as connection:
+        configuration.attributes["connection"] = connection
+        command.downgrade(configuration, "0010")
+        connection.execute(
+            text(
+                "INSERT INTO books VALUES ('old', 'paper', 'files:prices', NULL, '2024-01-02', 1000, 'hash', now());"
+                "INSERT INTO portfolio_state"
+                " (book, session, cash, nav, positions, marks, realised_pnl, dividends, costs)"
+                " VALUES ('old', '2024-01-02', 1000, 1000, '{}', '{}', 0, 0, 0),"
+                " ('old', '2024-01-03', 400.25, 1001.5, '{}', '{}', 0, 0, 0)"
+            )
+        )
+        command.upgrade(configuration, "head")
+        rows = connection.execute(text("SELECT session::text, account, cash FROM account_state ORDER BY 1")).all()
+    assert [tuple(row) for row in rows] == [
+        ("2024-01-02", "main", Decimal(1000)),
+        ("2024-01-03", "main", Decimal("400.25")),
+    ]
+    held = StateStore(engine).latest_portfolio("old")
+    assert held is not None
+    assert (held.cash, held.accounts, held.deposits, held.capital_factor) == (Decimal("400.25"), {}, 0, 1.0)
+    engine.dispose()
 
 
 def test_empty_database_asks_for_an_upgrade(empty_database_url: str) -> None:

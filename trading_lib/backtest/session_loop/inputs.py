@@ -38,6 +38,7 @@ class Assets(NamedTuple):
     lots: IntegerArray
     commissions: IntegerArray
     slippages: IntegerArray
+    account_numbers: IntegerArray
     cost_rates: FloatArray
 
 

@@ -45,8 +45,9 @@ def send_orders(
         assets.lots,
         assets.commissions,
         assets.slippages,
+        assets.account_numbers,
         book.counters[NAV],
-        book.account[CASH],
+        book.account[CASH : CASH + 1],
         limits,
         False,
     )
