@@ -12,9 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import backtest, decision, factors, peers, storage, sweep, validation
+from benchmarks import airflow_session, backtest, decision, factors, peers, storage, sweep, validation
 
 BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
+    "airflow_session": airflow_session.run,
     "backtest": backtest.run,
     "decision": decision.run,
     "factors": factors.run,
