@@ -64,7 +64,7 @@ MUTANTS = (
         "status recorded before the fill",
         f"{WORKFLOWS}/settlement.py",
         "        run.orders.save_fills([fill], run.book.name)\n",
-        "        run.orders.record(identity, OrderEvent.FILL, fill.filled_at, broker=SIMULATED_BROKER)\n"
+        "        run.orders.record(identity, OrderEvent.FILL, fill.filled_at, broker=fill.broker)\n"
         "        run.orders.save_fills([fill], run.book.name)\n        continue\n",
         (TURNS, "-k", "stored_before_its_order_says_so"),
     ),
@@ -112,9 +112,9 @@ MUTANTS = (
     ),
     Mutant(
         "a stored fill is made again from today's prices",
-        f"{WORKFLOWS}/settlement.py",
-        "filled = [known.get(fill.trade_id, fill) for fill in filled]",
-        "filled = list(filled)",
+        "trading_lib/adapters/brokers/simulated.py",
+        "                    stored.setdefault(fill.trade_id, fill)",
+        "                    stored[fill.trade_id] = fill",
         (TURNS, "-k", "stored_fill_stands"),
     ),
     Mutant(
@@ -140,16 +140,16 @@ MUTANTS = (
     ),
     Mutant(
         "an order that was denied is sent all the same",
-        f"{WORKFLOWS}/trading.py",
-        "                denied += 1\n                continue\n",
-        "                denied += 1\n",
+        f"{WORKFLOWS}/sending.py",
+        "        sent.denied += 1\n        return\n",
+        "        sent.denied += 1\n        cleared = ClearedOrder(order)\n",
         (TRADING, "-k", "kill_switch"),
     ),
     Mutant(
         "an UNKNOWN order is sent a second time",
-        f"{WORKFLOWS}/trading.py",
-        "if context and status is OrderStatus.INTENDED:",
-        "if context and status in (OrderStatus.INTENDED, OrderStatus.UNKNOWN):",
+        f"{WORKFLOWS}/sending.py",
+        "    if status is OrderStatus.UNKNOWN:\n        await _look_up(turn, broker, order, sent)\n        return\n",
+        "",
         (TRADING, "-k", "unknown"),
     ),
     Mutant(

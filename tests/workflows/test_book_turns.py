@@ -124,7 +124,7 @@ def test_whatever_a_newer_session_has_stored_stops_the_older_one(market: FaultMa
     do(market, first, trading.settle)
     do(market, second, *DECIDING[: reached + 1])
     with market.engine.begin() as connection:
-        for table in ("portfolio_state", "risk_state", "risk_events", "decision_stages"):
+        for table in ("account_state", "portfolio_state", "risk_state", "risk_events", "decision_stages"):
             connection.execute(text(f"DELETE FROM {table} WHERE session = :day"), {"day": second})
         if reached == 5:
             connection.execute(text("DELETE FROM decisions WHERE session = :day"), {"day": second})

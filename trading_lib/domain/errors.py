@@ -162,6 +162,10 @@ class MissingKeyError(SourceError):
     exit_code = 2
 
 
+class BrokerUnavailableError(TradingError):
+    """A broker cannot be reached, or does not let us in. Nothing was sent by the call that raised it."""
+
+
 class StrategyFaultError(TradingError):
     """A user's strategy raised, ended the process or took too long over one decision; the message says where."""
 

@@ -12,6 +12,7 @@ from trading_lib.decision import Decision
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.orders import Order
 from trading_lib.domain.portfolio import Portfolio
+from trading_lib.execution.broker import ClearedOrder
 from trading_lib.orders.config import PreTradeConfig
 from trading_lib.orders.pre_trade import PreTradeContext, deny_reason, pre_trade_context
 
@@ -46,3 +47,9 @@ def refusal(order: Order, context: PreTradeContext, halted: bool = False) -> str
         Whether the kill switch is on at this moment.
     """
     return deny_reason(order, replace(context, kill_switch=True) if halted else context)
+
+
+def for_broker(order: Order, context: PreTradeContext, halted: bool = False) -> ClearedOrder | str:
+    """Return the order as brokers take it, or why it is denied; nothing else makes a `ClearedOrder`."""
+    reason = refusal(order, context, halted)
+    return ClearedOrder(order) if reason is None else reason

@@ -19,6 +19,7 @@ from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.risk import RiskAssessment
 from trading_lib.session.inputs import SessionInput
+from trading_lib.workflows.broker_access import check_brokers
 from trading_lib.workflows.halt import kill_switch
 from trading_lib.workflows.market import Market, market_from_store, session_input
 from trading_lib.workflows.market_data import checked_book
@@ -61,6 +62,7 @@ class BookRun:
         session = plan.session
         connection = engine or active.engine()
         source = plan.source_name
+        check_brokers(source, active)
         book = open_book(plan, active, connection, session)
         loaded = market or market_from_store(
             market_store(active, connection), source, active.configuration.universe, active.calendar, session

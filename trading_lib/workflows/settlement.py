@@ -6,21 +6,23 @@ settled then or is caught up with later, after a vendor corrected a price.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
+from trading_lib.adapters.brokers.simulated import SimulatedOpening
 from trading_lib.domain.errors import OversoldError
 from trading_lib.domain.flows import Flow
-from trading_lib.domain.orders import OPEN_STATUSES, Cancellation, Fill, Order, OrderEvent, OrderStatus
+from trading_lib.domain.orders import OPEN_STATUSES, Fill, Order, OrderEvent, OrderStatus
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.proceeds import Proceeds
-from trading_lib.execution.simulated import SIMULATED_BROKER
 from trading_lib.session.inputs import SessionInput
 from trading_lib.session.opening import execute
 from trading_lib.session.settle import settle
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.book_turns import BookTurn
+from trading_lib.workflows.execution_reports import Reports, reports_of, save_cursors
 from trading_lib.workflows.flows import flows_due
 from trading_lib.workflows.market import Market, market_from_store, session_input
 from trading_lib.workflows.proceeds import proceeds_due, save_closings
@@ -40,8 +42,7 @@ def settle_book(turn: BookTurn, portfolio: Portfolio) -> Portfolio:
     due, moved = proceeds_due(run, portfolio.session), flows_due(run, portfolio.session)
     for day in _sessions_after(run, portfolio.session):
         known = [fill for fill in booked if fill.session == day]
-        portfolio = _settle_session(turn, portfolio, day, working, known, due, moved)
-        working = []
+        portfolio, working = _settle_session(turn, portfolio, day, working, known, due, moved)
     return portfolio
 
 
@@ -80,14 +81,15 @@ def _settle_session(
     booked: list[Fill],
     due: tuple[Proceeds, ...],
     moved: tuple[Flow, ...],
-) -> Portfolio:
+) -> tuple[Portfolio, Working]:
+    """Settle one session: the portfolio after it, and the orders that are open still."""
     run = turn.run
     data, row = _input_at(run, day, due, moved)
-    filled, cancelled = execute(data, portfolio, [order for order, _ in working], row, day, booked)
+    orders = [order for order, _ in working]
+    opening = SimulatedOpening(lambda: execute(data, portfolio, orders, row, day, booked), day.isoformat())
+    reports = asyncio.run(reports_of(run, portfolio, opening, orders, day))
     # What an interrupted settlement has stored has happened, whatever the prices say now.
-    known = {fill.trade_id: fill for fill in booked}
-    filled = [known.get(fill.trade_id, fill) for fill in filled]
-    fills = list({fill.trade_id: fill for fill in [*booked, *filled]}.values())
+    fills = list({fill.trade_id: fill for fill in [*reports.fills, *booked]}.values())
     try:
         # Tried before anything is stored: an execution that the book cannot bear leaves no trace.
         settled = settle(data, portfolio, row, day, fills)
@@ -98,25 +100,25 @@ def _settle_session(
             f"`trading book repair --book {book}` strikes what cannot have been; then run the session again",
         ) from error
     turn.lock.ensure_held()
-    _record(run, working, fills, cancelled)
+    _record(run, working, fills, reports)
     save_closings(run, day, settled.closings)
-    return settled.portfolio
+    save_cursors(run, reports)
+    return settled.portfolio, [entry for entry in working if entry[0].client_order_id in reports.still_open]
 
 
-def _record(run: BookRun, working: Working, filled: Sequence[Fill], cancelled: Sequence[Cancellation]) -> None:
+def _record(run: BookRun, working: Working, filled: Sequence[Fill], reports: Reports) -> None:
     """Store the fills of the orders that waited, and what became of each order."""
     statuses = {order.client_order_id: status for order, status in working}
-    reasons = {one.client_order_id: one.reason for one in cancelled}
     for fill in filled:
         if fill.client_order_id not in statuses:
             continue
         identity = fill.client_order_id
         # The fill is stored before the status, so an interrupted run finds it again.
         run.orders.save_fills([fill], run.book.name)
-        event = OrderEvent.PARTIAL_FILL if identity in reasons else OrderEvent.FILL
+        event = OrderEvent.PARTIAL_FILL if identity in reports.unfilled else OrderEvent.FILL
         if statuses[identity] is not OrderStatus.PARTIALLY_FILLED or event is OrderEvent.FILL:
-            run.orders.record(identity, event, fill.filled_at, broker=SIMULATED_BROKER)
-    for identity, reason in reasons.items():
+            run.orders.record(identity, event, fill.filled_at, broker=fill.broker)
+    for identity, reason in reports.ended.items():
         run.orders.record(identity, OrderEvent.CANCEL, run.settings.clock(), reason)
 
 

@@ -127,6 +127,8 @@ class Placed(TypedDict):
     sent: int
     denied: int
     broker: str
+    rejected: NotRequired[int]
+    unknown: NotRequired[int]
 
 
 class Filled(TypedDict):

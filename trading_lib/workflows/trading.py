@@ -6,6 +6,7 @@ same inputs changes nothing; a decision once stored stands.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -26,23 +27,26 @@ from trading_lib.decision import (
 )
 from trading_lib.domain.errors import TradingError
 from trading_lib.domain.funding import Settlement
-from trading_lib.domain.orders import OPEN_STATUSES, Order, OrderEvent, OrderStatus
+from trading_lib.domain.orders import OPEN_STATUSES, Order, OrderStatus
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.prices import VOLATILITY_INDEX
 from trading_lib.domain.records import DecisionRecord
 from trading_lib.domain.risk import RiskState
-from trading_lib.execution.simulated import SIMULATED_BROKER
+from trading_lib.execution.broker import ClearedOrder
 from trading_lib.orders.pre_trade import PreTradeContext, pre_trade_context
 from trading_lib.risk.approvals import with_answer
-from trading_lib.session.clear import refusal
+from trading_lib.session.clear import for_broker
+from trading_lib.session.open_orders import at_worst, increases, still_open_reason, without_purchases
 from trading_lib.strategies.signals import describe_signals
 from trading_lib.workflows import approvals, fetching, old_prices, proceeds
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.book_turns import BookTurn, closed_session, take_turn
+from trading_lib.workflows.broker_access import earlier_open_orders
 from trading_lib.workflows.code_version import code_version
 from trading_lib.workflows.flows import flows_until
 from trading_lib.workflows.needed_history import LOOKBACK_DAYS
 from trading_lib.workflows.plans import SessionPlan
+from trading_lib.workflows.sending import send_orders
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.settlement import settle_book
 from trading_lib.workflows.sources import market_store
@@ -214,9 +218,12 @@ def _orders(turn: BookTurn) -> Ordered:
     signal_record = active.stage("signals")
     _, panel = signals_from(signal_record)
     assessment = active.assessment()
-    held = held_weights(view.universe, portfolio)
-    wanted = targets_from(active.stage("targets"))
-    batch = order_stage(view, panel, wanted, assessment, held, portfolio, name, active.decision_config)
+    wanted, still_open = targets_from(active.stage("targets")), earlier_open_orders(active)
+    sure, allowed = at_worst(portfolio, still_open), without_purchases(assessment, still_open)
+    held = held_weights(view.universe, sure)
+    batch = order_stage(view, panel, wanted, allowed, held, sure, name, active.decision_config)
+    if still_open:
+        LOG.warning("%s", still_open_reason(still_open))
     turn.lock.ensure_held()
     stored = active.orders.store_intents(batch.orders, active.settings.clock())
     record = {"client_order_ids": [order.client_order_id for order in batch.orders], "skipped": batch.skipped}
@@ -244,43 +251,40 @@ def _orders(turn: BookTurn) -> Ordered:
 
 @logged("place")
 def place(plan: SessionPlan, run: BookRun | None = None) -> Placed | Over:
-    """Send what is intended, each order once.
+    """Send what is intended to the brokers of the book's accounts, each order once.
 
-    The paper broker accepts an order for the next opening. An order found in status UNKNOWN was sent by a run that
-    died before the answer: the paper broker is asked by id, and knows it.
+    An order found in status UNKNOWN was sent by a run that died before the answer: its broker is asked by id. While an
+    order of an earlier session is still open, nothing is bought.
     """
     return take_turn(run or BookRun.open(plan), _place, _is_placed)
 
 
 def _place(turn: BookTurn) -> Placed:
     active = turn.run
-    denied = sent = 0
     found = active.orders.orders(active.book.name, session=active.session)
-    context = _pre_trade_context(active, tuple(order for order, _ in found)) if found else None
-    for order, status in found:
-        if context and status is OrderStatus.INTENDED:
-            # The switch is read for every order: it may be thrown while earlier ones are on their way.
-            reason = refusal(order, context, active.kill_switch.is_on())
-            turn.lock.ensure_held()
-            if reason:
-                active.orders.record(order.client_order_id, OrderEvent.DENY, active.settings.clock(), reason)
-                LOG.warning("order %s refused: %s", order.client_order_id, reason, extra={"symbol": order.symbol})
-                denied += 1
-                continue
-            active.orders.record(
-                order.client_order_id, OrderEvent.SUBMIT, active.settings.clock(), broker=SIMULATED_BROKER
-            )
-            status = OrderStatus.UNKNOWN
-        if status is OrderStatus.UNKNOWN:
-            active.orders.record(
-                order.client_order_id,
-                OrderEvent.ACCEPT,
-                active.settings.clock(),
-                broker=SIMULATED_BROKER,
-                broker_order_id=order.client_order_id,
-            )
-            sent += 1
-    return {"sent": sent, "denied": denied, "broker": SIMULATED_BROKER}
+    if not found:
+        return {"sent": 0, "denied": 0, "broker": _brokers(active)}
+    context = _pre_trade_context(active, tuple(order for order, _ in found))
+    still_open = earlier_open_orders(active)
+
+    def check(order: Order) -> ClearedOrder | str:
+        if still_open and increases(order):
+            return still_open_reason(still_open)
+        # The switch is read for every order: it may be thrown while earlier ones are on their way.
+        return for_broker(order, context, active.kill_switch.is_on())
+
+    sent = asyncio.run(send_orders(turn, found, check))
+    placed: Placed = {"sent": sent.accepted, "denied": sent.denied, "broker": _brokers(active)}
+    if sent.rejected:
+        placed["rejected"] = sent.rejected
+    if sent.unknown:
+        placed["unknown"] = sent.unknown
+    return placed
+
+
+def _brokers(run: BookRun) -> str:
+    """Name the brokers of the book's accounts."""
+    return ", ".join(dict.fromkeys(one.broker for one in run.settings.configuration.accounts.accounts))
 
 
 def _has_stage(name: str) -> Callable[[BookRun], bool]:

@@ -352,6 +352,15 @@ account_state = Table(
     ),
 )
 
+account_cursors = Table(
+    "account_cursors",
+    metadata,
+    _book(key=True),
+    _key("account", Text),
+    _required("cursor", Text),
+    _instant("updated_at"),
+)
+
 # The peaks are floats in `RiskState`: drawdown is a ratio, not an account.
 risk_state = Table(
     "risk_state",

@@ -1,0 +1,1 @@
+"""Brokers behind the door `trading_lib.execution.broker`: the simulated one, and users' own."""

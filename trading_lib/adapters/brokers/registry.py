@@ -1,0 +1,74 @@
+"""Brokers by name: the simulated one, and classes of users' own files. Input: a name. Output: the class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from trading_lib.adapters.brokers.simulated import SimulatedBroker
+from trading_lib.adapters.own_classes import load_class
+from trading_lib.domain.errors import ConfigurationError
+from trading_lib.execution.broker import Broker, BrokerSetting, Capabilities
+from trading_lib.execution.simulated import SIMULATED_BROKER
+
+# Those that come with the system. A name with a colon is a class of the user's own: `file.py:Class` in include/brokers,
+# or `package.module:Class`.
+BROKERS: tuple[str, ...] = (SIMULATED_BROKER,)
+
+
+def broker_class(name: str, folder: Path) -> type[Any]:
+    """Return the class that ``name`` names.
+
+    Parameters
+    ----------
+    folder
+        Where users' own files lie.
+
+    Raises
+    ------
+    ConfigurationError
+        When there is no such broker, or its class says nothing of its capabilities.
+    """
+    if name == SIMULATED_BROKER:
+        return SimulatedBroker
+    if ":" not in name:
+        raise ConfigurationError(
+            f"there is no broker {name!r}",
+            f"use {' or '.join(BROKERS)}, or file.py:Class for a broker of your own in {folder}",
+        )
+    found = load_class(name, folder, "broker")
+    if not isinstance(getattr(found, "capabilities", None), Capabilities):
+        raise ConfigurationError(f"broker {name} does not say what it can do", "give its class `capabilities`")
+    missing = sorted(method for method in _asked() if not callable(getattr(found, method, None)))
+    if missing:
+        raise ConfigurationError(f"broker {name} has no method {missing[0]}", "see docs/brokers.md")
+    if found.capabilities.simulated:
+        raise ConfigurationError(f"broker {name} calls itself simulated", "only the one that comes with the system is")
+    return found
+
+
+def capabilities_of(name: str, folder: Path) -> Capabilities:
+    """Return what a broker can do, without connecting."""
+    capabilities: Capabilities = broker_class(name, folder).capabilities
+    return capabilities
+
+
+def create_own_broker(name: str, setting: BrokerSetting, folder: Path) -> Broker:
+    """Create a user's broker; whatever its constructor raises becomes a `ConfigurationError` without its text.
+
+    That text could hold a key, so only the kind of the error is told.
+    """
+    try:
+        made: Broker = broker_class(name, folder)(setting)
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        raise ConfigurationError(
+            f"broker {name} cannot be created ({type(error).__name__})", "correct its class, see docs/brokers.md"
+        ) from None
+    return made
+
+
+def _asked() -> tuple[str, ...]:
+    """Methods of `Broker`."""
+    return tuple(name for name, value in vars(Broker).items() if not name.startswith("_") and callable(value))

@@ -1,0 +1,67 @@
+"""A class of a user's own: from a file of theirs in a folder of the configuration, or from an installed module."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from trading_lib.domain.errors import ConfigurationError
+
+
+def load_class(reference: str, folder: Path, kind: str) -> type[Any]:
+    """Import the class ``reference`` names: ``file.py:Class`` in ``folder``, or ``package.module:Class``.
+
+    Parameters
+    ----------
+    kind
+        What it is, for messages: "broker".
+
+    Raises
+    ------
+    ConfigurationError
+        Naming the file and what is wrong with it.
+    """
+    place, _, name = reference.partition(":")
+    module = _from_file(folder / place, kind) if place.endswith(".py") else _from_module(place, kind)
+    found = getattr(module, name, None)
+    if not isinstance(found, type):
+        raise ConfigurationError(f"{place} has no class {name!r}", "name one of its classes after the colon")
+    return found
+
+
+def _from_file(path: Path, kind: str) -> ModuleType:
+    if not path.is_file():
+        raise ConfigurationError(f"{kind} file {path} does not exist", "put it there or correct the configuration")
+    content = hashlib.sha256(str(path.resolve()).encode() + path.read_bytes()).hexdigest()[:12]
+    name = f"own_{kind}_{content}_{path.stem}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ConfigurationError(f"{path} is no Python file", "end its name with .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up by name
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise _broken(kind, str(path), error) from None
+    return module
+
+
+def _from_module(name: str, kind: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        raise _broken(kind, name, error) from None
+
+
+def _broken(kind: str, place: str, error: Exception) -> ConfigurationError:
+    line = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
+    text = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
+    return ConfigurationError(f"{kind} {place} cannot be loaded: {type(error).__name__}: {text}{line}", "correct it")

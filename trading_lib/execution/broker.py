@@ -1,0 +1,272 @@
+"""The door to a broker: what every broker does for us, in values that are the same for all.
+
+Input: orders that passed the pre-trade checks. Output: what became of them, by the broker's own word. What became of an
+order may be unknown, which is not failed; an order that is not found is not thereby proved absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+from trading_lib.domain.instruments import AssetClass
+from trading_lib.domain.orders import Order, Side
+
+
+class TimeInForce(StrEnum):
+    """How long an order waits. OPENING: it trades at the next opening, or not at all."""
+
+    OPENING = "OPENING"
+    DAY = "DAY"
+    UNTIL_CANCELLED = "UNTIL_CANCELLED"
+
+
+class IdsUnique(StrEnum):
+    """Among which orders a broker refuses a client order id that it has seen."""
+
+    ALWAYS = "ALWAYS"
+    WHILE_OPEN = "WHILE_OPEN"
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a broker can do; known without connecting.
+
+    Attributes
+    ----------
+    asset_classes
+        What it trades.
+    currency
+        What its accounts are kept in.
+    order_types
+        Of `Order.order_type`.
+    ids_unique
+        Among which orders it refuses a known client order id. Whatever it says, no id is ever sent for two orders.
+    fractional, short
+        Whether it takes parts of a unit, and sales of what is not held.
+    streams
+        Whether `Broker.subscribe` tells more than polling does.
+    simulated
+        Whether nothing real is behind it. Only such a broker is reached by past sessions and backfills.
+    send_from, send_until
+        New York times between which it takes orders for the next opening; None when it always does.
+    """
+
+    asset_classes: frozenset[AssetClass]
+    currency: str = "USD"
+    order_types: frozenset[str] = frozenset({"MARKET"})
+    times_in_force: frozenset[TimeInForce] = frozenset({TimeInForce.OPENING})
+    ids_unique: IdsUnique = IdsUnique.ALWAYS
+    fractional: bool = False
+    short: bool = False
+    streams: bool = False
+    simulated: bool = False
+    send_from: time | None = None
+    send_until: time | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClearedOrder:
+    """An order that passed the pre-trade checks. `session.clear` makes them, and nothing else may."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerAccount:
+    """Money in an account, by the broker's word."""
+
+    account: str
+    currency: str
+    cash: Decimal
+    buying_power: Decimal
+
+
+class BrokerStatus(StrEnum):
+    """Where an order is at the broker."""
+
+    WORKING = "WORKING"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+    REJECTED = "REJECTED"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether more of the order may fill."""
+        return self in (BrokerStatus.WORKING, BrokerStatus.PARTIALLY_FILLED)
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerOrder:
+    """An order as the broker has it.
+
+    Attributes
+    ----------
+    reason
+        Why it ended unfilled, in the broker's words without secrets; "" where it did not.
+    """
+
+    client_order_id: str
+    broker_order_id: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    filled: Decimal
+    status: BrokerStatus
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """A fill by the broker's word.
+
+    Attributes
+    ----------
+    trade_id
+        Unique at this broker.
+    reference_price
+        Price without slippage, where the broker knows one.
+    commission
+        In the account's currency.
+    """
+
+    trade_id: str
+    client_order_id: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    commission: Decimal
+    filled_at: datetime
+    reference_price: Decimal | None = None
+
+
+class Outcome(StrEnum):
+    """What came of sending or cancelling.
+
+    DUPLICATE: the broker knows the client order id already, so the order is looked up. UNKNOWN: no answer, or one that
+    cannot be read; the order may be there.
+    """
+
+    ACCEPTED = "ACCEPTED"
+    REJECTED = "REJECTED"
+    DUPLICATE = "DUPLICATE"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The outcome of sending or cancelling, with the broker's id of the order where it gave one."""
+
+    outcome: Outcome
+    broker_order_id: str = ""
+    reason: str = ""
+
+
+class Seen(StrEnum):
+    """What a look-up can say. NOT_FOUND is no proof of absence: brokers answer it for orders that are on their way."""
+
+    FOUND = "FOUND"
+    NOT_FOUND = "NOT_FOUND"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """The answer to a look-up; ``order`` where it was found."""
+
+    seen: Seen
+    order: BrokerOrder | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Executions:
+    """Fills after a cursor, the oldest first, and the cursor after the last of them.
+
+    A cursor is the broker's own text; "" stands before the first fill of an account.
+    """
+
+    fills: tuple[Execution, ...]
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerSetting:
+    """What a broker is made from.
+
+    Attributes
+    ----------
+    account
+        The broker's own id of the account, "" where it has only one.
+    environment
+        Where it looks up its keys; they go into no message.
+    """
+
+    account: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@runtime_checkable
+class Broker(Protocol):
+    """One account at a broker. `BrokerContract` in tests/contracts says in tests what is asked of it.
+
+    No method raises for what a broker answers; what cannot be answered for want of a connection raises
+    `SourceError`-like errors of `trading_lib.domain.errors`, and then nothing was sent.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name under which its fills and orders are stored."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+        ...
+
+    async def connect(self) -> None:
+        """Open what it needs; the same again changes nothing."""
+        ...
+
+    async def close(self) -> None:
+        """Close it; the same again changes nothing."""
+        ...
+
+    async def account(self) -> BrokerAccount:
+        """Money in the account."""
+        ...
+
+    async def positions(self) -> Mapping[str, Decimal]:
+        """Symbol -> units held, negative for what is sold short; nothing else is in it."""
+        ...
+
+    async def open_orders(self) -> tuple[BrokerOrder, ...]:
+        """Orders that may still fill."""
+        ...
+
+    async def submit(self, cleared: ClearedOrder) -> Answer:
+        """Send an order under its client order id. The same id again never makes a second order."""
+        ...
+
+    async def find(self, client_order_id: str) -> LookUp:
+        """Look an order up by its client order id, whatever its status."""
+        ...
+
+    async def cancel(self, client_order_id: str) -> Answer:
+        """Ask to cancel what is left of an order; ACCEPTED says that it was asked, a look-up what came of it."""
+        ...
+
+    async def fills_since(self, cursor: str) -> Executions:
+        """Return the fills after ``cursor``; asked twice it answers the same."""
+        ...
+
+    def subscribe(self, cursor: str) -> AsyncIterator[Execution]:
+        """Tell fills after ``cursor`` as they come; see `polling.poll_fills` for a broker that does not stream."""
+        ...

@@ -1,0 +1,59 @@
+"""Orders of earlier sessions that are still open: nothing is bought until they end, and sales reckon with the worst.
+
+Input: the portfolio and assessment of a session, and what is still open. Output: both as orders are generated from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+import numpy as np
+
+from trading_lib.domain.orders import Order, Side
+from trading_lib.domain.perpetuals import is_perpetual
+from trading_lib.domain.portfolio import Portfolio, Position
+from trading_lib.domain.risk import RiskAssessment
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOrder:
+    """An order of an earlier session that may still fill; ``left`` units of it."""
+
+    order: Order
+    left: Decimal
+
+
+def at_worst(portfolio: Portfolio, still_open: Sequence[OpenOrder]) -> Portfolio:
+    """Return what is surely left to sell: without what open sales may sell, and nothing that may still be bought."""
+    positions = dict(portfolio.positions)
+    for entry in still_open:
+        held = positions.get(entry.order.symbol)
+        if entry.order.side is not Side.SELL or held is None or is_perpetual(entry.order.symbol):
+            continue
+        left = held.quantity - entry.left
+        if left > 0:
+            positions[held.symbol] = Position(held.symbol, left, held.average_cost)
+        else:
+            del positions[held.symbol]
+    return replace(portfolio, positions=positions)
+
+
+def without_purchases(assessment: RiskAssessment, still_open: Sequence[OpenOrder]) -> RiskAssessment:
+    """Return an assessment under which nothing may be bought while orders are open."""
+    if not still_open:
+        return assessment
+    return replace(assessment, may_increase=np.zeros_like(assessment.may_increase))
+
+
+def increases(order: Order) -> bool:
+    """Whether an order adds to a position, long or short."""
+    return order.side is (Side.SELL if is_perpetual(order.symbol) else Side.BUY)
+
+
+def still_open_reason(still_open: Sequence[OpenOrder]) -> str:
+    """Say which order is in the way of purchases, and how many more."""
+    first, more = still_open[0].order, len(still_open) - 1
+    order = f"order {first.client_order_id} of session {first.session}"
+    return f"{order} is still open{f' and {more} more' if more else ''}: nothing is bought until it ends"
