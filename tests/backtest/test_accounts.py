@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from functools import cache
+from itertools import pairwise
 
 import pytest
 
@@ -93,3 +94,23 @@ def test_a_backtest_of_two_accounts_runs_and_one_account_for_all_is_as_ever() ->
     renamed = replace(one, accounts=Accounts((replace(Account(), name="alpaca"),)))
     assert run_backtest(one, FIRST, LAST).nav.tolist() == run_backtest(renamed, FIRST, LAST).nav.tolist()
     assert run.nav[-1] == pytest.approx(run_backtest(one, FIRST, LAST).nav[-1], rel=0.2)
+
+
+def test_an_account_that_owes_sells_its_own_assets_and_no_others() -> None:
+    held = [one.evening.portfolio for one in outcomes(split_book("0.3"))]
+    plain = next(
+        after
+        for before, after in pairwise(held)
+        if all("BTC-USD" in one.positions and len(one.positions) > 2 for one in (before, after))
+    )
+    day = plain.session
+    run = outcomes(split_book("0.3", (Flow(day, plain.accounts["etf"] + 5000, "etf", "coins"),)))
+    at = [one.session for one in run].index(day)
+    owing, restored = run[at].evening.portfolio, run[at + 1].evening.portfolio
+    # What was ordered the evening before finds no cash and is cut; the account still owes.
+    assert owing.accounts["etf"] < 0 < owing.cash
+    assert "BTC-USD" in owing.positions
+    assert any(event.kind == "cash" for event in run[at].decision.assessment.events)
+    assert restored.accounts["etf"] > owing.accounts["etf"] / 10
+    sold = {order.symbol for order in run[at].decision.batch.orders if "cash is negative" in order.reason}
+    assert sold == owing.positions.keys() - {"BTC-USD"}

@@ -177,6 +177,10 @@ class Universe:
         """Accounts in the order of `account_numbers`; empty where one account trades all."""
         return tuple(dict.fromkeys(self.accounts.values()))
 
+    def account_of(self, symbol: str) -> str:
+        """Name of the account that trades a symbol, "" where one account trades all."""
+        return self.accounts[self.traded(symbol)[0].asset_class] if self.accounts else ""
+
     @cached_property
     def account_numbers(self) -> IntegerArray:
         """Number of the account that trades each asset, 0 for all where there is one."""

@@ -6,7 +6,7 @@ is above it. Ceilings never concern what is not held, so nothing here can lead t
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -16,7 +16,7 @@ import numpy as np
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.lots import whole_lots
 from trading_lib.domain.money import from_micros, to_micros
-from trading_lib.domain.portfolio import Portfolio
+from trading_lib.domain.portfolio import Portfolio, Position
 from trading_lib.domain.risk import UNLIMITED, RiskEvent, RiskState
 from trading_lib.risk.ceiling_rules import LEVEL_ENTRY, level_ceilings
 from trading_lib.risk.config import RiskConfig
@@ -54,8 +54,10 @@ def find_ceilings(
     _by_level(step, state, stops, effective_level, portfolio, universe, session, config)
     if universe.any_retired:
         _retire(step, state, effective_level, portfolio, universe, session)
-    if portfolio.cash < 0:
-        _restore_cash(step, effective_level, portfolio, universe, session, retired)
+    for account, cash in portfolio.cash_by_account().items():
+        if cash < 0:
+            mine = {s: p for s, p in portfolio.positions.items() if universe.account_of(s) in (account, "")}
+            _restore_cash(step, effective_level, portfolio, cash, mine, universe, session, retired)
     for symbol, ceiling in stops.ceilings.items():
         step.lower(symbol, ceiling, stops.reasons[symbol])
     return step
@@ -118,12 +120,20 @@ def _restore_cash(
     step: CeilingStep,
     level: int,
     portfolio: Portfolio,
+    cash: Decimal,
+    positions: Mapping[str, Position],
     universe: Universe,
     session: date,
     retired: Collection[str],
 ) -> None:
-    """Sell the same share of every position that has a price, enough to owe nothing after costs at the last marks."""
-    sellable = {symbol: position for symbol, position in portfolio.positions.items() if symbol not in retired}
+    """Sell the same share of every position that has a price, enough to owe nothing after costs at the last marks.
+
+    Parameters
+    ----------
+    cash, positions
+        Of the account that owes; of the book where it has one.
+    """
+    sellable = {symbol: position for symbol, position in positions.items() if symbol not in retired}
     proceeds = sum(
         (
             position.quantity
@@ -135,8 +145,8 @@ def _restore_cash(
     )
     if proceeds <= 0:
         return
-    share = min(Decimal(1), -portfolio.cash / proceeds)
-    reason = f"cash is negative ({portfolio.cash:.2f}): every position gives {share:.1%} to restore it"
+    share = min(Decimal(1), -cash / proceeds)
+    reason = f"cash is negative ({cash:.2f}): every position gives {share:.1%} to restore it"
     for symbol, position in sellable.items():
         step.lower(symbol, whole_lots(position.quantity * (1 - share), universe[symbol].lot_size), reason)
     step.events.append(RiskEvent(session, "cash", "", level, level, reason, ("REDUCE",)))
