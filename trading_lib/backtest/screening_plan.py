@@ -12,7 +12,7 @@ import numpy as np
 
 from trading_lib.backtest.session_loop.book import ABSENT, Book, empty_book
 from trading_lib.backtest.session_loop.deciding import blend_targets, decide_sleeves
-from trading_lib.backtest.session_loop.inputs import Assets, Rows, Rules, assets_of, kind_of, rows_of, rules_of
+from trading_lib.backtest.session_loop.inputs import Assets, Rows, Rules, assets_of, rows_of, rules_of
 from trading_lib.backtest.session_loop.outlook import Outlook, outlook_of
 from trading_lib.backtest.session_loop.run import longest_stretch
 from trading_lib.domain.errors import DataQualityError, InputError
@@ -79,7 +79,7 @@ def plan_window(data: SessionInput, rows: range) -> ScreeningPlan:
 def screened_sleeves(data: SessionInput) -> tuple[Sleeve, ...]:
     """Return the running sleeves; one that cannot be screened is an `InputError`."""
     sleeves = running_sleeves(data.config.strategy)
-    unknown = [sleeve.name for sleeve in sleeves if kind_of(sleeve) is None]
+    unknown = [sleeve.name for sleeve in sleeves if sleeve.loop_form is None]
     if unknown or not sleeves:
         raise InputError(
             f"sleeve {unknown[0]!r} cannot be screened: its targets depend on more than the market"

@@ -20,6 +20,7 @@ from trading_lib.domain.prices import BoolArray, FloatArray
 from trading_lib.domain.signals import SignalPanel, SignalType
 from trading_lib.domain.sleeves import SleeveTarget, SleeveView, Words
 from trading_lib.strategies.config import PatientTrendConfig
+from trading_lib.strategies.loop_form import CONFIRMED_SIGNALS, LoopForm
 from trading_lib.strategies.trend import Trend
 
 
@@ -34,6 +35,11 @@ class PatientTrend:
         self.config = config
         self.minimum_confidence = minimum_confidence
         self._trend = Trend(config, minimum_confidence)
+
+    def loop_form(self) -> LoopForm:
+        """Size as `Trend` does, after so many sessions; the sleeve remembers every asset's run."""
+        numbers = self.minimum_confidence, self.config.target_volatility, float(self.config.sessions)
+        return LoopForm(CONFIRMED_SIGNALS, numbers, lambda universe: universe.symbols)
 
     def target(self, view: MarketView, sleeve: SleeveView) -> SleeveTarget:
         """Weights of `Trend` where the signals are confirmed."""

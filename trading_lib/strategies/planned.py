@@ -8,6 +8,7 @@ from __future__ import annotations
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.prices import FloatArray
 from trading_lib.domain.sleeves import PlannedStrategy, SleeveTarget, SleeveView
+from trading_lib.strategies.loop_form import MARKET_ONLY, LoopForm, SessionPlan
 
 
 class Planned:
@@ -16,6 +17,14 @@ class Planned:
     def __init__(self, strategy: PlannedStrategy) -> None:
         self._strategy = strategy
         self.monthly = bool(getattr(strategy, "monthly", False))
+
+    def loop_form(self) -> LoopForm:
+        """Take the plan as it is."""
+        return LoopForm(MARKET_ONLY, plan=self._plan, monthly=self.monthly)
+
+    def _plan(self, view: MarketView) -> SessionPlan | None:
+        weights = self.weights(view)
+        return None if weights is None else SessionPlan(weights)
 
     def weights(self, view: MarketView) -> FloatArray | None:
         """Weights wanted from this session on; None where the last ones stand."""

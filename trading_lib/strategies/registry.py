@@ -12,6 +12,7 @@ from typing import Any
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.domain.sleeves import PlannedStrategy, Strategy
 from trading_lib.strategies.config import SleeveConfig, StrategySettings
+from trading_lib.strategies.loop_form import LoopForm, loop_form_of
 
 Factory = Callable[[StrategySettings, Mapping[str, Any]], Strategy]
 
@@ -23,6 +24,11 @@ class Sleeve:
     name: str
     budget: float
     strategy: Strategy
+
+    @property
+    def loop_form(self) -> LoopForm | None:
+        """What the compiled loop needs to know of the strategy; None where the strategy does not say."""
+        return loop_form_of(self.strategy)
 
     @property
     def hedges(self) -> bool:

@@ -12,9 +12,10 @@ from functools import partial
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.sleeves import DEFENCE_ENDS, SleeveEvent, SleeveTarget, SleeveView
 from trading_lib.strategies.config import MomentumConfig, RotationConfig
-from trading_lib.strategies.monthly_allocation import MonthlyAllocation, allocate_month, still_leaving
+from trading_lib.strategies.loop_form import MONTHLY_MOVE, LoopForm, MonthlyChoice, SessionPlan
+from trading_lib.strategies.monthly_allocation import MonthlyAllocation, allocate_month, plan_month, still_leaving
 from trading_lib.strategies.rotation_words import describe_month, describe_waiting, name_left_out
-from trading_lib.strategies.weighing import EqualWeights, RiskParity, Weighing
+from trading_lib.strategies.weighing import EqualWeights, RiskParity, Shares, Weighing
 
 # What a sleeve remembers: that it is in defence, and that it has not sold all it bought for one since it ended.
 IN_DEFENCE = "in_defence"
@@ -33,6 +34,18 @@ class MonthlyMomentum:
     def __init__(self, config: MomentumConfig, weighing: Weighing) -> None:
         self.config = config
         self.weighing = weighing
+
+    def loop_form(self) -> LoopForm:
+        """Move at month ends towards the plan, within two bounds; the sleeve remembers its defence."""
+        bounds = self.config.monthly_turnover, self.config.monthly_cost
+        return LoopForm(MONTHLY_MOVE, bounds, lambda universe: (IN_DEFENCE, LEAVING_DEFENCE), self._plan, monthly=True)
+
+    def _plan(self, view: MarketView) -> SessionPlan:
+        month = plan_month(view, self.config, self.weighing)
+        shares, groups = month.shares, month.groups
+        event = bool(shares.failure) or _nothing_weighed(shares)
+        choice = MonthlyChoice(groups.kept, month.defence, month.stays, groups.defensive, event)
+        return SessionPlan(month.dense_shares, choice)
 
     def target(self, view: MarketView, sleeve: SleeveView) -> SleeveTarget:
         """Rebalance on a month's last session, otherwise repeat the last target."""
@@ -67,6 +80,11 @@ class CrossSectionalMomentum(MonthlyMomentum):
         super().__init__(config, EqualWeights())
 
 
+def _nothing_weighed(shares: Shares) -> bool:
+    """Whether no chosen asset has a known risk."""
+    return bool(shares.left_out) and not len(shares.columns)
+
+
 def _events(
     view: MarketView, config: MomentumConfig, month: MonthlyAllocation, was_defensive: bool
 ) -> tuple[SleeveEvent, ...]:
@@ -82,7 +100,7 @@ def _events(
         events.append(SleeveEvent("defence", reason))
     if shares.failure:
         events.append(SleeveEvent("solver_fallback", f"{shares.method} instead of risk parity: {shares.failure}"))
-    if shares.left_out and not len(shares.columns):
+    if _nothing_weighed(shares):
         outcome = "the previous targets stay" if month.stays else "the defence is cash"
         events.append(SleeveEvent("no_known_risk", f"{outcome}: {name_left_out(view, shares)}"))
     return tuple(events)

@@ -14,6 +14,7 @@ from trading_lib.domain.signals import SignalPanel, SignalType
 from trading_lib.domain.sleeves import SleeveTarget, SleeveView, Words
 from trading_lib.domain.volatility import portfolio_volatility
 from trading_lib.strategies.config import TrendConfig
+from trading_lib.strategies.loop_form import SIGNALS, LoopForm
 
 # Sessions of returns behind the sleeve's own volatility, the span of Volatility_60.
 VOLATILITY_WINDOW = 60
@@ -25,6 +26,10 @@ class Trend:
     def __init__(self, config: TrendConfig, minimum_confidence: float) -> None:
         self.config = config
         self.minimum_confidence = minimum_confidence
+
+    def loop_form(self) -> LoopForm:
+        """Size by the signals, with the minimum confidence and the target volatility."""
+        return LoopForm(SIGNALS, (self.minimum_confidence, self.config.target_volatility))
 
     def target(self, view: MarketView, sleeve: SleeveView) -> SleeveTarget:
         """Weights of the session; see `trend_weights`."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from trading_lib.backtest.session_loop.book import ABSENT, Book
-from trading_lib.backtest.session_loop.inputs import MONTHLY, PATIENT, TREND, Assets, Rows, Rules
+from trading_lib.backtest.session_loop.inputs import Assets, Rows, Rules
 from trading_lib.backtest.session_loop.outlook import Outlook
 from trading_lib.domain.kernels import compiled, inlined
 from trading_lib.domain.prices import FloatArray
 from trading_lib.portfolio.constraints import valid_weights
 from trading_lib.portfolio.sleeves import sleeve_parts
+from trading_lib.strategies.loop_form import CONFIRMED_SIGNALS, MONTHLY_MOVE, SIGNALS
 from trading_lib.strategies.monthly_allocation import month_weights, still_leaving
 from trading_lib.strategies.patient_trend import confirmed_codes
 from trading_lib.strategies.trend import sized_weights
@@ -27,9 +28,9 @@ def decide_sleeves(
     )
     book.owned[:] = owned
     for k in range(rules.budgets.shape[0]):
-        if rules.kinds[k] == TREND or rules.kinds[k] == PATIENT:
+        if rules.kinds[k] == SIGNALS or rules.kinds[k] == CONFIRMED_SIGNALS:
             codes = outlook.codes[step]
-            if rules.kinds[k] == PATIENT:
+            if rules.kinds[k] == CONFIRMED_SIGNALS:
                 runs = book.memory[k, : held.shape[0]]
                 sessions = int(rules.sleeve_numbers[k, 2])
                 codes, runs[:] = confirmed_codes(codes, outlook.complete[step], runs, sessions)
@@ -44,7 +45,7 @@ def decide_sleeves(
                 rows.mark_return[: row + 1],
                 rules.sleeve_numbers[k, 1],
             )
-        elif rules.kinds[k] == MONTHLY and outlook.due[k, step]:
+        elif rules.kinds[k] == MONTHLY_MOVE and outlook.due[k, step]:
             notable |= _rebalance_month(book, assets, outlook, rules, wanted[k], k, step)
         else:
             book.targets[k] = outlook.shares[k, step] if outlook.due[k, step] else wanted[k]

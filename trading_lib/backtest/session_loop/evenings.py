@@ -25,7 +25,7 @@ from trading_lib.backtest.session_loop.book import (
     WORKING,
     Book,
 )
-from trading_lib.backtest.session_loop.inputs import MONTHLY, PATIENT, kind_of
+from trading_lib.backtest.session_loop.inputs import form_of
 from trading_lib.domain.holdings import with_holdings, write_holdings
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.money import from_cents, from_micros, to_cents, to_micros
@@ -39,7 +39,6 @@ from trading_lib.risk.events import regime_label
 from trading_lib.risk.pair_rules import named_pairs
 from trading_lib.session.step import Evening
 from trading_lib.strategies.registry import Sleeve
-from trading_lib.strategies.rotation import IN_DEFENCE, LEAVING_DEFENCE
 
 # Code of a regime as in `Outlook.regimes` -> its label in `RiskState`.
 LABELS = tuple(
@@ -80,7 +79,7 @@ def load(evening: Evening, book: Book, universe: Universe, sleeves: tuple[Sleeve
     for k, sleeve in enumerate(sleeves):
         record = evening.sleeves[sleeve.name]
         book.owned[k], book.targets[k] = record.held, record.target.weights
-        names = _remembered(sleeve, universe)
+        names = form_of(sleeve).remembers(universe)
         book.memory[k, : len(names)] = [record.target.memory.get(name, 0.0) for name in names]
 
 
@@ -143,16 +142,8 @@ def _order(working: list[int], symbols: tuple[str, ...], day: date, book: str) -
     return Order(identity, book, day, symbol, side, quantity, nothing, nothing, 0.0, OrderPurpose.REBALANCE, "")
 
 
-def _remembered(sleeve: Sleeve, universe: Universe) -> tuple[str, ...]:
-    """Names of the numbers a sleeve remembers."""
-    kind = kind_of(sleeve)
-    if kind == PATIENT:
-        return universe.symbols
-    return (IN_DEFENCE, LEAVING_DEFENCE) if kind == MONTHLY else ()
-
-
 def _record(book: Book, k: int, sleeve: Sleeve, universe: Universe) -> SleeveRecord:
-    names = _remembered(sleeve, universe)
+    names = form_of(sleeve).remembers(universe)
     memory = dict(zip(names, book.memory[k, : len(names)].tolist(), strict=True))
     target = SleeveTarget(book.targets[k].copy(), memory=memory)
     return SleeveRecord(target, book.owned[k].copy(), sleeve.budget)

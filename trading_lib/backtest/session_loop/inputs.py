@@ -16,14 +16,11 @@ from trading_lib.execution.config import PaperConfig
 from trading_lib.execution.refusals import contradicted
 from trading_lib.risk.retirement import without_price
 from trading_lib.session.inputs import SessionInput
-from trading_lib.strategies.patient_trend import PatientTrend
-from trading_lib.strategies.planned import Planned
+from trading_lib.strategies.loop_form import LoopForm
 from trading_lib.strategies.registry import Sleeve
-from trading_lib.strategies.rotation import MonthlyMomentum
-from trading_lib.strategies.trend import Trend
 
-# Kinds of sleeves the loop can trade.
-TREND, PATIENT, MONTHLY, PLANNED = range(4)
+# How many numbers a sleeve may bring.
+NUMBERS = 3
 
 
 class Assets(NamedTuple):
@@ -135,10 +132,11 @@ def factor_rows(factors: FactorPanel, name: str) -> FloatArray:
 def rules_of(config: DecisionConfig, paper: PaperConfig, sleeves: tuple[Sleeve, ...]) -> Rules:
     """Collect the configuration's numbers."""
     constraints, risk, orders = config.constraints, config.risk, config.orders
+    forms = [form_of(sleeve) for sleeve in sleeves]
     return Rules(
-        kinds=np.array([kind_of(sleeve) for sleeve in sleeves], np.int8),
+        kinds=np.array([form.rules for form in forms], np.int8),
         budgets=np.array([sleeve.budget for sleeve in sleeves]),
-        sleeve_numbers=np.array([_numbers(sleeve) for sleeve in sleeves]),
+        sleeve_numbers=np.array([_numbers(form) for form in forms]),
         pair_correlation=constraints.pair_correlation,
         total_weight=min(1.0 - constraints.cash_buffer, constraints.max_leverage),
         volatility_window=risk.volatility_window,
@@ -161,20 +159,13 @@ def rules_of(config: DecisionConfig, paper: PaperConfig, sleeves: tuple[Sleeve, 
     )
 
 
-def kind_of(sleeve: Sleeve) -> int | None:
-    """How the loop trades a sleeve; None when it cannot."""
-    for kind, strategy in ((TREND, Trend), (PATIENT, PatientTrend), (MONTHLY, MonthlyMomentum), (PLANNED, Planned)):
-        if isinstance(sleeve.strategy, strategy):
-            return kind
-    return None
+def form_of(sleeve: Sleeve) -> LoopForm:
+    """Return how the loop trades a sleeve that `can_loop` let through."""
+    form = sleeve.loop_form
+    if form is None:
+        raise ValueError(f"sleeve {sleeve.name} is not for the loop: its strategy has no loop_form()")
+    return form
 
 
-def _numbers(sleeve: Sleeve) -> tuple[float, float, float]:
-    strategy = sleeve.strategy
-    if isinstance(strategy, Trend):
-        return strategy.minimum_confidence, strategy.config.target_volatility, 1.0
-    if isinstance(strategy, PatientTrend):
-        return strategy.minimum_confidence, strategy.config.target_volatility, float(strategy.config.sessions)
-    if isinstance(strategy, MonthlyMomentum):
-        return strategy.config.monthly_turnover, strategy.config.monthly_cost, 0.0
-    return 0.0, 0.0, 0.0
+def _numbers(form: LoopForm) -> tuple[float, ...]:
+    return form.numbers + (0.0,) * (NUMBERS - len(form.numbers))

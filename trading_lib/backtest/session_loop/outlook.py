@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trading_lib.backtest.session_loop.inputs import Rows, factor_rows
+from trading_lib.backtest.session_loop.inputs import Rows, factor_rows, form_of
 from trading_lib.domain.correlation import pair_correlations, summarise_correlations
 from trading_lib.domain.errors import StrategyUnusableError
 from trading_lib.domain.kernels import compiled
@@ -15,11 +15,9 @@ from trading_lib.domain.market_view import MarketView, SessionViews
 from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
 from trading_lib.session.inputs import SessionInput
 from trading_lib.strategies.config import StrategySettings
-from trading_lib.strategies.monthly_allocation import plan_month
-from trading_lib.strategies.planned import Planned
+from trading_lib.strategies.loop_form import LoopForm, SessionPlan
 from trading_lib.strategies.regime import regime_code
 from trading_lib.strategies.registry import Sleeve
-from trading_lib.strategies.rotation import MonthlyMomentum
 from trading_lib.strategies.signals import after_regime, signal_rules
 
 
@@ -73,56 +71,48 @@ def outlook_of(
     )  # fmt: skip
     month_ends = np.flatnonzero(data.panel.month_end[first:stop]).tolist()
     for number, sleeve in enumerate(sleeves):
-        if isinstance(sleeve.strategy, MonthlyMomentum):
-            _plan_months(outlook, number, sleeve.strategy, views, month_ends)
-        elif isinstance(sleeve.strategy, Planned):
-            _plan_weights(outlook, number, sleeve.strategy, views, month_ends, count)
+        _plan_sleeve(outlook, number, form_of(sleeve), sleeve, views, month_ends)
     return outlook
 
 
-def _plan_months(
-    outlook: Outlook, sleeve: int, strategy: MonthlyMomentum, views: SessionViews, month_ends: list[int]
-) -> None:
-    for step in month_ends:
-        plan = plan_month(views[outlook.first + step], strategy.config, strategy.weighing)
-        outlook.due[sleeve, step] = True
-        outlook.shares[sleeve, step] = plan.dense_shares
-        outlook.kept[sleeve, step] = plan.groups.kept
-        outlook.defence[sleeve, step] = plan.defence
-        outlook.stays[sleeve, step] = plan.stays
-        outlook.defensive[sleeve, step] = plan.groups.defensive
-        outlook.notable[sleeve, step] = bool(plan.shares.failure) or (
-            bool(plan.shares.left_out) and not len(plan.shares.columns)
-        )
-
-
-def _plan_weights(
-    outlook: Outlook, sleeve: int, strategy: Planned, views: SessionViews, month_ends: list[int], count: int
+def _plan_sleeve(
+    outlook: Outlook, number: int, form: LoopForm, sleeve: Sleeve, views: SessionViews, month_ends: list[int]
 ) -> None:
     # Only the newest plan of each sleeve is kept: a sweep makes a thousand.
-    key, stretch = ("plan", sleeve), (strategy, outlook.first, count)
+    key, count = ("plan", number), outlook.due.shape[1]
+    stretch = sleeve.strategy, outlook.first, count
+    arrays: tuple[NDArray[Any], ...] = (
+        outlook.due, outlook.shares, outlook.kept, outlook.defence, outlook.stays, outlook.defensive, outlook.notable,
+    )  # fmt: skip
     known = views.remembered.get(key)
     if known is None or known[0] != stretch:
-        for step in month_ends if strategy.monthly else range(count):
-            weights = _planned(strategy, views[outlook.first + step])
-            if weights is not None:
-                outlook.due[sleeve, step] = True
-                outlook.shares[sleeve, step] = weights
-        known = views.remembered[key] = (stretch, outlook.due[sleeve], outlook.shares[sleeve])
-    outlook.due[sleeve], outlook.shares[sleeve] = known[1:]
+        for step in month_ends if form.monthly else range(count):
+            plan = _plan_of(form, views[outlook.first + step])
+            if plan is None:
+                continue
+            outlook.due[number, step], outlook.shares[number, step] = True, plan.shares
+            if plan.choice is not None:
+                for array, value in zip(arrays[2:], plan.choice, strict=True):
+                    array[number, step] = value
+        views.remembered[key] = stretch, [array[number] for array in arrays]
+        return
+    for array, values in zip(arrays, known[1], strict=True):
+        array[number] = values
 
 
-def _planned(strategy: Planned, view: MarketView) -> FloatArray | None:
+def _plan_of(form: LoopForm, view: MarketView) -> SessionPlan | None:
     """Ask for the plan; an answer that makes no sense becomes NaN, which hands the session over."""
-    nonsense = np.full(len(view.universe), np.nan)
+    nonsense = SessionPlan(np.full(len(view.universe), np.nan))
     try:
-        weights = strategy.weights(view)
+        plan = form.plan(view)
     except StrategyUnusableError:
         raise
     except (Exception, SystemExit):  # whatever a user's strategy raises, the session told in words will say it
         return nonsense
-    sensible = weights is None or (getattr(weights, "shape", None) == nonsense.shape and weights.dtype == np.float64)
-    return weights if sensible else nonsense
+    if plan is None:
+        return None
+    sensible = getattr(plan.shares, "shape", None) == nonsense.shares.shape and plan.shares.dtype == np.float64
+    return plan if sensible else nonsense
 
 
 def _signals(

@@ -7,7 +7,7 @@ from datetime import date
 
 from trading_lib.backtest.session_loop.book import Book, empty_book
 from trading_lib.backtest.session_loop.evenings import fits, load, unload
-from trading_lib.backtest.session_loop.inputs import assets_of, kind_of, rows_of, rules_of
+from trading_lib.backtest.session_loop.inputs import assets_of, rows_of, rules_of
 from trading_lib.backtest.session_loop.log import FILLS, ORDERS, Log, empty_log
 from trading_lib.backtest.session_loop.loop import trade_rows
 from trading_lib.backtest.session_loop.outlook import Outlook, outlook_of
@@ -76,7 +76,7 @@ def can_loop(data: SessionInput) -> bool:
     """Whether the loop knows all sleeves that run, one account pays for all, and the universe has nothing unknown."""
     sleeves = running_sleeves(data.config.strategy)
     one_account = len(data.accounts.names) == 1
-    return one_account and not data.universe.any_retired and all(kind_of(sleeve) is not None for sleeve in sleeves)
+    return one_account and not data.universe.any_retired and all(sleeve.loop_form for sleeve in sleeves)
 
 
 def run_sessions(data: SessionInput, rows: range) -> Run:
