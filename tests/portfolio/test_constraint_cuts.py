@@ -6,8 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trading_lib.portfolio.constraint_cuts import constraint_cuts
-from trading_lib.portfolio.constraints import clip_weights
+from trading_lib.portfolio.constraints import clip_weights, constraint_cuts
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.2, 1.2))
@@ -18,8 +17,7 @@ def test_the_cuts_add_up_to_what_the_decision_took(seed: int, limit: float) -> N
     held = generator.random((sessions, assets)) * 0.3
     fresh, caps = generator.random((sessions, assets)) > 0.2, generator.random(assets) * 0.6
     correlations = generator.uniform(-1.0, 1.0, (sessions, assets, assets))
-    limits = np.full(sessions, limit)
-    weights, cuts = constraint_cuts(wanted, held, fresh, caps, correlations, 0.3, limits)
+    weights, cuts = constraint_cuts(wanted, held, fresh, caps, correlations, 0.3, limit)
     for t in range(sessions):
         decided, clipped, _ = clip_weights(wanted[t], held[t], fresh[t], caps, correlations[t], 0.3, limit)
         np.testing.assert_allclose(weights[t], decided, rtol=1e-12, atol=0)
@@ -35,7 +33,7 @@ def test_each_limit_takes_its_own_part() -> None:
     correlations = np.zeros((1, 3, 3))
     correlations[0, 2, 0] = correlations[0, 0, 2] = 0.9
     fresh, caps = np.array([[True, False, True]]), np.array([0.4, 0.5, 0.4])
-    weights, cuts = constraint_cuts(wanted, held, fresh, caps, correlations, 0.7, np.array([0.45]))
+    weights, cuts = constraint_cuts(wanted, held, fresh, caps, correlations, 0.7, 0.45)
     assert cuts[0, 0].tolist() == [0.0, 0.3 - 0.1, 0.0]  # no new bar, so no more than is held
     assert cuts[0, 1].tolist() == [0.6, 0.0, 0.0]  # the cap of one asset
     np.testing.assert_allclose(cuts[0, 2], [0.4 * 3 / 7, 0.0, 0.3 * 3 / 7])  # 0.4 for the pair instead of 0.7

@@ -17,7 +17,8 @@ class WeightStep:
     before, after
         Shape (n,): all weights around it, as shares of net asset value.
     details
-        Position of an asset -> what the rule compared, with numbers.
+        Position of every asset that the rule concerned -> what it compared, with numbers. Behind another rule that
+        already forbade the same purchase, the weight stays as it is.
     """
 
     rule: str

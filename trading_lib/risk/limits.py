@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trading_lib.domain.instruments import Universe
-from trading_lib.domain.kernels import compiled
+from trading_lib.domain.kernels import compiled, inlined
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.prices import BoolArray, FloatArray
 from trading_lib.domain.signals import SignalPanel
@@ -45,7 +45,9 @@ RULES = (
     RETIRED,
     NOT_TRADABLE,
 )
-BITS = tuple(1 << place for place in range(len(RULES)))
+# What else lowers a target; in an array of what lowered each weight these have the bits above those of the rules.
+LOWERING = (*RULES, LADDER, LADDER_LEVERAGE)
+BITS = tuple(1 << place for place in range(len(LOWERING)))
 (
     LIQUIDATION_BIT,
     SELL_ONLY_BIT,
@@ -57,7 +59,11 @@ BITS = tuple(1 << place for place in range(len(RULES)))
     COOL_OFF_BIT,
     RETIRED_BIT,
     NOT_TRADABLE_BIT,
+    LADDER_BIT,
+    LADDER_LEVERAGE_BIT,
 ) = BITS
+# Rows of a trace: the targets, and what each kind of limit left of them.
+TARGETS, AFTER_LADDER, AFTER_LEVERAGE, APPROVED = range(4)
 
 Blocks = NDArray[np.uint16]
 
@@ -105,7 +111,7 @@ def blocked_purchases(
 
 def named(blocks: Blocks) -> Iterator[tuple[str, BoolArray]]:
     """Rules that forbid anything, each with the assets it concerns."""
-    for rule, bit in zip(RULES, BITS, strict=True):
+    for rule, bit in zip(RULES, BITS, strict=False):
         mask = (blocks & bit) != 0
         if mask.any():
             yield rule, mask
@@ -177,38 +183,75 @@ def limited(
     short
         What sleeves want short, as a share of net asset value.
     """
-    weights, ladder, scaled = allowed_weights(targets, held, blocks, size, leverage_limit, short)
-    lowered = (weights < targets - DUST).nonzero()[0]
-    clips = {}
-    for i in lowered:
-        grows = targets[i] > held[i] + DUST
-        bits = int(blocks[i])
-        names = [n for n, bit in zip(RULES, BITS, strict=True) if bits & bit and (grows or n == LIQUIDATION)]
-        names += [LADDER] if ladder[i] < targets[i] - DUST else []
-        names += [LADDER_LEVERAGE] if scaled else []
-        clips[universe.symbols[i]] = tuple(names)
+    weights, lowered = allowed_weights(targets, held, blocks, size, leverage_limit, short)
+    clips = {universe.symbols[i]: names_of(int(lowered[i])) for i in np.flatnonzero(lowered).tolist()}
     return Limits(weights, blocks == 0, clips)
+
+
+def names_of(bits: int) -> tuple[str, ...]:
+    """Name what lowered a weight."""
+    return tuple(name for name, bit in zip(LOWERING, BITS, strict=True) if bits & bit)
+
+
+@inlined
+def _allow(
+    targets: FloatArray,
+    held: FloatArray,
+    blocks: Blocks,
+    size: float,
+    leverage_limit: float,
+    short: float,
+    trace: FloatArray,
+) -> tuple[FloatArray, Blocks]:
+    """Every limit in its order: weights, and what lowered each as bits of `LOWERING`."""
+    assets, traced = targets.shape[0], trace.shape[0] > 0
+    weights, lowered = targets.copy(), np.zeros(targets.shape[0], np.uint16)
+    if traced:
+        trace[TARGETS] = weights
+    total = short
+    for i in range(assets):
+        if size != 1.0:
+            weights[i] = min(targets[i], max(targets[i] * size, held[i]))
+        total += weights[i]
+    if traced:
+        trace[AFTER_LADDER] = weights
+    scaled = total > leverage_limit
+    for i in range(assets):
+        bits = blocks[i]
+        if not targets[i] > held[i] + DUST:
+            # No purchase is forbidden where none is wanted.
+            bits &= LIQUIDATION_BIT
+        if weights[i] < targets[i] - DUST:
+            bits |= LADDER_BIT
+        if scaled:
+            weights[i] *= leverage_limit / total
+            bits |= LADDER_LEVERAGE_BIT
+        if traced:
+            trace[AFTER_LEVERAGE, i] = weights[i]
+        if blocks[i] != 0:
+            weights[i] = min(weights[i], held[i])
+        if blocks[i] & LIQUIDATION_BIT:
+            weights[i] = 0.0
+        if weights[i] < targets[i] - DUST:
+            lowered[i] = bits
+    if traced:
+        trace[APPROVED] = weights
+    return weights, lowered
 
 
 @compiled
 def allowed_weights(
     targets: FloatArray, held: FloatArray, blocks: Blocks, size: float, leverage_limit: float, short: float
-) -> tuple[FloatArray, FloatArray, bool]:
-    """Weights that the rules leave, those the ladder alone would leave, and whether the leverage limit was met."""
-    assets = targets.shape[0]
-    ladder = targets.copy()
-    total = short
-    for i in range(assets):
-        if size != 1.0:
-            ladder[i] = min(targets[i], max(targets[i] * size, held[i]))
-        total += ladder[i]
-    weights = ladder.copy()
-    scaled = total > leverage_limit
-    for i in range(assets):
-        if scaled:
-            weights[i] *= leverage_limit / total
-        if blocks[i] != 0:
-            weights[i] = min(weights[i], held[i])
-        if blocks[i] & LIQUIDATION_BIT:
-            weights[i] = 0.0
-    return weights, ladder, scaled
+) -> tuple[FloatArray, Blocks]:
+    """Kernel of `limited`: the weights that the rules leave, and what lowered each."""
+    return _allow(targets, held, blocks, size, leverage_limit, short, np.empty((0, 0)))
+
+
+@compiled
+def traced_limits(
+    targets: FloatArray, held: FloatArray, blocks: Blocks, size: float, leverage_limit: float, short: float
+) -> tuple[Blocks, FloatArray]:
+    """`allowed_weights` step by step: what lowered each weight, and the rows of a trace, shape (4, n)."""
+    trace = np.empty((APPROVED + 1, targets.shape[0]))
+    _, lowered = _allow(targets, held, blocks, size, leverage_limit, short, trace)
+    return lowered, trace

@@ -20,10 +20,10 @@ from trading_lib.domain.prices import FloatArray
 from trading_lib.domain.signals import SignalType
 from trading_lib.domain.weight_steps import WeightStep
 from trading_lib.factors.calculator import PRICE_LIKE
-from trading_lib.portfolio.constraint_steps import constraint_steps
+from trading_lib.portfolio.rationale import constraint_steps
 from trading_lib.risk.levels import recovery_size
-from trading_lib.risk.limit_steps import blocks_of, limit_steps
 from trading_lib.risk.limits import named
+from trading_lib.risk.rationale import blocks_of, limit_steps
 from trading_lib.strategies.regime import describe_regime
 from trading_lib.strategies.signals import describe_signals
 
@@ -168,7 +168,7 @@ def _constraints(evidence: Evidence, held: FloatArray, symbol: str, at: int) -> 
 def _risk(evidence: Evidence, held: FloatArray, symbol: str, at: int) -> Section:
     decision, assessment, config = evidence.decision, evidence.decision.assessment, evidence.config.risk
     state = assessment.next_state
-    targets = decision.targets.weights
+    targets = decision.targets
     steps = limit_steps(evidence.view, decision.signals, targets, held, evidence.portfolio, assessment, config)
     ceiling = float(assessment.ceilings[at])
     return {
@@ -187,7 +187,7 @@ def _risk(evidence: Evidence, held: FloatArray, symbol: str, at: int) -> Section
         "may_increase": bool(assessment.may_increase[at]),
         "ceiling": _number(ceiling),
         "ceiling_reason": assessment.ceiling_reasons.get(symbol, ""),
-        "steps": _sections(steps, targets, assessment.weights, at, assessment.clips.get(symbol, ())),
+        "steps": _sections(steps, targets.weights, assessment.weights, at, assessment.clips.get(symbol, ())),
         "events": [event.reason for event in assessment.events if event.symbol in ("", symbol)],
         "event_details": [event.as_dict() for event in assessment.events if event.symbol in ("", symbol)],
     }
@@ -196,7 +196,7 @@ def _risk(evidence: Evidence, held: FloatArray, symbol: str, at: int) -> Section
 def _sections(
     steps: Sequence[WeightStep], before: FloatArray, after: FloatArray, at: int, clips: Sequence[str]
 ) -> list[Section]:
-    """Keep the steps that changed the asset; where today's configuration leads elsewhere, only the rules' names."""
+    """Keep the steps that concern the asset; where today's configuration leads elsewhere, only the rules' names."""
     end = steps[-1].after if steps else before
     if np.abs(end - after).max() > DUST:
         words = "decided under another configuration: the steps between cannot be retraced"
@@ -206,10 +206,10 @@ def _sections(
             "rule": step.rule,
             "before": float(step.before[at]),
             "after": float(step.after[at]),
-            "detail": step.details.get(at, ""),
+            "detail": step.details[at],
         }
         for step in steps
-        if step.before[at] != step.after[at]
+        if at in step.details
     ]
 
 

@@ -16,10 +16,29 @@ from trading_lib.domain.prices import BoolArray, FloatArray
 from trading_lib.orders.generate import limit_of
 from trading_lib.orders.rebalancing import CUT_LIMITS, DUST
 from trading_lib.performance.weight_cuts import WeightCuts
-from trading_lib.portfolio.constraint_cuts import constraint_cuts
-from trading_lib.portfolio.constraints import CAP, CASH_BUFFER, LEVERAGE, NOT_TRADABLE, PAIR_CAP
+from trading_lib.portfolio.constraints import (
+    CAP,
+    CASH_BUFFER,
+    LEVERAGE,
+    NOT_TRADABLE,
+    PAIR_CAP,
+    TotalLimit,
+    constraint_cuts,
+    constraint_names,
+    short_weight,
+    total_limit,
+)
 from trading_lib.risk.levels import recovery_size
-from trading_lib.risk.limits import BITS, LADDER, LADDER_LEVERAGE, RULES, allowed_weights
+from trading_lib.risk.limits import (
+    AFTER_LADDER,
+    AFTER_LEVERAGE,
+    BITS,
+    LADDER,
+    LADDER_LEVERAGE,
+    RULES,
+    TARGETS,
+    traced_limits,
+)
 from trading_lib.session.inputs import SessionInput
 from trading_lib.strategies.registry import running_sleeves
 
@@ -90,11 +109,10 @@ def _logged(data: SessionInput, part: Stretch) -> _Decided:
     wanted = np.zeros_like(held)
     for k, sleeve in enumerate(running_sleeves(config.strategy)):
         wanted += sleeve.budget * targets[:, k]
-    total = min(1.0 - config.constraints.cash_buffer, config.constraints.max_leverage)
     correlations = part.outlook.correlations[steps]
     rows = slice(part.first, part.stop)
-    weights, cuts = _constrained(data, rows, wanted, held, correlations, np.full(len(wanted), total))
-    cuts += _by_code(dict(zip(BITS, RULES, strict=True)), _lowest_bits(log.blocks[steps]), weights - approved)
+    weights, cuts = _constrained(data, rows, wanted, held, correlations, total_limit(config.constraints))
+    cuts += _by_code(dict(zip(BITS, RULES, strict=False)), _lowest_bits(log.blocks[steps]), weights - approved)
     codes, change = log.cuts[steps], approved - held
     undone = np.abs(change) - _traded(data, part, change.shape)
     cuts += _unsent(data, rows, change)
@@ -106,11 +124,11 @@ def _decided(data: SessionInput, part: LongWay) -> _Decided:
     """Of a session that was traded with objects and words."""
     outcome, config, universe = part.outcome, data.config, data.universe
     targets, assessment, batch = outcome.decision.targets, outcome.decision.assessment, outcome.decision.batch
-    held, short = held_weights(universe, outcome.evening.portfolio), sum(targets.hedges.values())
-    total = min(1.0 - config.constraints.cash_buffer, max(config.constraints.max_leverage - short, 0.0))
+    held = held_weights(universe, outcome.evening.portfolio)
+    total = total_limit(config.constraints, short_weight(targets.sleeves))
     rows = slice(part.row, part.row + 1)
     weights, cuts = _constrained(
-        data, rows, targets.wanted[np.newaxis], held[np.newaxis], targets.correlations[np.newaxis], np.array([total])
+        data, rows, targets.wanted[np.newaxis], held[np.newaxis], targets.correlations[np.newaxis], total
     )
     cuts += _by_risk(data, part, weights[0], held)
     change = (assessment.weights - held)[np.newaxis]
@@ -136,17 +154,13 @@ def _constrained(
     wanted: FloatArray,
     held: FloatArray,
     correlations: FloatArray,
-    total: FloatArray,
+    limit: TotalLimit,
 ) -> tuple[FloatArray, list[_Cuts]]:
-    """Apply the constraints again, and say what each took."""
-    config, fresh = data.config.constraints, np.ascontiguousarray(data.panel.fresh[rows])
-    weights, taken = constraint_cuts(
-        wanted, held, fresh, data.universe.max_weights, correlations, config.pair_correlation, total
-    )
-    # What binds the sum is named as `constrain` names it.
-    last = LEVERAGE if config.max_leverage < 1.0 - config.cash_buffer else CASH_BUFFER
-    names = (NOT_TRADABLE, CAP, PAIR_CAP, last)
-    return weights, [_taken(name, taken[:, k]) for k, name in enumerate(names)]
+    """Read what each constraint took off the trace of the kernel that decides."""
+    fresh, caps = np.ascontiguousarray(data.panel.fresh[rows]), data.universe.max_weights
+    pair_limit = data.config.constraints.pair_correlation
+    weights, taken = constraint_cuts(wanted, held, fresh, caps, correlations, pair_limit, limit.weight)
+    return weights, [_taken(name, taken[:, k]) for k, name in enumerate(constraint_names(limit))]
 
 
 def _by_risk(data: SessionInput, part: LongWay, targets: FloatArray, held: FloatArray) -> list[_Cuts]:
@@ -155,8 +169,10 @@ def _by_risk(data: SessionInput, part: LongWay, targets: FloatArray, held: Float
     assessment, short = decision.assessment, sum(decision.targets.hedges.values())
     size = recovery_size(assessment.next_state.recovery_sessions, data.config.risk)
     free = np.zeros(len(universe), np.uint16)
-    allowed, ladder, _ = allowed_weights(targets, held, free, size, assessment.leverage_limit, short)
-    cuts = [_taken(LADDER, (targets - ladder)[np.newaxis]), _taken(LADDER_LEVERAGE, (ladder - allowed)[np.newaxis])]
+    _, trace = traced_limits(targets, held, free, size, assessment.leverage_limit, short)
+    allowed = trace[AFTER_LEVERAGE]
+    by_ladder, by_leverage = trace[TARGETS] - trace[AFTER_LADDER], trace[AFTER_LADDER] - allowed
+    cuts = [_taken(LADDER, by_ladder[np.newaxis]), _taken(LADDER_LEVERAGE, by_leverage[np.newaxis])]
     left, at = allowed - assessment.weights, universe.positions
     first = {at[s]: next((name for name in names if name in RULES), "") for s, names in assessment.clips.items()}
     for rule in RULES:

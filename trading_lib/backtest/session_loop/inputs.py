@@ -14,6 +14,7 @@ from trading_lib.domain.money import MICRO, to_cents
 from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
 from trading_lib.execution.config import PaperConfig
 from trading_lib.execution.refusals import contradicted
+from trading_lib.portfolio.constraints import total_limit
 from trading_lib.risk.retirement import without_price
 from trading_lib.session.inputs import SessionInput
 from trading_lib.strategies.loop_form import LoopForm
@@ -138,7 +139,7 @@ def rules_of(config: DecisionConfig, paper: PaperConfig, sleeves: tuple[Sleeve, 
         budgets=np.array([sleeve.budget for sleeve in sleeves]),
         sleeve_numbers=np.array([_numbers(form) for form in forms]),
         pair_correlation=constraints.pair_correlation,
-        total_weight=min(1.0 - constraints.cash_buffer, constraints.max_leverage),
+        total_weight=total_limit(constraints).weight,
         volatility_window=risk.volatility_window,
         level_bounds=risk.levels.bounds,
         rebase_margin=risk.levels.rebase_margin,

@@ -107,7 +107,7 @@ def _trade(
         assets.retired,
         rows.fresh[row],
     )
-    approved, _, _ = allowed_weights(weights, held, blocks, 1.0, np.inf, 0.0)
+    approved, _ = allowed_weights(weights, held, blocks, 1.0, np.inf, 0.0)
     reduced, ordered = send_orders(book, log, assets, rows, rules, approved, held, blocks == 0, row, step)
     if not ordered:
         return False

@@ -1,0 +1,73 @@
+"""The constraints of a session in words, for explanations: a `WeightStep` per constraint that lowered something.
+
+Input: a session's `TargetWeights` and what they were made of. The numbers are the trace of the kernel that decides.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trading_lib.domain.market_view import MarketView
+from trading_lib.domain.prices import BoolArray, FloatArray
+from trading_lib.domain.weight_steps import WeightStep
+from trading_lib.domain.weights import TargetWeights
+from trading_lib.portfolio.config import ConstraintConfig
+from trading_lib.portfolio.constraints import (
+    CAP,
+    NOT_TRADABLE,
+    PAIR_CAP,
+    TotalLimit,
+    constraint_names,
+    short_weight,
+    total_limit,
+    traced_clips,
+)
+
+
+def constraint_steps(
+    view: MarketView, targets: TargetWeights, held_weights: FloatArray, config: ConstraintConfig
+) -> tuple[WeightStep, ...]:
+    """Put into words how the blended weights became the target weights, shapes (n,)."""
+    universe = view.universe
+    limit = total_limit(config, short_weight(targets.sleeves))
+    clipped, (weights, pairs) = traced_clips(
+        targets.wanted,
+        held_weights,
+        view.fresh,
+        universe.max_weights,
+        targets.correlations,
+        config.pair_correlation,
+        limit.weight,
+    )
+    capped = _pair_words(pairs, targets.correlations, universe.max_weights, universe.symbols)
+    steps = []
+    for place, rule in enumerate(constraint_names(limit)):
+        lowered = np.flatnonzero(clipped >> place & 1).tolist()
+        if rule == PAIR_CAP:
+            words = {i: capped[i] for i in lowered}
+        else:
+            words = {i: _words(rule, i, held_weights, universe.max_weights, weights[place], limit) for i in lowered}
+        if lowered:
+            steps.append(WeightStep(rule, weights[place], weights[place + 1], words))
+    return tuple(steps)
+
+
+def _words(rule: str, i: int, held: FloatArray, caps: FloatArray, before: FloatArray, limit: TotalLimit) -> str:
+    if rule == NOT_TRADABLE:
+        return f"no new bar, so no more than the {held[i]:.1%} held"
+    if rule == CAP:
+        return f"at most {caps[i]:.0%} of one asset"
+    return f"all weights together were {before.sum():.1%}, more than {limit.weight:.1%}"
+
+
+def _pair_words(
+    pairs: BoolArray, correlations: FloatArray, caps: FloatArray, symbols: tuple[str, ...]
+) -> dict[int, str]:
+    """Asset -> the partners that its weight was capped together with, in the order of the caps."""
+    words: dict[int, str] = {}
+    for i, j in np.argwhere(pairs).tolist():
+        bound = max(caps[i], caps[j])
+        for one, other in ((i, j), (j, i)):
+            text = f"with {symbols[other]} (correlation {correlations[i, j]:.2f}) at most {bound:.0%}"
+            words[one] = f"{words[one]}; {text}" if one in words else text
+    return words

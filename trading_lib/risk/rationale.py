@@ -1,0 +1,93 @@
+"""What risk control did to the target weights, in words, for explanations: a `WeightStep` per rule that lowered any.
+
+Input: a session's targets and `RiskAssessment`. The numbers are the trace of the kernel that decides.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trading_lib.domain.market_view import MarketView
+from trading_lib.domain.portfolio import Portfolio
+from trading_lib.domain.prices import FloatArray
+from trading_lib.domain.risk import RiskAssessment
+from trading_lib.domain.signals import SignalPanel
+from trading_lib.domain.weight_steps import WeightStep
+from trading_lib.domain.weights import TargetWeights
+from trading_lib.risk.config import RiskConfig
+from trading_lib.risk.levels import recovery_size
+from trading_lib.risk.limits import (
+    AFTER_LADDER,
+    AFTER_LEVERAGE,
+    APPROVED,
+    BITS,
+    LADDER_BIT,
+    LADDER_LEVERAGE_BIT,
+    LIQUIDATION,
+    RULES,
+    TARGETS,
+    Blocks,
+    blocked_purchases,
+    names_of,
+    traced_limits,
+)
+
+# Said of a rule behind another one that has lowered the weight already.
+TOO = "forbids the purchase, too"
+
+
+def limit_steps(
+    view: MarketView,
+    signals: SignalPanel,
+    targets: TargetWeights,
+    held: FloatArray,
+    portfolio: Portfolio,
+    assessment: RiskAssessment,
+    config: RiskConfig,
+) -> tuple[WeightStep, ...]:
+    """Put into words how the target weights became the approved weights.
+
+    Where several rules forbid a purchase, the first one lowers the weight and the others are named after it.
+
+    Parameters
+    ----------
+    held
+        Shape (n,): the present weights.
+    """
+    size = recovery_size(assessment.next_state.recovery_sessions, config)
+    limit, short = assessment.leverage_limit, sum(targets.hedges.values())
+    blocks = blocks_of(view, signals, portfolio, assessment)
+    lowered, trace = traced_limits(targets.weights, held, blocks, size, limit, short)
+    steps = []
+
+    def step(bit: int, before: FloatArray, after: FloatArray, text: str) -> None:
+        bound = np.flatnonzero(lowered & bit).tolist()
+        if bound:
+            (rule,) = names_of(bit)
+            steps.append(WeightStep(rule, before, after, {i: text if after[i] < before[i] else TOO for i in bound}))
+
+    step(LADDER_BIT, trace[TARGETS], trace[AFTER_LADDER], f"re-entry buys {size:.0%} of the normal size")
+    shorts = f", short legs of {short:.1%} included" if short else ""
+    text = f"all weights together at most {limit:.0%}{shorts}"
+    step(LADDER_LEVERAGE_BIT, trace[AFTER_LADDER], trace[AFTER_LEVERAGE], text)
+    before = trace[AFTER_LEVERAGE]
+    for rule, bit in zip(RULES, BITS, strict=False):
+        after = np.where(lowered & bit, trace[APPROVED], before)
+        step(bit, before, after, "everything is sold" if rule == LIQUIDATION else "no more than what is held")
+        before = after
+    return tuple(steps)
+
+
+def blocks_of(view: MarketView, signals: SignalPanel, portfolio: Portfolio, assessment: RiskAssessment) -> Blocks:
+    """Return the rules that forbade buying in an assessed session; see `blocked_purchases`."""
+    state = assessment.next_state
+    return blocked_purchases(
+        view,
+        signals,
+        assessment.effective_level,
+        state.approved,
+        assessment.minimum_confidence,
+        state.cooling_off,
+        negative_cash=portfolio.cash < 0,
+        retired=state.retired,
+    )
