@@ -37,6 +37,12 @@ MONEY_PATH = (
     "trading_lib/execution/*.py",
     "trading_lib/accounting/*.py",
 )
+SESSION_RULES = (
+    "trading_lib/risk/*.py",
+    "trading_lib/portfolio/*.py",
+    "trading_lib/backtest/session_loop/*.py",
+    "tests/backtest/test_session_rules.py",
+)
 SUPERVISION = (
     "trading_lib/adapters/services/supervision/*.py",
     "trading_lib/adapters/services/airflow_server.py",
@@ -46,6 +52,7 @@ SUPERVISION = (
 COVERED = {
     "book_faults": (*MONEY_PATH, "tests/faults/*.py"),
     "money_path_mutants": (*MONEY_PATH, "tests/mutants/*.py"),
+    "session_rule_mutants": (*SESSION_RULES, "tests/mutants/*.py"),
     "database_outages": (*SUPERVISION, "tests/outages/*.py"),
 }
 

@@ -15,8 +15,10 @@ import numpy as np
 
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.errors import StrategyFaultError, StrategyUnusableError
+from trading_lib.domain.holdings import holdings_of
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.market_view import MarketView
+from trading_lib.domain.money_arithmetic import weights_of_holdings
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.prices import BoolArray, FloatArray
 from trading_lib.domain.risk import RiskAssessment, RiskState
@@ -46,15 +48,10 @@ class Decision:
 
 def held_weights(universe: Universe, portfolio: Portfolio) -> FloatArray:
     """Present weights, shape (n,); a holding that the universe does not list is an `UnknownSymbolError`."""
-    columns, marks = universe.positions, portfolio.marks
-    if not portfolio.positions.keys() <= columns.keys():
+    if not portfolio.positions.keys() <= universe.positions.keys():
         universe.require_known(portfolio.positions, "the portfolio")
-    weights = [0.0] * len(columns)
-    nav = float(portfolio.nav)
-    if nav > 0:
-        for symbol, position in portfolio.positions.items():
-            weights[columns[symbol]] = float(position.quantity) * float(marks[symbol]) / nav
-    return np.array(weights)
+    holdings = holdings_of(portfolio, universe.symbols)
+    return weights_of_holdings(holdings.quantity, holdings.mark, float(portfolio.nav))
 
 
 def hedged_weights(portfolio: Portfolio) -> dict[str, float]:

@@ -170,21 +170,28 @@ def test_every_kind_of_sleeve_is_the_same(sleeves: dict[str, float]) -> None:
     cool_off=st.sampled_from([0, 5]),
     notional=st.sampled_from([5_000, 1_000_000]),
     leverage=st.sampled_from([0.6, 1.5]),
+    buffer=st.sampled_from([0.0, 0.05, 0.5]),
+    pair_limit=st.sampled_from([0.1, 0.7]),
+    drawdowns=st.sampled_from([(0.01, 0.02, 0.2, 0.3), (0.05, 0.08, 0.12, 0.15)]),
+    floor=st.sampled_from([0.15, 0.5]),
+    confidence=st.sampled_from([0.4, 0.9]),
     pairs=st.sampled_from([(0.70, 0.65), (0.15, 0.15), (0.2, 0.05)]),
 )
 def test_any_market_and_limits_are_the_same(
     seed: int, volatility: float, missing: float, threshold: float, trades: int, cool_off: int, notional: int,
-    leverage: float, pairs: tuple[float, float],
+    leverage: float, buffer: float, pair_limit: float, drawdowns: tuple[float, float, float, float], floor: float,
+    confidence: float, pairs: tuple[float, float],
 ) -> None:  # fmt: skip
     data = changed(
         market(seed, daily_volatility=volatility, missing=missing, crashes=CRASHES),
         orders={"rebalance_threshold": threshold, "max_daily_trades": trades},
         risk={
             "stops": {"cool_off_sessions": cool_off},
-            "correlation": {"pair_warning": pairs[0], "pair_rearm": pairs[1]},
+            "levels": {"drawdowns": drawdowns, "level_1_minimum_confidence": confidence},
+            "correlation": {"pair_warning": pairs[0], "pair_rearm": pairs[1], "average_floor_1": floor},
         },
         pre_trade={"max_order_notional": Decimal(notional)},
-        constraints={"max_leverage": leverage},
+        constraints={"max_leverage": leverage, "cash_buffer": buffer, "pair_correlation": pair_limit},
     )
     last = date(2022, 6, 30)
     assert_same(run_backtest(data, FIRST, last), the_long_way(data, last=last))

@@ -1,6 +1,7 @@
-"""Plant each fault of the money path in a copy of the tree and run its tests: `make mutants`.
+"""Plant each fault of the lists in a copy of the tree and run its tests: `make mutants`.
 
-Writes evidence/money_path_mutants.json; exit code 1 when a fault is not found.
+Writes evidence/NAME.json for each list; exit code 1 when a fault is not found. `python -m tests.mutants NAME` runs one
+list alone.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from tests.evidence import COVERED, ROOT, write_evidence
 from tests.mutants.money_path import MUTANTS, Mutant
+from tests.mutants.session_rules import SESSION_RULES
 
 COPIED = ("trading_lib", "tests", "include", "dags", "plugins", "pyproject.toml")
 # What a task does without its turn.
@@ -29,15 +31,23 @@ def _unlocked(run):
 """
 
 
+LISTS = {"money_path_mutants": MUTANTS, "session_rule_mutants": SESSION_RULES}
+
+
 def main() -> None:
-    """Run the mutants, one after the other."""
-    results = {mutant.name: _found(mutant) for mutant in MUTANTS}
-    survived = [name for name, found in results.items() if not found]
+    """Run the mutants of the lists that are named, or of all, one after the other."""
+    unfound = [name for name in sys.argv[1:] or LISTS if not _run(name)]
+    sys.exit(1 if unfound else 0)
+
+
+def _run(name: str) -> bool:
+    results = {mutant.name: _found(mutant) for mutant in LISTS[name]}
+    survived = [fault for fault, found in results.items() if not found]
     summary = {"mutants": len(results), "found": len(results) - len(survived), "survived": survived}
     if not survived:
-        write_evidence("money_path_mutants", summary | {"names": list(results)}, COVERED["money_path_mutants"])
-    print(json.dumps(summary, indent=2))
-    sys.exit(1 if survived else 0)
+        write_evidence(name, summary | {"names": list(results)}, COVERED[name])
+    print(json.dumps({name: summary}, indent=2))
+    return not survived
 
 
 def _found(mutant: Mutant) -> bool:
@@ -55,14 +65,18 @@ def _found(mutant: Mutant) -> bool:
         changed = content.replace(mutant.old, mutant.new)
         path.write_text(changed + UNLOCKED if "_unlocked(" in mutant.new else changed)
         environment = os.environ | {"PYTHONPATH": str(tree), "CI": "true"}
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *mutant.tests]
+        # Every test has to be run where several have to fail.
+        until_one_fails = () if mutant.each else ("-x",)
+        command = [sys.executable, "-m", "pytest", "-q", *until_one_fails, "-p", "no:cacheprovider", *mutant.tests]
         ran = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True)
     if ran.returncode not in (0, 1):
         raise RuntimeError(
             f"{mutant.name}: pytest ended with {ran.returncode}\n{ran.stdout[-2000:]}{ran.stderr[-2000:]}"
         )
-    print(f"{'found' if ran.returncode else 'SURVIVED'}: {mutant.name}", file=sys.stderr, flush=True)
-    return ran.returncode == 1
+    failed = [line for line in ran.stdout.splitlines() if line.startswith("FAILED")]
+    found = ran.returncode == 1 and all(any(part in line for line in failed) for part in mutant.each)
+    print(f"{'found' if found else 'SURVIVED'}: {mutant.name}", file=sys.stderr, flush=True)
+    return found
 
 
 if __name__ == "__main__":

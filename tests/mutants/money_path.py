@@ -22,6 +22,8 @@ class Mutant:
         ``old`` occurs exactly once in the file.
     tests
         Arguments for pytest: where the fault has to be found.
+    each
+        Parts of tests' ids: a test with each of them has to fail. Without any, one failure is enough.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Mutant:
     old: str
     new: str
     tests: tuple[str, ...]
+    each: tuple[str, ...] = ()
 
 
 MUTANTS = (

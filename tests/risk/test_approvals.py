@@ -8,11 +8,11 @@ from datetime import UTC, date, datetime
 import pytest
 
 from tests.market_builders import SESSION, make_state
+from tests.risk_steps import advance_level
 from trading_lib.domain.approvals import Approval, Channel
 from trading_lib.domain.risk import RiskState
 from trading_lib.risk.approvals import open_question, with_answer
 from trading_lib.risk.config import RiskConfig
-from trading_lib.risk.levels import advance_level
 
 MANUAL = RiskConfig(simulated_approval=False)
 ASKED = date(2023, 12, 28)

@@ -14,7 +14,8 @@ from trading_lib.domain.sleeves import SleeveEvent, SleeveRecord, SleeveTarget
 from trading_lib.domain.weights import TargetWeights
 from trading_lib.risk.assess import assess_risk
 from trading_lib.risk.config import RiskConfig
-from trading_lib.risk.events import floor_events, recovery_events, regime_events, regime_label
+from trading_lib.risk.events import floor_events, recovery_events, regime_events
+from trading_lib.risk.memory import regime_label
 
 ABSENT = RegimeReading(MarketRegime.HIGH_VOL, float("nan"), -1, True)
 OLD = RegimeReading(MarketRegime.HIGH_VOL, 14.0, 4, True)

@@ -10,17 +10,10 @@ import pytest
 from pydantic import ValidationError
 
 from tests.market_builders import SESSION, make_state
+from tests.risk_steps import LevelStep, advance_level, advance_recovery, correlation_floor
 from trading_lib.domain.risk import RiskState
 from trading_lib.risk.config import LevelConfig, RecoveryConfig, RiskConfig
-from trading_lib.risk.levels import (
-    LEVEL_ACTIONS,
-    LevelStep,
-    advance_level,
-    advance_recovery,
-    correlation_floor,
-    recovery_size,
-    triggered_level,
-)
+from trading_lib.risk.levels import LEVEL_ACTIONS, recovery_size, triggered_level
 
 CONFIG = RiskConfig()
 MANUAL = RiskConfig(simulated_approval=False)

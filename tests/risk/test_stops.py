@@ -9,8 +9,9 @@ import pytest
 from tests.market_builders import SESSION, UNIVERSE, make_portfolio, make_state
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.risk import RiskState
+from trading_lib.risk.assess import check_stops
 from trading_lib.risk.config import RiskConfig, StopConfig
-from trading_lib.risk.stops import StopStep, check_stops
+from trading_lib.risk.stops import StopStep
 
 CONFIG = RiskConfig()
 

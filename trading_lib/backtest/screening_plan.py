@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trading_lib.backtest.session_loop.book import ABSENT, Book, empty_book
+from trading_lib.backtest.session_loop.book import Book, empty_book
 from trading_lib.backtest.session_loop.deciding import blend_targets, decide_sleeves
 from trading_lib.backtest.session_loop.inputs import Assets, Rows, Rules, assets_of, rows_of, rules_of
 from trading_lib.backtest.session_loop.outlook import Outlook, outlook_of
@@ -21,6 +21,7 @@ from trading_lib.domain.market_view import SessionViews
 from trading_lib.domain.prices import FloatArray
 from trading_lib.portfolio.constraints import clip_weights, valid_weights
 from trading_lib.portfolio.sleeves import drift
+from trading_lib.risk.numbers import ABSENT
 from trading_lib.session.inputs import SessionInput
 from trading_lib.strategies.registry import Sleeve, running_sleeves
 

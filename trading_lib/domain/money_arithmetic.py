@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from trading_lib.domain.kernels import compiled
 from trading_lib.domain.money import CENT, MICRO
-from trading_lib.domain.prices import IntegerArray
+from trading_lib.domain.prices import FloatArray, IntegerArray
 
 # A millionth of a unit at a millionth of a dollar is this part of a cent.
 PARTS = CENT * MICRO
@@ -130,3 +132,20 @@ def paid_for(quantity: int, price: int, commission: int) -> int:
 def commission_on(quantity: int, price: int, commission: int) -> int:
     """Commission in cents, a rate in millionths of the traded value as it is booked."""
     return share_in_cents(value_in_cents(quantity, price), commission)
+
+
+@compiled
+def weights_of_holdings(quantity: IntegerArray, mark: IntegerArray, nav: float) -> FloatArray:
+    """Present weights, shape (n,): values of holdings as shares of ``nav``, which is in dollars.
+
+    Parameters
+    ----------
+    quantity, mark
+        Shape (n,), millionths of a unit and of a dollar.
+    """
+    weights = np.zeros(quantity.shape[0])
+    if nav > 0.0:
+        for i in range(quantity.shape[0]):
+            if quantity[i] != 0:
+                weights[i] = quantity[i] / MICRO * (mark[i] / MICRO) / nav
+    return weights

@@ -92,6 +92,8 @@ class RiskState:
         Pairs that correlate closely, as "SPY/QQQ"; see `pair_rules`.
     retired
         Symbols that have had no price for so long that they are neither bought nor sold.
+    stop_state
+        What a stop rule remembers -> symbol -> number, while the asset is held; see `trading_lib.risk.stops`.
     """
 
     session: date
@@ -111,6 +113,7 @@ class RiskState:
     regime: str = ""
     correlated: frozenset[str] = frozenset()
     retired: frozenset[str] = frozenset()
+    stop_state: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @classmethod
     def opened(cls, session: date, nav: float) -> RiskState:

@@ -1,11 +1,13 @@
-"""The risk manager of one session: level, floor, stops, approved weights and ceilings.
+"""The risk manager of one session: the numbers of `trading_lib.risk.step`, then what there is to tell of them.
 
 Input: view, regime, signals, target weights, portfolio, yesterday's `RiskState`. Output: `RiskAssessment`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 
 import numpy as np
@@ -21,19 +23,15 @@ from trading_lib.domain.volatility import portfolio_volatility
 from trading_lib.domain.weights import TargetWeights
 from trading_lib.risk.ceilings import find_ceilings
 from trading_lib.risk.config import RiskConfig
-from trading_lib.risk.events import (
-    floor_events,
-    pair_events,
-    recovery_events,
-    regime_events,
-    regime_label,
-    sleeve_events,
-)
-from trading_lib.risk.levels import advance_level, advance_recovery, correlation_floor, recovery_size
-from trading_lib.risk.limits import blocked_purchases, limited
+from trading_lib.risk.events import floor_events, pair_events, recovery_events, regime_events, sleeve_events
+from trading_lib.risk.levels import approval_at_start, floor_reason, level_events, next_question
+from trading_lib.risk.limits import clips_of
+from trading_lib.risk.memory import assets_of, memory_of, regime_label, regime_number, remembered, risk_holdings_of
+from trading_lib.risk.numbers import ABSENT, CALM, EFFECTIVE, FLOOR, LEVEL, RECOVERY, RiskMarket
 from trading_lib.risk.pair_rules import correlated_pairs, named_pairs, pair_flags
-from trading_lib.risk.retirement import retired_symbols, retirement_events
-from trading_lib.risk.stops import check_stops
+from trading_lib.risk.retirement import among, retired_symbols, retirement_events
+from trading_lib.risk.step import run_step
+from trading_lib.risk.stops import StopStep, step_stops, stop_step
 
 
 def assess_risk(
@@ -55,33 +53,43 @@ def assess_risk(
     held_weights
         Shape (n,): the present weights; nothing that may not be increased rises above them.
     """
-    universe, session, nav = view.universe, view.session, float(portfolio.nav)
+    universe, session = view.universe, view.session
     hedges = targets.hedges
     exposed = _exposed(targets.weights, hedges, universe) if hedges else targets.weights
-    model_volatility = portfolio_volatility(view.mark_returns, exposed, config.volatility_window)
-    step = advance_level(state, session, nav, model_volatility, config)
     average, largest, smallest = _correlation_summary(view, targets.correlations)
+    retired, label = retired_symbols(view.price_age, universe, config), regime_label(regime)
+    approved, events = approval_at_start(state, session, config)
+    volatility = portfolio_volatility(view.mark_returns, exposed, config.volatility_window)
+    without_price = among(universe, retired)
+    market = RiskMarket(
+        volatility, average, smallest, regime_number(label), signals.confidence, view.fresh, without_price
+    )
+    memory, holdings = memory_of(state, universe), risk_holdings_of(portfolio, universe)
+    outcome = run_step(
+        memory,
+        holdings,
+        market,
+        assets_of(universe),
+        config.numbers,
+        targets.weights,
+        held_weights,
+        float(sum(hedges.values())),
+        approved,
+    )
+    level, effective, calm, floor = memory.counters[[LEVEL, EFFECTIVE, CALM, FLOOR]].tolist()
+    recovery = None if memory.counters[RECOVERY] == ABSENT else int(memory.counters[RECOVERY])
+    peak, reference = memory.peaks.tolist()
     pairs_before, pairs = _follow_pairs(state, _of_living(targets.correlations, universe), universe, config)
-    floor, floor_reason = correlation_floor(average, smallest, config)
-    effective = max(step.level, floor)
-    retired = retired_symbols(view.price_age, universe, config)
-    stops = check_stops(state, portfolio, universe, session, config, retired)
-    recovery = advance_recovery(state, step, config)
-    left = find_ceilings(state, stops, effective, portfolio, universe, session, config, retired)
-    minimum = config.levels.level_1_minimum_confidence if effective >= 1 else 0.0
-    limit = config.recovery.max_leverage if recovery is not None else np.inf
-    blocks = blocked_purchases(
-        view, signals, effective, step.approved, minimum, stops.cooling_off, portfolio.cash < 0, retired
-    )
-    limits = limited(
-        universe, targets.weights, held_weights, blocks, recovery_size(recovery, config), limit, sum(hedges.values())
-    )
+    stops = stop_step(outcome.stops, portfolio, universe, session, state.effective_level)
+    left = find_ceilings(state, outcome, stops, effective, portfolio, universe, session, retired)
+    kept, question = remembered(memory, universe), next_question(state, session, level, outcome.approved)
     events = (
         *regime_events(state, regime, effective, session),
         *sleeve_events(targets.events, effective, session),
         *retirement_events(state, retired, view, effective),
-        *step.events,
-        *floor_events(state, floor, effective, floor_reason, session),
+        *events,
+        *level_events(state, session, level, outcome.change, outcome.drawdown, volatility, config),
+        *floor_events(state, floor, effective, floor_reason(floor, average, smallest, config), session),
         *pair_events(
             pairs_before, pairs, targets.correlations, universe.symbols, effective, session, config.correlation
         ),
@@ -90,41 +98,63 @@ def assess_risk(
         *recovery_events(state, recovery, effective, session, config),
     )
     return RiskAssessment(
-        level=step.level,
+        level=level,
         floor=floor,
         effective_level=effective,
-        drawdown=step.drawdown,
-        model_volatility=model_volatility,
+        drawdown=outcome.drawdown,
+        model_volatility=volatility,
         average_correlation=average,
         largest_correlation=largest,
-        weights=limits.weights,
-        may_increase=limits.may_increase,
+        weights=outcome.weights,
+        may_increase=outcome.blocks == 0,
         ceilings=_ceiling_array(left.ceilings, universe),
         ceiling_reasons=left.reasons,
-        minimum_confidence=minimum,
-        leverage_limit=limit,
-        clips=limits.clips,
+        minimum_confidence=outcome.minimum_confidence,
+        leverage_limit=outcome.leverage_limit,
+        clips=clips_of(universe, outcome.lowered),
         next_state=RiskState(
             session=session,
-            level=step.level,
+            level=level,
             effective_level=effective,
-            peak=step.peak,
-            reference_peak=step.reference_peak,
-            calm_sessions=step.calm_sessions,
-            awaiting_approval=step.awaiting_approval,
-            approved=step.approved,
-            question=step.question,
+            peak=peak,
+            reference_peak=reference,
+            calm_sessions=calm,
+            awaiting_approval=question is not None,
+            approved=outcome.approved,
+            question=question,
             ceilings=left.ceilings,
-            halved=stops.halved,
-            cooling_off=stops.cooling_off,
+            halved=kept.halved,
+            cooling_off=kept.cooling_off,
             recovery_sessions=recovery,
             floor=floor,
-            regime=regime_label(regime),
+            regime=label,
             correlated=named_pairs(pairs, universe.symbols),
             retired=retired,
+            stop_state=kept.stop_state,
         ),
         events=events,
     )
+
+
+def check_stops(
+    state: RiskState,
+    portfolio: Portfolio,
+    universe: Universe,
+    session: date,
+    config: RiskConfig,
+    retired: Collection[str] = (),
+) -> StopStep:
+    """Check the stops alone, without levels and limits.
+
+    Parameters
+    ----------
+    retired
+        Symbols whose mark is too old to judge.
+    """
+    memory, holdings = memory_of(state, universe), risk_holdings_of(portfolio, universe)
+    found = step_stops(memory, holdings, among(universe, retired), assets_of(universe), config.numbers)
+    kept, step = remembered(memory, universe), stop_step(found, portfolio, universe, session, state.effective_level)
+    return replace(step, halved=kept.halved, cooling_off=kept.cooling_off, stop_state=kept.stop_state)
 
 
 def _exposed(weights: FloatArray, hedges: Mapping[str, float], universe: Universe) -> FloatArray:

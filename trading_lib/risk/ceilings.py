@@ -15,12 +15,12 @@ import numpy as np
 
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.lots import whole_lots
-from trading_lib.domain.money import from_micros, to_micros
+from trading_lib.domain.money import from_micros
 from trading_lib.domain.portfolio import Portfolio, Position
-from trading_lib.domain.risk import UNLIMITED, RiskEvent, RiskState
-from trading_lib.risk.ceiling_rules import LEVEL_ENTRY, level_ceilings
-from trading_lib.risk.config import RiskConfig
+from trading_lib.domain.risk import RiskEvent, RiskState
+from trading_lib.risk.ceiling_rules import LEVEL_ENTRY
 from trading_lib.risk.levels import LEVEL_ACTIONS
+from trading_lib.risk.step import RiskOutcome
 from trading_lib.risk.stops import StopStep
 
 
@@ -41,17 +41,17 @@ class CeilingStep:
 
 def find_ceilings(
     state: RiskState,
+    outcome: RiskOutcome,
     stops: StopStep,
     effective_level: int,
     portfolio: Portfolio,
     universe: Universe,
     session: date,
-    config: RiskConfig,
     retired: Collection[str] = (),
 ) -> CeilingStep:
     """Collect the ceilings of a session; what is ``retired`` for want of a price can give no cash."""
     step = CeilingStep({}, {}, [])
-    _by_level(step, state, stops, effective_level, portfolio, universe, session, config)
+    _by_level(step, state, outcome, effective_level, portfolio, universe, session)
     if universe.any_retired:
         _retire(step, state, effective_level, portfolio, universe, session)
     for account, cash in portfolio.cash_by_account().items():
@@ -66,40 +66,18 @@ def find_ceilings(
 def _by_level(
     step: CeilingStep,
     state: RiskState,
-    stops: StopStep,
+    outcome: RiskOutcome,
     effective_level: int,
     portfolio: Portfolio,
     universe: Universe,
     session: date,
-    config: RiskConfig,
 ) -> None:
-    """Apply what earlier reductions still demand, and what entering a level does."""
-    entered = effective_level >= 2 and effective_level > state.effective_level
-    if not state.ceilings and not entered and effective_level < 4:
-        return
-    at = universe.positions
-    earlier, quantity = np.full(len(universe), UNLIMITED), np.zeros(len(universe), np.int64)
-    for symbol, ceiling in state.ceilings.items():
-        if symbol in at:
-            earlier[at[symbol]] = to_micros(ceiling)
-    for symbol, position in portfolio.positions.items():
-        quantity[at[symbol]] = to_micros(position.quantity)
-    ceilings, causes = level_ceilings(
-        earlier,
-        quantity,
-        np.array([symbol in stops.cooling_off for symbol in universe.symbols]),
-        effective_level,
-        entered,
-        universe.crypto,
-        universe.safe_havens,
-        universe.lots,
-        config.levels.kept_millionths[effective_level],
-    )
-    actions = LEVEL_ACTIONS.get(effective_level, ())
+    """Tell what earlier reductions still demand, and what entering a level does."""
+    actions, entered = LEVEL_ACTIONS.get(effective_level, ()), outcome.entered
     reason = f"risk level {effective_level} {'was entered' if entered else 'is in force'} ({', '.join(actions)})"
-    for i in np.flatnonzero(causes).tolist():
-        why = reason if causes[i] == LEVEL_ENTRY else "an earlier reduction is still in force"
-        step.lower(universe.symbols[i], from_micros(int(ceilings[i])), why)
+    for i in np.flatnonzero(outcome.causes).tolist():
+        why = reason if outcome.causes[i] == LEVEL_ENTRY else "an earlier reduction is still in force"
+        step.lower(universe.symbols[i], from_micros(int(outcome.level_ceilings[i])), why)
     if entered and portfolio.positions:
         step.events.append(RiskEvent(session, "reduction", "", state.effective_level, effective_level, reason, actions))
 

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from trading_lib.domain.configuration import Configuration
 from trading_lib.domain.money import MICRO
 from trading_lib.domain.prices import FloatArray
+from trading_lib.risk.numbers import RiskNumbers
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -77,6 +78,11 @@ class StopConfig(Configuration):
 
     cool_off_sessions: int = Field(5, ge=0)
 
+    @cached_property
+    def numbers(self) -> FloatArray:
+        """What stop rules are told beside the universe's bounds, in the order in which their kernels read it."""
+        return np.array([], dtype=np.float64)
+
 
 class CorrelationConfig(Configuration):
     """Correlations that put a floor under the risk level, and the one of a pair that is worth a warning.
@@ -118,3 +124,23 @@ class RiskConfig(Configuration):
     correlation: CorrelationConfig = CorrelationConfig()
     retire_after_sessions: int = Field(20, ge=1)
     simulated_approval: bool = True
+
+    @cached_property
+    def numbers(self) -> RiskNumbers:
+        """All that the risk step reads, as numbers."""
+        levels, correlation, recovery = self.levels, self.correlation, self.recovery
+        return RiskNumbers(
+            level_bounds=levels.bounds,
+            rebase_margin=levels.rebase_margin,
+            target_volatility=self.target_volatility,
+            calm_sessions=self.calm_sessions,
+            average_floor=correlation.average_floor_1,
+            pair_floor=correlation.every_pair_floor_2,
+            level_1_confidence=levels.level_1_minimum_confidence,
+            kept=np.array(levels.kept_millionths),
+            cool_off=self.stops.cool_off_sessions,
+            stop_numbers=self.stops.numbers,
+            recovery_sizes=np.array(recovery.sizes),
+            recovery_sessions=recovery.sessions_per_step,
+            recovery_leverage=recovery.max_leverage,
+        )

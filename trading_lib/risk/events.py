@@ -12,7 +12,9 @@ from trading_lib.domain.risk import RiskEvent, RiskState
 from trading_lib.domain.signals import RegimeReading
 from trading_lib.domain.sleeves import SleeveEvent
 from trading_lib.risk.config import CorrelationConfig, RiskConfig
+from trading_lib.risk.level_rules import regime_changes
 from trading_lib.risk.levels import LEVEL_ACTIONS, recovery_size
+from trading_lib.risk.memory import regime_label, regime_number
 from trading_lib.risk.pair_rules import pair_names, pair_values
 
 Events = tuple[RiskEvent, ...]
@@ -99,15 +101,10 @@ def recovery_events(
     return (RiskEvent(session, "recovery", "", effective, effective, text),)
 
 
-def regime_label(reading: RegimeReading) -> str:
-    """Regime in a word, and whether it is assumed because ^VIX is missing or too old."""
-    return f"{reading.regime.value}{' without ^VIX' if reading.abstained else ''}"
-
-
 def regime_events(state: RiskState, reading: RegimeReading, effective: int, session: date) -> Events:
     """Tell that the volatility regime changed, or that the first session had to assume it."""
     label = regime_label(reading)
-    if label == state.regime or not (state.regime or reading.abstained):
+    if not regime_changes(regime_number(state.regime), regime_number(label)):
         return ()
     value = (
         f"^VIX is {'missing' if reading.age < 0 else f'{reading.age} sessions old'}"

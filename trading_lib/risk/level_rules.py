@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from trading_lib.domain.approvals import REVIEW_LEVEL
 from trading_lib.domain.kernels import compiled
 from trading_lib.domain.money import MICRO
 from trading_lib.domain.prices import FloatArray
+from trading_lib.risk.numbers import ABSENT, UNREAD
 
 # Net asset values are cents, so a drawdown of exactly 8 % may come out as 0.07999999999999996.
 TOLERANCE = 1e-9
@@ -27,6 +29,37 @@ def triggered_by(drawdown: float, bounds: FloatArray) -> int:
         if drawdown >= bound - TOLERANCE:
             level += 1
     return level
+
+
+@compiled
+def _moved(
+    level: int,
+    peak: float,
+    reference: float,
+    calm: int,
+    approved: bool,
+    nav: float,
+    volatility: float,
+    bounds: FloatArray,
+    rebase_margin: float,
+    target_volatility: float,
+    calm_needed: int,
+) -> tuple[int, float, float, float, int, bool, int]:
+    peak = max(peak, nav)
+    reference = max(reference, nav)
+    drawdown = 1.0 - nav / reference if nav > 0.0 else 1.0
+    calm = calm + 1 if volatility < target_volatility else 0
+    triggered = triggered_by(drawdown, bounds)
+    if triggered > level:
+        # A fresh breach is a fresh question: nobody has approved what comes after it.
+        return triggered, drawdown, peak, reference, 0, False, RAISED
+    if 0 < level < 4 and nav >= reference:
+        return 0, 0.0, peak, reference, calm, approved, LOWERED_AT_PEAK
+    if level > 0 and calm >= calm_needed and (level < 4 or approved):
+        level -= 1
+        reference = min(reference, nav / (1.0 - (bounds[level] - rebase_margin)))
+        return level, max(0.0, 1.0 - nav / reference), peak, reference, 0, approved, LOWERED_CALM
+    return level, drawdown, peak, reference, calm, approved, UNCHANGED
 
 
 @compiled
@@ -48,27 +81,55 @@ def next_level(
     Parameters
     ----------
     level, peak, reference, calm, approved
-        After the session before; see `RiskState`.
+        After the session before; see `RiskState`. An approval is forgotten below `REVIEW_LEVEL`.
     volatility
         Annualised volatility of the model portfolio; NaN is not calm.
     bounds
         Shape (4,): drawdowns that trigger levels 1 to 4.
     """
-    peak = max(peak, nav)
-    reference = max(reference, nav)
-    drawdown = 1.0 - nav / reference if nav > 0.0 else 1.0
-    calm = calm + 1 if volatility < target_volatility else 0
-    triggered = triggered_by(drawdown, bounds)
-    if triggered > level:
-        # A fresh breach is a fresh question: nobody has approved what comes after it.
-        return triggered, drawdown, peak, reference, 0, False, RAISED
-    if 0 < level < 4 and nav >= reference:
-        return 0, 0.0, peak, reference, calm, approved, LOWERED_AT_PEAK
-    if level > 0 and calm >= calm_needed and (level < 4 or approved):
-        level -= 1
-        reference = min(reference, nav / (1.0 - (bounds[level] - rebase_margin)))
-        return level, max(0.0, 1.0 - nav / reference), peak, reference, 0, approved, LOWERED_CALM
-    return level, drawdown, peak, reference, calm, approved, UNCHANGED
+    after, drawdown, peak, reference, calm, approved, change = _moved(
+        level, peak, reference, calm, approved, nav, volatility, bounds, rebase_margin, target_volatility, calm_needed
+    )
+    return after, drawdown, peak, reference, calm, approved and after >= REVIEW_LEVEL, change
+
+
+@compiled
+def next_recovery(before: int, level: int, spent: int, sessions_per_step: int, steps: int) -> int:
+    """Sessions spent on the re-entry ladder, `ABSENT` outside recovery.
+
+    The ladder begins when level 4 is left, counts the sessions at drawdown level 0 or 1, restarts on a fresh breach and
+    ends at full size. A correlation floor does not stop the count: the crash that led to level 4 stays in the 60
+    sessions of the correlations for 60 sessions, and 12 weeks must be enough to come back (SPEC section 8).
+
+    Parameters
+    ----------
+    before, level
+        Drawdown levels of the session before and of this one.
+    """
+    if level == 4:
+        return ABSENT
+    if before == 4:
+        return 0
+    if spent == ABSENT:
+        return ABSENT
+    if level > before:
+        return 0
+    spent += 1 if level <= 1 else 0
+    return ABSENT if spent >= (steps - 1) * sessions_per_step else spent
+
+
+@compiled
+def size_of(spent: int, sizes: FloatArray, sessions_per_step: int) -> float:
+    """Share of normal size after so many sessions on the re-entry ladder."""
+    if spent == ABSENT:
+        return 1.0
+    return float(sizes[min(spent // sessions_per_step, sizes.shape[0] - 1)])
+
+
+@compiled
+def regime_changes(before: int, regime: int) -> bool:
+    """Whether there is a regime to tell of: another one than before, or at first one that had to be assumed."""
+    return regime != before and (before != UNREAD or regime % 2 != 0)
 
 
 @compiled

@@ -7,21 +7,14 @@ trigger the level again at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 
 from trading_lib.domain.approvals import REVIEW_LEVEL
 from trading_lib.domain.risk import RiskEvent, RiskState
 from trading_lib.risk.approvals import answer_of_configuration, open_question
 from trading_lib.risk.config import RiskConfig
-from trading_lib.risk.level_rules import (
-    LOWERED_AT_PEAK,
-    LOWERED_CALM,
-    RAISED,
-    floor_of,
-    next_level,
-    triggered_by,
-)
+from trading_lib.risk.level_rules import LOWERED_AT_PEAK, LOWERED_CALM, RAISED, size_of, triggered_by
+from trading_lib.risk.numbers import ABSENT
 
 LEVEL_ACTIONS = {
     1: ("ALERT", "INCREASE_CONFIDENCE_THRESHOLD", "BLOCK_BTC_NEW"),
@@ -31,70 +24,45 @@ LEVEL_ACTIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class LevelStep:
-    """The level of a session and what is remembered for the next."""
-
-    level: int
-    drawdown: float
-    peak: float
-    reference_peak: float
-    calm_sessions: int
-    approved: bool
-    question: date | None
-    events: tuple[RiskEvent, ...]
-
-    @property
-    def awaiting_approval(self) -> bool:
-        """Whether a person is asked and has not approved."""
-        return self.question is not None
-
-
 def triggered_level(drawdown: float, config: RiskConfig) -> int:
     """Highest level whose drawdown is reached (>=)."""
     return triggered_by(drawdown, config.levels.bounds)
 
 
-def advance_level(
-    state: RiskState, session: date, nav: float, model_volatility: float, config: RiskConfig
-) -> LevelStep:
-    """Move the drawdown level by one session.
-
-    Level 4 is left only after an approval; one of re-entry also holds at the level 3 it leads to.
+def level_events(
+    state: RiskState,
+    session: date,
+    level: int,
+    change: int,
+    drawdown: float,
+    model_volatility: float,
+    config: RiskConfig,
+) -> tuple[RiskEvent, ...]:
+    """Tell how the drawdown level moved; see `next_level`.
 
     Parameters
     ----------
-    nav
-        Net asset value in dollars; 0 or less counts as a drawdown of 100 %.
-    model_volatility
-        Annualised 20-day volatility of the model portfolio; NaN is not calm.
+    state
+        After the session before.
     """
-    approved, events = _approved(state, session, config)
-    level, drawdown, peak, reference, calm, approved, change = next_level(
-        state.level,
-        state.peak,
-        state.reference_peak,
-        state.calm_sessions,
-        approved,
-        nav,
-        model_volatility,
-        config.levels.bounds,
-        config.levels.rebase_margin,
-        config.target_volatility,
-        config.calm_sessions,
-    )
     if change == RAISED:
-        events += (_raised(state, session, level, drawdown, config),)
-    elif change == LOWERED_AT_PEAK:
-        events += (_lowered(state, session, level, "net asset value is at its reference peak"),)
-    elif change == LOWERED_CALM:
-        events += (_lowered(state, session, level, _calm_reason(model_volatility, config, state.level)),)
-    approved = approved and level >= REVIEW_LEVEL
-    question = open_question(level, approved, level > state.level, state.question, session)
-    return LevelStep(level, drawdown, peak, reference, calm, approved, question, events)
+        return (_raised(state, session, level, drawdown, config),)
+    if change == LOWERED_AT_PEAK:
+        return (_lowered(state, session, level, "net asset value is at its reference peak"),)
+    if change == LOWERED_CALM:
+        return (_lowered(state, session, level, _calm_reason(model_volatility, config, state.level)),)
+    return ()
 
 
-def _approved(state: RiskState, session: date, config: RiskConfig) -> tuple[bool, tuple[RiskEvent, ...]]:
+def next_question(state: RiskState, session: date, level: int, approved: bool) -> date | None:
+    """Session that asks for an approval after this one, None when nothing is asked.
+
+    Level 4 is left only after an approval; one of re-entry also holds at the level 3 it leads to.
+    """
+    return open_question(level, approved, level > state.level, state.question, session)
+
+
+def approval_at_start(state: RiskState, session: date, config: RiskConfig) -> tuple[bool, tuple[RiskEvent, ...]]:
     """Whether the session starts with an approval; a simulated book gives it to itself, one session after asking."""
     if state.approved or state.level < REVIEW_LEVEL or not config.simulated_approval:
         return state.approved, ()
@@ -118,40 +86,18 @@ def _calm_reason(volatility: float, config: RiskConfig, level: int) -> str:
     )
 
 
-def advance_recovery(state: RiskState, step: LevelStep, config: RiskConfig) -> int | None:
-    """Sessions spent on the re-entry ladder, None outside recovery.
-
-    The ladder begins when level 4 is left, counts the sessions at drawdown level 0 or 1, restarts on a fresh breach and
-    ends at full size. A correlation floor does not stop the count: the crash that led to level 4 stays in the 60
-    sessions of the correlations for 60 sessions, and 12 weeks must be enough to come back (SPEC section 8).
-    """
-    if step.level == 4:
-        return None
-    if state.level == 4:
-        return 0
-    if state.recovery_sessions is None:
-        return None
-    if step.level > state.level:
-        return 0
-    spent = state.recovery_sessions + (1 if step.level <= 1 else 0)
-    last_step = (len(config.recovery.sizes) - 1) * config.recovery.sessions_per_step
-    return None if spent >= last_step else spent
-
-
 def recovery_size(recovery_sessions: int | None, config: RiskConfig) -> float:
     """Share of normal size allowed: 25/50/75/100 % by week of recovery."""
-    if recovery_sessions is None:
-        return 1.0
-    step = min(recovery_sessions // config.recovery.sessions_per_step, len(config.recovery.sizes) - 1)
-    return config.recovery.sizes[step]
+    numbers = config.numbers
+    spent = ABSENT if recovery_sessions is None else recovery_sessions
+    return size_of(spent, numbers.recovery_sizes, numbers.recovery_sessions)
 
 
-def correlation_floor(average: float, smallest: float, config: RiskConfig) -> tuple[int, str]:
-    """Lowest level correlations allow, and why; NaN (too little history) means no floor."""
+def floor_reason(floor: int, average: float, smallest: float, config: RiskConfig) -> str:
+    """Say why correlations allow no lower level; "" where they do."""
     bounds = config.correlation
-    floor = floor_of(average, smallest, bounds.average_floor_1, bounds.every_pair_floor_2)
     if floor == 2:
-        return floor, f"every pair correlates above {bounds.every_pair_floor_2:.2f} (lowest {smallest:.2f})"
+        return f"every pair correlates above {bounds.every_pair_floor_2:.2f} (lowest {smallest:.2f})"
     if floor == 1:
-        return floor, f"average correlation {average:.2f} is above {bounds.average_floor_1:.2f}"
-    return floor, ""
+        return f"average correlation {average:.2f} is above {bounds.average_floor_1:.2f}"
+    return ""

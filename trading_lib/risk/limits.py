@@ -1,12 +1,11 @@
 """What may be bought, and how much of it: level rules, cool-off, retirement, and the re-entry ladder.
 
-Input: target weights, holdings, level and view. Output: `Limits`, each lowered weight with the rules that lowered it.
+Input: target weights, holdings, level and view. Output: allowed weights, and the rules that lowered each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,15 +65,6 @@ BITS = tuple(1 << place for place in range(len(LOWERING)))
 TARGETS, AFTER_LADDER, AFTER_LEVERAGE, APPROVED = range(4)
 
 Blocks = NDArray[np.uint16]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """See the fields of the same names in `RiskAssessment`."""
-
-    weights: FloatArray
-    may_increase: BoolArray
-    clips: dict[str, tuple[str, ...]]
 
 
 def blocked_purchases(
@@ -158,34 +148,9 @@ def forbidden(
     return blocks
 
 
-def limited(
-    universe: Universe,
-    targets: FloatArray,
-    held: FloatArray,
-    blocks: Blocks,
-    size: float,
-    leverage_limit: float,
-    short: float = 0.0,
-) -> Limits:
-    """Lower the target weights to what the rules allow; nothing is sold here that a target keeps.
-
-    Parameters
-    ----------
-    targets, held
-        Shape (n,): weights wanted and present.
-    blocks
-        Shape (n,): see `blocked_purchases`.
-    size
-        Share of normal size that the re-entry ladder allows to be bought. A target that only keeps a holding would
-        otherwise shrink by it every session.
-    leverage_limit
-        Largest sum of weights, short legs included.
-    short
-        What sleeves want short, as a share of net asset value.
-    """
-    weights, lowered = allowed_weights(targets, held, blocks, size, leverage_limit, short)
-    clips = {universe.symbols[i]: names_of(int(lowered[i])) for i in np.flatnonzero(lowered).tolist()}
-    return Limits(weights, blocks == 0, clips)
+def clips_of(universe: Universe, lowered: Blocks) -> dict[str, tuple[str, ...]]:
+    """Symbol -> what lowered its target weight; see `allowed_weights`."""
+    return {universe.symbols[i]: names_of(int(lowered[i])) for i in np.flatnonzero(lowered).tolist()}
 
 
 def names_of(bits: int) -> tuple[str, ...]:
@@ -243,7 +208,24 @@ def _allow(
 def allowed_weights(
     targets: FloatArray, held: FloatArray, blocks: Blocks, size: float, leverage_limit: float, short: float
 ) -> tuple[FloatArray, Blocks]:
-    """Kernel of `limited`: the weights that the rules leave, and what lowered each."""
+    """Lower the target weights to what the rules allow, and say what lowered each as bits of `LOWERING`.
+
+    Nothing is sold here that a target keeps.
+
+    Parameters
+    ----------
+    targets, held
+        Shape (n,): weights wanted and present.
+    blocks
+        Shape (n,): see `forbidden`.
+    size
+        Share of normal size that the re-entry ladder allows to be bought. A target that only keeps a holding would
+        otherwise shrink by it every session.
+    leverage_limit
+        Largest sum of weights, short legs included.
+    short
+        What sleeves want short, as a share of net asset value.
+    """
     return _allow(targets, held, blocks, size, leverage_limit, short, np.empty((0, 0)))
 
 

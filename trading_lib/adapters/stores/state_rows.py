@@ -81,9 +81,10 @@ def risk_row(book: str, state: RiskState) -> dict[str, Any]:
         for field in fields(state)
         if field.name != "session" and field.name not in RISK_COLUMNS
     }
-    if not rest["retired"]:
-        # A state stored before assets could be retired compares equal to one in which none is.
-        del rest["retired"]
+    for later in ("retired", "stop_state"):
+        # A state stored before there was such a thing compares equal to one that has none of it.
+        if not rest[later]:
+            del rest[later]
     return {
         "book": book,
         "session": state.session,

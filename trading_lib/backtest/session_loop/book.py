@@ -9,15 +9,13 @@ import numpy as np
 from trading_lib.domain.holdings import Holdings
 from trading_lib.domain.kernels import compiled
 from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
+from trading_lib.risk.numbers import RECOVERY, RiskMemory
+from trading_lib.risk.stops import STATES
 
-# Places among a book's counters.
-LEVEL, EFFECTIVE, CALM, FLOOR, REGIME, NAV, WORKING = range(7)
+# Places among a book's counters, after those of `RiskMemory`.
+NAV, WORKING = RECOVERY + 1, RECOVERY + 2
 # Places in a working order.
 ASSET, BUYING, QUANTITY = range(3)
-# Places among the peaks.
-PEAK, REFERENCE = range(2)
-# A regime that nobody has read yet, and an asset that is not cooling off.
-UNREAD = ABSENT = -1
 
 
 class Book(NamedTuple):
@@ -28,15 +26,13 @@ class Book(NamedTuple):
     account
         Shape (4,), cents: see `accounting.trades`.
     counters
-        Shape (7,): see `LEVEL` and its neighbours; net asset value in cents.
-    peaks
-        Shape (2,), dollars.
+        Shape (8,): see `RiskMemory`; then net asset value in cents, and how many orders wait.
     quantity, mark
         Shape (n,), millionths of a unit and of a dollar.
     average_cost
         Shape (n,), dollars.
-    halved, cooling, ceilings
-        Shape (n,): of `RiskState`; sessions left, `ABSENT` where none; millionths of a unit, `UNLIMITED` where none.
+    peaks, halved, cooling, ceilings, stop_state
+        See `RiskMemory`.
     owned, targets
         Shape (s, n): `SleeveRecord.held` and the sleeve's target.
     memory
@@ -54,6 +50,7 @@ class Book(NamedTuple):
     halved: BoolArray
     cooling: IntegerArray
     ceilings: IntegerArray
+    stop_state: FloatArray
     owned: FloatArray
     targets: FloatArray
     memory: FloatArray
@@ -63,6 +60,11 @@ class Book(NamedTuple):
     def holdings(self) -> Holdings:
         """What the book holds, in the same arrays."""
         return Holdings(self.account, self.quantity, self.mark, self.average_cost)
+
+    @property
+    def risk(self) -> RiskMemory:
+        """What risk control remembers, in the same arrays."""
+        return RiskMemory(self.counters, self.peaks, self.halved, self.cooling, self.ceilings, self.stop_state)
 
 
 def empty_book(assets: int, sleeves: int, *evenings: int) -> Book:
@@ -77,6 +79,7 @@ def empty_book(assets: int, sleeves: int, *evenings: int) -> Book:
         halved=np.empty((*evenings, assets), np.bool_),
         cooling=np.empty((*evenings, assets), np.int64),
         ceilings=np.empty((*evenings, assets), np.int64),
+        stop_state=np.empty((*evenings, len(STATES), assets)),
         owned=np.empty((*evenings, sleeves, assets)),
         targets=np.empty((*evenings, sleeves, assets)),
         memory=np.empty((*evenings, sleeves, max(assets, 2))),
@@ -101,6 +104,7 @@ def copy_book(source: Book, target: Book) -> None:
     target.halved[:] = source.halved
     target.cooling[:] = source.cooling
     target.ceilings[:] = source.ceilings
+    target.stop_state[:] = source.stop_state
     target.owned[:] = source.owned
     target.targets[:] = source.targets
     target.memory[:] = source.memory
@@ -119,6 +123,7 @@ def keep_book(source: Book, evenings: Book, number: int) -> None:
     evenings.halved[number] = source.halved
     evenings.cooling[number] = source.cooling
     evenings.ceilings[number] = source.ceilings
+    evenings.stop_state[number] = source.stop_state
     evenings.owned[number] = source.owned
     evenings.targets[number] = source.targets
     evenings.memory[number] = source.memory

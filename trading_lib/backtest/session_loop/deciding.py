@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from trading_lib.backtest.session_loop.book import ABSENT, Book
+from trading_lib.backtest.session_loop.book import Book
 from trading_lib.backtest.session_loop.inputs import Assets, Rows, Rules
 from trading_lib.backtest.session_loop.outlook import Outlook
 from trading_lib.domain.kernels import compiled, inlined
 from trading_lib.domain.prices import FloatArray
 from trading_lib.portfolio.constraints import valid_weights
 from trading_lib.portfolio.sleeves import sleeve_parts
+from trading_lib.risk.numbers import ABSENT
 from trading_lib.strategies.loop_form import CONFIRMED_SIGNALS, MONTHLY_MOVE, SIGNALS
 from trading_lib.strategies.monthly_allocation import month_weights, still_leaving
 from trading_lib.strategies.patient_trend import confirmed_codes

@@ -6,25 +6,7 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
-import numpy as np
-
-from trading_lib.backtest.session_loop.book import (
-    ABSENT,
-    ASSET,
-    BUYING,
-    CALM,
-    EFFECTIVE,
-    FLOOR,
-    LEVEL,
-    NAV,
-    PEAK,
-    QUANTITY,
-    REFERENCE,
-    REGIME,
-    UNREAD,
-    WORKING,
-    Book,
-)
+from trading_lib.backtest.session_loop.book import ASSET, BUYING, NAV, QUANTITY, WORKING, Book
 from trading_lib.backtest.session_loop.inputs import form_of
 from trading_lib.domain.holdings import with_holdings, write_holdings
 from trading_lib.domain.instruments import Universe
@@ -32,20 +14,13 @@ from trading_lib.domain.money import from_cents, from_micros, to_cents, to_micro
 from trading_lib.domain.orders import Order, OrderPurpose, Side, client_order_id
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.prices import BoolArray
-from trading_lib.domain.risk import UNLIMITED, RiskState
-from trading_lib.domain.signals import MarketRegime, RegimeReading
+from trading_lib.domain.risk import RiskState
 from trading_lib.domain.sleeves import SleeveRecord, SleeveTarget
-from trading_lib.risk.events import regime_label
+from trading_lib.risk.memory import REGIME_LABELS, remembered, write_memory
+from trading_lib.risk.numbers import CALM, EFFECTIVE, FLOOR, LEVEL, PEAK, REFERENCE, REGIME
 from trading_lib.risk.pair_rules import named_pairs
 from trading_lib.session.step import Evening
 from trading_lib.strategies.registry import Sleeve
-
-# Code of a regime as in `Outlook.regimes` -> its label in `RiskState`.
-LABELS = tuple(
-    regime_label(RegimeReading(regime, float("nan"), -1, abstained))
-    for regime in MarketRegime
-    for abstained in (False, True)
-)
 
 
 def fits(evening: Evening, universe: Universe, sleeves: tuple[Sleeve, ...]) -> bool:
@@ -63,17 +38,8 @@ def load(evening: Evening, book: Book, universe: Universe, sleeves: tuple[Sleeve
     """Write an evening that `fits` into ``book``."""
     portfolio, risk, at = evening.portfolio, evening.risk, universe.positions
     write_holdings(portfolio, at, book.holdings)
-    book.counters[[LEVEL, EFFECTIVE, CALM, FLOOR]] = risk.level, risk.effective_level, risk.calm_sessions, risk.floor
-    book.counters[REGIME] = LABELS.index(risk.regime) if risk.regime else UNREAD
+    write_memory(risk, universe, book.risk)
     book.counters[NAV], book.counters[WORKING] = to_cents(portfolio.nav), len(evening.working)
-    book.peaks[[PEAK, REFERENCE]] = risk.peak, risk.reference_peak
-    book.halved[:], book.cooling[:], book.ceilings[:] = False, ABSENT, UNLIMITED
-    for symbol in risk.halved & at.keys():
-        book.halved[at[symbol]] = True
-    for symbol in risk.cooling_off.keys() & at.keys():
-        book.cooling[at[symbol]] = risk.cooling_off[symbol]
-    for symbol in risk.ceilings.keys() & at.keys():
-        book.ceilings[at[symbol]] = to_micros(risk.ceilings[symbol])
     for number, order in enumerate(evening.working):
         book.working[number] = at[order.symbol], order.side is Side.BUY, to_micros(order.quantity)
     for k, sleeve in enumerate(sleeves):
@@ -115,6 +81,7 @@ def unload(
             withdrawals=before.withdrawals,
             capital_factor=before.capital_factor,
         )
+    kept = remembered(book.risk, universe)
     risk = RiskState(
         session=day,
         level=counters[LEVEL],
@@ -122,11 +89,12 @@ def unload(
         peak=float(book.peaks[PEAK]),
         reference_peak=float(book.peaks[REFERENCE]),
         calm_sessions=counters[CALM],
-        ceilings={symbols[i]: from_micros(int(book.ceilings[i])) for i in np.flatnonzero(book.ceilings != UNLIMITED)},
-        halved=frozenset(symbols[i] for i in np.flatnonzero(book.halved)),
-        cooling_off={symbols[i]: int(book.cooling[i]) for i in np.flatnonzero(book.cooling != ABSENT)},
+        ceilings=kept.ceilings,
+        halved=kept.halved,
+        cooling_off=kept.cooling_off,
+        stop_state=kept.stop_state,
         floor=counters[FLOOR],
-        regime="" if counters[REGIME] == UNREAD else LABELS[counters[REGIME]],
+        regime=REGIME_LABELS[counters[REGIME]],
         correlated=named_pairs(pairs, symbols),
         retired=retired,
     )

@@ -15,6 +15,7 @@ from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
 from trading_lib.execution.config import PaperConfig
 from trading_lib.execution.refusals import contradicted
 from trading_lib.portfolio.constraints import total_limit
+from trading_lib.risk.numbers import RiskNumbers
 from trading_lib.risk.retirement import without_price
 from trading_lib.session.inputs import SessionInput
 from trading_lib.strategies.loop_form import LoopForm
@@ -73,15 +74,7 @@ class Rules(NamedTuple):
     pair_correlation: float
     total_weight: float
     volatility_window: int
-    level_bounds: FloatArray
-    rebase_margin: float
-    target_volatility: float
-    calm_sessions: int
-    average_floor: float
-    pair_floor: float
-    level_1_confidence: float
-    kept_at_level_2: int
-    cool_off: int
+    risk: RiskNumbers
     rebalance_threshold: float
     max_trades: int
     turnover: int
@@ -141,15 +134,7 @@ def rules_of(config: DecisionConfig, paper: PaperConfig, sleeves: tuple[Sleeve, 
         pair_correlation=constraints.pair_correlation,
         total_weight=total_limit(constraints).weight,
         volatility_window=risk.volatility_window,
-        level_bounds=risk.levels.bounds,
-        rebase_margin=risk.levels.rebase_margin,
-        target_volatility=risk.target_volatility,
-        calm_sessions=risk.calm_sessions,
-        average_floor=risk.correlation.average_floor_1,
-        pair_floor=risk.correlation.every_pair_floor_2,
-        level_1_confidence=risk.levels.level_1_minimum_confidence,
-        kept_at_level_2=risk.levels.kept_millionths[2],
-        cool_off=risk.stops.cool_off_sessions,
+        risk=risk.numbers,
         rebalance_threshold=orders.rebalance_threshold,
         max_trades=orders.max_daily_trades,
         turnover=orders.turnover_millionths,

@@ -8,22 +8,19 @@ session has to be traded the long way.
 
 from __future__ import annotations
 
-import numpy as np
-
-from trading_lib.backtest.session_loop.book import ABSENT, EFFECTIVE, NAV, Book, copy_book, keep_book
+from trading_lib.backtest.session_loop.book import NAV, Book, copy_book, keep_book
+from trading_lib.backtest.session_loop.controlling import control_risk
 from trading_lib.backtest.session_loop.deciding import blend_targets, decide_sleeves
 from trading_lib.backtest.session_loop.inputs import Assets, Rows, Rules
-from trading_lib.backtest.session_loop.limiting import control_risk
 from trading_lib.backtest.session_loop.log import FILLS, ORDERS, Log
 from trading_lib.backtest.session_loop.ordering import send_orders
 from trading_lib.backtest.session_loop.outlook import Outlook
 from trading_lib.backtest.session_loop.settling import settle_session
 from trading_lib.domain.holdings import CASH
 from trading_lib.domain.kernels import compiled, inlined
-from trading_lib.domain.money import MICRO
-from trading_lib.domain.money_arithmetic import value_of_holdings
+from trading_lib.domain.money_arithmetic import value_of_holdings, weights_of_holdings
 from trading_lib.portfolio.constraints import clip_weights
-from trading_lib.risk.limits import allowed_weights, forbidden
+from trading_lib.risk.numbers import EFFECTIVE
 
 
 @compiled
@@ -75,10 +72,7 @@ def _trade(
     if nav <= 0 or book.account[CASH] < 0:
         return False
     book.counters[NAV] = nav
-    held = np.zeros(book.quantity.shape[0])
-    for i in range(held.shape[0]):
-        if book.quantity[i] > 0:
-            held[i] = book.quantity[i] / MICRO * (book.mark[i] / MICRO) / (nav / 100.0)
+    held = weights_of_holdings(book.quantity, book.mark, nav / 100.0)
     notable, valid = decide_sleeves(book, assets, rows, outlook, rules, held, row, step)
     if not valid:
         return False
@@ -92,29 +86,17 @@ def _trade(
         rules.pair_correlation,
         rules.total_weight,
     )
-    changed, ordinary = control_risk(book, assets, rows, outlook, rules, weights, row, step)
-    if not ordinary:
+    risk = control_risk(book, assets, rows, outlook, rules, weights, held, row, step)
+    if book.counters[EFFECTIVE] > 2:
         return False
-    blocks = forbidden(
-        book.counters[EFFECTIVE],
-        False,
-        False,
-        rules.level_1_confidence if book.counters[EFFECTIVE] >= 1 else 0.0,
-        outlook.confidence[step],
-        assets.crypto,
-        assets.safe_havens,
-        book.cooling != ABSENT,
-        assets.retired,
-        rows.fresh[row],
-    )
-    approved, _ = allowed_weights(weights, held, blocks, 1.0, np.inf, 0.0)
+    approved, blocks = risk.weights, risk.blocks
     reduced, ordered = send_orders(book, log, assets, rows, rules, approved, held, blocks == 0, row, step)
     if not ordered:
         return False
     log.nav[step] = nav
     log.cash[step] = book.account[CASH]
     log.levels[step] = book.counters[EFFECTIVE]
-    log.notable[step] = notable or changed or reduced
+    log.notable[step] = notable or risk.eventful or reduced
     log.quantity[step] = book.quantity
     log.held[step] = held
     log.approved[step] = approved
