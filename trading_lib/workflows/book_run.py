@@ -21,9 +21,10 @@ from trading_lib.domain.risk import RiskAssessment
 from trading_lib.session.inputs import SessionInput
 from trading_lib.workflows.broker_access import check_brokers
 from trading_lib.workflows.halt import kill_switch
-from trading_lib.workflows.market import Market, market_from_store, session_input
+from trading_lib.workflows.market import Market, session_input
 from trading_lib.workflows.market_data import checked_book
 from trading_lib.workflows.plans import SessionPlan
+from trading_lib.workflows.session_market import session_market
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.sources import market_store
 from trading_lib.workflows.stage_records import assessment_from
@@ -64,9 +65,7 @@ class BookRun:
         source = plan.source_name
         check_brokers(source, active)
         book = open_book(plan, active, connection, session)
-        loaded = market or market_from_store(
-            market_store(active, connection), source, active.configuration.universe, active.calendar, session
-        )
+        loaded = market or session_market(market_store(active, connection), source, active, session)
         return cls(active, plan, session, book, loaded, connection, market is not None)
 
     @property

@@ -243,13 +243,13 @@ def factors(plan: SessionPlan, settings: Settings | None = None) -> FactorsStore
     """Compute and store the factors of the session."""
     # Compiled kernels take half a second to import, which the other tasks need not wait for.
     from trading_lib.factors.calculator import in_dollars
-    from trading_lib.workflows.market import market_from_store
+    from trading_lib.workflows.session_market import session_market
 
     active = settings or load_settings()
     store = market_store(active)
     session = plan.session
     universe = active.configuration.universe
-    market = market_from_store(store, plan.source_name, universe, active.calendar, session)
+    market = session_market(store, plan.source_name, active, session)
     values = in_dollars(market.factors, market.row(session))
     stored = store.save_factors(plan.source_name, session, universe.symbols, market.factors.names, values)
     return {"session": session.isoformat(), "factors": len(market.factors.names), "values": stored}

@@ -134,7 +134,14 @@ TRADE_STAGES: tuple[Stage[TradeFunction], ...] = (
         (*BARS, "orders", "portfolio_state"),
         ("fills", "orders", "order_events", "portfolio_state", "trade_history"),
     ),
-    Stage("signals", _signals, "Read the regime and generate the signals.", "decide", BARS, ("decision_stages",)),
+    Stage(
+        "signals",
+        _signals,
+        "Read the regime and generate the signals.",
+        "decide",
+        (*BARS, "factor_values"),
+        ("decision_stages",),
+    ),
     Stage(
         "targets",
         _targets,

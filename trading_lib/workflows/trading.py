@@ -47,6 +47,7 @@ from trading_lib.workflows.flows import flows_until
 from trading_lib.workflows.needed_history import LOOKBACK_DAYS
 from trading_lib.workflows.plans import SessionPlan
 from trading_lib.workflows.sending import send_orders
+from trading_lib.workflows.session_market import revised_factors
 from trading_lib.workflows.settings import Settings, load_settings
 from trading_lib.workflows.settlement import settle_book
 from trading_lib.workflows.sources import market_store
@@ -135,9 +136,22 @@ def signals(plan: SessionPlan, run: BookRun | None = None) -> Signalled | Over:
 def _signals(turn: BookTurn) -> Signalled:
     active = turn.run
     active.portfolio()
+    _tell_of_revised_factors(active)
     regime, panel = signal_stage(active.view, active.decision_config)
     active.state.save_stage(active.book.name, active.session, "signals", signals_record(regime, panel))
     return {"regime": regime.regime.value, "complete": int(panel.complete.sum()), "buys": int((panel.codes > 0).sum())}
+
+
+def _tell_of_revised_factors(run: BookRun) -> None:
+    """Say where prices have changed since the session's factors were stored; the decision rests on those of now."""
+    source = run.book.data_source
+    stored = market_store(run.settings, run.engine).factors(source, run.session)
+    if changed := revised_factors(stored, run.market, run.session):
+        LOG.warning(
+            "prices of %s have been revised since the factors of session %s were stored; the decision uses the newer",
+            ", ".join(changed),
+            run.session,
+        )
 
 
 @logged("targets")

@@ -210,6 +210,16 @@ class MarketStore:
         with self._engine.connect() as connection:
             return read_factors(connection, source, session)
 
+    def data_state(self, source: str) -> tuple[tuple[int, datetime | None], ...]:
+        """Rows and newest arrival of the source's bars and of all macro series: equal while nothing was added."""
+        queries = (
+            "SELECT count(*), max(ingested_at) FROM bars WHERE source = ANY(:sources)",
+            "SELECT count(*), max(ingested_at) FROM macro",
+        )
+        with self._engine.connect() as connection:
+            rows = [connection.execute(text(query), {"sources": list(self.sources_of(source))}) for query in queries]
+            return tuple((int(count), newest) for count, newest in (row.one() for row in rows))
+
     def coverage(self, source: str) -> Mapping[str, tuple[date, date, int]]:
         """Symbol -> first date, last date and number of dates with a bar."""
         query = text(
