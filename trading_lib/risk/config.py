@@ -58,7 +58,13 @@ class LevelConfig(Configuration):
 
 
 class RecoveryConfig(Configuration):
-    """The re-entry ladder after a liquidation."""
+    """The re-entry ladder after a liquidation.
+
+    Attributes
+    ----------
+    max_leverage
+        Most that approved weights add up to while it is climbed. As shipped (1.0) the cash buffer binds before it does.
+    """
 
     sessions_per_step: int = Field(5, ge=1)
     sizes: tuple[Fraction, ...] = (0.25, 0.50, 0.75, 1.0)
