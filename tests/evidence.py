@@ -40,8 +40,17 @@ MONEY_PATH = (
 SESSION_RULES = (
     "trading_lib/risk/*.py",
     "trading_lib/portfolio/*.py",
-    "trading_lib/backtest/session_loop/*.py",
+    "trading_lib/backtest/compiled/*.py",
     "tests/backtest/test_session_rules.py",
+)
+SESSION_ORDERS = (
+    "trading_lib/accounting/*.py",
+    "trading_lib/backtest/compiled/*.py",
+    "trading_lib/domain/holdings.py",
+    "trading_lib/execution/*.py",
+    "trading_lib/orders/*.py",
+    "trading_lib/session/*.py",
+    "tests/session/test_both_roads.py",
 )
 SUPERVISION = (
     "trading_lib/adapters/services/supervision/*.py",
@@ -53,6 +62,7 @@ COVERED = {
     "book_faults": (*MONEY_PATH, "tests/faults/*.py"),
     "money_path_mutants": (*MONEY_PATH, "tests/mutants/*.py"),
     "session_rule_mutants": (*SESSION_RULES, "tests/mutants/*.py"),
+    "session_order_mutants": (*SESSION_ORDERS, "tests/mutants/*.py"),
     "database_outages": (*SUPERVISION, "tests/outages/*.py"),
 }
 

@@ -52,7 +52,7 @@ def bought(sessions: Sequence[SessionOutcome], symbol: str) -> Decimal:
 
 def test_the_accounts_add_up_to_the_book_and_none_is_overdrawn() -> None:
     for one in poor_in_coins():
-        portfolio = one.evening.portfolio
+        portfolio = one.end_of_day.portfolio
         assert sum(portfolio.accounts.values()) == portfolio.cash
         assert min(portfolio.accounts.values()) >= 0
 
@@ -71,7 +71,7 @@ def test_a_transfer_moves_cash_between_accounts_and_nothing_else() -> None:
     day = CALENDAR.offset(FIRST, 5)
     plain = outcomes(split_book("0.3"))
     moved = outcomes(split_book("0.3", (Flow(day, Decimal("1000.50"), "coins", "etf"),)))
-    before, after = (next(o for o in run if o.session == day).evening.portfolio for run in (plain, moved))
+    before, after = (next(o for o in run if o.session == day).end_of_day.portfolio for run in (plain, moved))
     assert after.accounts["coins"] - before.accounts["coins"] == Decimal("-1000.50")
     assert after.accounts["etf"] - before.accounts["etf"] == Decimal("1000.50")
     assert (after.nav, after.cash, after.deposits, after.capital_factor) == (before.nav, before.cash, 0, 1.0)
@@ -81,7 +81,7 @@ def test_a_deposit_goes_to_its_account() -> None:
     day = CALENDAR.offset(FIRST, 5)
     plain = outcomes(split_book("0.3"))
     richer = outcomes(split_book("0.3", (Flow(day, Decimal(500), target="coins"),)))
-    before, after = (next(o for o in run if o.session == day).evening.portfolio for run in (plain, richer))
+    before, after = (next(o for o in run if o.session == day).end_of_day.portfolio for run in (plain, richer))
     assert after.accounts["coins"] - before.accounts["coins"] == 500
     assert after.accounts["etf"] == before.accounts["etf"]
 
@@ -89,7 +89,7 @@ def test_a_deposit_goes_to_its_account() -> None:
 def test_a_backtest_of_two_accounts_runs_and_one_account_for_all_is_as_ever() -> None:
     data = split_book("0.3")
     run = run_backtest(data, FIRST, LAST)
-    assert run.nav.tolist() == [float(one.evening.portfolio.nav) for one in outcomes(data)]
+    assert run.nav.tolist() == [float(one.end_of_day.portfolio.nav) for one in outcomes(data)]
     one = replace(data, accounts=Accounts(), universe=replace(data.universe, accounts={}))
     renamed = replace(one, accounts=Accounts((replace(Account(), name="alpaca"),)))
     assert run_backtest(one, FIRST, LAST).nav.tolist() == run_backtest(renamed, FIRST, LAST).nav.tolist()
@@ -97,7 +97,7 @@ def test_a_backtest_of_two_accounts_runs_and_one_account_for_all_is_as_ever() ->
 
 
 def test_an_account_that_owes_sells_its_own_assets_and_no_others() -> None:
-    held = [one.evening.portfolio for one in outcomes(split_book("0.3"))]
+    held = [one.end_of_day.portfolio for one in outcomes(split_book("0.3"))]
     plain = next(
         after
         for before, after in pairwise(held)
@@ -106,7 +106,7 @@ def test_an_account_that_owes_sells_its_own_assets_and_no_others() -> None:
     day = plain.session
     run = outcomes(split_book("0.3", (Flow(day, plain.accounts["etf"] + 5000, "etf", "coins"),)))
     at = [one.session for one in run].index(day)
-    owing, restored = run[at].evening.portfolio, run[at + 1].evening.portfolio
+    owing, restored = run[at].end_of_day.portfolio, run[at + 1].end_of_day.portfolio
     # What was ordered the evening before finds no cash and is cut; the account still owes.
     assert owing.accounts["etf"] < 0 < owing.cash
     assert "BTC-USD" in owing.positions

@@ -222,11 +222,11 @@ def test_a_short_whose_sleeve_no_longer_runs_is_closed_with_its_spot() -> None:
     alone = carry_input(market, config)
     *_, outcome = trade_sessions(alone, window_rows(alone.panel, alone.calendar, START, date(2021, 3, 5)))
     without = carry_input(market, config, {"trend": 1.0})
-    assert outcome.evening.portfolio.perpetuals
+    assert outcome.end_of_day.portfolio.perpetuals
     row = int(np.searchsorted(market.panel.sessions, np.datetime64("2021-03-08")))
-    closing = trade_session(without, row, outcome.evening)
-    assert {(o.symbol, o.side) for o in closing.evening.working} == {("BTC-USD", Side.SELL), (SHORT, Side.BUY)}
-    assert trade_session(without, row + 1, closing.evening).evening.portfolio.perpetuals == {}
+    closing = trade_session(without, row, outcome.end_of_day)
+    assert {(o.symbol, o.side) for o in closing.end_of_day.working} == {("BTC-USD", Side.SELL), (SHORT, Side.BUY)}
+    assert trade_session(without, row + 1, closing.end_of_day).end_of_day.portfolio.perpetuals == {}
 
 
 @pytest.mark.parametrize(("ratio", "held"), [(2.0, "1.2"), (0.3333, "0.1999")])
@@ -237,11 +237,11 @@ def test_a_split_of_the_spot_asset_restates_both_legs(ratio: float, held: str) -
     row = int(np.searchsorted(market.panel.sessions, np.datetime64("2021-03-10")))
     market.panel.split[row, market.panel.symbols.index("BTC-USD")] = ratio
     *_, before, after = trade_sessions(carry_input(market, CALM), range(row - 12, row + 1))
-    portfolio = after.evening.portfolio
-    assert before.evening.portfolio.hedged == Decimal("0.6")
+    portfolio = after.end_of_day.portfolio
+    assert before.end_of_day.portfolio.hedged == Decimal("0.6")
     assert portfolio.positions["BTC-USD"].quantity == portfolio.hedged == Decimal(held)
-    earned = portfolio.funding - before.evening.portfolio.funding
-    assert portfolio.nav == pytest.approx(before.evening.portfolio.nav + earned, abs=Decimal("0.05"))
+    earned = portfolio.funding - before.end_of_day.portfolio.funding
+    assert portfolio.nav == pytest.approx(before.end_of_day.portfolio.nav + earned, abs=Decimal("0.05"))
 
 
 def test_without_rates_no_trade_is_made() -> None:

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from tests.backtest.test_session_loop import FIRST, LAST, assert_same, sessions_in_loop, the_long_way
+from tests.backtest.test_session_loop import FIRST, LAST, assert_same, sessions_in_loop, slow_path
 from tests.market_builders import CALENDAR, backtest_input, market_of, random_bars
 from trading_lib.backtest.engine import run_backtest
 from trading_lib.backtest.portfolio_check import independent_nav, largest_difference
@@ -41,7 +41,7 @@ def went(amount: str, session: date = WENT) -> Flow:
 
 def test_the_loop_and_the_slow_path_are_the_same() -> None:
     data = moved(came("50000"), went("40000"), came("0.01", WENT))
-    loop, slow = run_backtest(data, FIRST, LAST), the_long_way(data)
+    loop, slow = run_backtest(data, FIRST, LAST), slow_path(data)
     assert_same(loop, slow)
     assert sessions_in_loop(loop) > 0.9 * len(loop.nav)
     for result in (loop, slow):
@@ -82,7 +82,7 @@ def test_no_flow_is_a_drawdown_for_risk_control() -> None:
 
 def test_a_withdrawal_beyond_the_cash_is_paid_and_sold_for() -> None:
     loop = run_backtest(moved(went("60000")), FIRST, LAST)
-    assert_same(loop, the_long_way(moved(went("60000"))))
+    assert_same(loop, slow_path(moved(went("60000"))))
     at = int(np.searchsorted(loop.sessions, np.datetime64(WENT)))
     assert loop.invested[at] > 1.0
     assert any(event.kind == "cash" and event.session == WENT for event in loop.events)

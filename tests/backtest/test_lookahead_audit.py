@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 
 from tests.market_builders import CALENDAR, UNIVERSE, backtest_input, market_of, random_bars, random_macro
+from trading_lib.backtest.compiled import run
+from trading_lib.backtest.compiled.outlook import Outlook
 from trading_lib.backtest.findings import Check, LookaheadReport
 from trading_lib.backtest.lookahead import (
     COMPILED_LOOP,
@@ -22,8 +24,6 @@ from trading_lib.backtest.lookahead import (
     every_sleeve,
 )
 from trading_lib.backtest.raw_history import BARS, FUNDING, MACRO, OPENED, RawHistory
-from trading_lib.backtest.session_loop import run
-from trading_lib.backtest.session_loop.outlook import Outlook
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.orders import Cancellation, Fill, Order
@@ -215,7 +215,7 @@ def test_a_broker_that_fills_on_the_bar_of_the_decision_is_found(
 
     monkeypatch.setattr(step, "execute", same_bar)
     report = audit(history, honest)
-    # It is planted on the long way only, so the loop disagrees as well.
+    # It is planted on the slow path only, so the loop disagrees as well.
     assert culprits(report) == {("fill", SAME_BAR_FILL), ("account", COMPILED_LOOP)}
     assert "2021-" in report.findings[0].difference.known
 

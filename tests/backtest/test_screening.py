@@ -12,10 +12,10 @@ import pytest
 from tests.interpreted import interpreted
 from tests.market_builders import UNIVERSE, at, backtest_input, market_of, random_bars
 from trading_lib.backtest import screening
+from trading_lib.backtest.compiled import run
 from trading_lib.backtest.engine import run_backtest
 from trading_lib.backtest.screening import INITIAL_CASH, screen_plans, screening_prices
 from trading_lib.backtest.screening_plan import ScreeningPlan, plan_window, screened_sleeves
-from trading_lib.backtest.session_loop import run
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.errors import InputError
 from trading_lib.performance.metrics import max_drawdown, sharpe_ratio
@@ -140,7 +140,7 @@ def test_stretches_and_plain_python_change_nothing(
 ) -> None:
     short = range(rows.start, rows.start + 90)
     whole = plan_window(data, short)
-    monkeypatch.setattr(run, "STRETCH_BYTES", 8 * 15 * (15 + 20 + 20) * 31)
+    monkeypatch.setattr(run, "SEGMENT_BYTES", 8 * 15 * (15 + 20 + 20) * 31)
     np.testing.assert_array_equal(plan_window(data, short).targets, whole.targets)
     with interpreted():
         plain = plan_window(data, short)

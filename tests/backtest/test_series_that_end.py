@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.backtest.test_session_loop import CRASHES, FIRST, LAST, assert_same, changed, sessions_in_loop, the_long_way
+from tests.backtest.test_session_loop import CRASHES, FIRST, LAST, assert_same, changed, sessions_in_loop, slow_path
 from tests.market_builders import CALENDAR, backtest_input, market_of, random_bars
 from trading_lib.accounting.old_prices import OldPrice, old_prices
 from trading_lib.backtest.engine import BacktestResult, run_backtest
@@ -50,7 +50,7 @@ def orders_of(result: BacktestResult, symbol: str, first: date, last: date) -> l
 def test_the_loop_and_the_slow_path_are_the_same(after: int, sessions: int | None, more: dict[str, Any]) -> None:
     data = changed(market(sessions=sessions, **more), risk={"retire_after_sessions": after})
     loop = run_backtest(data, FIRST, LAST)
-    assert_same(loop, the_long_way(data))
+    assert_same(loop, slow_path(data))
     assert sessions_in_loop(loop) > 0.7 * len(loop.nav)
     assert bool(retirements(loop)) == (sessions is None or sessions >= after)
 
@@ -59,7 +59,7 @@ def test_proceeds_are_the_same_in_the_loop_and_on_the_slow_path() -> None:
     data, day = market(), CALENDAR.offset(ENDS, 30)
     closed = tuple(Proceeds(symbol, day, Decimal("61.25")) for symbol in SYMBOLS)
     loop = run_backtest(replace(data, proceeds=closed), FIRST, LAST)
-    assert_same(loop, the_long_way(replace(data, proceeds=closed)))
+    assert_same(loop, slow_path(replace(data, proceeds=closed)))
     assert not set(SYMBOLS) & loop.portfolio.positions.keys()
     assert {fill.session for fill in loop.fills if fill.broker == RECORDED} == {day}
 
@@ -67,7 +67,7 @@ def test_proceeds_are_the_same_in_the_loop_and_on_the_slow_path() -> None:
 def test_a_stop_that_fires_at_the_last_price_is_tried_until_the_asset_is_retired() -> None:
     data = market(fall=0.25)
     loop = run_backtest(data, FIRST, LAST)
-    assert_same(loop, the_long_way(data))
+    assert_same(loop, slow_path(data))
     fired = {event.symbol for event in loop.events if event.kind == "stop_exit" and event.session == ENDS}
     assert fired
     for symbol in fired:
@@ -168,7 +168,7 @@ def test_proceeds_on_the_ex_date_of_a_split_pay_for_the_new_shares(
     (closing,) = [fill for fill in loop.fills if fill.broker == RECORDED]
     before = run_backtest(data, FIRST, CALENDAR.previous(day)).portfolio
     assert closing.quantity == 3 * before.positions[symbol].quantity
-    assert_same(loop, the_long_way(moved, last=day))
+    assert_same(loop, slow_path(moved, last=day))
 
 
 def old_prices_at_the_end(data: SessionInput, result: BacktestResult) -> tuple[OldPrice, ...]:

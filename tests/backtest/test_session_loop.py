@@ -1,4 +1,4 @@
-"""The compiled loop against the long way: the same orders, fills, events and values to the last bit."""
+"""The compiled loop against the slow path: the same orders, fills, events and values to the last bit."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from tests.interpreted import interpreted
 from tests.market_builders import backtest_input, market_of, random_bars
+from trading_lib.backtest.compiled import run as loop_run
+from trading_lib.backtest.compiled.log import LEFT, PRICE
+from trading_lib.backtest.compiled.run import Segment, SlowSession, can_loop
 from trading_lib.backtest.engine import BacktestResult, run_backtest
-from trading_lib.backtest.session_loop import run as loop_run
-from trading_lib.backtest.session_loop.log import LEFT, PRICE
-from trading_lib.backtest.session_loop.run import LongWay, Stretch, can_loop
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.market_view import MarketView, SessionViews
 from trading_lib.domain.prices import FloatArray
@@ -88,7 +88,7 @@ def changed(data: SessionInput, sleeves: dict[str, float] | None = None, **secti
     return replace(data, config=config)
 
 
-def the_long_way(data: SessionInput, first: date = FIRST, last: date = LAST) -> BacktestResult:
+def slow_path(data: SessionInput, first: date = FIRST, last: date = LAST) -> BacktestResult:
     return run_backtest(data, first, last, lambda day, decision, portfolio: None)
 
 
@@ -115,11 +115,11 @@ def assert_same(one: BacktestResult, other: BacktestResult) -> None:
 
 
 def sessions_in_loop(result: BacktestResult) -> int:
-    return sum(part.stop - part.first for part in result.run.parts if isinstance(part, Stretch))
+    return sum(part.stop - part.first for part in result.run.parts if isinstance(part, Segment))
 
 
-def notable_sessions(result: BacktestResult) -> int:
-    return sum(int(p.log.notable[p.steps].sum()) for p in result.run.parts if isinstance(p, Stretch))
+def sessions_with_events(result: BacktestResult) -> int:
+    return sum(int(p.log.has_events[p.steps].sum()) for p in result.run.parts if isinstance(p, Segment))
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def notable_sessions(result: BacktestResult) -> int:
 )
 def test_both_ways_are_the_same(more: dict[str, Any], kinds: set[str]) -> None:
     data = market(**more)
-    loop, other = run_backtest(data, FIRST, LAST), the_long_way(data)
+    loop, other = run_backtest(data, FIRST, LAST), slow_path(data)
     assert_same(loop, other)
     assert kinds <= {event.kind for event in loop.events}
     assert sessions_in_loop(loop) > 0.8 * len(loop.nav)
@@ -155,7 +155,7 @@ def test_both_ways_are_the_same(more: dict[str, Any], kinds: set[str]) -> None:
 def test_every_kind_of_sleeve_is_the_same(sleeves: dict[str, float]) -> None:
     data = changed(market(crashes=CRASHES), sleeves)
     loop = run_backtest(data, FIRST, LAST)
-    assert_same(loop, the_long_way(data))
+    assert_same(loop, slow_path(data))
     assert len(loop.fills) > 5
     assert sessions_in_loop(loop) > 0
 
@@ -194,7 +194,7 @@ def test_any_market_and_limits_are_the_same(
         constraints={"max_leverage": leverage, "cash_buffer": buffer, "pair_correlation": pair_limit},
     )
     last = date(2022, 6, 30)
-    assert_same(run_backtest(data, FIRST, last), the_long_way(data, last=last))
+    assert_same(run_backtest(data, FIRST, last), slow_path(data, last=last))
 
 
 def with_openings(data: SessionInput, wrong: float, gap: float, seed: int) -> SessionInput:
@@ -247,7 +247,7 @@ def test_the_loop_itself_cuts_and_cancels() -> None:
         changed(market(), constraints={"cash_buffer": 0.0}, orders={"cash_buffer": 0.0, "max_daily_turnover": 2.0}),
         wrong=0.1, gap=0.2, seed=3,
     )  # fmt: skip
-    loop, other = run_backtest(data, FIRST, LAST), the_long_way(data)
+    loop, other = run_backtest(data, FIRST, LAST), slow_path(data)
     assert_same(loop, other)
     assert sessions_in_loop(loop) > 0.8 * len(loop.nav)
     reasons = [one.reason for one in loop.cancelled]
@@ -256,36 +256,36 @@ def test_the_loop_itself_cuts_and_cancels() -> None:
     partly = {one.client_order_id for one in loop.cancelled} & {fill.client_order_id for fill in loop.fills}
     assert partly
     # Cash that runs out is no reason to hand a session over.
-    logged = np.concatenate([part.log.fills[part.fills] for part in loop.run.parts if isinstance(part, Stretch)])
+    logged = np.concatenate([part.log.fills[part.fills] for part in loop.run.parts if isinstance(part, Segment)])
     assert ((logged[:, PRICE] > 0) & (logged[:, LEFT] > 0)).any()
 
 
 def test_pairs_are_told_without_trading_their_sessions_again() -> None:
     """Most sessions change a pair here; none of them is notable for it, so the loop keeps its speed."""
     data = changed(market(), risk={"correlation": {"pair_warning": 0.15, "pair_rearm": 0.15}})
-    loop, other = run_backtest(data, FIRST, LAST), the_long_way(data)
+    loop, other = run_backtest(data, FIRST, LAST), slow_path(data)
     assert_same(loop, other)
     told = {event.session for event in loop.events if event.kind == "pair_correlation"}
     assert len(told) > 0.8 * len(loop.nav)
-    assert notable_sessions(loop) == notable_sessions(run_backtest(market(), FIRST, LAST))
+    assert sessions_with_events(loop) == sessions_with_events(run_backtest(market(), FIRST, LAST))
     assert loop.risk.correlated
 
 
 def test_a_liquidation_and_the_way_back_are_the_same() -> None:
     data = market(crashes={date(2022, 1, 20): 0.55})
     loop = run_backtest(data, FIRST, LAST)
-    assert_same(loop, the_long_way(data))
+    assert_same(loop, slow_path(data))
     assert loop.levels.max() == 4
     # The loop hands over what it does not know, and goes on afterwards.
-    assert sum(isinstance(part, LongWay) for part in loop.run.parts) > 5
-    assert isinstance(loop.run.parts[-1], Stretch)
+    assert sum(isinstance(part, SlowSession) for part in loop.run.parts) > 5
+    assert isinstance(loop.run.parts[-1], Segment)
 
 
 def test_an_order_the_checks_refuse_is_refused() -> None:
     data = changed(market(), pre_trade={"max_order_notional": Decimal(8_000)})
     loop = run_backtest(data, FIRST, LAST)
     assert loop.denied
-    assert_same(loop, the_long_way(data))
+    assert_same(loop, slow_path(data))
 
 
 def test_a_plan_that_makes_no_sense_is_told() -> None:
@@ -295,10 +295,10 @@ def test_a_plan_that_makes_no_sense_is_told() -> None:
     assert len(reasons) == 3
 
 
-def test_stretches_of_any_length_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_segments_of_any_length_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     data = market(crashes=CRASHES)
     whole = run_backtest(data, FIRST, LAST)
-    monkeypatch.setattr(loop_run, "STRETCH_BYTES", 400_000)
+    monkeypatch.setattr(loop_run, "SEGMENT_BYTES", 400_000)
     pieces = run_backtest(data, FIRST, LAST)
     assert len(pieces.run.parts) > len(whole.run.parts)
     assert_same(pieces, whole)
@@ -334,11 +334,11 @@ def test_only_what_the_loop_knows_is_looped(monkeypatch: pytest.MonkeyPatch) -> 
     assert not can_loop(replace(data, universe=retired))
 
 
-def test_a_session_that_comes_out_otherwise_when_told_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_that_comes_out_otherwise_when_replayed_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     data = market(crashes=CRASHES)
     result = run_backtest(data, FIRST, LAST)
-    stretch = next(part for part in result.run.parts if isinstance(part, Stretch))
-    step = int(np.flatnonzero(stretch.log.notable)[3])
-    stretch.evenings.account[step] += 100
-    with pytest.raises(RuntimeError, match="came to another value when it was told in words"):
+    segment = next(part for part in result.run.parts if isinstance(part, Segment))
+    step = int(np.flatnonzero(segment.log.has_events)[3])
+    segment.kept.account[segment.log.book[step]] += 100
+    with pytest.raises(RuntimeError, match="came to another value when it was replayed"):
         result.events  # noqa: B018

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from tests.market_builders import backtest_input, market_of, random_bars
+from trading_lib.backtest.compiled.run import Segment
 from trading_lib.backtest.engine import BacktestResult, run_backtest
-from trading_lib.backtest.session_loop.run import Stretch
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.market_view import SessionViews
 from trading_lib.domain.orders import OrderPurpose, Side
@@ -32,7 +32,7 @@ Road = Callable[[SessionInput, date], BacktestResult]
 
 def in_the_loop(data: SessionInput, last: date) -> BacktestResult:
     result = run_backtest(data, FIRST, last)
-    assert any(isinstance(part, Stretch) for part in result.run.parts)
+    assert any(isinstance(part, Segment) for part in result.run.parts)
     return result
 
 

@@ -10,7 +10,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from numba.core import config, event
 
-from trading_lib.backtest.session_loop import loop
+from trading_lib.backtest.compiled import loop
 from trading_lib.domain.kernels import FirstCompilation, called_sources, compiled, inlined, python_version
 
 CALLED = """

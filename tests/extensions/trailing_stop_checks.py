@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
-from tests.backtest.test_session_loop import assert_same, changed, market, sessions_in_loop, the_long_way
+from tests.backtest.test_session_loop import assert_same, changed, market, sessions_in_loop, slow_path
 from tests.market_builders import SESSION, UNIVERSE, make_portfolio, make_state
 from trading_lib.adapters.stores.state_rows import risk_from, risk_row
 from trading_lib.backtest.engine import run_backtest
@@ -36,7 +36,7 @@ def test_its_peaks_are_stored() -> None:
 def test_the_loop_and_the_objects_trail_alike() -> None:
     data = changed(market(daily_volatility=0.02), risk={"stops": {"trailing": 0.06}})
     loop = run_backtest(data, FIRST, LAST)
-    assert_same(loop, the_long_way(data, FIRST, LAST))
+    assert_same(loop, slow_path(data, FIRST, LAST))
     assert sessions_in_loop(loop) > 0.8 * len(loop.nav)
     assert any("fell" in event.reason for event in loop.events if event.kind == "stop_exit")
     assert loop.risk.stop_state["trailing_peak"]

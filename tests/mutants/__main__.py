@@ -15,9 +15,14 @@ import tempfile
 from pathlib import Path
 
 from tests.evidence import COVERED, ROOT, write_evidence
-from tests.mutants.money_path import MUTANTS, Mutant
-from tests.mutants.session_rules import SESSION_RULES
+from tests.mutants import money_path, session_orders, session_rules
+from tests.mutants.money_path import Mutant
 
+CAMPAIGNS = {
+    "money_path_mutants": money_path.MUTANTS,
+    "session_rule_mutants": session_rules.SESSION_RULES,
+    "session_order_mutants": session_orders.MUTANTS,
+}
 COPIED = ("trading_lib", "tests", "include", "dags", "plugins", "pyproject.toml")
 # What a task does without its turn.
 UNLOCKED = """
@@ -31,17 +36,14 @@ def _unlocked(run):
 """
 
 
-LISTS = {"money_path_mutants": MUTANTS, "session_rule_mutants": SESSION_RULES}
-
-
 def main() -> None:
     """Run the mutants of the lists that are named, or of all, one after the other."""
-    unfound = [name for name in sys.argv[1:] or LISTS if not _run(name)]
+    unfound = [name for name in sys.argv[1:] or CAMPAIGNS if not _run(name)]
     sys.exit(1 if unfound else 0)
 
 
 def _run(name: str) -> bool:
-    results = {mutant.name: _found(mutant) for mutant in LISTS[name]}
+    results = {mutant.name: _found(mutant) for mutant in CAMPAIGNS[name]}
     survived = [fault for fault, found in results.items() if not found]
     summary = {"mutants": len(results), "found": len(results) - len(survived), "survived": survived}
     if not survived:

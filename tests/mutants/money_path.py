@@ -172,7 +172,7 @@ MUTANTS = (
     Mutant(
         "a sale of more than is held is booked",
         "trading_lib/accounting/settle.py",
-        "if fill.side is Side.SELL and fill.quantity > held.quantity:",
+        "if fill.side is Side.SELL and quantity > holdings.quantity[i]:",
         "if False:",
         (SETTLE, TURNS, "-x", "-k", "held or sales"),
     ),

@@ -80,7 +80,7 @@ def test_the_steps_of_every_session_end_in_its_weights_and_name_its_rules(
     assert data.views is not None
     rows = window_rows(data.panel, CALENDAR, START, LAST)
     for row, outcome in zip(rows, trade_sessions(data, rows), strict=True):
-        decision, portfolio = outcome.decision, outcome.evening.portfolio
+        decision, portfolio = outcome.decision, outcome.end_of_day.portfolio
         evidence = Evidence("", "", "", config, data.views[row], portfolio, decision, {}, {}, ())
         targets, assessment = decision.targets, decision.assessment
         # Explaining all of them every session would take minutes.

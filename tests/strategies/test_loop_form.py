@@ -7,9 +7,9 @@ from datetime import date
 import numpy as np
 import pytest
 
-from tests.backtest.test_session_loop import FIRST, assert_same, changed, market, sessions_in_loop, the_long_way
+from tests.backtest.test_session_loop import FIRST, assert_same, changed, market, sessions_in_loop, slow_path
+from trading_lib.backtest.compiled.inputs import form_of
 from trading_lib.backtest.engine import run_backtest
-from trading_lib.backtest.session_loop.inputs import form_of
 from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.sleeves import SleeveTarget, SleeveView
 from trading_lib.strategies.loop_form import MARKET_ONLY, LoopForm, SessionPlan
@@ -39,7 +39,7 @@ register_strategy("spoken", Spoken)
 def test_a_strategy_of_ones_own_is_looped_where_it_says_how() -> None:
     silent, spoken = (changed(market(), {name: 1.0}) for name in ("silent", "spoken"))
     looped = run_backtest(spoken, FIRST, LAST)
-    assert_same(looped, the_long_way(spoken, last=LAST))
+    assert_same(looped, slow_path(spoken, last=LAST))
     assert sessions_in_loop(looped) > 0.8 * len(looped.nav)
     slowly = run_backtest(silent, FIRST, LAST)
     assert sessions_in_loop(slowly) == 0

@@ -136,8 +136,8 @@ def outcome_differences(full: SessionOutcome, known: SessionOutcome, symbols: tu
 
     yield from between(Layer.FILL, "fills at the opening", _fills(full.fills), _fills(known.fills))
     yield from between(Layer.FILL, "cancelled orders", full.cancelled, known.cancelled)
-    for field in fields(full.evening.portfolio):
-        one, other = (getattr(outcome.evening.portfolio, field.name) for outcome in (full, known))
+    for field in fields(full.end_of_day.portfolio):
+        one, other = (getattr(outcome.end_of_day.portfolio, field.name) for outcome in (full, known))
         yield from between(Layer.ACCOUNT, field.name, one, other)
     yield from between(Layer.REGIME, "regime", _all(ours.regime), _all(theirs.regime))
     for name in ("codes", "unfiltered_codes", "confidence", "complete"):

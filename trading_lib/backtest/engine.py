@@ -1,30 +1,30 @@
 """The backtest: a window of sessions, and what trading them came to.
 
-It holds no rule of its own. Without an observer, and with sleeves the loop knows, `session_loop` trades most sessions;
+It holds no rule of its own. Without an observer, and with sleeves the loop knows, `compiled` trades most sessions;
 otherwise `session.step` trades them all. Both call the functions the paper pipeline calls.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trading_lib.backtest.session_arrays import SessionArrays
-from trading_lib.backtest.session_loop.cuts import cuts_of
-from trading_lib.backtest.session_loop.records import (
+from trading_lib.backtest.compiled.cuts import cuts_of
+from trading_lib.backtest.compiled.results import (
     Executions,
-    Records,
+    Results,
     count_orders,
     executions_of,
-    records_of,
+    results_of,
     trades_of,
 )
-from trading_lib.backtest.session_loop.run import LongWay, Part, Run, Stretch, can_loop, run_sessions
+from trading_lib.backtest.compiled.run import Part, Run, Segment, SlowSession, can_loop, run_sessions
+from trading_lib.backtest.session_arrays import SessionArrays
 from trading_lib.backtest.sleeve_faults import SleeveFaults, faults_of
 from trading_lib.decision import Decision
 from trading_lib.domain.errors import DataQualityError
@@ -77,8 +77,8 @@ class BacktestResult:
     run: Run
 
     @cached_property
-    def _records(self) -> Records:
-        return records_of(self.run)
+    def _results(self) -> Results:
+        return results_of(self.run)
 
     @cached_property
     def _executions(self) -> Executions:
@@ -87,12 +87,12 @@ class BacktestResult:
     @property
     def orders(self) -> tuple[Order, ...]:
         """Orders that passed the pre-trade checks."""
-        return self._records.orders
+        return self._results.orders
 
     @property
     def events(self) -> tuple[RiskEvent, ...]:
         """What risk control did, and why."""
-        return self._records.events
+        return self._results.events
 
     @cached_property
     def faults(self) -> Mapping[str, SleeveFaults]:
@@ -123,7 +123,7 @@ class BacktestResult:
     @property
     def denied(self) -> tuple[tuple[Order, str], ...]:
         """Orders the pre-trade checks refused, with the reason."""
-        return self._records.denied
+        return self._results.denied
 
     @property
     def fills(self) -> tuple[Fill, ...]:
@@ -154,7 +154,7 @@ def run_backtest(
     Parameters
     ----------
     observe
-        Called with every decision, e.g. to store it or to report progress; the run then takes the long way.
+        Called with every decision, e.g. to store it or to report progress; the run then takes the slow path.
 
     Raises
     ------
@@ -162,13 +162,14 @@ def run_backtest(
         When the window holds no session or the data does not cover it.
     """
     rows = window_rows(data.panel, data.calendar, first, last)
-    run = run_sessions(data, rows) if observe is None and can_loop(data) else _the_long_way(data, rows, observe)
+    run = run_sessions(data, rows) if observe is None and can_loop(data) else _slow_path(data, rows, observe)
     arrays = SessionArrays(len(rows), data.universe)
     for part in run.parts:
-        if isinstance(part, LongWay):
-            arrays.note(part.row - rows.start, part.outcome.evening.portfolio, part.outcome.decision)
+        if isinstance(part, SlowSession):
+            arrays.note(part.row - rows.start, part.outcome.end_of_day.portfolio, part.outcome.decision)
         else:
-            _note_stretch(arrays, part, rows.start, data)
+            _note_segment(arrays, part, rows.start, data)
+    run = replace(run, parts=tuple(p if isinstance(p, SlowSession) else p.without_holdings() for p in run.parts))
     return BacktestResult(
         sessions=data.panel.sessions[rows.start : rows.stop],
         nav=arrays.nav,
@@ -179,8 +180,8 @@ def run_backtest(
         funding=np.diff(arrays.funding, prepend=0.0),
         sleeves=arrays.sleeves,
         order_count=count_orders(run),
-        portfolio=run.evening.portfolio,
-        risk=run.evening.risk,
+        portfolio=run.end_of_day.portfolio,
+        risk=run.end_of_day.risk,
         run=run,
     )
 
@@ -206,16 +207,16 @@ def require_value(result: BacktestResult, universe: Universe, remedy: str) -> No
     )
 
 
-def _the_long_way(data: SessionInput, rows: range, observe: DecisionObserver | None) -> Run:
+def _slow_path(data: SessionInput, rows: range, observe: DecisionObserver | None) -> Run:
     parts: list[Part] = []
     for row, outcome in zip(rows, trade_sessions(data, rows), strict=True):
-        parts.append(LongWay(row, outcome))
+        parts.append(SlowSession(row, outcome))
         if observe:
-            observe(outcome.session, outcome.decision, outcome.evening.portfolio)
-    return Run(data, tuple(parts), outcome.evening)
+            observe(outcome.session, outcome.decision, outcome.end_of_day.portfolio)
+    return Run(data, tuple(parts), outcome.end_of_day)
 
 
-def _note_stretch(arrays: SessionArrays, part: Stretch, start: int, data: SessionInput) -> None:
+def _note_segment(arrays: SessionArrays, part: Segment, start: int, data: SessionInput) -> None:
     steps = part.steps
     owned = {s.name: s.budget * part.log.owned[steps, k] for k, s in enumerate(running_sleeves(data.config.strategy))}
     arrays.note_many(

@@ -18,6 +18,7 @@ from datetime import date
 
 import numpy as np
 
+from trading_lib.backtest.compiled.run import can_loop
 from trading_lib.backtest.differences import (
     NOT_IN_VIEW,
     RESTS_ON,
@@ -29,7 +30,6 @@ from trading_lib.backtest.differences import (
 from trading_lib.backtest.engine import run_backtest
 from trading_lib.backtest.findings import Check, Finding, LookaheadReport
 from trading_lib.backtest.raw_history import RawHistory
-from trading_lib.backtest.session_loop.run import can_loop
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.session.inputs import SessionInput
 from trading_lib.session.step import SessionOutcome, trade_session, trade_sessions
@@ -114,7 +114,7 @@ def choose_cuts(
     """Draw ascending rows to cut at: where orders were decided, at month ends, and anywhere; never the last row."""
     generator = np.random.default_rng(seed)
     candidates = np.arange(rows.start, rows.stop - 1)
-    trading = np.array([bool(outcome.evening.working) for outcome in outcomes[:-1]], dtype=np.bool_)
+    trading = np.array([bool(outcome.end_of_day.working) for outcome in outcomes[:-1]], dtype=np.bool_)
     chosen: set[int] = set()
     for pool, share in ((candidates[trading], 3), (candidates[month_end[candidates]], 2), (candidates, 1)):
         left = np.setdiff1d(pool, np.fromiter(chosen, np.int64, len(chosen)))
@@ -153,7 +153,7 @@ class _Audit:
         self._compare(self.full, Check.REPEATED, row)
         with self._alone():
             self._compare(known, Check.CUT, row)
-        if self.recorded[0][row - self.rows.start].evening.working:
+        if self.recorded[0][row - self.rows.start].end_of_day.working:
             self._scramble(row, seed)
         if run_again:
             self._note(self._complete_run(known, row), Check.COMPLETE_RUN, day)
@@ -219,7 +219,7 @@ class _Audit:
     def _replayed(self, data: SessionInput, run: int, row: int) -> Iterator[Difference]:
         """Decide the session again from where the book of that run stood."""
         before = self._before(run, row)
-        outcome = trade_session(replace(data, config=self._configs[run]), row, before.evening if before else None)
+        outcome = trade_session(replace(data, config=self._configs[run]), row, before.end_of_day if before else None)
         recorded = self.recorded[run][row - self.rows.start]
         return outcome_differences(recorded, outcome, data.universe.symbols)
 
@@ -230,7 +230,7 @@ class _Audit:
         # A fill at another price than the opening's would be cancelled by the garbage's range, and not be seen.
         unknown = np.full_like(scrambled.panel.fill_open, np.nan)
         panel = replace(scrambled.panel, fill_low=unknown, fill_high=unknown)
-        other = trade_session(replace(scrambled, panel=panel), row + 1, recorded.evening)
+        other = trade_session(replace(scrambled, panel=panel), row + 1, recorded.end_of_day)
         prices = {fill.client_order_id: fill.price for fill in other.fills}
         decided = self.full.calendar.decision_time(recorded.session)
         for fill in self.recorded[0][step + 1].fills:
@@ -262,7 +262,7 @@ class _Audit:
         days = self.full.panel.sessions[[self.rows.start, row]].tolist()
         result = run_backtest(data, *days)
         for step, outcome in enumerate(self.recorded[0][: len(result.nav)]):
-            recorded = float(outcome.evening.portfolio.nav)
+            recorded = float(outcome.end_of_day.portfolio.nav)
             if result.nav[step] != recorded:
                 texts = (f"{recorded:.2f}", f"{result.nav[step]:.2f}")
                 yield Difference(Layer.ACCOUNT, COMPILED_LOOP, outcome.session, "", *texts)

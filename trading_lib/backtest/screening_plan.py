@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trading_lib.backtest.session_loop.book import Book, empty_book
-from trading_lib.backtest.session_loop.deciding import blend_targets, decide_sleeves
-from trading_lib.backtest.session_loop.inputs import Assets, Rows, Rules, assets_of, rows_of, rules_of
-from trading_lib.backtest.session_loop.outlook import Outlook, outlook_of
-from trading_lib.backtest.session_loop.run import longest_stretch
+from trading_lib.backtest.compiled.book import Book, empty_book
+from trading_lib.backtest.compiled.deciding import blend_targets, decide_sleeves
+from trading_lib.backtest.compiled.inputs import Assets, Rows, Rules, assets_of, rows_of, rules_of
+from trading_lib.backtest.compiled.outlook import Outlook, outlook_of
+from trading_lib.backtest.compiled.run import longest_segment
 from trading_lib.domain.errors import DataQualityError, InputError
 from trading_lib.domain.kernels import compiled
 from trading_lib.domain.market_view import SessionViews
@@ -62,7 +62,7 @@ def plan_window(data: SessionInput, rows: range) -> ScreeningPlan:
         array[...] = 0
     book.cooling[:] = ABSENT
     plan = ScreeningPlan(np.empty((len(rows), count)), np.full((len(rows), count), np.nan))
-    longest = longest_stretch(count, many)
+    longest = longest_segment(count, many)
     for first in range(rows.start, rows.stop, longest):
         stop = min(first + longest, rows.stop)
         outlook = outlook_of(data, views, prices, sleeves, first, stop)

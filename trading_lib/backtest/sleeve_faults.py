@@ -8,7 +8,7 @@ from datetime import date
 
 import numpy as np
 
-from trading_lib.backtest.session_loop.run import LongWay, Run
+from trading_lib.backtest.compiled.run import Run, SlowSession
 from trading_lib.domain.errors import StrategyUnusableError
 from trading_lib.strategies.registry import running_sleeves
 
@@ -37,7 +37,7 @@ def faults_of(run: Run, rows: range) -> dict[str, SleeveFaults]:
     """Collect the failures by sleeve; a session with one is always traded on the slow path."""
     found: dict[str, SleeveFaults] = {}
     for part in run.parts:
-        if not isinstance(part, LongWay):
+        if not isinstance(part, SlowSession):
             continue
         for name, record in part.outcome.decision.targets.sleeves.items():
             if fault := record.target.fault:

@@ -152,7 +152,7 @@ def _decision_errors(
     for step in range(HORIZON):
         views = [_month_end_view(data, at) for data, at in ((full, row + step), (shorter, step))]
         for number, (config, outcomes) in enumerate(runs):
-            before, portfolio = outcomes[step].evening, outcomes[step + 1].evening.portfolio
+            before, portfolio = outcomes[step].end_of_day, outcomes[step + 1].end_of_day.portfolio
             ours, theirs = (decide(view, portfolio, before.risk, config, full.book, before.sleeves) for view in views)
             found = _sleeve_errors(ours, theirs) if number else _errors_as_configured(ours, theirs)
             for key, error in found.items():

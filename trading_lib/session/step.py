@@ -23,7 +23,7 @@ from trading_lib.session.settle import settle
 
 
 @dataclass(frozen=True, slots=True)
-class Evening:
+class EndOfDay:
     """All of a session that the next one starts from.
 
     Attributes
@@ -53,19 +53,19 @@ class SessionOutcome:
     cancelled: tuple[Cancellation, ...]
     decision: Decision
     denied: tuple[tuple[Order, str], ...]
-    evening: Evening
+    end_of_day: EndOfDay
 
 
 def trade_sessions(data: SessionInput, rows: range) -> Iterator[SessionOutcome]:
     """Trade consecutive rows of the panel, starting in cash."""
-    evening = None
+    end_of_day = None
     for row in rows:
-        outcome = trade_session(data, row, evening)
-        evening = outcome.evening
+        outcome = trade_session(data, row, end_of_day)
+        end_of_day = outcome.end_of_day
         yield outcome
 
 
-def trade_session(data: SessionInput, row: int, before: Evening | None) -> SessionOutcome:
+def trade_session(data: SessionInput, row: int, before: EndOfDay | None) -> SessionOutcome:
     """Settle, decide and clear one session.
 
     Parameters
@@ -78,7 +78,7 @@ def trade_session(data: SessionInput, row: int, before: Evening | None) -> Sessi
     cancelled: list[Cancellation] = []
     if before is None:
         portfolio = Portfolio.opened(day, data.initial_cash, data.accounts.opening_cash(data.initial_cash))
-        before = Evening(portfolio, RiskState.opened(day, float(data.initial_cash)))
+        before = EndOfDay(portfolio, RiskState.opened(day, float(data.initial_cash)))
     else:
         filled, cancelled = execute(data, before.portfolio, before.working, row, day)
         settled = settle(data, before.portfolio, row, day, filled)
@@ -87,5 +87,5 @@ def trade_session(data: SessionInput, row: int, before: Evening | None) -> Sessi
     view = data.views[row] if data.views else view_at(data.universe, data.panel, data.factors, row, day, data.funding)
     decision = decide(view, portfolio, risk, data.config, data.book, before.sleeves)
     cleared = clear(view, decision, portfolio, data.config.pre_trade)
-    evening = Evening(portfolio, decision.assessment.next_state, cleared.accepted, decision.targets.sleeves)
-    return SessionOutcome(day, tuple(filled), tuple(cancelled), decision, cleared.denied, evening)
+    end_of_day = EndOfDay(portfolio, decision.assessment.next_state, cleared.accepted, decision.targets.sleeves)
+    return SessionOutcome(day, tuple(filled), tuple(cancelled), decision, cleared.denied, end_of_day)

@@ -12,7 +12,7 @@ from trading_lib.backtest.scenarios import HistoricalWindow, StressConfig
 from trading_lib.backtest.stress import LIQUIDATION_LEVEL, drawdown_within
 from trading_lib.domain.prices import FloatArray
 from trading_lib.session.inputs import SessionInput
-from trading_lib.session.step import Evening, trade_session, trade_sessions
+from trading_lib.session.step import EndOfDay, trade_session, trade_sessions
 from trading_lib.workflows.continued_market import WARM_UP_SESSIONS, continued_market
 from trading_lib.workflows.market import LoadedSource, session_input
 from trading_lib.workflows.settings import Settings
@@ -48,23 +48,23 @@ def run_crisis_paths(settings: Settings, loaded: LoadedSource, config: StressCon
     crises = moves_of(loaded.validation.accepted, settings.configuration.universe, panel.sessions)
     drawn = draw_sessions(usable, config.crisis_paths)
     opened = range(max(0, row + 1 - config.lead_sessions), row + 1)
-    evening: Evening | None = None
+    end_of_day: EndOfDay | None = None
     for outcome in trade_sessions(session_input(settings, loaded.market, "stress"), opened):
-        evening = outcome.evening
+        end_of_day = outcome.end_of_day
     drawdowns, levels = np.empty(len(drawn)), np.empty(len(drawn))
     for number, path in enumerate(drawn):
         market, first = continued_market(settings, loaded, row, repeated(crises, path), 0, "crisis path")
         data = session_input(settings, market, "stress")
-        drawdowns[number], levels[number] = _continue_book(data, first, evening)
+        drawdowns[number], levels[number] = _continue_book(data, first, end_of_day)
     return CrisisPaths(drawdowns, levels, tuple(drawn_from))
 
 
-def _continue_book(data: SessionInput, first: int, evening: Evening | None) -> tuple[float, int]:
-    values, highest = [float(evening.portfolio.nav)] if evening else [], 0
+def _continue_book(data: SessionInput, first: int, end_of_day: EndOfDay | None) -> tuple[float, int]:
+    values, highest = [float(end_of_day.portfolio.nav)] if end_of_day else [], 0
     for row in range(first, len(data.panel.sessions)):
-        outcome = trade_session(data, row, evening)
-        evening = outcome.evening
-        values.append(float(evening.portfolio.nav))
+        outcome = trade_session(data, row, end_of_day)
+        end_of_day = outcome.end_of_day
+        values.append(float(end_of_day.portfolio.nav))
         highest = max(highest, outcome.decision.assessment.effective_level)
     return drawdown_within(np.array(values)), highest
 

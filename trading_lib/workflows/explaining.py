@@ -118,10 +118,10 @@ def recomputed_evidence(settings: Settings, session: date, data: Path | None, fi
     rows = window_rows(market.panel, calendar, begin, session)
     *_, outcome = trade_sessions(run, rows)
     outcomes = {order.client_order_id: f"DENIED: {reason}" for order, reason in outcome.denied}
-    outcomes |= {order.client_order_id: "accepted" for order in outcome.evening.working}
+    outcomes |= {order.client_order_id: "accepted" for order in outcome.end_of_day.working}
     fills: tuple[Fill, ...] = ()
     if row + 1 < len(sessions):
-        after = trade_session(run, row + 1, outcome.evening)
+        after = trade_session(run, row + 1, outcome.end_of_day)
         fills = after.fills
         outcomes |= {fill.client_order_id: "FILLED" for fill in fills}
         outcomes |= {one.client_order_id: f"CANCELLED: {one.reason}" for one in after.cancelled}
@@ -135,7 +135,7 @@ def recomputed_evidence(settings: Settings, session: date, data: Path | None, fi
         config_hash=configuration.config_hash,
         config=configuration.decision,
         view=market.view(configuration.universe, session),
-        portfolio=outcome.evening.portfolio,
+        portfolio=outcome.end_of_day.portfolio,
         decision=_with_what_ended_at_once(outcome),
         quarantine=broken,
         outcomes=outcomes,
@@ -146,5 +146,5 @@ def recomputed_evidence(settings: Settings, session: date, data: Path | None, fi
 def _with_what_ended_at_once(outcome: SessionOutcome) -> Decision:
     """Return the decision with its events resolved as far as the session itself says; a book knows what came later."""
     assessment = outcome.decision.assessment
-    told = ToldSession(outcome.session, assessment.events, outcome.evening.risk)
+    told = ToldSession(outcome.session, assessment.events, outcome.end_of_day.risk)
     return replace(outcome.decision, assessment=replace(assessment, events=with_resolutions([told])))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from trading_lib.backtest.session_loop.book import Book
-from trading_lib.backtest.session_loop.inputs import Assets, Rows, Rules
-from trading_lib.backtest.session_loop.outlook import Outlook
+from trading_lib.backtest.compiled.book import Book
+from trading_lib.backtest.compiled.inputs import Assets, Rows, Rules
+from trading_lib.backtest.compiled.outlook import Outlook
 from trading_lib.domain.kernels import compiled, inlined
 from trading_lib.domain.prices import FloatArray
 from trading_lib.portfolio.constraints import valid_weights

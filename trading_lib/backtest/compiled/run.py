@@ -1,36 +1,38 @@
-"""A run: the loop where it can, the long way where it must."""
+"""A run: the loop where it can, the slow path where it must."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date
 
-from trading_lib.backtest.session_loop.book import Book, empty_book
-from trading_lib.backtest.session_loop.evenings import fits, load, unload
-from trading_lib.backtest.session_loop.inputs import assets_of, rows_of, rules_of
-from trading_lib.backtest.session_loop.log import FILLS, ORDERS, Log, empty_log
-from trading_lib.backtest.session_loop.loop import trade_rows
-from trading_lib.backtest.session_loop.outlook import Outlook, outlook_of
+import numpy as np
+
+from trading_lib.backtest.compiled.book import Book, empty_book
+from trading_lib.backtest.compiled.convert import Conversion
+from trading_lib.backtest.compiled.inputs import assets_of, rows_of, rules_of
+from trading_lib.backtest.compiled.log import BOOKS, FILLS, ORDERS, Log, empty_log
+from trading_lib.backtest.compiled.loop import trade_rows
+from trading_lib.backtest.compiled.outlook import Outlook, outlook_of
 from trading_lib.domain.market_view import SessionViews
 from trading_lib.domain.prices import BoolArray, FloatArray
 from trading_lib.risk.pair_rules import correlated_pairs, pair_flags
-from trading_lib.risk.retirement import retired_symbols
 from trading_lib.session.inputs import SessionInput
-from trading_lib.session.step import Evening, SessionOutcome, trade_session
+from trading_lib.session.step import EndOfDay, SessionOutcome, trade_session
 from trading_lib.strategies.registry import running_sleeves
 
-# Memory for what is known without the book and for what is noted, per stretch of sessions.
-STRETCH_BYTES = 256 * 2**20
+# Memory for what is known without the book and for what is noted, per segment of sessions.
+SEGMENT_BYTES = 256 * 2**20
+# Books before sessions with events that are kept in one piece of memory.
+KEPT = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Segment:
     """Consecutive rows [first, stop) that the loop traded.
 
     Attributes
     ----------
-    evenings
-        The books before notable sessions, by their place in the outlook.
+    kept
+        The books before sessions with events; see `Log.book`.
     pairs
         Closely correlated pairs before each session of the outlook and after its last; see `correlated_pairs`.
     fills, orders
@@ -41,7 +43,7 @@ class Stretch:
     stop: int
     log: Log
     outlook: Outlook
-    evenings: Book
+    kept: Book
     pairs: BoolArray
     fills: slice
     orders: slice
@@ -51,16 +53,21 @@ class Stretch:
         """Places of its rows in the outlook and the log."""
         return slice(self.first - self.outlook.first, self.stop - self.outlook.first)
 
+    def without_holdings(self) -> Segment:
+        """Return the same without what `SessionArrays` has taken over: it would be in memory twice."""
+        taken = np.empty(0, np.int64), np.empty(0)
+        return replace(self, log=self.log._replace(quantity=taken[0], owned=taken[1]))
+
 
 @dataclass(frozen=True, slots=True)
-class LongWay:
+class SlowSession:
     """A row that was traded with objects and words."""
 
     row: int
     outcome: SessionOutcome
 
 
-Part = Stretch | LongWay
+Part = Segment | SlowSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,7 @@ class Run:
 
     data: SessionInput
     parts: tuple[Part, ...]
-    evening: Evening
+    end_of_day: EndOfDay
 
 
 def can_loop(data: SessionInput) -> bool:
@@ -84,21 +91,20 @@ def run_sessions(data: SessionInput, rows: range) -> Run:
     views = data.views or SessionViews(data.universe, data.panel, data.factors, data.funding)
     data = replace(data, views=views)
     outcome = trade_session(data, rows.start, None)
-    parts: list[Part] = [LongWay(rows.start, outcome)]
-    evening, row = outcome.evening, rows.start + 1
-    sleeves = running_sleeves(data.config.strategy)
+    parts: list[Part] = [SlowSession(rows.start, outcome)]
+    end_of_day, row = outcome.end_of_day, rows.start + 1
     loop = _Loop(data, views)
     while row < rows.stop:
         end = min(rows.stop, row + loop.longest)
-        parts_of_stretch, evening = loop.trade(row, end, evening, sleeves)
-        parts += parts_of_stretch
+        parts_of_segment, end_of_day = loop.trade(row, end, end_of_day)
+        parts += parts_of_segment
         row = end
-    return Run(data, tuple(parts), evening)
+    return Run(data, tuple(parts), end_of_day)
 
 
-def longest_stretch(assets: int, sleeves: int) -> int:
-    """How many sessions are looked at in one piece, so that what they need fits into `STRETCH_BYTES`."""
-    return max(STRETCH_BYTES // (8 * assets * (assets + 20 + 10 * sleeves)), 1)
+def longest_segment(assets: int, sleeves: int) -> int:
+    """How many sessions are looked at in one piece, so that what they need fits into `SEGMENT_BYTES`."""
+    return max(SEGMENT_BYTES // (8 * assets * (assets + 20 + 10 * sleeves)), 1)
 
 
 class _Loop:
@@ -106,48 +112,45 @@ class _Loop:
 
     def __init__(self, data: SessionInput, views: SessionViews) -> None:
         self._data, self._views = data, views
-        self._sleeves = running_sleeves(data.config.strategy)
+        self._convert = Conversion.of(data)
+        self._sleeves = self._convert.sleeves
         self._assets, self._rows = assets_of(data.universe), rows_of(data)
         self._rules = rules_of(data.config, data.paper, self._sleeves)
-        self._days: list[date] = data.panel.sessions.astype(object).tolist()
-        self.longest = longest_stretch(len(data.universe), len(self._sleeves))
+        self.longest = longest_segment(len(data.universe), len(self._sleeves))
 
-    def trade(self, first: int, stop: int, evening: Evening, sleeves: object) -> tuple[list[Part], Evening]:
+    def trade(self, first: int, stop: int, end_of_day: EndOfDay) -> tuple[list[Part], EndOfDay]:
         """Trade rows [first, stop)."""
         data, many, assets = self._data, len(self._sleeves), len(self._data.universe)
         outlook = outlook_of(data, self._views, self._rows, self._sleeves, first, stop)
-        pairs = self._pairs(outlook, evening)
-        log, evenings = empty_log(stop - first, assets, many), empty_book(assets, many, stop - first)
+        pairs = self._pairs(outlook, end_of_day)
+        log, kept = empty_log(stop - first, assets, many), empty_book(assets, many, KEPT)
         book, saved = empty_book(assets, many), empty_book(assets, many)
         parts: list[Part] = []
         row = first
         while row < stop:
-            if fits(evening, data.universe, self._sleeves):
-                load(evening, book, data.universe, self._sleeves)
-                fills, orders = log.counts.tolist()
-                reached = trade_rows(
-                    book, saved, evenings, log, self._assets, self._rows, outlook, self._rules, row, stop
-                )
+            if self._convert.fits(end_of_day):
+                self._convert.write(end_of_day, book)
+                fills, orders, _ = log.counts.tolist()
+                reached = trade_rows(book, saved, kept, log, self._assets, self._rows, outlook, self._rules, row, stop)
                 if reached > row:
                     ends = log.counts.tolist()
                     done = slice(fills, ends[FILLS]), slice(orders, ends[ORDERS])
-                    parts.append(Stretch(row, reached, log, outlook, evenings, pairs, *done))
-                    day, correlated = self._days[reached - 1], pairs[reached - first]
-                    retired = retired_symbols(data.panel.price_age[reached - 1], data.universe, data.config.risk)
-                    evening = unload(
-                        book, day, data.book, data.universe, self._sleeves, correlated, retired, evening.portfolio
-                    )
+                    parts.append(Segment(row, reached, log, outlook, kept, pairs, *done))
+                    end_of_day = self._convert.read(book, reached - 1, pairs[reached - first], end_of_day.portfolio)
                 row = reached
+                if log.counts[BOOKS] == KEPT:
+                    kept, log.counts[BOOKS] = empty_book(assets, many, KEPT), 0
+                    continue
             if row < stop:
-                outcome = trade_session(data, row, evening)
-                parts.append(LongWay(row, outcome))
-                evening, row = outcome.evening, row + 1
-        return parts, evening
+                outcome = trade_session(data, row, end_of_day)
+                parts.append(SlowSession(row, outcome))
+                end_of_day, row = outcome.end_of_day, row + 1
+        return parts, end_of_day
 
-    def _pairs(self, outlook: Outlook, evening: Evening) -> BoolArray:
+    def _pairs(self, outlook: Outlook, end_of_day: EndOfDay) -> BoolArray:
         """Follow the pairs through the outlook's sessions; runs that share the views share what it costs."""
         bounds, symbols = self._data.config.risk.correlation, self._data.universe.symbols
-        before = pair_flags(evening.risk.correlated, symbols)
+        before = pair_flags(end_of_day.risk.correlated, symbols)
         limits = (bounds.pair_warning, bounds.pair_rearm)
         key = ("pairs", *limits, self._data.config.constraints.correlation_window, outlook.first, before.tobytes())
         known: tuple[FloatArray, BoolArray] | None = self._views.remembered.get(key)

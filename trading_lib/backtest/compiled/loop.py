@@ -3,22 +3,22 @@
 It trades what happens on most sessions. Where anything else does (a split of what is held, an asset that is retired or
 has a price again, recorded proceeds, a flow of capital, risk level 3 or 4, cash below zero, a sleeve's answer that
 makes no sense, an order the pre-trade checks might refuse), the book is left as it was the evening before, and the
-session has to be traded the long way.
+session has to be traded on the slow path.
 """
 
 from __future__ import annotations
 
-from trading_lib.backtest.session_loop.book import NAV, Book, copy_book, keep_book
-from trading_lib.backtest.session_loop.controlling import control_risk
-from trading_lib.backtest.session_loop.deciding import blend_targets, decide_sleeves
-from trading_lib.backtest.session_loop.inputs import Assets, Rows, Rules
-from trading_lib.backtest.session_loop.log import FILLS, ORDERS, Log
-from trading_lib.backtest.session_loop.ordering import send_orders
-from trading_lib.backtest.session_loop.outlook import Outlook
-from trading_lib.backtest.session_loop.settling import settle_session
+from trading_lib.backtest.compiled.book import NAV, Book, copy_book, keep_book
+from trading_lib.backtest.compiled.controlling import control_risk
+from trading_lib.backtest.compiled.deciding import blend_targets, decide_sleeves
+from trading_lib.backtest.compiled.inputs import Assets, Rows, Rules
+from trading_lib.backtest.compiled.log import BOOKS, FILLS, ORDERS, Log
+from trading_lib.backtest.compiled.orders import send_orders
+from trading_lib.backtest.compiled.outlook import Outlook
+from trading_lib.backtest.compiled.settlement import settle_session
 from trading_lib.domain.holdings import CASH
 from trading_lib.domain.kernels import compiled, inlined
-from trading_lib.domain.money_arithmetic import value_of_holdings, weights_of_holdings
+from trading_lib.domain.money_arithmetic import weights_of_holdings
 from trading_lib.portfolio.constraints import clip_weights
 from trading_lib.risk.numbers import EFFECTIVE
 
@@ -27,7 +27,7 @@ from trading_lib.risk.numbers import EFFECTIVE
 def trade_rows(
     book: Book,
     saved: Book,
-    evenings: Book,
+    kept: Book,
     log: Log,
     assets: Assets,
     rows: Rows,
@@ -36,7 +36,9 @@ def trade_rows(
     first: int,
     stop: int,
 ) -> int:
-    """Trade rows [first, stop); answer the row that has to be traded the long way, or ``stop``.
+    """Trade rows [first, stop); answer the row that has to be traded on the slow path, or ``stop``.
+
+    Where no room for books is left it answers the row after the last one it traded.
 
     Parameters
     ----------
@@ -44,8 +46,8 @@ def trade_rows(
         Of the evening before ``first``; afterwards of that before the answer.
     saved
         Room for a copy.
-    evenings
-        The books before notable sessions go here.
+    kept
+        The books before sessions with events go here, as many as fit.
     """
     for row in range(first, stop):
         step = row - outlook.first
@@ -55,8 +57,12 @@ def trade_rows(
             copy_book(saved, book)
             log.counts[FILLS], log.counts[ORDERS] = fills, orders
             return row
-        if log.notable[step]:
-            keep_book(saved, evenings, step)
+        if log.has_events[step]:
+            log.book[step] = log.counts[BOOKS]
+            keep_book(saved, kept, log.counts[BOOKS])
+            log.counts[BOOKS] += 1
+            if log.counts[BOOKS] == kept.account.shape[0]:
+                return row + 1
     return stop
 
 
@@ -68,10 +74,9 @@ def _trade(
         return False
     if not settle_session(book, log, assets, rows, rules, row):
         return False
-    nav = book.account[CASH] + value_of_holdings(book.quantity, book.mark)
+    nav = book.counters[NAV]
     if nav <= 0 or book.account[CASH] < 0:
         return False
-    book.counters[NAV] = nav
     held = weights_of_holdings(book.quantity, book.mark, nav / 100.0)
     notable, valid = decide_sleeves(book, assets, rows, outlook, rules, held, row, step)
     if not valid:
@@ -96,11 +101,11 @@ def _trade(
     log.nav[step] = nav
     log.cash[step] = book.account[CASH]
     log.levels[step] = book.counters[EFFECTIVE]
-    log.notable[step] = notable or risk.eventful or reduced
+    log.has_events[step] = notable or risk.eventful or reduced
     log.quantity[step] = book.quantity
     log.held[step] = held
     log.approved[step] = approved
+    log.wanted[step] = wanted
     log.owned[step] = book.owned
-    log.targets[step] = book.targets
     log.blocks[step] = blocks
     return True

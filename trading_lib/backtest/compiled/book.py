@@ -1,4 +1,4 @@
-"""A book in arrays: what a session leaves to the next. `Evening` is the same in objects."""
+"""A book in arrays: what a session leaves to the next. `EndOfDay` is the same in objects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ASSET, BUYING, QUANTITY = range(3)
 
 
 class Book(NamedTuple):
-    """One book, or with a further first axis the books of many evenings; n assets, s sleeves.
+    """One book, or with a further first axis the books of many books; n assets, s sleeves.
 
     Attributes
     ----------
@@ -67,29 +67,29 @@ class Book(NamedTuple):
         return RiskMemory(self.counters, self.peaks, self.halved, self.cooling, self.ceilings, self.stop_state)
 
 
-def empty_book(assets: int, sleeves: int, *evenings: int) -> Book:
+def empty_book(assets: int, sleeves: int, *books: int) -> Book:
     """Return space for a book, or for those of so many evenings; its values mean nothing yet."""
     return Book(
-        account=np.empty((*evenings, 4), np.int64),
-        counters=np.empty((*evenings, WORKING + 1), np.int64),
-        peaks=np.empty((*evenings, 2)),
-        quantity=np.empty((*evenings, assets), np.int64),
-        mark=np.empty((*evenings, assets), np.int64),
-        average_cost=np.empty((*evenings, assets)),
-        halved=np.empty((*evenings, assets), np.bool_),
-        cooling=np.empty((*evenings, assets), np.int64),
-        ceilings=np.empty((*evenings, assets), np.int64),
-        stop_state=np.empty((*evenings, len(STATES), assets)),
-        owned=np.empty((*evenings, sleeves, assets)),
-        targets=np.empty((*evenings, sleeves, assets)),
-        memory=np.empty((*evenings, sleeves, max(assets, 2))),
-        working=np.empty((*evenings, assets, 3), np.int64),
+        account=np.empty((*books, 4), np.int64),
+        counters=np.empty((*books, WORKING + 1), np.int64),
+        peaks=np.empty((*books, 2)),
+        quantity=np.empty((*books, assets), np.int64),
+        mark=np.empty((*books, assets), np.int64),
+        average_cost=np.empty((*books, assets)),
+        halved=np.empty((*books, assets), np.bool_),
+        cooling=np.empty((*books, assets), np.int64),
+        ceilings=np.empty((*books, assets), np.int64),
+        stop_state=np.empty((*books, len(STATES), assets)),
+        owned=np.empty((*books, sleeves, assets)),
+        targets=np.empty((*books, sleeves, assets)),
+        memory=np.empty((*books, sleeves, max(assets, 2))),
+        working=np.empty((*books, assets, 3), np.int64),
     )
 
 
-def evening_of(evenings: Book, number: int) -> Book:
-    """One of many evenings."""
-    return Book(*(array[number] for array in evenings))
+def book_at(books: Book, number: int) -> Book:
+    """One of many books."""
+    return Book(*(array[number] for array in books))
 
 
 @compiled
@@ -112,19 +112,19 @@ def copy_book(source: Book, target: Book) -> None:
 
 
 @compiled
-def keep_book(source: Book, evenings: Book, number: int) -> None:
-    """Overwrite one of many evenings."""
-    evenings.account[number] = source.account
-    evenings.counters[number] = source.counters
-    evenings.peaks[number] = source.peaks
-    evenings.quantity[number] = source.quantity
-    evenings.mark[number] = source.mark
-    evenings.average_cost[number] = source.average_cost
-    evenings.halved[number] = source.halved
-    evenings.cooling[number] = source.cooling
-    evenings.ceilings[number] = source.ceilings
-    evenings.stop_state[number] = source.stop_state
-    evenings.owned[number] = source.owned
-    evenings.targets[number] = source.targets
-    evenings.memory[number] = source.memory
-    evenings.working[number] = source.working
+def keep_book(source: Book, books: Book, number: int) -> None:
+    """Overwrite one of many books."""
+    books.account[number] = source.account
+    books.counters[number] = source.counters
+    books.peaks[number] = source.peaks
+    books.quantity[number] = source.quantity
+    books.mark[number] = source.mark
+    books.average_cost[number] = source.average_cost
+    books.halved[number] = source.halved
+    books.cooling[number] = source.cooling
+    books.ceilings[number] = source.ceilings
+    books.stop_state[number] = source.stop_state
+    books.owned[number] = source.owned
+    books.targets[number] = source.targets
+    books.memory[number] = source.memory
+    books.working[number] = source.working

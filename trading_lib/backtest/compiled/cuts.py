@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trading_lib.backtest.session_loop.run import LongWay, Run, Stretch
+from trading_lib.backtest.compiled.run import Run, Segment, SlowSession
 from trading_lib.decision import held_weights
 from trading_lib.domain.money import MICRO, to_micros
 from trading_lib.domain.orders import Order, OrderPurpose
@@ -40,7 +40,6 @@ from trading_lib.risk.limits import (
     traced_limits,
 )
 from trading_lib.session.inputs import SessionInput
-from trading_lib.strategies.registry import running_sleeves
 
 RISK_ORDERS, THRESHOLD, NO_PRICE = "risk_orders", "rebalance_threshold", "no_price"
 CONSTRAINTS = (NOT_TRADABLE, CAP, PAIR_CAP, CASH_BUFFER, LEVERAGE)
@@ -80,7 +79,7 @@ def cuts_of(run: Run, orders: Sequence[Order]) -> WeightCuts:
     data, parts, found = run.data, [], []
     start = first = _first_row(run)
     for part in run.parts:
-        decided = _decided(data, part) if isinstance(part, LongWay) else _logged(data, part)
+        decided = _decided(data, part) if isinstance(part, SlowSession) else _logged(data, part)
         parts.append(decided)
         found += [one._replace(row=one.row + start - first) for one in decided.cuts]
         start += len(decided.wanted)
@@ -99,16 +98,13 @@ def cuts_of(run: Run, orders: Sequence[Order]) -> WeightCuts:
 
 def _first_row(run: Run) -> int:
     part = run.parts[0]
-    return part.row if isinstance(part, LongWay) else part.first
+    return part.row if isinstance(part, SlowSession) else part.first
 
 
-def _logged(data: SessionInput, part: Stretch) -> _Decided:
+def _logged(data: SessionInput, part: Segment) -> _Decided:
     """Of the sessions that the loop traded."""
     steps, log, config = part.steps, part.log, data.config
-    held, approved, targets = log.held[steps], log.approved[steps], log.targets[steps]
-    wanted = np.zeros_like(held)
-    for k, sleeve in enumerate(running_sleeves(config.strategy)):
-        wanted += sleeve.budget * targets[:, k]
+    held, approved, wanted = log.held[steps], log.approved[steps], log.wanted[steps]
     correlations = part.outlook.correlations[steps]
     rows = slice(part.first, part.stop)
     weights, cuts = _constrained(data, rows, wanted, held, correlations, total_limit(config.constraints))
@@ -120,11 +116,11 @@ def _logged(data: SessionInput, part: Stretch) -> _Decided:
     return _Decided(wanted, approved, held, cuts)
 
 
-def _decided(data: SessionInput, part: LongWay) -> _Decided:
+def _decided(data: SessionInput, part: SlowSession) -> _Decided:
     """Of a session that was traded with objects and words."""
     outcome, config, universe = part.outcome, data.config, data.universe
     targets, assessment, batch = outcome.decision.targets, outcome.decision.assessment, outcome.decision.batch
-    held = held_weights(universe, outcome.evening.portfolio)
+    held = held_weights(universe, outcome.end_of_day.portfolio)
     total = total_limit(config.constraints, short_weight(targets.sleeves))
     rows = slice(part.row, part.row + 1)
     weights, cuts = _constrained(
@@ -136,7 +132,7 @@ def _decided(data: SessionInput, part: LongWay) -> _Decided:
     for order in batch.orders:
         if order.symbol in at and order.purpose is OrderPurpose.REBALANCE:
             quantity, price = to_micros(order.quantity), to_micros(order.expected_price)
-            traded[at[order.symbol]] = quantity / MICRO * (price / MICRO) / float(outcome.evening.portfolio.nav)
+            traded[at[order.symbol]] = quantity / MICRO * (price / MICRO) / float(outcome.end_of_day.portfolio.nav)
     if assessment.effective_level < 4:  # there nothing but liquidation is ordered
         cuts += _unsent(data, rows, change)
         undone = np.abs(change) - traded
@@ -163,7 +159,7 @@ def _constrained(
     return weights, [_taken(name, taken[:, k]) for k, name in enumerate(constraint_names(limit))]
 
 
-def _by_risk(data: SessionInput, part: LongWay, targets: FloatArray, held: FloatArray) -> list[_Cuts]:
+def _by_risk(data: SessionInput, part: SlowSession, targets: FloatArray, held: FloatArray) -> list[_Cuts]:
     """Say what risk control took of a session's targets; a block takes what the re-entry ladder has left."""
     decision, universe = part.outcome.decision, data.universe
     assessment, short = decision.assessment, sum(decision.targets.hedges.values())
@@ -189,7 +185,7 @@ def _unsent(data: SessionInput, rows: slice, change: FloatArray) -> list[_Cuts]:
     return [_taken(THRESHOLD, size, intended & small), _taken(NO_PRICE, size, intended & ~small & ~known)]
 
 
-def _traded(data: SessionInput, part: Stretch, shape: tuple[int, ...]) -> FloatArray:
+def _traded(data: SessionInput, part: Segment, shape: tuple[int, ...]) -> FloatArray:
     """Weight that each session's rebalancing orders trade, shape (c, n)."""
     traded = np.zeros(shape)
     row, asset, _, quantity = part.log.orders[part.orders].T

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trading_lib.backtest.session_loop.inputs import Rows, factor_rows, form_of
+from trading_lib.backtest.compiled.inputs import Rows, factor_rows, form_of
 from trading_lib.domain.correlation import pair_correlations, summarise_correlations
 from trading_lib.domain.errors import StrategyUnusableError
 from trading_lib.domain.kernels import compiled

@@ -8,9 +8,9 @@ from datetime import date
 
 import numpy as np
 
-from trading_lib.backtest.session_loop.book import ASSET, BUYING, QUANTITY, evening_of
-from trading_lib.backtest.session_loop.evenings import unload
-from trading_lib.backtest.session_loop.log import (
+from trading_lib.backtest.compiled.book import ASSET, BUYING, QUANTITY, book_at
+from trading_lib.backtest.compiled.convert import Conversion
+from trading_lib.backtest.compiled.log import (
     CASH_THERE,
     COMMISSION,
     FILL_ASSET,
@@ -21,7 +21,7 @@ from trading_lib.backtest.session_loop.log import (
     REFERENCE_PRICE,
     ROW,
 )
-from trading_lib.backtest.session_loop.run import LongWay, Run, Stretch
+from trading_lib.backtest.compiled.run import Run, Segment, SlowSession
 from trading_lib.domain.money import from_cents, from_micros, price_micros, to_cents
 from trading_lib.domain.orders import Cancellation, Fill, Order, Side, client_order_id
 from trading_lib.domain.risk import RiskEvent
@@ -33,14 +33,13 @@ from trading_lib.performance.trade_arrays import TradeArrays, trade_arrays
 from trading_lib.risk.events import pair_events
 from trading_lib.risk.pair_rules import named_pairs
 from trading_lib.risk.resolution import ToldSession, with_resolutions
-from trading_lib.risk.retirement import retired_symbols
 from trading_lib.session.inputs import SessionInput
 from trading_lib.session.step import SessionOutcome, trade_session
 from trading_lib.strategies.registry import running_sleeves
 
 
 @dataclass(frozen=True, slots=True)
-class Records:
+class Results:
     """See the fields of the same names in `BacktestResult`."""
 
     orders: tuple[Order, ...]
@@ -61,7 +60,7 @@ def executions_of(run: Run) -> Executions:
     fills: list[Fill] = []
     cancelled: list[Cancellation] = []
     for part in run.parts:
-        if isinstance(part, LongWay):
+        if isinstance(part, SlowSession):
             fills += part.outcome.fills
             cancelled += part.outcome.cancelled
             continue
@@ -77,12 +76,13 @@ def trades_of(run: Run) -> TradeArrays:
     """Collect what filled in whole numbers, assets numbered as in the universe, without making objects of it."""
     numbers = dict(run.data.universe.positions)
     parts = [
-        trade_arrays(part.outcome.fills, numbers) if isinstance(part, LongWay) else _logged(part) for part in run.parts
+        trade_arrays(part.outcome.fills, numbers) if isinstance(part, SlowSession) else _logged(part)
+        for part in run.parts
     ]
     return TradeArrays(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
-def _logged(part: Stretch) -> TradeArrays:
+def _logged(part: Segment) -> TradeArrays:
     fills = part.log.fills[part.fills]
     fills = fills[fills[:, FILL_QUANTITY] > 0]
     sign = np.where(fills[:, FILL_BUYING] != 0, 1, -1)
@@ -90,38 +90,38 @@ def _logged(part: Stretch) -> TradeArrays:
     return TradeArrays(asset, fills[:, FILL_QUANTITY] * sign, price, reference, commission)
 
 
-def records_of(run: Run) -> Records:
+def results_of(run: Run) -> Results:
     """Collect orders with their reasons, events, and what the pre-trade checks refused."""
     orders: list[Order] = []
     history: list[ToldSession] = []
     denied: list[tuple[Order, str]] = []
     for part in run.parts:
-        if isinstance(part, LongWay):
-            orders += part.outcome.evening.working
-            history.append(_as_told(part.outcome))
+        if isinstance(part, SlowSession):
+            orders += part.outcome.end_of_day.working
+            history.append(_of_outcome(part.outcome))
             denied += part.outcome.denied
         else:
-            told = _told(run.data, part)
+            replayed = _replayed(run.data, part)
             # Both in order of their sessions, and a session's orders in the order they were sent.
-            by_session = [(order.session, order) for order in _orders(run.data, part, told)]
-            by_session += [(o.session, order) for o in told.values() for order in o.evening.working]
+            by_session = [(order.session, order) for order in _orders(run.data, part, replayed)]
+            by_session += [(o.session, order) for o in replayed.values() for order in o.end_of_day.working]
             orders += [order for _, order in sorted(by_session, key=lambda entry: entry[0])]
-            history += _history(run.data, part, told)
-    return Records(tuple(orders), with_resolutions(history), tuple(denied))
+            history += _history(run.data, part, replayed)
+    return Results(tuple(orders), with_resolutions(history), tuple(denied))
 
 
-def _as_told(outcome: SessionOutcome) -> ToldSession:
-    return ToldSession(outcome.session, outcome.decision.assessment.events, outcome.evening.risk)
+def _of_outcome(outcome: SessionOutcome) -> ToldSession:
+    return ToldSession(outcome.session, outcome.decision.assessment.events, outcome.end_of_day.risk)
 
 
-def _history(data: SessionInput, part: Stretch, told: Mapping[int, SessionOutcome]) -> Iterator[ToldSession]:
-    """Every session of a stretch: as told, or what its correlations alone say, which needs no session to be traded."""
+def _history(data: SessionInput, part: Segment, replayed: Mapping[int, SessionOutcome]) -> Iterator[ToldSession]:
+    """Every session of a segment: as told, or what its correlations alone say, which needs no session to be traded."""
     symbols, config = data.universe.symbols, data.config.risk.correlation
     pairs = part.pairs[part.first - part.outlook.first : part.stop - part.outlook.first + 1]
     changed = (pairs[1:] != pairs[:-1]).any(axis=1).tolist()
     for number, row in enumerate(range(part.first, part.stop)):
-        if row in told:
-            yield _as_told(told[row])
+        if row in replayed:
+            yield _of_outcome(replayed[row])
             continue
         day, step = _day(data, row), row - part.outlook.first
         if not changed[number]:
@@ -136,7 +136,7 @@ def _history(data: SessionInput, part: Stretch, told: Mapping[int, SessionOutcom
 def count_orders(run: Run) -> int:
     """Count the accepted orders."""
     return sum(
-        len(part.outcome.evening.working) if isinstance(part, LongWay) else part.orders.stop - part.orders.start
+        len(part.outcome.end_of_day.working) if isinstance(part, SlowSession) else part.orders.stop - part.orders.start
         for part in run.parts
     )
 
@@ -187,12 +187,12 @@ def _cancellation(data: SessionInput, fill: list[int]) -> Cancellation:
     return Cancellation(identity, symbol, side, from_micros(fill[LEFT]), _day(data, row), reason)
 
 
-def _orders(data: SessionInput, part: Stretch, told: Mapping[int, SessionOutcome]) -> Iterator[Order]:
-    """Orders of a stretch; those of sessions that were told in words come with the words."""
+def _orders(data: SessionInput, part: Segment, replayed: Mapping[int, SessionOutcome]) -> Iterator[Order]:
+    """Orders of a segment; those of sessions that were told in words come with the words."""
     sleeves = running_sleeves(data.config.strategy)
     log, outlook = part.log, part.outlook
-    for row, *order in log.orders[part.orders].tolist():
-        if row in told:
+    for (row, *order), targets in zip(log.orders[part.orders].tolist(), log.order_targets[part.orders], strict=True):
+        if row in replayed:
             continue
         asset, step = order[ASSET], row - outlook.first
         yield rebalancing_order(
@@ -206,21 +206,18 @@ def _orders(data: SessionInput, part: Stretch, told: Mapping[int, SessionOutcome
             float(outlook.confidence[step, asset]),
             float(log.held[step, asset]),
             float(log.approved[step, asset]),
-            [(s.name, s.budget * float(log.targets[step, k, asset])) for k, s in enumerate(sleeves)],
+            [(s.name, s.budget * float(target)) for s, target in zip(sleeves, targets, strict=True)],
         )
 
 
-def _told(data: SessionInput, part: Stretch) -> dict[int, SessionOutcome]:
-    """Trade notable sessions again, the long way and from the same evening; they must come to the same value."""
-    sleeves = running_sleeves(data.config.strategy)
-    told = {}
-    for row in (np.flatnonzero(part.log.notable[part.steps]) + part.first).tolist():
+def _replayed(data: SessionInput, part: Segment) -> dict[int, SessionOutcome]:
+    """Trade sessions with events again, on the slow path from the same evening; they must come to the same value."""
+    convert, replayed = Conversion.of(data), {}
+    for row in (np.flatnonzero(part.log.has_events[part.steps]) + part.first).tolist():
         step = row - part.outlook.first
-        retired = retired_symbols(data.panel.price_age[row - 1], data.universe, data.config.risk)
-        book, pairs = evening_of(part.evenings, step), part.pairs[step]
-        before = unload(book, _day(data, row - 1), data.book, data.universe, sleeves, pairs, retired)
+        before = convert.read(book_at(part.kept, part.log.book[step]), row - 1, part.pairs[step])
         outcome = trade_session(data, row, before)
-        if to_cents(outcome.evening.portfolio.nav) != part.log.nav[step]:
-            raise RuntimeError(f"session {outcome.session} came to another value when it was told in words")
-        told[row] = outcome
-    return told
+        if to_cents(outcome.end_of_day.portfolio.nav) != part.log.nav[step]:
+            raise RuntimeError(f"session {outcome.session} came to another value when it was replayed")
+        replayed[row] = outcome
+    return replayed

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from trading_lib.accounting.trades import book_fill, credit_dividends, mark_holdings
-from trading_lib.backtest.session_loop.book import WORKING, Book
-from trading_lib.backtest.session_loop.inputs import Assets, Rows, Rules
-from trading_lib.backtest.session_loop.log import (
+from trading_lib.backtest.compiled.book import NAV, WORKING, Book
+from trading_lib.backtest.compiled.inputs import Assets, Rows, Rules
+from trading_lib.backtest.compiled.log import (
     CASH_THERE,
     COMMISSION,
     FILL_ASSET,
@@ -54,5 +54,5 @@ def settle_session(book: Book, log: Log, assets: Assets, rows: Rows, rules: Rule
         fill[LEFT], fill[CASH_THERE] = ordered - quantity, cash
         log.counts[FILLS] += 1
     book.counters[WORKING] = 0
-    mark_holdings(holdings, rows.close[row])
+    book.counters[NAV] = mark_holdings(holdings, rows.close[row])
     return True

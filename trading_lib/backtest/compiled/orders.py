@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from trading_lib.backtest.session_loop.book import ASSET, BUYING, NAV, QUANTITY, WORKING, Book
-from trading_lib.backtest.session_loop.inputs import Assets, Rows, Rules
-from trading_lib.backtest.session_loop.log import ORDERS, Log
+from trading_lib.backtest.compiled.book import ASSET, BUYING, NAV, QUANTITY, WORKING, Book
+from trading_lib.backtest.compiled.inputs import Assets, Rows, Rules
+from trading_lib.backtest.compiled.log import ORDERS, Log
 from trading_lib.domain.holdings import CASH
 from trading_lib.domain.kernels import inlined
 from trading_lib.domain.money import MICRO
@@ -70,6 +70,7 @@ def send_orders(
         order[ASSET], order[QUANTITY] = asset, quantity
         order[BUYING] = 1 if number >= risk and approved[asset] > held[asset] else 0
         sent[0], sent[1:] = row, order
+        log.order_targets[log.counts[ORDERS]] = book.targets[:, asset]
         book.counters[WORKING] += 1
         log.counts[ORDERS] += 1
     return risk > 0, True

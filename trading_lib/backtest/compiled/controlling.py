@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from trading_lib.backtest.session_loop.book import NAV, Book
-from trading_lib.backtest.session_loop.inputs import Assets, Rows, Rules
-from trading_lib.backtest.session_loop.outlook import Outlook
+from trading_lib.backtest.compiled.book import NAV, Book
+from trading_lib.backtest.compiled.inputs import Assets, Rows, Rules
+from trading_lib.backtest.compiled.outlook import Outlook
 from trading_lib.domain.holdings import CASH
 from trading_lib.domain.kernels import inlined
 from trading_lib.domain.prices import FloatArray
