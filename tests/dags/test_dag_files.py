@@ -45,6 +45,7 @@ GRAPHS: dict[str, dict[str, list[str]]] = {
     },
     "stress_test": {"scenarios": ["run"], "run": ["report"], "report": ["verdict"], "verdict": []},
     "parameter_sweep": {"chunks": ["run"], "run": ["collect"], "collect": []},
+    "stop_checks": {"plan": ["ingest"], "ingest": ["check"], "check": ["send"], "send": []},
     "risk_approval": {
         "question": ["approval"],
         "approval": ["approved"],

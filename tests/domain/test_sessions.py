@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -136,3 +136,26 @@ def test_coins_are_known_at_midnight_and_the_index_in_the_late_afternoon_even_on
 def test_new_york_clocks_change_with_summer_time() -> None:
     found = new_york_time(days("2023-03-10", "2023-03-13"), datetime(2023, 1, 1, 9, 30).time())
     assert (found == moments("2023-03-10 14:30", "2023-03-13 13:30")).all()
+
+
+@pytest.mark.parametrize(
+    ("day", "moment"),
+    [
+        (date(2024, 3, 9), datetime(2024, 3, 9, 21, 30, tzinfo=UTC)),
+        (date(2024, 7, 4), datetime(2024, 7, 4, 20, 30, tzinfo=UTC)),
+    ],
+)
+def test_stops_of_a_day_without_a_session_are_checked_at_half_past_four(day: date, moment: datetime) -> None:
+    assert exchange_sessions().stop_check_time(day) == moment
+
+
+def test_a_session_has_no_check_of_its_own() -> None:
+    with pytest.raises(SessionError, match="2024-07-05 is a session: its stops are checked by its decision"):
+        exchange_sessions().stop_check_time(date(2024, 7, 5))
+
+
+def test_the_session_before_a_day() -> None:
+    assert exchange_sessions().session_before(date(2024, 7, 7)) == date(2024, 7, 5)
+    assert exchange_sessions().session_before(date(2024, 7, 5)) == date(2024, 7, 3)
+    with pytest.raises(SessionError, match="no session before"):
+        exchange_sessions().session_before(date(1980, 1, 1))

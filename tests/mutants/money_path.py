@@ -45,7 +45,7 @@ MUTANTS = (
     Mutant(
         "place without the book's lock",
         f"{WORKFLOWS}/trading.py",
-        "return take_turn(run or BookRun.open(plan), _place, _is_placed)",
+        "return take_turn(run or BookRun.open(plan), _place, is_placed)",
         "return _place(_unlocked(run or BookRun.open(plan)))",
         (TURNS, "-k", "waits_for_the_book and place"),
     ),

@@ -126,9 +126,14 @@ def test_bad_bars_are_kept_out_of_both_alike(database_url: str, tmp_path: Path) 
 
 
 def spending_all(settings: Settings) -> Settings:
-    """The same without a cash buffer, so that an opening above the close leaves too little cash."""
+    """The same without a cash buffer, so that an opening above the close leaves too little cash.
+
+    No stop sells between sessions, either: what it frees pays for what is to come out short.
+    """
     decision = settings.configuration.decision
+    stops = decision.risk.stops.model_copy(update={"days_without_session": False})
     changes = {
+        "risk": decision.risk.model_copy(update={"stops": stops}),
         "constraints": decision.constraints.model_copy(update={"cash_buffer": 0.0, "max_leverage": 1.0}),
         "orders": decision.orders.model_copy(update={"cash_buffer": 0.0, "max_daily_turnover": 2.0}),
     }

@@ -106,6 +106,32 @@ def run_daily(
         raise typer.Exit(1)
 
 
+@app.command("check-stops")
+def check_stops(
+    day: Annotated[str | None, typer.Option("--day", help="Day without a session, default the newest.")] = None,
+    book: Annotated[str | None, typer.Option("--book", help="Book to check, default demo or paper.")] = None,
+    data: Annotated[Path | None, DATA_OPTION] = None,
+    source: Annotated[str | None, SOURCE_OPTION] = None,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Check the stops of what trades every day on a day without a session, and sell what they say.
+
+    Needs stops.days_without_session of risk.yaml. Running it again changes nothing.
+
+    Example: trading check-stops --day 2022-06-18 --book demo-real --data prices
+    """
+    from trading_lib.workflows import stop_checks
+    from trading_lib.workflows.settings import load_settings
+
+    settings = load_settings()
+    plan = stop_checks.plan(day, source, str(data) if data else None, book, settings)
+    ingested = stop_checks.ingest(plan, settings)
+    run = stop_checks.open_run(plan, settings)
+    checked, sent = stop_checks.check(plan, run), stop_checks.send(plan, run)
+    line = f"{checked['day']}: {checked['stops']} stops, {sent['sent']} sales sent, {sent['denied']} denied"
+    show({"book": plan.session.book, "ingested": ingested, **checked, **sent}, as_json, [line])
+
+
 @app.command("record-proceeds")
 def record_proceeds(
     book: Annotated[str, typer.Option("--book", help="Book that holds the symbol.", show_default=False)],

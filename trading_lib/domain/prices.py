@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -130,6 +133,37 @@ class NativeSeries:
 
 
 @dataclass(frozen=True, slots=True)
+class DailyBars:
+    """Raw bars of an instrument that trades every day, by UTC day; its fills on days without a session.
+
+    Attributes
+    ----------
+    days
+        datetime64[D], shape (n_bars,), ascending.
+    open, low, high, close
+        Dollars, shape (n_bars,); NaN where not known, as the close of a day that is not complete.
+    """
+
+    days: DateArray
+    open: FloatArray
+    low: FloatArray
+    high: FloatArray
+    close: FloatArray
+
+    def opening(self, day: date) -> tuple[float, float, float]:
+        """Open, low and high of the bar of ``day``; NaN where there is none."""
+        at = int(np.searchsorted(self.days, np.datetime64(day)))
+        if at == len(self.days) or self.days[at] != np.datetime64(day):
+            return math.nan, math.nan, math.nan
+        return float(self.open[at]), float(self.low[at]), float(self.high[at])
+
+    def known_close(self, day: date) -> float:
+        """Return the newest close that is complete on ``day``, which is an earlier day's; NaN before the first."""
+        complete = np.flatnonzero(np.isfinite(self.close[: int(np.searchsorted(self.days, np.datetime64(day)))]))
+        return float(self.close[complete[-1]]) if len(complete) else math.nan
+
+
+@dataclass(frozen=True, slots=True)
 class PricePanel:
     """Everything prices say at the decision time of each session; row t holds nothing known later than that.
 
@@ -179,6 +213,8 @@ class PricePanel:
         Shape (T,): whether the exchange's calendar has no later session in the month.
     source
         Where the bars come from, e.g. "simulated".
+    daily
+        Symbol -> bars of the instruments that trade every day, also of days without a session.
     """
 
     symbols: tuple[str, ...]
@@ -203,3 +239,4 @@ class PricePanel:
     cash_rate: FloatArray
     month_end: BoolArray
     source: str
+    daily: Mapping[str, DailyBars] = field(default_factory=dict)

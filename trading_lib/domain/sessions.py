@@ -106,6 +106,25 @@ class SessionCalendar:
         """When decisions for session ``day`` are made: close + 30 minutes."""
         return self.close(day) + DECISION_DELAY
 
+    def stop_check_time(self, day: date) -> datetime:
+        """When the stops of a day without a session are checked: half past four in New York; a session raises.
+
+        That is the decision time of an ordinary session. The newest complete bar of what trades every day is the day
+        before's, and what is sold trades at the opening of the next UTC day.
+        """
+        if self.contains(day):
+            raise SessionError(
+                f"{day} is a session: its stops are checked by its decision", "run that session, or choose another day"
+            )
+        return _to_datetime(new_york_time(np.array([day], "datetime64[D]"), VOLATILITY_INDEX_TIME)[0])
+
+    def session_before(self, day: date) -> date:
+        """Return the newest session before ``day``, which need be none."""
+        position = int(np.searchsorted(self.sessions, np.datetime64(day)))
+        if position == 0:
+            raise SessionError(f"there is no session before {day}", f"use a day after {self.sessions[0]}")
+        return _to_date(self.sessions[position - 1])
+
     def next(self, day: date) -> date:
         """Return the session after session ``day``."""
         return self.offset(day, 1)

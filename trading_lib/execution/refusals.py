@@ -53,6 +53,11 @@ def nothing_left(symbol: str, day: date, split: float) -> str:
     return f"{symbol} {day}: less than one lot is left of the order after the split of {split:g}"
 
 
+def no_longer_held(symbol: str, day: date, sold: Decimal, wanted: Decimal) -> str:
+    """Reason of a cancellation: the purchase before a sale came out smaller than ordered."""
+    return f"{symbol} {day}: {sold.normalize():f} of {wanted.normalize():f} sold, as no more was held"
+
+
 def without_spot(symbol: str, day: date, spot: str, sold: Decimal, wanted: Decimal) -> str:
     """Reason of a cancellation: the other leg of a hedge came out smaller, so this one does."""
     return (

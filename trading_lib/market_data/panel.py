@@ -20,6 +20,7 @@ from trading_lib.domain.prices import (
     VOLATILITY_INDEX,
     Bars,
     BoolArray,
+    DailyBars,
     DateArray,
     FloatArray,
     IntegerArray,
@@ -125,6 +126,7 @@ def assemble_panel(
         cash_rate=_cash_rate(macro.frame, decisions),
         month_end=calendar.month_ends(sessions),
         source=_source_name(bars.frame),
+        daily={s: _daily(grouped.get(s, _NO_ROWS)) for s, daily in zip(universe.symbols, always, strict=True) if daily},
     )
 
 
@@ -147,6 +149,10 @@ def _by_symbol(frame: pd.DataFrame) -> dict[str, _Columns]:
         str(symbols[a]): _Columns(dates[a:b], **{name: values[a:b] for name, values in numbers.items()})
         for a, b in zip(starts, ends, strict=True)
     }
+
+
+def _daily(rows: _Columns) -> DailyBars:
+    return DailyBars(rows.dates, rows.open, rows.low, rows.high, rows.close)
 
 
 def decision_times(calendar: SessionCalendar, sessions: DateArray) -> DateArray:

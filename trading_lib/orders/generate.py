@@ -191,10 +191,18 @@ def _risk_order(
     instrument: Instrument, view: MarketView, assessment: RiskAssessment, portfolio: Portfolio, book: str, excess: int
 ) -> Order:
     """Sell what is held above a ceiling, at the last good price."""
+    return reducing_order(
+        instrument, portfolio, excess, view.session, book, assessment.ceiling_reasons[instrument.symbol]
+    )
+
+
+def reducing_order(
+    instrument: Instrument, portfolio: Portfolio, excess: int, session: date, book: str, reason: str
+) -> Order:
+    """Sell ``excess`` millionths of a unit at the last good price."""
     price = portfolio.marks[instrument.symbol]
     change = -float(from_micros(excess) * price / portfolio.nav) if portfolio.nav > 0 else 0.0
-    reason, purpose = assessment.ceiling_reasons[instrument.symbol], OrderPurpose.RISK
-    return _order(instrument, Side.SELL, excess, to_micros(price), change, view.session, book, purpose, reason)
+    return _order(instrument, Side.SELL, excess, to_micros(price), change, session, book, OrderPurpose.RISK, reason)
 
 
 def rebalancing_order(

@@ -23,6 +23,8 @@ class PreTradeContext:
 
     Attributes
     ----------
+    assessment
+        Of the session; None on a day without one, when nothing may be bought.
     kill_switch
         Whether trading is halted; only orders that reduce risk could pass, and only when asked for.
     orders
@@ -31,7 +33,7 @@ class PreTradeContext:
 
     universe: Universe
     portfolio: Portfolio
-    assessment: RiskAssessment
+    assessment: RiskAssessment | None
     last_prices: dict[str, float]
     config: PreTradeConfig
     kill_switch: bool = False
@@ -118,17 +120,22 @@ def _price_problem(order: Order, context: PreTradeContext) -> str | None:
 
 def _rule_problem(order: Order, context: PreTradeContext) -> str | None:
     if is_perpetual(order.symbol):
-        may_buy = bool(context.assessment.may_increase[context.universe.traded(order.symbol)[1]])
+        may_buy = _may_increase(context, context.universe.traded(order.symbol)[1])
         return hedge_problem(order, context.universe, context.portfolio, context.orders or (order,), may_buy)
     held = context.portfolio.positions.get(order.symbol)
     if order.side is Side.SELL:
         if held is None or order.quantity > held.quantity:
             return f"selling {order.quantity} {order.symbol} with {held.quantity if held else 0} held would go short"
         return None
-    level = context.assessment.effective_level
-    if not context.assessment.may_increase[context.universe.positions[order.symbol]]:
-        return f"buying {order.symbol} is not allowed at risk level {level}"
+    if context.assessment is None:
+        return f"buying {order.symbol} is not allowed on a day without a session"
+    if not _may_increase(context, context.universe.positions[order.symbol]):
+        return f"buying {order.symbol} is not allowed at risk level {context.assessment.effective_level}"
     return None
+
+
+def _may_increase(context: PreTradeContext, column: int) -> bool:
+    return context.assessment is not None and bool(context.assessment.may_increase[column])
 
 
 # Words of a reason -> its kind. A leg denied for the other's sake is of the other's kind.
@@ -147,4 +154,5 @@ _KINDS = (
     ("short would be more than", "short larger than its spot leg"),
     ("may not be bought", "buying not allowed"),
     ("is not allowed at risk level", "buying not allowed"),
+    ("is not allowed on a day without a session", "buying not allowed"),
 )

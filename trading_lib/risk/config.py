@@ -80,8 +80,15 @@ class RecoveryConfig(Configuration):
 
 
 class StopConfig(Configuration):
-    """What happens after an asset stop."""
+    """When asset stops are checked, and what happens after one.
 
+    Attributes
+    ----------
+    days_without_session
+        Whether the stops of what trades every day are also checked on days without a session (SPEC section 1).
+    """
+
+    days_without_session: bool = True
     cool_off_sessions: int = Field(5, ge=0)
 
     @cached_property

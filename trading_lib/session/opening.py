@@ -26,6 +26,7 @@ from trading_lib.domain.portfolio import Portfolio
 from trading_lib.execution.openings import next_opening
 from trading_lib.execution.refusals import (
     contradicted,
+    no_longer_held,
     nothing_left,
     outside_range,
     without_cash,
@@ -96,9 +97,18 @@ class _Cash:
         self._spot = contract.spot if contract else None
         self._portfolio = portfolio
         self._account_of = data.account_of
+        self._booked: list[Fill] = []
         self._cash = {name: to_cents(cash) for name, cash in data.accounts.cash_of(portfolio).items()}
         held = portfolio.positions.get(self._spot) if self._spot else None
         self.spot = held.quantity if held else NOTHING
+
+    def held(self, symbol: str) -> Decimal:
+        """Units of ``symbol`` after the fills so far."""
+        position = self._portfolio.positions.get(symbol)
+        moved = sum(
+            (f.quantity if f.side is Side.BUY else -f.quantity for f in self._booked if f.symbol == symbol), NOTHING
+        )
+        return (position.quantity if position else NOTHING) + moved
 
     @property
     def unhedged(self) -> Decimal:
@@ -120,6 +130,7 @@ class _Cash:
 
     def book(self, fill: Fill) -> None:
         """Move cash and legs as settlement will."""
+        self._booked.append(fill)
         self._cash[self._account_of(fill.symbol)] = self.after(fill)
         if is_perpetual(fill.symbol):
             self._portfolio = settle_perpetuals(self._portfolio, [fill], ())
@@ -148,20 +159,25 @@ class _Opening:
         self._shorts = [o for o in working if is_perpetual(o.symbol) and o.side is Side.SELL] if self._hedged else []
         # Units that may be sold short in all: what was ordered, less what the spot leg falls short by.
         self._allowed = sum((self._split(order) for order in self._shorts), NOTHING)
+        # The session that was decided last; later orders are of days without one.
+        self._first = data.panel.sessions[row - 1].item()
         self.filled: list[Fill] = []
         self.cancelled: list[Cancellation] = []
 
     def in_turn(self) -> list[Order]:
-        """Orders that reduce risk first; a short right behind the purchase that it hedges."""
+        """Orders that reduce risk first; a short right behind the purchase that it hedges.
+
+        What a day without a session sold traded after the orders of the session before it.
+        """
         places = {order.client_order_id: number for number, order in enumerate(self._working)}
         bought = [o for o in self._working if o.symbol == self._hedged and o.side is Side.BUY]
 
-        def turn(order: Order) -> tuple[bool, int, bool, int]:
-            place = places[order.client_order_id]
+        def turn(order: Order) -> tuple[bool, bool, int, bool, int]:
+            place, later = places[order.client_order_id], order.session > self._first
             short = is_perpetual(order.symbol)
             if order.side is (Side.BUY if short else Side.SELL):
-                return False, place, False, place
-            return True, places[bought[0].client_order_id] if short and bought else place, short, place
+                return later, False, place, False, place
+            return later, True, places[bought[0].client_order_id] if short and bought else place, short, place
 
         return sorted(self._working, key=turn)
 
@@ -169,9 +185,8 @@ class _Opening:
         """Fill what can be filled of one order, and cancel the rest."""
         instrument, column = self._data.universe.traded(order.symbol)
         at = next_opening(instrument, order.session, self._data.calendar)
-        panel, row = self._data.panel, self._row
-        price, split = float(panel.fill_open[row, column]), float(panel.split[row, column])
-        low, high = float(panel.fill_low[row, column]), float(panel.fill_high[row, column])
+        price, low, high = self._bar(order, column, at.date())
+        split = float(self._data.panel.split[self._row, column])
         wanted = order if split == 1.0 else replace(order, quantity=self._split(order))
         if not (np.isfinite(price) and price > 0):
             self._cancel(wanted, wanted.quantity, without_opening(order.symbol, at.date()))
@@ -194,6 +209,17 @@ class _Opening:
             if quantity < wanted.quantity:
                 self._cancel(wanted, wanted.quantity - quantity, reason)
 
+    def _bar(self, order: Order, column: int, day: date) -> tuple[float, float, float]:
+        """Open, low and high of the bar that fills the order."""
+        panel, row = self._data.panel, self._row
+        if order.session > self._first:
+            return panel.daily[order.symbol].opening(day)
+        return (
+            float(panel.fill_open[row, column]),
+            float(panel.fill_low[row, column]),
+            float(panel.fill_high[row, column]),
+        )
+
     def _split(self, order: Order) -> Decimal:
         instrument, column = self._data.universe.traded(order.symbol)
         split = float(self._data.panel.split[self._row, column])
@@ -211,6 +237,8 @@ class _Opening:
         order, there = met.order, self._cash.there(met.order.symbol)
         if is_perpetual(order.symbol):
             return self._bought_back(met) if order.side is Side.BUY else self._sold_short(met)
+        if order.side is Side.SELL and order.session > self._first:
+            return self._still_held(met)
         if order.symbol == self._hedged and self._shorts and order.side is Side.BUY:
             quantity = _most(order.quantity, met.instrument.lot_size, lambda units: self._pays_both_legs(units, met))
         else:
@@ -230,6 +258,13 @@ class _Opening:
             self._cash.there(met.order.symbol),
         )
         return from_micros(quantity)
+
+    def _still_held(self, met: _Met) -> tuple[Decimal, str]:
+        """Sell what is there: the purchase before a day without a session may have been cut at its opening."""
+        order = met.order
+        held = self._cash.held(order.symbol)
+        quantity = min(order.quantity, held)
+        return quantity, no_longer_held(order.symbol, met.day, quantity, order.quantity)
 
     def _pays_both_legs(self, units: Decimal, met: _Met) -> bool:
         """Whether cash pays for so much spot and for the commission of the shorts against it."""

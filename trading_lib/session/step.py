@@ -7,7 +7,7 @@ calls, so both give the same orders, fills and net asset value.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from trading_lib.decision import Decision, decide
@@ -19,6 +19,7 @@ from trading_lib.domain.sleeves import SleeveRecord
 from trading_lib.session.clear import clear
 from trading_lib.session.inputs import SessionInput
 from trading_lib.session.opening import execute
+from trading_lib.session.risk_only import RiskOnlyDay, risk_only_days
 from trading_lib.session.settle import settle
 
 
@@ -46,6 +47,8 @@ class SessionOutcome:
     ----------
     cancelled, denied
         See the fields of the same names in `BacktestResult`.
+    risk_only
+        Days since the session before on which a stop fired.
     """
 
     session: date
@@ -54,6 +57,7 @@ class SessionOutcome:
     decision: Decision
     denied: tuple[tuple[Order, str], ...]
     end_of_day: EndOfDay
+    risk_only: tuple[RiskOnlyDay, ...] = ()
 
 
 def trade_sessions(data: SessionInput, rows: range) -> Iterator[SessionOutcome]:
@@ -76,10 +80,13 @@ def trade_session(data: SessionInput, row: int, before: EndOfDay | None) -> Sess
     day: date = data.panel.sessions[row].item()
     filled: list[Fill] = []
     cancelled: list[Cancellation] = []
+    checked: tuple[RiskOnlyDay, ...] = ()
     if before is None:
         portfolio = Portfolio.opened(day, data.initial_cash, data.accounts.opening_cash(data.initial_cash))
         before = EndOfDay(portfolio, RiskState.opened(day, float(data.initial_cash)))
     else:
+        checked = tuple(risk_only_days(data, before.portfolio, before.risk, before.working, day))
+        before = _after(before, checked)
         filled, cancelled = execute(data, before.portfolio, before.working, row, day)
         settled = settle(data, before.portfolio, row, day, filled)
         portfolio, filled = settled.portfolio, [*filled, *settled.closings]
@@ -88,4 +95,12 @@ def trade_session(data: SessionInput, row: int, before: EndOfDay | None) -> Sess
     decision = decide(view, portfolio, risk, data.config, data.book, before.sleeves)
     cleared = clear(view, decision, portfolio, data.config.pre_trade)
     end_of_day = EndOfDay(portfolio, decision.assessment.next_state, cleared.accepted, decision.targets.sleeves)
-    return SessionOutcome(day, tuple(filled), tuple(cancelled), decision, cleared.denied, end_of_day)
+    return SessionOutcome(day, tuple(filled), tuple(cancelled), decision, cleared.denied, end_of_day, checked)
+
+
+def _after(before: EndOfDay, checked: tuple[RiskOnlyDay, ...]) -> EndOfDay:
+    """Put what was sold on days without a session behind the orders that wait."""
+    if not checked:
+        return before
+    orders = [order for day in checked for order in day.orders]
+    return replace(before, risk=checked[-1].risk, working=(*before.working, *orders))

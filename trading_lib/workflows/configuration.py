@@ -174,12 +174,16 @@ def _register_own_strategies(settings: StrategySettings, folder: Path) -> dict[s
 
 
 def _hash(own_strategies: list[str], *models: BaseModel) -> str:
-    # How long a decision may take changes no rule, and nor does one account with all the cash.
+    # What changes no rule stays out: how long a decision may take, one account with all the cash, days left out.
     contents = [model.model_dump(mode="json", exclude=_without_rule(model)) for model in models]
     text = json.dumps([*contents, *own_strategies], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _without_rule(model: BaseModel) -> set[str]:
-    one_account = isinstance(model, ExecutionFile) and len(model.accounts) == 1
-    return {"decision_seconds", "accounts"} if one_account else {"decision_seconds"}
+def _without_rule(model: BaseModel) -> dict[str, Any]:
+    left_out: dict[str, Any] = {"decision_seconds": True}
+    if isinstance(model, ExecutionFile) and len(model.accounts) == 1:
+        left_out["accounts"] = True
+    if isinstance(model, RiskConfig) and not model.stops.days_without_session:
+        left_out["stops"] = {"days_without_session"}
+    return left_out

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from trading_lib.adapters.stores.state_store import StateStore
-from trading_lib.workflows import backtesting, fetching, market_data
+from trading_lib.workflows import backtesting, fetching, market_data, stop_checks
 from trading_lib.workflows.daily import trade_session
 from trading_lib.workflows.market import Market, market_from_store
 from trading_lib.workflows.plans import SessionPlan
@@ -65,6 +65,8 @@ def replay(plan: SessionPlan, settings: Settings, market: Market, last: date, pr
     start = market.row(latest) + 1 if latest else max(0, row - WARM_UP_SESSIONS + 1)
     for at in range(start, row + 1):
         day: date = market.panel.sessions[at].item()
+        if at > start or latest:
+            stop_checks.replay_between(plan, settings, market, engine, market.panel.sessions[at - 1].item(), day)
         trade_session(replace(plan, session=day), settings, market, engine)
         if (at - start) % 10 == 9 or at == row:
             progress(f"book {plan.book}: {at - start + 1} of {row - start + 1} sessions replayed, to {day}")

@@ -139,10 +139,21 @@ def _refuse_before_the_data(source: MarketDataSource, symbols: Sequence[str], la
 
 
 def market_from_store(
-    store: MarketStore, source: str, universe: Universe, calendar: SessionCalendar, session: date
+    store: MarketStore,
+    source: str,
+    universe: Universe,
+    calendar: SessionCalendar,
+    session: date,
+    later: datetime | None = None,
 ) -> Market:
-    """Read what was known at the decision time of ``session`` and build the market up to it."""
-    as_of = calendar.decision_time(session)
+    """Read what was known at the decision time of ``session`` and build the market up to it.
+
+    Parameters
+    ----------
+    later
+        Read what was known at this moment instead, for a day without a session after ``session``.
+    """
+    as_of = later or calendar.decision_time(session)
     always_open = [i.symbol for i in universe if i.calendar is TradingCalendar.ALWAYS]
     bars = store.read_bars(source, as_of, opened=True, always_open=always_open, ranges=True)
     macro = store.read_macro(source, as_of)

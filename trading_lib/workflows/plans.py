@@ -46,6 +46,24 @@ class SessionPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StopCheckPlan:
+    """What a run on a day without a session is about.
+
+    Attributes
+    ----------
+    day
+        The day whose stops are checked.
+    session
+        The session before it, and book and prices; ``groups`` hold what trades every day.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    day: date
+    session: SessionPlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BacktestPlan:
     """Window, prices and strategy of a run of the DAG backtest.
 

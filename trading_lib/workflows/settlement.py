@@ -36,7 +36,7 @@ def settle_book(turn: BookTurn, portfolio: Portfolio) -> Portfolio:
     run = turn.run
     cancel_unsent(run)
     booked = [fill for fill in run.orders.fills(run.book.name) if fill.session > portfolio.session]
-    working = _working(run)
+    working = working_orders(run)
     traded = [*portfolio.positions, *portfolio.perpetuals, *(order.symbol for order, _ in working)]
     run.settings.configuration.universe.require_known(traded, f"book {run.book.name}")
     due, moved = proceeds_due(run, portfolio.session), flows_due(run, portfolio.session)
@@ -56,7 +56,7 @@ def cancel_unsent(run: BookRun) -> int:
     return len(missed)
 
 
-def _working(run: BookRun) -> Working:
+def working_orders(run: BookRun) -> Working:
     """Orders that wait for their opening, as the decision listed them: in that order cash is spent."""
     found = run.orders.orders(run.book.name, statuses=OPEN_STATUSES)
     places: dict[str, int] = {}

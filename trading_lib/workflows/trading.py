@@ -216,7 +216,8 @@ def _risk_state_before(run: BookRun, portfolio: Portfolio) -> RiskState:
     previous = run.state.latest_risk_state(run.book.name, run.session)
     if previous is None:
         return RiskState.opened(run.session, float(portfolio.nav))
-    then = run.state.portfolio(run.book.name, previous.session)
+    # The state may be of a day without a session, and stands beside the portfolio of the session before it.
+    then = run.state.latest_portfolio(run.book.name, run.session)
     return previous.after_flows(portfolio.capital_factor / then.capital_factor) if then else previous
 
 
@@ -270,7 +271,7 @@ def place(plan: SessionPlan, run: BookRun | None = None) -> Placed | Over:
     An order found in status UNKNOWN was sent by a run that died before the answer: its broker is asked by id. While an
     order of an earlier session is still open, nothing is bought.
     """
-    return take_turn(run or BookRun.open(plan), _place, _is_placed)
+    return take_turn(run or BookRun.open(plan), _place, is_placed)
 
 
 def _place(turn: BookTurn) -> Placed:
@@ -312,7 +313,8 @@ def _is_decided(run: BookRun) -> bool:
     return run.state.decision(run.book.name, run.session) is not None
 
 
-def _is_placed(run: BookRun) -> bool:
+def is_placed(run: BookRun) -> bool:
+    """Whether a session was decided and its orders sent."""
     name, session = run.book.name, run.session
     unknown = run.orders.orders(name, session=session, statuses=[OrderStatus.UNKNOWN])
     return _is_decided(run) and not unknown and not run.orders.never_sent(name, session)

@@ -18,6 +18,7 @@ from trading_lib.portfolio.constraints import total_limit
 from trading_lib.risk.numbers import RiskNumbers
 from trading_lib.risk.retirement import without_price
 from trading_lib.session.inputs import SessionInput
+from trading_lib.session.risk_only import lowest_between
 from trading_lib.strategies.loop_form import LoopForm
 from trading_lib.strategies.registry import Sleeve
 
@@ -52,6 +53,8 @@ class Rows(NamedTuple):
         Assets that have had no price for too long; see `risk.retirement`.
     turning
         Shape (T,): whether the session differs in that from the one before, books recorded proceeds, or has a flow.
+    lowest_between
+        Lowest price at which a stop is checked on the days without a session before each row; -1 where there is none.
     """
 
     close: FloatArray
@@ -59,6 +62,7 @@ class Rows(NamedTuple):
     fresh: BoolArray
     retired: BoolArray
     turning: BoolArray
+    lowest_between: IntegerArray
     dividend: IntegerArray
     split: FloatArray
     mark_return: FloatArray
@@ -100,6 +104,7 @@ def rows_of(data: SessionInput) -> Rows:
         fresh=np.ascontiguousarray(panel.fresh),
         retired=retired,
         turning=np.r_[True, (retired[1:] != retired[:-1]).any(axis=1)] | _sessions_with_events(data),
+        lowest_between=_micros(lowest_between(data)),
         dividend=_micros(panel.dividend),
         split=np.ascontiguousarray(panel.split),
         mark_return=np.ascontiguousarray(panel.mark_return),

@@ -8,7 +8,7 @@ session has to be traded on the slow path.
 
 from __future__ import annotations
 
-from trading_lib.backtest.compiled.book import NAV, Book, copy_book, keep_book
+from trading_lib.backtest.compiled.book import ASSET, BUYING, NAV, WORKING, Book, copy_book, keep_book
 from trading_lib.backtest.compiled.controlling import control_risk
 from trading_lib.backtest.compiled.deciding import blend_targets, decide_sleeves
 from trading_lib.backtest.compiled.inputs import Assets, Rows, Rules
@@ -20,7 +20,12 @@ from trading_lib.domain.holdings import CASH
 from trading_lib.domain.kernels import compiled, inlined
 from trading_lib.domain.money_arithmetic import weights_of_holdings
 from trading_lib.portfolio.constraints import clip_weights
+from trading_lib.risk.level_rules import NO_STOP, loss_from_cost, stop_of
 from trading_lib.risk.numbers import EFFECTIVE
+from trading_lib.risk.stops import STATES
+
+# A rule that remembers something may stop an asset at any price.
+ANY_PRICE = len(STATES) > 0
 
 
 @compiled
@@ -72,6 +77,8 @@ def _trade(
 ) -> bool:
     if rows.turning[row]:
         return False
+    if _stop_between(book, assets, rows, row):
+        return False
     if not settle_session(book, log, assets, rows, rules, row):
         return False
     nav = book.counters[NAV]
@@ -109,3 +116,20 @@ def _trade(
     log.owned[step] = book.owned
     log.blocks[step] = blocks
     return True
+
+
+@compiled
+def _stop_between(book: Book, assets: Assets, rows: Rows, row: int) -> bool:
+    """Whether a stop may fire on a day without a session before ``row``; a waiting purchase moves the average cost."""
+    for i in range(book.quantity.shape[0]):
+        lowest = rows.lowest_between[row, i]
+        if lowest < 0:
+            continue
+        if book.quantity[i] > 0:
+            loss = loss_from_cost(lowest, book.average_cost[i])
+            if ANY_PRICE or stop_of(loss, assets.stops[i, 0], assets.stops[i, 1], False) != NO_STOP:
+                return True
+        for number in range(book.counters[WORKING]):
+            if book.working[number, ASSET] == i and book.working[number, BUYING] != 0:
+                return True
+    return False

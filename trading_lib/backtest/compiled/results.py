@@ -97,6 +97,10 @@ def results_of(run: Run) -> Results:
     denied: list[tuple[Order, str]] = []
     for part in run.parts:
         if isinstance(part, SlowSession):
+            for day in part.outcome.risk_only:
+                orders += day.orders
+                history.append(ToldSession(day.day, day.events, day.risk))
+                denied += day.denied
             orders += part.outcome.end_of_day.working
             history.append(_of_outcome(part.outcome))
             denied += part.outcome.denied
@@ -136,9 +140,13 @@ def _history(data: SessionInput, part: Segment, replayed: Mapping[int, SessionOu
 def count_orders(run: Run) -> int:
     """Count the accepted orders."""
     return sum(
-        len(part.outcome.end_of_day.working) if isinstance(part, SlowSession) else part.orders.stop - part.orders.start
+        _count(part.outcome) if isinstance(part, SlowSession) else part.orders.stop - part.orders.start
         for part in run.parts
     )
+
+
+def _count(outcome: SessionOutcome) -> int:
+    return len(outcome.end_of_day.working) + sum(len(day.orders) for day in outcome.risk_only)
 
 
 def _day(data: SessionInput, row: int) -> date:
