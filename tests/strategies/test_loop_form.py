@@ -32,6 +32,19 @@ class Spoken(Silent):
         return LoopForm(MARKET_ONLY, plan=lambda view: SessionPlan(np.full(len(view.universe), 0.05)))
 
 
+class Fuller(Spoken):
+    """A third more in the second half of a month, by overriding what the base decides."""
+
+    def target(self, view: MarketView, sleeve: SleeveView) -> SleeveTarget:
+        return SleeveTarget(np.full(len(view.universe), 0.05 if view.session.day < 16 else 0.065))
+
+
+class Renamed(Spoken):
+    """The same as its base."""
+
+
+register_strategy("fuller", Fuller)
+register_strategy("renamed", Renamed)
 register_strategy("silent", Silent)
 register_strategy("spoken", Spoken)
 
@@ -51,3 +64,12 @@ def test_a_sleeve_that_says_nothing_is_no_sleeve_of_the_loop() -> None:
     assert sleeve.loop_form is None
     with pytest.raises(ValueError, match=r"sleeve silent is not for the loop: its strategy has no loop_form\(\)"):
         form_of(sleeve)
+
+
+def test_a_class_that_overrides_what_its_base_decides_is_not_looped_as_the_base() -> None:
+    fuller, renamed = (changed(market(), {name: 1.0}) for name in ("fuller", "renamed"))
+    last = date(2021, 12, 31)
+    run = run_backtest(fuller, FIRST, last)
+    assert sessions_in_loop(run) == 0
+    assert_same(run, the_long_way(fuller, last=last))
+    assert sessions_in_loop(run_backtest(renamed, FIRST, last)) > 0

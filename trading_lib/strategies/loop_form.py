@@ -92,5 +92,11 @@ class Loopable(Protocol):
 
 
 def loop_form_of(strategy: Any) -> LoopForm | None:
-    """Return what a strategy says of itself; None when it does not."""
-    return strategy.loop_form() if isinstance(strategy, Loopable) else None
+    """Return what a strategy says of itself; None when it does not.
+
+    A class that overrides ``target`` does not inherit what its base says: the loop would trade the base instead.
+    """
+    if not isinstance(strategy, Loopable):
+        return None
+    nearest = next(cls for cls in type(strategy).__mro__ if {"target", "loop_form"} & vars(cls).keys())
+    return strategy.loop_form() if "loop_form" in vars(nearest) else None
