@@ -81,6 +81,30 @@ def test_a_change_is_noticed_through_a_kernel_that_is_defined_further_down(
         assert load(tmp_path, "calling_kernel", CALLER_ABOVE, monkeypatch).twice() == 2 * rate
 
 
+TYPED = """
+from typing import NamedTuple
+from trading_lib.domain.kernels import compiled
+
+class {name}(NamedTuple):
+    size: int
+
+@compiled
+def grown(thing):
+    return thing.size + {by}
+"""
+
+
+def test_machine_code_of_a_type_that_is_gone_is_compiled_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    before = load(tmp_path, "typed_kernel", TYPED.format(name="Box", by=1), monkeypatch)
+    assert before.grown(before.Box(2)) == 3
+    after = load(tmp_path, "typed_kernel", TYPED.format(name="Crate", by=2), monkeypatch)
+    assert after.grown(after.Crate(2)) == 4
+    again = load(tmp_path, "typed_kernel", TYPED.format(name="Crate", by=2), monkeypatch)
+    assert again.grown(again.Crate(2)) == 4
+    assert list(again.grown.stats.cache_hits.values()) == [1]
+
+
 def test_only_compiling_is_told_and_only_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

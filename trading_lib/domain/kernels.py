@@ -74,6 +74,20 @@ if not config.CACHE_LOCATOR_CLASSES:  # type: ignore[attr-defined]
     config.CACHE_LOCATOR_CLASSES = ",".join([*names, "IPythonCacheLocator", "ZipCacheLocator"])  # type: ignore[attr-defined]
 
 
+_read_index = caching.IndexDataCacheFile._load_index
+
+
+def _read_known_index(file: caching.IndexDataCacheFile) -> Any:
+    """Read what is cached of a kernel; what names a type that its module no longer has is out of date, no failure."""
+    try:
+        return _read_index(file)  # type: ignore[no-untyped-call]
+    except (AttributeError, ImportError):
+        return {}
+
+
+caching.IndexDataCacheFile._load_index = _read_known_index  # type: ignore[method-assign]
+
+
 KEPT = "compiling the rules, once after an installation or a change of theirs: up to a minute"
 NOT_KEPT = "compiling the rules, up to a minute; set NUMBA_CACHE_DIR to a folder of your own to do it only once"
 
