@@ -42,6 +42,7 @@ SESSION_RULES = (
     "trading_lib/portfolio/*.py",
     "trading_lib/backtest/compiled/*.py",
     "tests/backtest/test_session_rules.py",
+    "tests/backtest/test_every_session.py",
 )
 SESSION_ORDERS = (
     "trading_lib/accounting/*.py",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from tests.mutants.money_path import Mutant
 
-RULES = "tests/backtest/test_session_rules.py"
+RULES, EVERY_SESSION = "tests/backtest/test_session_rules.py", "tests/backtest/test_every_session.py"
 ROADS = ("in_the_loop", "with_objects")
 STEP, STOPS = "trading_lib/risk/step.py", "trading_lib/risk/stops.py"
 
 
-def _rule(name: str, file: str, old: str, new: str, test: str) -> Mutant:
-    return Mutant(name, file, old, new, (RULES, "-k", test), ROADS)
+def _rule(name: str, file: str, old: str, new: str, test: str, tests: str = RULES) -> Mutant:
+    return Mutant(name, file, old, new, (tests, "-k", test), ROADS)
 
 
 SESSION_RULES = (
@@ -69,5 +69,29 @@ SESSION_RULES = (
         "(mark[i] / MICRO) / nav",
         "(mark[i] / MICRO) / (nav + 1.0)",
         "weights_held",
+    ),
+    _rule(
+        "a level is entered again in every session",
+        STEP,
+        "entered = effective >= 2 and effective > effective_before",
+        "entered = effective >= 2 and effective >= effective_before",
+        "reduces_once",
+        EVERY_SESSION,
+    ),
+    _rule(
+        "an asset that cools off may be bought",
+        "trading_lib/risk/limits.py",
+        "        if cooling[i]:",
+        "        if cooling[i] and level > 4:",
+        "cools_off",
+        EVERY_SESSION,
+    ),
+    _rule(
+        "the correlation floor asks for no confidence",
+        STEP,
+        "minimum = minimum_confidence(effective, numbers)",
+        "minimum = minimum_confidence(level, numbers)",
+        "put_a_floor",
+        EVERY_SESSION,
     ),
 )

@@ -71,5 +71,5 @@ def test_a_class_that_overrides_what_its_base_decides_is_not_looped_as_the_base(
     last = date(2021, 12, 31)
     run = run_backtest(fuller, FIRST, last)
     assert sessions_in_loop(run) == 0
-    assert_same(run, the_long_way(fuller, last=last))
+    assert_same(run, slow_path(fuller, last=last))
     assert sessions_in_loop(run_backtest(renamed, FIRST, last)) > 0
