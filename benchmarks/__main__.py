@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import airflow_session, backtest, decision, factors, peers, storage, sweep, validation
+from benchmarks import airflow_session, backtest, decision, factors, peers, scale, storage, sweep, validation
 
 BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "airflow_session": airflow_session.run,
@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "decision": decision.run,
     "factors": factors.run,
     "peers": peers.run,
+    "scale": scale.run,
     "storage": storage.run,
     "sweep": sweep.run,
     "validation": validation.run,

@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from trading_lib.domain.kernels import compiled
+from trading_lib.domain.kernels import compiled, compiled_without_traps
 from trading_lib.domain.prices import FloatArray
+
+# Times the window.
+LEAST_VARIANCE = 1e-18
+BLOCK = 64
 
 
 @compiled
@@ -26,25 +30,44 @@ def pair_correlations(returns: FloatArray, lag: NDArray[np.int64], window: int) 
     ndarray of shape (n, n)
         Symmetric with a unit diagonal; NaN where a pair lacks the sessions or does not vary.
     """
+    result = np.empty((returns.shape[1], returns.shape[1]))
+    write_correlations(returns, lag, window, result)
+    return result
+
+
+@compiled
+def write_correlations(returns: FloatArray, lag: NDArray[np.int64], window: int, result: FloatArray) -> None:
+    """Write what `pair_correlations` answers into ``result``."""
     assets = returns.shape[1]
-    result = np.full((assets, assets), np.nan)
-    for i in range(assets):
-        result[i, i] = 1.0
+    result[:] = np.nan
     for newest in np.unique(lag):
         sample, complete = _aligned(returns, lag, window, newest)
-        sums, squares = _moments(sample)
-        products = _products(sample, lag == newest, (lag < newest).any())
+        sums, variances = _moments(sample)
+        with_all = (lag < newest).any()
+        _correlate(sample, sums, variances, lag == newest, with_all, result)
         for i in range(assets):
-            for j in range(assets):
-                if lag[i] != newest or lag[j] > newest or (lag[j] == newest and j >= i):
-                    continue
-                if complete[i] and complete[j]:
-                    value = _correlation(sums[i], sums[j], squares[i], squares[j], products[i, j], window)
-                else:
-                    value = _matched(returns, lag, window, max(i, j), min(i, j))
-                result[i, j] = value
-                result[j, i] = value
-    return result
+            if lag[i] != newest:
+                continue
+            for j in range(assets if with_all else i):
+                if lag[j] > newest or (lag[j] == newest and j >= i):
+                    result[i, j] = np.nan
+                elif not (complete[i] and complete[j]):
+                    result[i, j] = _matched(returns, lag, window, max(i, j), min(i, j))
+    _mirror(result)
+
+
+@compiled
+def _mirror(result: FloatArray) -> None:
+    """Put every known value on both sides of the diagonal, and 1 on it; a block at a time, which stays at hand."""
+    assets = result.shape[0]
+    for top in range(0, assets, BLOCK):
+        for left in range(0, top + 1, BLOCK):
+            for i in range(top, min(top + BLOCK, assets)):
+                result[i, i] = 1.0
+                for j in range(left, min(left + BLOCK, i)):
+                    # Of assets with different lags the value stands in the row of the one that lags more.
+                    value = result[j, i] if np.isnan(result[i, j]) else result[i, j]
+                    result[i, j] = result[j, i] = value
 
 
 @compiled
@@ -53,10 +76,10 @@ def _aligned(
 ) -> tuple[FloatArray, NDArray[np.bool_]]:
     """Newest common sessions of the assets lagging no more than ``newest``, newest first, and who has all of them.
 
-    Shapes (n, window) and (n,).
+    Shapes (window, n) and (n,).
     """
     rows, assets = returns.shape
-    sample = np.zeros((assets, window))
+    sample = np.zeros((window, assets))
     complete = np.zeros(assets, np.bool_)
     for i in range(assets):
         last = rows - 1 - newest + lag[i]
@@ -65,7 +88,7 @@ def _aligned(
         total = 0.0
         for back in range(window):
             value = returns[last - back, i]
-            sample[i, back] = value
+            sample[back, i] = value
             total += value
         complete[i] = np.isfinite(total)
     return sample, complete
@@ -73,40 +96,48 @@ def _aligned(
 
 @compiled
 def _moments(sample: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return sums and sums of squares of the rows, shape (n,)."""
-    assets, window = sample.shape
+    """Return the columns' sums, and their variances times the window; shapes (n,)."""
+    window, assets = sample.shape
     sums, squares = np.zeros(assets), np.zeros(assets)
-    for i in range(assets):
-        for k in range(window):
-            sums[i] += sample[i, k]
-            squares[i] += sample[i, k] * sample[i, k]
-    return sums, squares
+    for k in range(window):
+        for i in range(assets):
+            sums[i] += sample[k, i]
+            squares[i] += sample[k, i] * sample[k, i]
+    return sums, squares - sums * sums / window
 
 
-@compiled
-def _products(sample: FloatArray, main: NDArray[np.bool_], with_all: bool) -> FloatArray:
-    """Return sums of products of the ``main`` rows with those before them, or with all; shape (n, n)."""
-    assets, window = sample.shape
-    products = np.zeros((assets, assets))
+@compiled_without_traps
+def _correlate(
+    sample: FloatArray,
+    sums: FloatArray,
+    variances: FloatArray,
+    main: NDArray[np.bool_],
+    with_all: bool,
+    result: FloatArray,
+) -> None:
+    """Write the rows of the ``main`` assets: with those before them, or with all; NaN where one does not vary."""
+    window, assets = sample.shape
+    room = np.empty(assets)
     for i in range(assets):
         if not main[i]:
             continue
-        end = assets if with_all else i
-        # Four at a time: one sum would wait for its last addition, four go side by side.
-        for j in range(0, end, 4):
-            second, third, fourth = min(j + 1, assets - 1), min(j + 2, assets - 1), min(j + 3, assets - 1)
-            a = b = c = d = 0.0
+        # Loops over whole arrays: of a bound that is worked out the compiler does not know that it is not negative.
+        products = room[: assets if with_all else i]
+        products[:] = 0.0
+        # A few assets at a time, whose samples stay at hand; every pair's sum is added up session by session.
+        for start in range(0, products.shape[0], BLOCK):
+            part = products[start : start + BLOCK]
             for k in range(window):
-                x = sample[i, k]
-                a += x * sample[j, k]
-                b += x * sample[second, k]
-                c += x * sample[third, k]
-                d += x * sample[fourth, k]
-            products[i, fourth] = d
-            products[i, third] = c
-            products[i, second] = b
-            products[i, j] = a
-    return products
+                x, others = sample[k, i], sample[k, start : start + BLOCK]
+                for j in range(part.shape[0]):
+                    part[j] += x * others[j]
+        total, variance = sums[i], variances[i]
+        for j in range(products.shape[0]):
+            value = (products[j] - total * sums[j] / window) / np.sqrt(variance * variances[j])
+            value = 1.0 if value > 1.0 else value
+            value = -1.0 if value < -1.0 else value
+            # Rounding leaves dust where a series does not vary at all.
+            result[i, j] = value if variance > LEAST_VARIANCE and variances[j] > LEAST_VARIANCE else np.nan
 
 
 @compiled
@@ -139,8 +170,7 @@ def _matched(returns: FloatArray, lag: NDArray[np.int64], window: int, i: int, j
 def _correlation(sum_i: float, sum_j: float, sum_ii: float, sum_jj: float, sum_ij: float, count: int) -> float:
     variance_i = sum_ii - sum_i * sum_i / count
     variance_j = sum_jj - sum_j * sum_j / count
-    # Rounding leaves dust where a series does not vary at all.
-    if not (variance_i > 1e-18 and variance_j > 1e-18):
+    if not (variance_i > LEAST_VARIANCE and variance_j > LEAST_VARIANCE):
         return np.nan
     value = (sum_ij - sum_i * sum_j / count) / np.sqrt(variance_i * variance_j)
     return float(min(1.0, max(-1.0, value)))

@@ -120,6 +120,14 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     return _compiled(function)
 
 
+def compiled_without_traps(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile like `compiled`; a division by zero gives infinity or NaN, as in numpy, instead of an error.
+
+    Without the question whether a divisor is zero, a loop of divisions does several at a time.
+    """
+    return _compiled(function, error_model="numpy")
+
+
 def inlined(function: Callable[P, R]) -> Callable[P, R]:
     """Compile ``function`` like `compiled`, as a part of every kernel that calls it.
 

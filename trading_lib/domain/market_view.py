@@ -145,6 +145,10 @@ class SessionViews:
         # What was computed from several of the views, by what it is.
         self.remembered: dict[object, Any] = {}
 
+    def forget(self, row: int) -> None:
+        """Give a view's memory back; the next look builds it anew."""
+        self._views.pop(row, None)
+
     def __getitem__(self, row: int) -> MarketView:
         view = self._views.get(row)
         if view is None:

@@ -42,17 +42,12 @@ def correlated_pairs(correlations: FloatArray, before: BoolArray, warning: float
     found = np.zeros((sessions + 1, before.shape[0]), np.bool_)
     found[0] = before
     for t in range(sessions):
-        k = 0
+        first = 0
         for i in range(assets):
-            for j in range(i):
-                value = correlations[t, i, j]
-                if value > warning:
-                    found[t + 1, k] = True
-                elif value <= rearm:
-                    found[t + 1, k] = False
-                else:
-                    found[t + 1, k] = found[t, k]
-                k += 1
+            values, was, now = correlations[t, i, :i], found[t, first : first + i], found[t + 1, first : first + i]
+            for j in range(values.shape[0]):
+                now[j] = (values[j] > warning) | (was[j] & (not values[j] <= rearm))
+            first += i
     return found
 
 
@@ -68,9 +63,12 @@ def pair_values(correlations: FloatArray) -> FloatArray:
     return values
 
 
+@lru_cache(maxsize=16)
 def pair_flags(names: frozenset[str], symbols: tuple[str, ...]) -> BoolArray:
-    """Turn names into an array in the order of `pair_names`; names of other symbols are left out."""
-    return np.fromiter(map(names.__contains__, pair_names(symbols)), np.bool_)
+    """Turn names into a read-only array in the order of `pair_names`; names of other symbols are left out."""
+    flags = np.fromiter(map(names.__contains__, pair_names(symbols)), np.bool_)
+    flags.flags.writeable = False
+    return flags
 
 
 def named_pairs(flags: BoolArray, symbols: tuple[str, ...]) -> frozenset[str]:

@@ -105,7 +105,7 @@ def _logged(data: SessionInput, part: Segment) -> _Decided:
     """Of the sessions that the loop traded."""
     steps, log, config = part.steps, part.log, data.config
     held, approved, wanted = log.held[steps], log.approved[steps], log.wanted[steps]
-    correlations = part.outlook.correlations[steps]
+    correlations = part.all_correlations(data)
     rows = slice(part.first, part.stop)
     weights, cuts = _constrained(data, rows, wanted, held, correlations, total_limit(config.constraints))
     cuts += _by_code(dict(zip(BITS, RULES, strict=False)), _lowest_bits(log.blocks[steps]), weights - approved)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trading_lib.backtest.compiled.inputs import Rows, factor_rows, form_of
-from trading_lib.domain.correlation import pair_correlations, summarise_correlations
+from trading_lib.domain.correlation import summarise_correlations, write_correlations
 from trading_lib.domain.errors import StrategyUnusableError
 from trading_lib.domain.kernels import compiled
 from trading_lib.domain.market_view import MarketView, SessionViews
@@ -57,11 +57,23 @@ class Outlook(NamedTuple):
 
 
 def outlook_of(
-    data: SessionInput, views: SessionViews, rows: Rows, sleeves: tuple[Sleeve, ...], first: int, stop: int
+    data: SessionInput,
+    views: SessionViews,
+    rows: Rows,
+    sleeves: tuple[Sleeve, ...],
+    first: int,
+    stop: int,
+    room: FloatArray | None = None,
 ) -> Outlook:
-    """Compute what rows [first, stop) say without the book; runs that share the views share what it costs."""
+    """Compute what rows [first, stop) say without the book; runs that share the views share what it costs.
+
+    Parameters
+    ----------
+    room
+        Shape (c or more, n, n): where the correlations go that are too many to be kept; None keeps them.
+    """
     regimes, codes, confidence, complete = _signals(data, rows, first, stop)
-    correlations, summaries = _correlations(data, views, first, stop)
+    correlations, summaries = _correlations(data, views, first, stop, room)
     count, assets, many = stop - first, len(data.universe), len(sleeves)
     flags = [np.zeros((many, count), np.bool_) for _ in range(4)]
     masks = [np.zeros((many, count, assets), np.bool_) for _ in range(2)]
@@ -179,10 +191,16 @@ def signals_of_rows(
     return regimes, codes, confidence, complete
 
 
-def _correlations(data: SessionInput, views: SessionViews, first: int, stop: int) -> tuple[FloatArray, FloatArray]:
+def _correlations(
+    data: SessionInput, views: SessionViews, first: int, stop: int, room: FloatArray | None
+) -> tuple[FloatArray, FloatArray]:
     window = data.config.constraints.correlation_window
     panel = data.panel
-
+    if room is not None:
+        correlations = room[: stop - first]
+        return correlations, write_correlations_of_rows(
+            panel.common_return, panel.common_lag, window, first, correlations
+        )
     key = ("correlations", window, first, stop)
     known: tuple[FloatArray, FloatArray] | None = views.remembered.get(key)
     if known is None:
@@ -197,9 +215,17 @@ def correlations_of_rows(
 ) -> tuple[FloatArray, FloatArray]:
     """Pair correlations of rows [first, stop) and their average, largest and smallest; (c, n, n) and (c, 3)."""
     assets = returns.shape[1]
-    correlations, summaries = np.empty((stop - first, assets, assets)), np.empty((stop - first, 3))
-    for row in range(first, stop):
-        found = pair_correlations(returns[: row + 1], lag, window)
-        correlations[row - first] = found
-        summaries[row - first] = summarise_correlations(found)
-    return correlations, summaries
+    correlations = np.empty((stop - first, assets, assets))
+    return correlations, write_correlations_of_rows(returns, lag, window, first, correlations)
+
+
+@compiled
+def write_correlations_of_rows(
+    returns: FloatArray, lag: IntegerArray, window: int, first: int, correlations: FloatArray
+) -> FloatArray:
+    """Write the pair correlations of rows from ``first`` on into ``correlations``, and answer their summaries."""
+    summaries = np.empty((correlations.shape[0], 3))
+    for step in range(correlations.shape[0]):
+        write_correlations(returns[: first + step + 1], lag, window, correlations[step])
+        summaries[step] = summarise_correlations(correlations[step])
+    return summaries

@@ -121,7 +121,7 @@ def _of_outcome(outcome: SessionOutcome) -> ToldSession:
 def _history(data: SessionInput, part: Segment, replayed: Mapping[int, SessionOutcome]) -> Iterator[ToldSession]:
     """Every session of a segment: as told, or what its correlations alone say, which needs no session to be traded."""
     symbols, config = data.universe.symbols, data.config.risk.correlation
-    pairs = part.pairs[part.first - part.outlook.first : part.stop - part.outlook.first + 1]
+    pairs = part.pairs(part.first - part.outlook.first, part.stop - part.outlook.first + 1)
     changed = (pairs[1:] != pairs[:-1]).any(axis=1).tolist()
     for number, row in enumerate(range(part.first, part.stop)):
         if row in replayed:
@@ -132,7 +132,7 @@ def _history(data: SessionInput, part: Segment, replayed: Mapping[int, SessionOu
             yield ToldSession(day, (), None)
             continue
         before, after = pairs[number], pairs[number + 1]
-        level, correlations = int(part.log.levels[step]), part.outlook.correlations[step]
+        level, correlations = int(part.log.levels[step]), part.correlations(data, step)
         events = pair_events(before, after, correlations, symbols, level, day, config)
         yield ToldSession(day, events, None, named_pairs(after, symbols))
 
@@ -223,7 +223,7 @@ def _replayed(data: SessionInput, part: Segment) -> dict[int, SessionOutcome]:
     convert, replayed = Conversion.of(data), {}
     for row in (np.flatnonzero(part.log.has_events[part.steps]) + part.first).tolist():
         step = row - part.outlook.first
-        before = convert.read(book_at(part.kept, part.log.book[step]), row - 1, part.pairs[step])
+        before = convert.read(book_at(part.kept, part.log.book[step]), row - 1, part.pairs(step, step + 1)[0])
         outcome = trade_session(data, row, before)
         if to_cents(outcome.end_of_day.portfolio.nav) != part.log.nav[step]:
             raise RuntimeError(f"session {outcome.session} came to another value when it was replayed")

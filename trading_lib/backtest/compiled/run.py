@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trading_lib.backtest.compiled.book import Book, empty_book
 from trading_lib.backtest.compiled.convert import Conversion
@@ -12,6 +13,7 @@ from trading_lib.backtest.compiled.inputs import assets_of, rows_of, rules_of
 from trading_lib.backtest.compiled.log import BOOKS, FILLS, ORDERS, Log, empty_log
 from trading_lib.backtest.compiled.loop import trade_rows
 from trading_lib.backtest.compiled.outlook import Outlook, outlook_of
+from trading_lib.domain.correlation import pair_correlations
 from trading_lib.domain.market_view import SessionViews
 from trading_lib.domain.prices import BoolArray, FloatArray
 from trading_lib.risk.pair_rules import correlated_pairs, pair_flags
@@ -20,7 +22,9 @@ from trading_lib.session.step import EndOfDay, SessionOutcome, trade_session
 from trading_lib.strategies.registry import running_sleeves
 
 # Memory for what is known without the book and for what is noted, per segment of sessions.
-SEGMENT_BYTES = 256 * 2**20
+SEGMENT_BYTES = 64 * 2**20
+# Correlations of a whole run that are kept; more are computed again for the sessions that somebody asks for.
+KEPT_CORRELATIONS = 64 * 2**20
 # Books before sessions with events that are kept in one piece of memory.
 KEPT = 64
 
@@ -33,8 +37,9 @@ class Segment:
     ----------
     kept
         The books before sessions with events; see `Log.book`.
-    pairs
-        Closely correlated pairs before each session of the outlook and after its last; see `correlated_pairs`.
+    packed_pairs
+        Closely correlated pairs before each session of the outlook and after its last, eight in a byte; see
+        `correlated_pairs`.
     fills, orders
         Where they begin and end in the log.
     """
@@ -44,7 +49,7 @@ class Segment:
     log: Log
     outlook: Outlook
     kept: Book
-    pairs: BoolArray
+    packed_pairs: NDArray[np.uint8]
     fills: slice
     orders: slice
 
@@ -52,6 +57,30 @@ class Segment:
     def steps(self) -> slice:
         """Places of its rows in the outlook and the log."""
         return slice(self.first - self.outlook.first, self.stop - self.outlook.first)
+
+    def pairs(self, first: int, stop: int) -> BoolArray:
+        """Unpack the closely correlated pairs before the outlook's sessions [first, stop)."""
+        assets = self.log.held.shape[1]
+        found = np.unpackbits(self.packed_pairs[first:stop], axis=1, count=assets * (assets - 1) // 2)
+        flags: BoolArray = found.view(np.bool_)
+        return flags
+
+    def correlations(self, data: SessionInput, step: int) -> FloatArray:
+        """Correlations of one of the outlook's sessions, shape (n, n); computed again where they were not kept."""
+        if len(self.outlook.correlations):
+            kept: FloatArray = self.outlook.correlations[step]
+            return kept
+        panel, window = data.panel, data.config.constraints.correlation_window
+        rows = self.outlook.first + step + 1
+        return pair_correlations(panel.common_return[:rows], panel.common_lag, window)
+
+    def all_correlations(self, data: SessionInput) -> FloatArray:
+        """Correlations of its own sessions, shape (sessions, n, n)."""
+        if len(self.outlook.correlations):
+            kept: FloatArray = self.outlook.correlations[self.steps]
+            return kept
+        steps = range(self.steps.start, self.steps.stop)
+        return np.stack([self.correlations(data, step) for step in steps])
 
     def without_holdings(self) -> Segment:
         """Return the same without what `SessionArrays` has taken over: it would be in memory twice."""
@@ -93,7 +122,7 @@ def run_sessions(data: SessionInput, rows: range) -> Run:
     outcome = trade_session(data, rows.start, None)
     parts: list[Part] = [SlowSession(rows.start, outcome)]
     end_of_day, row = outcome.end_of_day, rows.start + 1
-    loop = _Loop(data, views)
+    loop = _Loop(data, views, len(rows))
     while row < rows.stop:
         end = min(rows.stop, row + loop.longest)
         parts_of_segment, end_of_day = loop.trade(row, end, end_of_day)
@@ -110,19 +139,24 @@ def longest_segment(assets: int, sleeves: int) -> int:
 class _Loop:
     """The loop's inputs, prepared once per run."""
 
-    def __init__(self, data: SessionInput, views: SessionViews) -> None:
+    def __init__(self, data: SessionInput, views: SessionViews, sessions: int) -> None:
         self._data, self._views = data, views
         self._convert = Conversion.of(data)
         self._sleeves = self._convert.sleeves
         self._assets, self._rows = assets_of(data.universe), rows_of(data)
         self._rules = rules_of(data.config, data.paper, self._sleeves)
-        self.longest = longest_segment(len(data.universe), len(self._sleeves))
+        assets = len(data.universe)
+        self.longest = longest_segment(assets, len(self._sleeves))
+        kept = 8 * sessions * assets**2 <= KEPT_CORRELATIONS
+        self._room = None if kept else np.empty((self.longest, assets, assets))
 
     def trade(self, first: int, stop: int, end_of_day: EndOfDay) -> tuple[list[Part], EndOfDay]:
         """Trade rows [first, stop)."""
         data, many, assets = self._data, len(self._sleeves), len(self._data.universe)
-        outlook = outlook_of(data, self._views, self._rows, self._sleeves, first, stop)
+        outlook = outlook_of(data, self._views, self._rows, self._sleeves, first, stop, self._room)
         pairs = self._pairs(outlook, end_of_day)
+        told = outlook if self._room is None else outlook._replace(correlations=self._room[:0])
+        packed = np.packbits(pairs, axis=1)
         log, kept = empty_log(stop - first, assets, many), empty_book(assets, many, KEPT)
         book, saved = empty_book(assets, many), empty_book(assets, many)
         parts: list[Part] = []
@@ -135,7 +169,7 @@ class _Loop:
                 if reached > row:
                     ends = log.counts.tolist()
                     done = slice(fills, ends[FILLS]), slice(orders, ends[ORDERS])
-                    parts.append(Segment(row, reached, log, outlook, kept, pairs, *done))
+                    parts.append(Segment(row, reached, log, told, kept, packed, *done))
                     end_of_day = self._convert.read(book, reached - 1, pairs[reached - first], end_of_day.portfolio)
                 row = reached
                 if log.counts[BOOKS] == KEPT:
@@ -145,6 +179,8 @@ class _Loop:
                 outcome = trade_session(data, row, end_of_day)
                 parts.append(SlowSession(row, outcome))
                 end_of_day, row = outcome.end_of_day, row + 1
+                if self._room is not None:
+                    self._views.forget(row - 1)
         return parts, end_of_day
 
     def _pairs(self, outlook: Outlook, end_of_day: EndOfDay) -> BoolArray:
@@ -152,6 +188,8 @@ class _Loop:
         bounds, symbols = self._data.config.risk.correlation, self._data.universe.symbols
         before = pair_flags(end_of_day.risk.correlated, symbols)
         limits = (bounds.pair_warning, bounds.pair_rearm)
+        if self._room is not None:
+            return correlated_pairs(outlook.correlations, before, *limits)
         key = ("pairs", *limits, self._data.config.constraints.correlation_window, outlook.first, before.tobytes())
         known: tuple[FloatArray, BoolArray] | None = self._views.remembered.get(key)
         if known is None or known[0] is not outlook.correlations:
