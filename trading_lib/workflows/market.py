@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from trading_lib.adapters.stores.positioning_store import PositioningStore
 from trading_lib.domain.errors import SessionError
 from trading_lib.domain.funding import FundingPanel
 from trading_lib.domain.instruments import TradingCalendar, Universe
@@ -100,6 +99,9 @@ def funding_from_store(store: MarketStore, source: str, universe: Universe, as_o
     contract = universe.perpetuals
     if contract is None or not contract.venues:
         return None
+    # Imported here: a run on files or the simulated market needs no database library.
+    from trading_lib.adapters.stores.positioning_store import PositioningStore
+
     positioning = PositioningStore(store.engine)
     names = contract.venues if source == CHAIN else (source,)
     frames = [positioning.read_funding(name, as_of, [contract.name]).frame for name in names]
