@@ -201,7 +201,9 @@ class SimulatedBroker:
             for fill in self._opening.fills:
                 if fill.client_order_id not in self._cancelled:
                     stored.setdefault(fill.trade_id, fill)
-        return Executions(tuple(_execution(fill) for fill in stored.values()), newest)
+        # As they are stored, so that the answer is the same before and after they are.
+        oldest_first = sorted(stored.values(), key=lambda fill: (fill.filled_at, fill.trade_id))
+        return Executions(tuple(_execution(fill) for fill in oldest_first), newest)
 
     async def subscribe(self, cursor: str) -> AsyncIterator[Execution]:
         """Ask again and again; it streams nothing."""
