@@ -175,7 +175,7 @@ def test_cash_is_spent_in_the_order_of_the_decision(loaded: Settings, prices: Pa
     run = BookRun.open(plan_for(loaded, prices, following), loaded)
     decision = run.state.stage(BOOK, ordering_session, "orders")
     assert decision is not None
-    listed = [order.client_order_id for order, _ in settlement._working(run)]
+    listed = [order.client_order_id for order, _ in settlement.working_orders(run)]
     assert listed == decision["client_order_ids"]
     # The store knows no such order: a list that is sorted by id as well would prove nothing.
     assert sorted(listed) != listed

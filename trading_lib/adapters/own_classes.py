@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import importlib.util
 import sys
+import traceback
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -62,6 +63,15 @@ def _from_module(name: str, kind: str) -> ModuleType:
 
 
 def _broken(kind: str, place: str, error: Exception) -> ConfigurationError:
-    line = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
-    text = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
-    return ConfigurationError(f"{kind} {place} cannot be loaded: {type(error).__name__}: {text}{line}", "correct it")
+    """Name the error and its line; only texts that cannot hold a key of the environment are told."""
+    text = str(error.msg if isinstance(error, SyntaxError) else error)
+    told = f": {' '.join(text.split())}" if isinstance(error, (SyntaxError, ImportError)) else ""
+    line = error.lineno if isinstance(error, SyntaxError) else _line(place, error)
+    where = f" (line {line})" if line else ""
+    return ConfigurationError(f"{kind} {place} cannot be loaded: {type(error).__name__}{told}{where}", "correct it")
+
+
+def _line(place: str, error: Exception) -> int | None:
+    """Return the last line of the file that the error came through; None where it did not."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == place]
+    return lines[-1] if lines else None

@@ -93,7 +93,7 @@ def is_simulated(run: BookRun, account: Account) -> bool:
 
 def brokers_folder(settings: Settings) -> Path:
     """Where brokers of one's own lie: beside the configuration."""
-    return settings.folders.project / "include" / "brokers"
+    return settings.configuration.folder.parent / "brokers"
 
 
 def check_brokers(source_name: str, settings: Settings) -> None:

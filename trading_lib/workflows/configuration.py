@@ -99,6 +99,8 @@ class SystemConfiguration:
         Symbol -> what universe.yaml says of it.
     own_strategies
         Reference of a user's strategy -> SHA-256 of its source.
+    folder
+        Where the files lie; users' own brokers lie in `brokers` beside it.
     """
 
     universe: Universe
@@ -111,6 +113,7 @@ class SystemConfiguration:
     universe_file: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     own_strategies: Mapping[str, str] = field(default_factory=dict)
     accounts: Accounts = field(default_factory=Accounts)
+    folder: Path = Path("include/config")
 
 
 def load_configuration(folder: Path, environment: Mapping[str, str] | None = None) -> SystemConfiguration:
@@ -161,6 +164,7 @@ def load_configuration(folder: Path, environment: Mapping[str, str] | None = Non
         universe_file=universe.by_symbol(),
         own_strategies=own,
         accounts=accounts,
+        folder=folder,
     )
 
 

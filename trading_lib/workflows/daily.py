@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from trading_lib.workflows import market_data
 from trading_lib.workflows.book_run import BookRun
+from trading_lib.workflows.broker_access import check_brokers
 from trading_lib.workflows.market import Market
 from trading_lib.workflows.plans import SessionPlan
 from trading_lib.workflows.settings import Settings
@@ -20,6 +21,7 @@ Progress = Callable[[str], None]
 def run_daily(plan: SessionPlan, settings: Settings, progress: Progress | None = None) -> dict[str, StageResult]:
     """Ingest, validate, compute factors and trade one session of one book."""
     say = progress or (lambda line: None)
+    check_brokers(plan.source_name, settings)
     results: dict[str, StageResult] = {}
     for group in plan.groups:
         results[f"ingest {group}"] = market_data.ingest(plan, group, settings, say)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 
 from trading_lib.adapters.brokers.simulated import SimulatedOpening
 from trading_lib.adapters.stores.account_store import AccountStore
@@ -13,7 +14,7 @@ from trading_lib.domain.errors import InputError
 from trading_lib.domain.orders import Fill, Order
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.sessions import SessionCalendar
-from trading_lib.execution.broker import Broker, BrokerOrder, Execution, Seen
+from trading_lib.execution.broker import Broker, BrokerOrder, BrokerStatus, Execution, Seen
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.broker_access import account_of, broker_of
 
@@ -30,8 +31,10 @@ class Reports:
         Client order id -> why the rest of it was not filled.
     unfilled
         Ids of orders of which not everything was filled.
+    filled
+        Ids of orders that are filled, and all of whose fills are known.
     still_open
-        Ids of orders that may still fill, or of which nobody knows.
+        Ids of orders that may still fill, of which nobody knows, or of which not every fill has been told.
     cursors
         Account -> the cursor after its fills; an account whose fills reach beyond the session keeps the one it has.
     """
@@ -39,6 +42,7 @@ class Reports:
     fills: list[Fill] = field(default_factory=list)
     ended: dict[str, str] = field(default_factory=dict)
     unfilled: set[str] = field(default_factory=set)
+    filled: set[str] = field(default_factory=set)
     still_open: set[str] = field(default_factory=set)
     cursors: dict[str, str] = field(default_factory=dict)
 
@@ -64,16 +68,35 @@ async def reports_of(
         await broker.connect()
         try:
             # The simulated broker's cursor is a session, and a book settles from the session it stands at.
-            before = portfolio.session.isoformat() if broker.capabilities.simulated else stored.get(account.name, "")
-            await _fills(run, broker, account, before, day, reports)
+            simulated = broker.capabilities.simulated
+            before = portfolio.session.isoformat() if simulated else stored.get(account.name, "")
+            # A cursor that had to wait tells again what earlier sessions have booked.
+            booked = {} if simulated else _booked(run, broker.name)
+            await _fills(run, broker, account, before, day, booked, reports)
+            told = {**booked, **{fill.trade_id: fill for fill in reports.fills if fill.broker == broker.name}}
             for order in own:
-                await _status(broker, order, reports)
+                fills = [one for one in told.values() if one.client_order_id == order.client_order_id]
+                known = sum((fill.quantity for fill in fills if fill.session <= day), Decimal(0))
+                await _status(broker, order, known, reports)
         finally:
             await broker.close()
     return reports
 
 
-async def _fills(run: BookRun, broker: Broker, account: Account, cursor: str, day: date, reports: Reports) -> None:
+def _booked(run: BookRun, broker: str) -> dict[str, Fill]:
+    """Trade id -> stored fill."""
+    return {fill.trade_id: fill for fill in run.orders.fills(run.book.name) if fill.broker == broker}
+
+
+async def _fills(
+    run: BookRun,
+    broker: Broker,
+    account: Account,
+    cursor: str,
+    day: date,
+    booked: Mapping[str, Fill],
+    reports: Reports,
+) -> None:
     found = await broker.fills_since(cursor)
     by_id = {execution.client_order_id for execution in found.fills}
     known = (
@@ -87,6 +110,8 @@ async def _fills(run: BookRun, broker: Broker, account: Account, cursor: str, da
                 f" {run.book.name} has not sent",
                 f"find out who traded in account {account.name}; nothing is booked until then",
             )
+        if execution.trade_id in booked and booked[execution.trade_id].session != day:
+            continue
         if session_of(execution.filled_at, run.settings.calendar) > day:
             complete = False
             continue
@@ -94,7 +119,8 @@ async def _fills(run: BookRun, broker: Broker, account: Account, cursor: str, da
     reports.cursors[account.name] = found.cursor if complete else cursor
 
 
-async def _status(broker: Broker, order: Order, reports: Reports) -> None:
+async def _status(broker: Broker, order: Order, known: Decimal, reports: Reports) -> None:
+    """Note what became of an order of which ``known`` units are filled by fills up to the session."""
     identity = order.client_order_id
     found = await broker.find(identity)
     if found.seen is not Seen.FOUND or found.order is None:
@@ -102,10 +128,13 @@ async def _status(broker: Broker, order: Order, reports: Reports) -> None:
         reports.unfilled.add(identity)
         return
     at_broker: BrokerOrder = found.order
-    if at_broker.status.is_open:
+    # Fills are told late, or belong to a later session: until they are booked, the order has not ended here.
+    if at_broker.status.is_open or at_broker.filled > known:
         reports.still_open.add(identity)
         reports.unfilled.add(identity)
-    elif at_broker.status.value != "FILLED":
+    elif at_broker.status is BrokerStatus.FILLED:
+        reports.filled.add(identity)
+    else:
         reports.unfilled.add(identity)
         reports.ended[identity] = at_broker.reason or f"{at_broker.status.lower()} by {broker.name}"
 

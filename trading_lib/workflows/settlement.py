@@ -108,16 +108,20 @@ def _settle_session(
 
 def _record(run: BookRun, working: Working, filled: Sequence[Fill], reports: Reports) -> None:
     """Store the fills of the orders that waited, and what became of each order."""
-    statuses = {order.client_order_id: status for order, status in working}
+    by_order: dict[str, list[Fill]] = {}
     for fill in filled:
-        if fill.client_order_id not in statuses:
-            continue
-        identity = fill.client_order_id
-        # The fill is stored before the status, so an interrupted run finds it again.
-        run.orders.save_fills([fill], run.book.name)
+        by_order.setdefault(fill.client_order_id, []).append(fill)
+    for order, status in working:
+        identity = order.client_order_id
+        fills = by_order.get(identity, [])
+        # The fills are stored before the status, so an interrupted run finds them again.
+        new = run.orders.save_fills(fills, run.book.name) if fills else 0
         event = OrderEvent.PARTIAL_FILL if identity in reports.unfilled else OrderEvent.FILL
-        if statuses[identity] is not OrderStatus.PARTIALLY_FILLED or event is OrderEvent.FILL:
-            run.orders.record(identity, event, fill.filled_at, broker=fill.broker)
+        if fills and (new or status is not OrderStatus.PARTIALLY_FILLED or event is OrderEvent.FILL):
+            run.orders.record(identity, event, fills[-1].filled_at, broker=fills[-1].broker)
+        elif not fills and identity in reports.filled:
+            # Its last fill was told in an earlier session, and that it was the last only now.
+            run.orders.record(identity, OrderEvent.FILL, run.settings.clock())
     for identity, reason in reports.ended.items():
         run.orders.record(identity, OrderEvent.CANCEL, run.settings.clock(), reason)
 

@@ -126,7 +126,7 @@ class Boastful(SimulatedBroker):
 
 
 class Silent(SimulatedBroker):
-    capabilities = property(lambda self: SimulatedBroker.capabilities)  # type: ignore[assignment]
+    capabilities = property(lambda self: SimulatedBroker.capabilities)
 
 
 class ClosesOnce(SimulatedBroker):
