@@ -104,9 +104,7 @@ def test_a_broker_that_can_do_it_passes(tmp_path: Path) -> None:
 
 def test_simulated_prices_never_reach_a_real_broker(tmp_path: Path) -> None:
     settings = settings_of(make_project(tmp_path / "project", WHOLE, "own.py:ByHand"))
-    with pytest.raises(
-        SimulatedDataError, match=r"account main is at own\.py:ByHand, and simulated prices never"
-    ):
+    with pytest.raises(SimulatedDataError, match=r"account main is at own\.py:ByHand, and simulated prices never"):
         check_brokers("simulated", settings)
 
 

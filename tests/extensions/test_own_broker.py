@@ -1,0 +1,146 @@
+"""A broker of a user's own: one file and one line of configuration, traded for some sessions by the daily run."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.price_folder import write_price_folder
+from tests.workflows.own_broker import FILLS, ROOT, make_project
+from tests.workflows.workflow_settings import make_settings
+from trading_lib.adapters.stores.order_store import OrderStore
+from trading_lib.adapters.stores.state_store import StateStore
+from trading_lib.domain.orders import Order, OrderStatus, Side
+from trading_lib.workflows import fetching, market_data
+from trading_lib.workflows.configuration import load_configuration
+from trading_lib.workflows.daily import trade_session
+from trading_lib.workflows.settings import Settings
+from trading_lib.workflows.stage_results import StageResult
+
+pytestmark = pytest.mark.postgres
+
+FIRST, LAST, START = date(2020, 1, 2), date(2021, 2, 26), date(2021, 1, 4)
+BOOK, SESSIONS = "paper", 25
+Wanted = Callable[[dict[str, str]], bool]
+
+
+class Person:
+    """Whoever places the orders by hand at the opening, and writes down at which price."""
+
+    def __init__(self, folder: Path, prices: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        self._opening = pd.read_parquet(prices / "prices.parquet").set_index(["symbol", "date"])["open"]
+        self._done: set[str] = set()
+
+    def place(self, day: date, opens: datetime, wanted: Wanted = lambda order: True) -> None:
+        """Place what waits and is ``wanted`` at the opening of ``day``."""
+        path = self.folder / "orders.csv"
+        if not path.is_file():
+            return
+        fills = self.folder / "fills.csv"
+        new = not fills.is_file()
+        with path.open(newline="") as orders, fills.open("a", newline="") as file:
+            writer = csv.writer(file)
+            if new:
+                writer.writerow(FILLS)
+            for order in csv.DictReader(orders):
+                identity = order["client_order_id"]
+                if identity in self._done or not wanted(order):
+                    continue
+                self._done.add(identity)
+                price = f"{self._opening[order['symbol'], pd.Timestamp(day)]:.4f}"
+                writer.writerow((f"T{len(self._done)}", identity, order["quantity"], price, "1.00", opens.isoformat()))
+
+
+class Desk:
+    """A book at the broker by-hand, and what is stored of it."""
+
+    def __init__(self, settings: Settings, prices: Path, person: Person) -> None:
+        self._settings, self._prices, self.person = settings, prices, person
+        self._now = settings.clock()
+        self.engine = settings.engine()
+        self.orders, self.state = OrderStore(self.engine), StateStore(self.engine)
+
+    def trade(self, session: date) -> dict[str, StageResult]:
+        """Run the tasks of a session in its own evening."""
+        evening = self._settings.calendar.decision_time(session)
+        settings = replace(self._settings, clock=lambda: evening)
+        plan = market_data.plan(session.isoformat(), "files", str(self._prices), BOOK, settings)
+        return trade_session(plan, settings)
+
+    def next_opening(self, session: date, wanted: Wanted = lambda order: True) -> date:
+        """Let the opening after ``session`` pass; returns its session."""
+        following = self._settings.calendar.next(session)
+        self.person.place(following, self._settings.calendar.open(following), wanted)
+        return following
+
+    def of(self, session: date) -> list[tuple[Order, OrderStatus]]:
+        return self.orders.orders(BOOK, session=session)
+
+
+@pytest.fixture
+def desk(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    example = (ROOT / "docs" / "examples" / "by_hand.py").read_text(encoding="utf-8")
+    project = make_project(tmp_path / "project", example, "own.py:ByHand")
+    monkeypatch.setenv("BY_HAND_FOLDER", str(tmp_path / "by-hand"))
+    prices = write_price_folder(tmp_path / "prices", FIRST, LAST)
+    base = make_settings(database_url, tmp_path / "home")
+    configuration = load_configuration(project / "include" / "config", {})
+    settings = Settings(configuration, base.folders, database_url, base.clock)
+    plan = market_data.plan(START.isoformat(), "files", str(prices), BOOK, settings)
+    fetching.ingest_history(plan, settings, date(2021, 2, 12))
+    return Desk(settings, prices, Person(tmp_path / "by-hand", prices))
+
+
+def test_a_book_trades_and_reconciles_at_a_broker_of_ones_own(desk: Desk) -> None:
+    session, sent, filled = START, 0, 0
+    while filled < 5:
+        result = desk.trade(session)
+        assert result["reconcile"]["differences"] == 0
+        assert result["place"]["broker"] == "own.py:ByHand"
+        sent += int(result["place"]["sent"])
+        filled += int(result["settle"]["fills"])
+        session = desk.next_opening(session)
+    # What was decided before that session has filled, each order once and at the price that was written down.
+    fills = desk.orders.fills(BOOK)
+    assert {fill.broker for fill in fills} == {"by-hand"}
+    assert {fill.commission for fill in fills} == {Decimal(1)}
+    assert len({fill.client_order_id for fill in fills}) == len(fills) == filled
+    with (desk.person.folder / "orders.csv").open(newline="") as file:
+        identities = [row["client_order_id"] for row in csv.DictReader(file)]
+    assert len(identities) == len(set(identities)) == sent
+
+
+def test_while_an_order_stays_open_nothing_is_bought(desk: Desk) -> None:
+    session = START
+    while not any(order.side is Side.BUY for order, _ in desk.of(session)):
+        desk.trade(session)
+        if not any(order.side is Side.BUY for order, _ in desk.of(session)):
+            session = desk.next_opening(session)
+    left = next(order for order, _ in desk.of(session) if order.side is Side.BUY)
+
+    def wanted(order: dict[str, str]) -> bool:
+        return order["client_order_id"] != left.client_order_id
+
+    for _ in range(4):
+        session = desk.next_opening(session, wanted)
+        desk.trade(session)
+        bought = [order for order, _ in desk.of(session) if order.side is Side.BUY]
+        assert bought == []
+        portfolio = desk.state.portfolio(BOOK, session)
+        assert portfolio is not None
+        assert left.symbol not in portfolio.positions
+    ((_, status),) = desk.orders.orders(BOOK, identities=[left.client_order_id])
+    assert status is OrderStatus.WORKING
+    session = desk.next_opening(session)
+    desk.trade(session)
+    ((_, status),) = desk.orders.orders(BOOK, identities=[left.client_order_id])
+    assert status is OrderStatus.FILLED
