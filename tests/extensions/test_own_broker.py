@@ -27,7 +27,7 @@ from trading_lib.workflows.stage_results import StageResult
 pytestmark = pytest.mark.postgres
 
 FIRST, LAST, START = date(2020, 1, 2), date(2021, 2, 26), date(2021, 1, 4)
-BOOK, SESSIONS = "paper", 25
+BOOK = "paper"
 Wanted = Callable[[dict[str, str]], bool]
 
 
@@ -65,7 +65,6 @@ class Desk:
 
     def __init__(self, settings: Settings, prices: Path, person: Person) -> None:
         self._settings, self._prices, self.person = settings, prices, person
-        self._now = settings.clock()
         self.engine = settings.engine()
         self.orders, self.state = OrderStore(self.engine), StateStore(self.engine)
 

@@ -56,6 +56,8 @@ class Faulty(ByHand):
         answer = await super().submit(cleared)
         if self._has("loses"):
             raise BrokerUnavailableError("by-hand hung up", "try again later")
+        if self._has("raises"):
+            raise RuntimeError("no answer for key " + os.environ["BROKER_KEY"])
         if self._has("silent"):
             return Answer(Outcome.UNKNOWN)
         return Answer(Outcome.DUPLICATE) if self._has("duplicate") else answer

@@ -8,18 +8,20 @@ from pathlib import Path
 import pytest
 
 from tests.workflows.own_broker import OwnBroker, make_project
-from trading_lib.domain.errors import InputError
+from trading_lib.domain.errors import BrokerUnavailableError, InputError
 from trading_lib.domain.orders import OrderEvent, OrderStatus
 
 pytestmark = pytest.mark.postgres
 
 SENT, TAKEN = [OrderEvent.SUBMIT], [OrderEvent.SUBMIT, OrderEvent.ACCEPT]
 THURSDAY = date(2023, 2, 9)
+SECRET = "sk-live-0123456789"
 
 
 @pytest.fixture
 def own(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OwnBroker:
     monkeypatch.setenv("BY_HAND_FOLDER", str(tmp_path / "server"))
+    monkeypatch.setenv("BROKER_KEY", SECRET)
     return OwnBroker(database_url, make_project(tmp_path / "project"), tmp_path / "server")
 
 
@@ -47,7 +49,7 @@ def test_a_rejected_order_ends_with_the_brokers_reason(own: OwnBroker) -> None:
     assert own.taken() == []
 
 
-@pytest.mark.parametrize("fault", ["loses", "silent", "duplicate"])
+@pytest.mark.parametrize("fault", ["loses", "silent", "raises", "duplicate"])
 def test_an_order_without_a_clear_answer_is_looked_up_at_once(own: OwnBroker, fault: str) -> None:
     own.faults(fault)
     order = own.order()
@@ -57,7 +59,7 @@ def test_an_order_without_a_clear_answer_is_looked_up_at_once(own: OwnBroker, fa
     assert own.submitted() == own.taken() == [order.client_order_id]
 
 
-@pytest.mark.parametrize("fault", ["loses", "silent", "duplicate", "down"])
+@pytest.mark.parametrize("fault", ["loses", "silent", "raises", "duplicate", "down"])
 def test_an_order_that_is_not_found_stays_unknown_and_is_never_sent_again(own: OwnBroker, fault: str) -> None:
     own.faults(fault, "blind")
     order = own.order()
@@ -94,3 +96,16 @@ def test_orders_of_a_past_session_never_reach_a_real_broker(own: OwnBroker) -> N
         own.send(THURSDAY)
     assert own.submitted() == []
     assert own.status(order) is OrderStatus.INTENDED
+
+
+def test_an_error_of_the_users_class_is_told_without_its_text(own: OwnBroker) -> None:
+    own.order()
+    own.faults("silent")
+    with (own.folder / "fills.csv").open("a") as file:
+        file.write("trade_id,client_order_id,quantity,price,commission,filled_at\n1,x,1,1,1," + SECRET + "\n")
+    with pytest.raises(BrokerUnavailableError) as failed:
+        own.send()
+    told = str(failed.value)
+    assert told.startswith("broker own.py:Faulty failed in find (ValueError, line ")
+    assert SECRET not in told
+    assert failed.value.__suppress_context__

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, text
 
 from tests.database_fixtures import table_contents
 from tests.price_folder import write_price_folder
-from tests.workflows.workflow_settings import make_settings
+from tests.workflows.workflow_settings import NOW, make_settings
 from trading_lib.adapters.stores.order_store import OrderStore
 from trading_lib.adapters.stores.schema import metadata
 from trading_lib.adapters.stores.state_store import StateStore
@@ -26,7 +26,7 @@ from trading_lib.domain.errors import (
     SimulatedDataError,
     TradingError,
 )
-from trading_lib.domain.orders import OrderEvent, OrderStatus
+from trading_lib.domain.orders import OrderEvent, OrderStatus, Side, client_order_id
 from trading_lib.session.opening import execute
 from trading_lib.workflows import fetching, history, market_data, settlement, trading
 from trading_lib.workflows.book_run import BookRun
@@ -109,6 +109,28 @@ def test_an_order_fills_once_at_the_next_opening(loaded: Settings, prices: Path,
     for fill in fills:
         day = following if fill.symbol != "BTC-USD" else fill.filled_at.date()
         assert fill.reference_price == Decimal(repr(float(opening[fill.symbol, pd.Timestamp(day)])))
+
+
+def test_purchases_are_denied_while_an_order_of_an_earlier_session_is_open(loaded: Settings, prices: Path) -> None:
+    for session in sessions_from(loaded, date(2021, 1, 4), 25):
+        run = BookRun.open(plan_for(loaded, prices, session), loaded)
+        for stage in (trading.settle, trading.signals, trading.targets, trading.risk, trading.orders):
+            stage(run.plan, run)
+        if wanted := [order for order, _ in run.orders.orders(BOOK, session=session) if order.side is Side.BUY]:
+            break
+        trading.place(run.plan, run)
+    earlier = loaded.calendar.previous(session)
+    identity = client_order_id(BOOK, earlier, "SPY", Side.SELL)
+    run.orders.store_intents(
+        [replace(wanted[0], client_order_id=identity, session=earlier, symbol="SPY", side=Side.SELL)], NOW
+    )
+    run.orders.record(identity, OrderEvent.SUBMIT, NOW)
+    placed = trading.place(run.plan, run)
+    assert (placed["sent"], placed["denied"]) == (0, len(wanted))
+    for order in wanted:
+        event, status, _, reason = run.orders.events(order.client_order_id)[-1]
+        assert (event, status) == (OrderEvent.DENY, OrderStatus.DENIED)
+        assert reason == f"order {identity} of session {earlier} is still open: nothing is bought until it ends"
 
 
 def test_interrupted_settlement_books_a_fill_once(loaded: Settings, prices: Path, ordering_session: date) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from trading_lib.adapters.brokers.guarded import GuardedBroker
 from trading_lib.adapters.brokers.simulated import SimulatedBroker
 from trading_lib.adapters.own_classes import load_class
 from trading_lib.domain.errors import ConfigurationError
@@ -54,12 +55,15 @@ def capabilities_of(name: str, folder: Path) -> Capabilities:
 
 
 def create_own_broker(name: str, setting: BrokerSetting, folder: Path) -> Broker:
-    """Create a user's broker; whatever its constructor raises becomes a `ConfigurationError` without its text.
+    """Create a user's broker, whose errors are told without their texts: those could hold a key.
 
-    That text could hold a key, so only the kind of the error is told.
+    Raises
+    ------
+    ConfigurationError
+        When it cannot be created.
     """
     try:
-        made: Broker = broker_class(name, folder)(setting)
+        made: Broker = GuardedBroker(broker_class(name, folder)(setting), name)
     except ConfigurationError:
         raise
     except Exception as error:
