@@ -143,3 +143,31 @@ def test_while_an_order_stays_open_nothing_is_bought(desk: Desk) -> None:
     desk.trade(session)
     ((_, status),) = desk.orders.orders(BOOK, identities=[left.client_order_id])
     assert status is OrderStatus.FILLED
+
+
+def test_while_a_sale_stays_open_sales_go_on_and_never_sell_more_than_is_held(desk: Desk) -> None:
+    session = START
+    while not any(order.side is Side.SELL for order, _ in desk.of(session)):
+        desk.trade(session)
+        if not any(order.side is Side.SELL for order, _ in desk.of(session)):
+            session = desk.next_opening(session)
+    left = next(order for order, _ in desk.of(session) if order.side is Side.SELL)
+
+    def wanted(order: dict[str, str]) -> bool:
+        return order["client_order_id"] != left.client_order_id
+
+    sold = 0
+    while not sold:
+        session = desk.next_opening(session, wanted)
+        desk.trade(session)
+        portfolio = desk.state.portfolio(BOOK, session)
+        assert portfolio is not None
+        for order, status in desk.of(session):
+            assert (order.side, status) == (Side.SELL, OrderStatus.WORKING)
+            waiting = left.quantity if order.symbol == left.symbol else 0
+            assert order.quantity <= portfolio.positions[order.symbol].quantity - waiting
+            sold += 1
+    session = desk.next_opening(session)
+    assert desk.trade(session)["reconcile"]["differences"] == 0
+    ((_, status),) = desk.orders.orders(BOOK, identities=[left.client_order_id])
+    assert status is OrderStatus.FILLED
