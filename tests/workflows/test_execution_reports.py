@@ -195,3 +195,11 @@ def test_an_order_that_the_broker_calls_filled_after_telling_its_fills_ends_then
     own.faults()
     assert held(own.settle(monday, TUESDAY)) == {"SPY": 10}
     assert own.status(order) is OrderStatus.FILLED
+
+
+def test_a_past_session_does_not_even_ask_a_real_broker(own: OwnBroker) -> None:
+    sent(own)
+    own.now = CALENDAR.decision_time(TUESDAY)
+    with pytest.raises(InputError, match=r"session 2023-02-13 is past .* run the newest session, which settles those"):
+        own.settle(START, MONDAY)
+    assert cursor(own) is None

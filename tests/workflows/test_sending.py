@@ -91,7 +91,7 @@ def test_one_order_without_an_answer_does_not_hold_up_the_others(own: OwnBroker)
 
 def test_orders_of_a_past_session_never_reach_a_real_broker(own: OwnBroker) -> None:
     order = own.order(session=THURSDAY)
-    words = r"session 2023-02-09 is past \(the newest is 2023-02-10\), so its orders never reach own\.py:Faulty"
+    words = r"session 2023-02-09 is past \(the newest is 2023-02-10\), so it never reaches own\.py:Faulty"
     with pytest.raises(InputError, match=words):
         own.send(THURSDAY)
     assert own.submitted() == []

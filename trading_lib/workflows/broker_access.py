@@ -143,7 +143,7 @@ def _lacking(account: Account, capabilities: Capabilities, needed: Sequence[str]
 
 
 def refuse_past(run: BookRun, accounts: Sequence[Account]) -> None:
-    """Refuse to send orders of a past session to a broker that is real: only the newest session's may reach one.
+    """Refuse a past session whose accounts are at a broker that is real: only the newest may send to one, or ask it.
 
     Raises
     ------
@@ -154,7 +154,7 @@ def refuse_past(run: BookRun, accounts: Sequence[Account]) -> None:
     for account in accounts:
         if run.session != newest and not is_simulated(run, account):
             raise InputError(
-                f"session {run.session} is past (the newest is {newest}), so its orders never reach {account.broker} of"
+                f"session {run.session} is past (the newest is {newest}), so it never reaches {account.broker} of"
                 f" account {account.name}",
-                "replay past sessions in a book whose accounts are at the simulated broker",
+                "run the newest session, which settles those before it; replay past ones at the simulated broker",
             )

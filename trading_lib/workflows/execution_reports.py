@@ -16,7 +16,7 @@ from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.sessions import SessionCalendar
 from trading_lib.execution.broker import Broker, BrokerOrder, BrokerStatus, Execution, Seen
 from trading_lib.workflows.book_run import BookRun
-from trading_lib.workflows.broker_access import account_of, broker_of
+from trading_lib.workflows.broker_access import account_of, broker_of, refuse_past
 
 
 @dataclass
@@ -60,6 +60,7 @@ async def reports_of(
     reports = Reports()
     stored = AccountStore(run.engine).cursors(run.book.name)
     for account in run.settings.configuration.accounts.accounts:
+        refuse_past(run, [account])
         own = [order for order in orders if account_of(run, order) == account]
         broker = broker_of(run, account, portfolio, opening)
         if not own and broker.capabilities.simulated:
