@@ -74,6 +74,10 @@ def assert_same_bits(one: Any, other: Any, where: str = "") -> None:
             assert len(left) == len(right)
             for number, (a, b) in enumerate(zip(left, right, strict=True)):
                 assert_same_bits(a, b, f"{name}[{number}]")
+        elif isinstance(left, dict):
+            assert list(left) == list(right), name
+            for key in left:
+                assert_same_bits(left[key], right[key], f"{name}[{key}]")
         else:
             assert left == right, name
 
@@ -92,6 +96,7 @@ def test_what_is_read_is_what_was_assembled_to_the_last_bit(
 ) -> None:
     first, again = opened(settings, plan), opened(settings, plan)
     assert assembled == [SESSION]
+    assert list(again.panel.daily) == ["BTC-USD"]
     assert_same_bits(first.panel, again.panel)
     assert_same_bits(first.factors, again.factors)
 

@@ -152,7 +152,8 @@ def _by_symbol(frame: pd.DataFrame) -> dict[str, _Columns]:
 
 
 def _daily(rows: _Columns) -> DailyBars:
-    return DailyBars(rows.dates, rows.open, rows.low, rows.high, rows.close)
+    # Copied: views of a frame may not be written, and would keep the whole of it.
+    return DailyBars(*(np.array(values) for values in (rows.dates, rows.open, rows.low, rows.high, rows.close)))
 
 
 def decision_times(calendar: SessionCalendar, sessions: DateArray) -> DateArray:

@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from trading_lib.adapters.output_file import write_whole
 from trading_lib.domain.errors import TradingError
 from trading_lib.domain.market_view import FactorPanel
-from trading_lib.domain.prices import NativeSeries, PricePanel
+from trading_lib.domain.prices import DailyBars, NativeSeries, PricePanel
 
 LOG = logging.getLogger(__name__)
 # Sessions kept: those that several books or a repair work on at once; about 14 MB each for 15 assets since 2004.
 KEPT = 4
 # Arrays begin at multiples of a cache line, so that kernels find them as they find their own.
 ALIGNMENT = 64
-MAGIC = b"session market 1\n"
+MAGIC = b"session market 2\n"
 T = TypeVar("T")
 AnyArray = NDArray[Any]
 
@@ -53,7 +53,9 @@ class SessionMarkets:
                 _filled(NativeSeries, arrays, f"native.{number}.", periods_per_year=years)
                 for number, years in enumerate(head["periods_per_year"])
             )
-            panel = _filled(PricePanel, arrays, "panel.", symbols=tuple(head["symbols"]), native=native, source=source)
+            daily = {symbol: _filled(DailyBars, arrays, f"daily.{symbol}.") for symbol in head["daily"]}
+            others = {"symbols": tuple(head["symbols"]), "native": native, "source": source, "daily": daily}
+            panel = _filled(PricePanel, arrays, "panel.", **others)
             return panel, _filled(FactorPanel, arrays, "factors.", names=tuple(head["names"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -65,10 +67,13 @@ class SessionMarkets:
             "symbols": panel.symbols,
             "names": factors.names,
             "periods_per_year": [series.periods_per_year for series in panel.native],
+            "daily": list(panel.daily),
         }
         arrays = _arrays(panel, "panel.") | _arrays(factors, "factors.")
         for number, series in enumerate(panel.native):
             arrays |= _arrays(series, f"native.{number}.")
+        for symbol, bars in panel.daily.items():
+            arrays |= _arrays(bars, f"daily.{symbol}.")
         try:
             write_whole(self._path(source, session), _content(head, arrays))
             newest_first = sorted(self._folder.glob("*.market"), key=lambda path: path.stat().st_mtime, reverse=True)
