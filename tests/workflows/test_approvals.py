@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,20 @@ def test_a_crash_liquidates_at_once_and_asks_a_person(settings: Settings, plan: 
         "run_id": f"{BOOK}__{CRASH}__0",
     }
     assert approvals.asked_by_session(plan(BEFORE[-1]), settings) == {}
+
+
+def test_a_stop_of_a_weekend_leaves_the_question_as_it_was(
+    settings: Settings, plan: Callable[..., dict[str, Any]]
+) -> None:
+    """The newest risk state is then of a day of which there is no portfolio."""
+    crash(settings, plan)
+    asked, store = approvals.open_question(BOOK, settings), StateStore(settings.engine())
+    state = store.risk_state(BOOK, CRASH)
+    assert state is not None
+    store.save_risk(BOOK, replace(state, session=CRASH + timedelta(days=1)), ())
+    assert approvals.open_question(BOOK, settings) == asked
+    assert asked is not None
+    assert asked.drawdown > 0.1
 
 
 @pytest.mark.parametrize("option", ["Approve", "Reject"])

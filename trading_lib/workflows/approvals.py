@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Engine
@@ -80,10 +80,11 @@ def open_question(book: str, settings: Settings | None = None, engine: Engine | 
         return None
     if ApprovalStore(connection).answer(book, state.question) is not None:
         return None
-    portfolio = store.portfolio(book, state.session)
+    # The state may be of a day without a session, of which there is no portfolio.
+    portfolio = store.latest_portfolio(book, state.session + timedelta(days=1))
     nav = float(portfolio.nav) if portfolio else state.reference_peak
-    drawdown = 1.0 - nav / state.reference_peak
-    return Question(book, state.question, state.level, state.session, drawdown, state.calm_sessions)
+    session = portfolio.session if portfolio else state.session
+    return Question(book, state.question, state.level, session, 1.0 - nav / state.reference_peak, state.calm_sessions)
 
 
 def answers_itself(book: Book, settings: Settings) -> bool:
