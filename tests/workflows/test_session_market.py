@@ -151,14 +151,22 @@ def test_another_configuration_or_code_makes_it_anew(
     assert len(assembled) == 3
 
 
-@pytest.mark.parametrize("damage", ["cut", "other", "empty"])
+@pytest.mark.parametrize("damage", ["cut", "other", "empty", "list", "no layout"])
 def test_a_damaged_file_is_as_good_as_none(
     settings: Settings, plan: SessionPlan, assembled: list[date], damage: str
 ) -> None:
     whole = opened(settings, plan)
     [path] = (settings.folders.home / "markets").glob("*.market")
     content = path.read_bytes()
-    path.write_bytes({"cut": content[:-64], "other": b"something else\n", "empty": b""}[damage])
+    head = session_markets.MAGIC
+    damaged = {
+        "cut": content[:-64],
+        "other": b"something else\n",
+        "empty": b"",
+        "list": head + b"[]\n",
+        "no layout": head + b'{"bytes": 64, "arrays": []}\n' + bytes(64),
+    }
+    path.write_bytes(damaged[damage])
     assert_same_bits(opened(settings, plan).panel, whole.panel)
     assert len(assembled) == 2
 

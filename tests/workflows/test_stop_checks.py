@@ -22,6 +22,7 @@ from trading_lib.workflows.plans import SessionPlan
 from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.source_choice import research_source
 from trading_lib.workflows.stop_checks import Checked, SoldOut
+from trading_lib.workflows.summary import render, session_summary
 
 pytestmark = pytest.mark.postgres
 
@@ -123,6 +124,18 @@ def test_a_stop_of_a_sunday_sells_at_mondays_first_price(friday: Settings, price
     state = run.state.risk_state(BOOK, MONDAY)
     assert state is not None
     assert state.cooling_off[BITCOIN] == friday.configuration.decision.risk.stops.cool_off_sessions
+
+
+def test_mondays_summary_tells_the_stop_of_the_sunday(friday: Settings, prices: Path) -> None:
+    checked_and_sent(friday, prices, SUNDAY)
+    trade_session(plan_for(friday, prices, MONDAY), friday)
+    for session, orders in ((FRIDAY, 0), (MONDAY, 1), (TUESDAY, 0)):
+        if session == TUESDAY:
+            trade_session(plan_for(friday, prices, TUESDAY), friday)
+        summary = session_summary(BOOK, session.isoformat(), friday)
+        between, text = summary["between_sessions"], render(summary)
+        assert (len(between["orders"]), len(between["risk_events"])) == (orders, orders)
+        assert ("Risk on 2021-01-24, a day without a session: BTC-USD lost" in text) is (session == MONDAY)
 
 
 def test_the_same_day_again_changes_nothing(friday: Settings, prices: Path) -> None:

@@ -51,6 +51,7 @@ def session_summary(book: str, session: str, settings: Settings | None = None) -
     booked = sorted((f for f in orders.fills(book) if f.session <= day), key=lambda fill: fill.filled_at)
     peak = max(nav for at, nav in history if at <= day)
     wanted = _wanted_by(decision.payload)
+    before = max((at for at, _ in history if at < day), default=day)
     return {
         "book": book,
         "data_source": account.data_source,
@@ -92,6 +93,10 @@ def session_summary(book: str, session: str, settings: Settings | None = None) -
         "fills_in_all": len(booked),
         "risk_events": [event.reason for event in state.risk_events(book, day)],
         "risk_event_details": [event.as_dict() for event in state.risk_events(book, day)],
+        "between_sessions": {
+            "orders": [_order(one, status) for one, status in orders.orders(book) if before < one.session < day],
+            "risk_events": [event.as_dict() for event in state.risk_events(book) if before < event.session < day],
+        },
         "open_risk_events": [event.as_dict() for event in state.risk_events(book) if event.open_at(day)],
         "config_hash": decision.config_hash,
         "code_version": decision.code_version,
@@ -227,7 +232,7 @@ def render(summary: Summary) -> str:
         for s in summary["signals"]
     ]
     lines += ["", *_clipping_lines(summary["clipping"])]
-    lines += ["", *_order_lines(summary), "", *_fill_lines(summary)]
+    lines += ["", *_order_lines(summary), "", *_between_lines(summary), *_fill_lines(summary)]
     lines += [
         "",
         "Positions: " + (", ".join(f"{p['symbol']} {p['weight']:.1%}" for p in summary["positions"]) or "none"),
@@ -270,6 +275,16 @@ def _order_lines(summary: Summary) -> list[str]:
         f"  {o['side']:<5}{o['quantity']:>10} {o['symbol']:<8}{o['status']:<10}{o['reason']}" for o in today or latest
     ]
     return lines + [f"  held back: {symbol}: {limit}" for symbol, limit in summary["skipped"].items()]
+
+
+def _between_lines(summary: Summary) -> list[str]:
+    """Say what a stop sold on days without a session before this one; nothing where none fired."""
+    between = summary["between_sessions"]
+    lines = [
+        f"Risk on {event['session']}, a day without a session: {event['reason']}" for event in between["risk_events"]
+    ]
+    lines += [f"  {o['side']:<5}{o['quantity']:>10} {o['symbol']:<8}{o['status']}" for o in between["orders"]]
+    return [*lines, ""] if lines else []
 
 
 def _fill_lines(summary: Summary) -> list[str]:

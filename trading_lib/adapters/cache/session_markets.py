@@ -57,7 +57,7 @@ class SessionMarkets:
             others = {"symbols": tuple(head["symbols"]), "native": native, "source": source, "daily": daily}
             panel = _filled(PricePanel, arrays, "panel.", **others)
             return panel, _filled(FactorPanel, arrays, "factors.", names=tuple(head["names"]))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return None
 
     def save(self, source: str, session: date, digest: str, panel: PricePanel, factors: FactorPanel) -> None:
