@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,6 +17,7 @@ from trading_lib.backtest.engine import BacktestResult, run_backtest
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.orders import Order, OrderPurpose, Side
 from trading_lib.domain.portfolio import Portfolio, Position
+from trading_lib.domain.prices import DailyBars
 from trading_lib.domain.risk import RiskState
 from trading_lib.orders.pre_trade import PreTradeContext, deny_reason
 from trading_lib.session.inputs import SessionInput
@@ -108,6 +109,18 @@ def test_a_check_sees_no_bar_of_its_own_day() -> None:
     """Saturday's bar is not complete on Saturday."""
     data = market({SATURDAY: 50.0})
     assert [day.day for day in risk_only_days(data, book(), RISK, (), MONDAY)] == [SUNDAY]
+
+
+def test_the_loop_looks_at_every_close_that_a_check_sees() -> None:
+    """Friday's bar is missing, so Saturday's check sees Thursday's close."""
+    data = market({date(2023, 2, 9): 50.0})
+    bars = data.panel.daily[BITCOIN]
+    there = bars.days != np.datetime64(FRIDAY)
+    fewer = DailyBars(*(getattr(bars, field.name)[there] for field in fields(bars)))
+    data = replace(data, panel=replace(data.panel, daily={BITCOIN: fewer}))
+    assert [day.day for day in risk_only_days(data, book(), RISK, (), MONDAY)] == [SATURDAY]
+    row = int(np.searchsorted(data.panel.sessions, np.datetime64(MONDAY)))
+    assert lowest_between(data)[row, data.universe.positions[BITCOIN]] == 50.0
 
 
 def test_what_is_sold_already_is_not_sold_again() -> None:

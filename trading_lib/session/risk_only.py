@@ -78,10 +78,10 @@ def lowest_between(data: SessionInput) -> FloatArray:
     for symbol, bars in panel.daily.items():
         closes = bars.close
         for row in np.flatnonzero(np.diff(panel.sessions).astype(np.int64) > 1) + 1:
-            # The checks of the days between see the closes from that of the session's own day on.
+            # The checks of the days between see the closes from that of the session's own day on, or the newest before.
             stop = int(np.searchsorted(bars.days, panel.sessions[row] - 1))
-            start = min(int(np.searchsorted(bars.days, panel.sessions[row - 1])), max(stop - 1, 0))
-            seen = closes[start:stop]
+            start = int(np.searchsorted(bars.days, panel.sessions[row - 1], side="right")) - 1
+            seen = closes[max(start, 0) : stop]
             if np.isfinite(seen).any():
                 lowest[row, data.universe.positions[symbol]] = np.nanmin(seen)
     return lowest
