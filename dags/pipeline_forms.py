@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from airflow.sdk import Asset, Param
 
 from trading_lib.adapters.sources.catalogue import TITLES
 from trading_lib.domain.errors import TradingError
+
+if TYPE_CHECKING:
+    from trading_lib.market_data.config import SourcesConfig
 
 MARKET_DATA = Asset("market_data")
 # What an event of the asset says; the last is Airflow's own, of events that somebody posts.
@@ -28,7 +32,7 @@ def source_field() -> Param:
     return Param(
         None,
         type=["null", "string"],
-        enum=[None, *TITLES],
+        enum=[None, *TITLES, *_own_sources()],
         values_display={"None": f"default: {_default_source()}", **TITLES},
         title="Source",
         description_md="Where prices come from. The default is `default` in `include/config/sources.yaml`"
@@ -78,16 +82,30 @@ def page(file: str) -> str:
 
 
 def _default_source() -> str:
-    """Say what the configuration calls the default; a broken one is told by the run that needs it."""
+    """Say what the configuration calls the default."""
+    sources = _sources()
+    if sources is None:
+        return "as configured"
+    default = sources.default
+    return f"files in {default.folder}" if default.kind == "files" else default.kind
+
+
+def _sources() -> SourcesConfig | None:
+    """Read sources.yaml; a broken one is told by the run that needs it."""
     from trading_lib.market_data.config import SourcesConfig
     from trading_lib.workflows.configuration import load_file
     from trading_lib.workflows.settings import configuration_folder
 
     try:
-        default = load_file(configuration_folder(os.environ) / "sources.yaml", SourcesConfig, os.environ).default
+        return load_file(configuration_folder(os.environ) / "sources.yaml", SourcesConfig, os.environ)
     except TradingError:
-        return "as configured"
-    return f"files in {default.folder}" if default.kind == "files" else default.kind
+        return None
+
+
+def _own_sources() -> tuple[str, ...]:
+    """Name the classes of the user's own that sources.yaml names."""
+    sources = _sources()
+    return sources.own_names if sources else ()
 
 
 def _scenarios() -> list[str]:

@@ -20,7 +20,7 @@ app.add_typer(kill_switch_app, name="kill-switch")
 DATA_OPTION = typer.Option("--data", help="Folder of CSV or Parquet prices.", show_default=False)
 SOURCE_OPTION = typer.Option(
     "--source",
-    help=f"One of {', '.join(TITLES)}; the chain is all of sources.yaml.",
+    help=f"One of {', '.join(TITLES)}; the chain is all of sources.yaml. Or file.py:Class: your own.",
     show_default=False,
 )
 

@@ -154,7 +154,8 @@ class DefaultSource(Configuration):
     Attributes
     ----------
     source
-        "simulated", "files", "chain" or a source of any order; None for files when there is a folder, else simulated.
+        "simulated", "files", "chain", a source of any order or the user's own (``file.py:Class``); None for files
+        when there is a folder, else simulated.
     folder
         Prices that the source "files" reads when no other folder is named; a relative one is the project's.
     """
@@ -192,6 +193,8 @@ class SourcesConfig(Configuration):
         Route -> names of sources, the first one is asked first.
     rate_limits
         Source -> limit; a source without one is asked as fast as it answers.
+    own
+        Classes of the user's own, ``file.py:Class``, that forms offer beside those of the orders and the default.
     """
 
     order: Mapping[Route, tuple[str, ...]]
@@ -203,11 +206,12 @@ class SourcesConfig(Configuration):
     files: FileLimits = FileLimits()
     default: DefaultSource = DefaultSource()
     latency: LatencyConfig = LatencyConfig()
+    own: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _default_is_known(self) -> SourcesConfig:
         known = ("simulated", "files", "chain", *self.names)
-        if self.default.kind not in known:
+        if self.default.kind not in known and ":" not in self.default.kind:
             raise ValueError(f"default.source {self.default.source!r} is unknown, use one of {', '.join(known)}")
         if self.default.kind == "files" and not self.default.folder:
             raise ValueError("default.source is files, but default.folder names none")
@@ -226,6 +230,19 @@ class SourcesConfig(Configuration):
         if unknown:
             raise ValueError(f"rate_limits names {', '.join(unknown)}, which no order has")
         return self
+
+    @model_validator(mode="after")
+    def _own_are_classes(self) -> SourcesConfig:
+        for name in self.own:
+            if ":" not in name:
+                raise ValueError(f"own lists {name!r}, which is no file.py:Class")
+        return self
+
+    @property
+    def own_names(self) -> tuple[str, ...]:
+        """Classes of the user's own that sources.yaml names anywhere, once."""
+        named = (*self.own, *self.market_names, self.default.kind)
+        return tuple(dict.fromkeys(name for name in named if ":" in name))
 
     @property
     def names(self) -> tuple[str, ...]:

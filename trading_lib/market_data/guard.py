@@ -16,6 +16,7 @@ import pandas as pd
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from trading_lib.domain.errors import (
+    ConfigurationError,
     RateLimitedError,
     SourceError,
     SourceRefusedError,
@@ -105,6 +106,8 @@ class SourceGuard:
         except SourceError:
             self._answered()
             raise
+        except ConfigurationError:
+            raise  # a class of a user's that is wrong will be no better for the next source, or later
         except Exception as error:
             failure = SourceUnavailableError(
                 f"{self._name}: its client failed with {type(error).__name__}", "report this if it happens again"

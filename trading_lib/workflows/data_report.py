@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from trading_lib.adapters.sources.registry import stored_name
 from trading_lib.adapters.stores.data_state import (
     StoredDays,
     last_revisions,
@@ -49,8 +50,8 @@ def data_report(source: str | None = None, settings: Settings | None = None) -> 
     """
     active = settings or load_settings()
     engine, now, universe = active.engine(), active.clock(), active.configuration.universe
-    order = source_order(universe, active.configuration.sources)
-    name, members = _chosen(source, stored_sources(engine), order)
+    order = source_order(universe, active.configuration.sources, stored_name)
+    name, members = _chosen(stored_name(source) if source else None, stored_sources(engine), order)
     revised = last_revisions(engine, members)
     bars = {stored.name: stored for stored in stored_bars(engine, members)}
     symbols, problems = {}, []

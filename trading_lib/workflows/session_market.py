@@ -17,6 +17,7 @@ import numpy as np
 
 import trading_lib
 from trading_lib.adapters.cache.session_markets import SessionMarkets
+from trading_lib.adapters.sources.registry import stored_name
 from trading_lib.adapters.stores.market_store import MarketStore
 from trading_lib.domain.errors import TradingError
 from trading_lib.factors.calculator import in_dollars
@@ -56,7 +57,7 @@ def session_market(store: MarketStore, source: str, settings: Settings, session:
 
 def _digest(store: MarketStore, source: str, settings: Settings, session: date) -> str:
     configuration = settings.configuration
-    order = source_order(configuration.universe, configuration.sources)
+    order = source_order(configuration.universe, configuration.sources, stored_name)
     data = store.data_state(source)
     made_of = (data, configuration.config_hash, configuration.universe, order, _code_digest(), source, session)
     return hashlib.sha256(repr(made_of).encode()).hexdigest()

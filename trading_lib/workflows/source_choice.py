@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from trading_lib.adapters.sources.catalogue import TITLES
-from trading_lib.adapters.sources.registry import create_source
+from trading_lib.adapters.sources.catalogue import TITLES, is_own
+from trading_lib.adapters.sources.registry import create_source, stored_name
 from trading_lib.domain.errors import ConfigurationError, InputError, one_of
 from trading_lib.market_data.chain import CHAIN
 from trading_lib.market_data.source import MarketDataSource
@@ -45,8 +45,13 @@ def choose_source(source: str | None, data: str | Path | None, settings: Setting
     InputError
         When there is no such source, or it reads no folder and one is given.
     """
-    if source is not None and source not in CHOICES:
-        raise InputError(f"unknown source {source!r}", one_of(source, CHOICES))
+    if source is not None and is_own(source):
+        stored_name(source)  # a class that cannot be used is told before anything is done
+    elif source is not None and source not in CHOICES:
+        remedy = f"{one_of(source, CHOICES)}, or file.py:Class for a source of your own (docs/sources.md)"
+        raise InputError(f"unknown source {source!r}", remedy)
+    if source is not None and is_own(source) and data:
+        raise InputError(f"source {source} reads no folder, so {data} would count for nothing", "leave one out")
     if source == SIMULATED and data:
         raise InputError(f"the simulated market reads no folder, so {data} would count for nothing", "leave one out")
     default = settings.configuration.sources.default

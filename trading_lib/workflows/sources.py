@@ -18,7 +18,8 @@ from trading_lib.adapters.cache.cached_source import CachedSource
 from trading_lib.adapters.cache.database_tier import DatabaseTier
 from trading_lib.adapters.cache.remote import open_remote_tier
 from trading_lib.adapters.cache.tiers import CacheTier, MemoryTier, TieredCache
-from trading_lib.adapters.sources.registry import create_source
+from trading_lib.adapters.sources.catalogue import is_own
+from trading_lib.adapters.sources.registry import create_source, stored_name
 from trading_lib.adapters.stores.chain_store import ChainStore
 from trading_lib.adapters.stores.source_status import DatabaseBoard
 from trading_lib.domain.errors import MissingKeyError
@@ -55,7 +56,7 @@ class Members:
 def market_store(settings: Settings, engine: Engine | None = None) -> ChainStore:
     """Return the store of this installation, which reads the chain of sources.yaml as one source."""
     configuration = settings.configuration
-    order = source_order(configuration.universe, configuration.sources)
+    order = source_order(configuration.universe, configuration.sources, stored_name)
     return ChainStore(engine or settings.engine(), order)
 
 
@@ -65,7 +66,7 @@ def open_source(kind: str, data: str | None, settings: Settings) -> MarketDataSo
         return open_chain(settings)
     active = settings.configuration
     source = create_source(kind, active.universe, Path(data) if data else None, limits=active.sources.files)
-    if kind in settings.configuration.sources.market_names:
+    if is_own(kind) or kind in settings.configuration.sources.market_names:
         return Care(settings, time.sleep).of_bars(kind, source)
     return source
 
@@ -74,6 +75,8 @@ def source_name(kind: str, data: str | None, settings: Settings) -> str:
     """Name under which the source a plan names stores its rows; nothing is connected for it."""
     if kind == CHAIN:
         return CHAIN
+    if is_own(kind):
+        return stored_name(kind)
     active = settings.configuration
     return create_source(kind, active.universe, Path(data) if data else None, limits=active.sources.files).name
 
@@ -182,7 +185,7 @@ def get_source_status(settings: Settings | None = None) -> dict[str, dict[str, A
     skipped = open_members(active).skipped
     states = DatabaseBoard(active.engine()).get_source_status()
     return {
-        name: _described(states.get(name, SourceStatus()))
+        name: _described(states.get(stored_name(name), SourceStatus()))
         | {
             "routes": {route.value: names.index(name) + 1 for route, names in config.order.items() if name in names},
             "skipped": skipped.get(name),

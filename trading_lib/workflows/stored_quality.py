@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 
 from trading_lib.adapters.quality.folder import FolderContent
 from trading_lib.adapters.sources.dataset_manifest import ManifestEntry, read_manifest
+from trading_lib.adapters.sources.registry import stored_name
 from trading_lib.adapters.stores.market_store import MarketStore
 from trading_lib.adapters.stores.positioning_store import PositioningStore
 from trading_lib.adapters.stores.quality_reads import quarantined_bars, standing_findings, stored_kinds
@@ -135,7 +136,8 @@ def _chosen(source: str | None, kinds: dict[str, tuple[str, ...]], settings: Set
         raise InputError("no market data is stored", "run `trading ingest` first, or name a folder with --data")
     if source is None:
         return list(kinds)
-    members = set(settings.configuration.sources.names) if source == CHAIN else {source}
+    named = settings.configuration.sources.names if source == CHAIN else (source,)
+    members = {stored_name(name) for name in named}
     chosen = [name for name in kinds if name in members]
     if not chosen:
         raise InputError(f"nothing of source {source!r} is stored", f"there is {', '.join(kinds)}")

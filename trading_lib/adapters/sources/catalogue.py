@@ -53,5 +53,13 @@ def of(*wanted: Delivers) -> tuple[str, ...]:
     return tuple(entry.name for entry in SOURCES if entry.name != CHAIN and entry.delivers & frozenset(wanted))
 
 
+def is_own(name: str) -> bool:
+    """Whether ``name`` refers to a user's class: ``file.py:Class`` in include/sources, or ``package.module:Class``.
+
+    ``files:FOLDER`` is what rows of a folder are stored under.
+    """
+    return ":" in name and not name.startswith("files:")
+
+
 # What a run's source may be: everything with bars.
 TITLES = {entry.name: entry.title for entry in SOURCES if Delivers.BARS in entry.delivers}

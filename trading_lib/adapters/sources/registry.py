@@ -1,4 +1,4 @@
-"""Sources by name. Input: name, universe, folder, environment. Output: a source of the kind asked for."""
+"""Sources by name or by the class of a user. Input: name, universe, folder, environment. Output: the source."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from trading_lib.adapters.sources import ccxt_source, cftc_source, fred_source, polygon_source, tiingo_source
-from trading_lib.adapters.sources.catalogue import Delivers, of
+from trading_lib.adapters.sources.catalogue import Delivers, is_own, of
 from trading_lib.adapters.sources.ccxt_source import CcxtSource
 from trading_lib.adapters.sources.cftc_source import CftcSource
 from trading_lib.adapters.sources.files import FileSource
 from trading_lib.adapters.sources.fred_source import FredSource
+from trading_lib.adapters.sources.own_source import OwnSource, own_source_class
 from trading_lib.adapters.sources.polygon_source import PolygonSource
 from trading_lib.adapters.sources.simulated_market import SimulatedMarket
 from trading_lib.adapters.sources.tiingo_source import TiingoSource
@@ -41,7 +42,7 @@ def create_source(
     environment: Mapping[str, str] | None = None,
     limits: FileLimits | None = None,
 ) -> MarketDataSource:
-    """Make the source of bars and macro series called ``name``.
+    """Make the source of bars and macro series called ``name``, or of the user's class that ``name`` refers to.
 
     Parameters
     ----------
@@ -55,10 +56,12 @@ def create_source(
     Raises
     ------
     ConfigurationError
-        An unknown name, or "files" without a folder.
+        An unknown name, "files" without a folder, or a user's class that is none.
     MissingKeyError
         The source's key is not set.
     """
+    if is_own(name):
+        return OwnSource(name, universe)
     key = _key(name, environment)
     if name == "simulated":
         return SimulatedMarket(universe)
@@ -75,6 +78,14 @@ def create_source(
     if name in EXCHANGES:
         return CcxtSource(name, universe)
     raise _unknown("market data", name, MARKET_SOURCES)
+
+
+def stored_name(name: str) -> str:
+    """Return the name under which a source of sources.yaml stores its rows: a user's class says it itself."""
+    if not is_own(name):
+        return name
+    own: str = own_source_class(name).name
+    return own
 
 
 def create_funding_source(name: str, universe: Universe, data_folder: Path | None = None) -> FundingSource:
