@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from tests.price_folder import write_price_folder
 from trading_lib.domain.market_view import FactorPanel
 from trading_lib.domain.prices import PricePanel
 from trading_lib.factors.calculator import calculate_factors
+from trading_lib.workflows import nav_check
 
 FIRST, LAST = date(2019, 1, 2), date(2021, 9, 30)
 SHORT = ("--from", "2021-05-03", "--to", "2021-09-30")
@@ -52,6 +54,22 @@ def test_a_peek_is_exit_code_one_with_culprit_date_and_both_values(
     assert found["session"] == found["cut"] in report["cuts"]
     assert found["cuts"] == 3
     assert float(found["full"]) != float(found["known"])
+
+
+@pytest.mark.skipif(find_spec("vectorbt") is None, reason="vectorbt is not installed")
+def test_other_software_comes_to_the_same_net_asset_value(
+    prices: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("audit", "nav", "--data", str(prices), *SHORT)
+    assert run(*arguments, "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["agree"]
+    assert report["fills"] > 0
+    assert report["largest_difference"] < 1e-7
+    right = nav_check.independent_nav
+    monkeypatch.setattr(nav_check, "independent_nav", lambda data, result: right(data, result, result.fills[1:]))
+    assert run(*arguments) == 1
+    assert "THE ACCOUNTS DIFFER" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

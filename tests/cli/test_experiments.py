@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
+from sqlalchemy import text
 
 from tests.cli.command_line import run
 from tests.price_folder import write_price_folder
@@ -237,6 +238,11 @@ def test_gates_store_their_result(
     first, second = GateStore(connect(database_url)).results()
     assert second["previous_hash"] == first["record_hash"]
     assert not first["passed"]
+    capsys.readouterr()
+    with connect(database_url).begin() as connection:
+        connection.execute(text("UPDATE gate_results SET passed = true WHERE number = 1"))
+    assert run("gates", *given) == 1
+    assert "WARNING: record 1 of the gates" in capsys.readouterr().out
 
 
 def test_every_shipped_scenario_file_key_is_typed() -> None:

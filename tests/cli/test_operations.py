@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from trading_lib.adapters.services.ports import internal_port
+from tests.free_port import free_port
 from trading_lib.cli.operations import app
 from trading_lib.domain.errors import DataFileError, SessionError
 
@@ -16,7 +16,7 @@ from trading_lib.domain.errors import DataFileError, SessionError
 @pytest.fixture(name="runner")
 def fixture_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     monkeypatch.setenv("TRADING_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("TRADING_AIRFLOW_PORT", str(internal_port(1)))
+    monkeypatch.setenv("TRADING_AIRFLOW_PORT", str(free_port(1)))
     monkeypatch.delenv("TRADING_DATABASE_URL", raising=False)
     return CliRunner()
 

@@ -9,8 +9,8 @@ from sqlalchemy import Date, Engine, Select, Table, select
 
 from trading_lib.adapters.stores.schema import metadata, order_intents
 
-# What vendors answered, how often they were asked, and what a run of Airflow did: they tell of the interruptions.
-ABOUT_THE_RUNS = ("runs", "source_status", "raw_responses", "ingestions")
+# What vendors answered and how often they were asked: they tell of the interruptions.
+ABOUT_THE_RUNS = ("source_status", "raw_responses", "ingestions")
 # When something is true, not when it was written.
 COMPARED_INSTANTS = ("available_at", "settled_at", "filled_at")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from trading_lib.adapters.services.ports import internal_port
+from tests.free_port import free_port
 from trading_lib.workflows.doctor import (
     Check,
     check_disk,
@@ -46,7 +46,7 @@ def test_disk(tmp_path: Path) -> None:
 
 
 def test_a_machine_where_nothing_runs_is_healthy(tmp_path: Path) -> None:
-    free = internal_port(1)
+    free = free_port(1)
     environment = {"TRADING_HOME": str(tmp_path), "TRADING_AIRFLOW_PORT": str(free), "TRADING_MLFLOW_PORT": "1024"}
     states = {check.name: check.state for check in run_checks(environment)}
     assert states["python"] == check_python(sys.version_info[:2]).state
@@ -63,7 +63,7 @@ def test_an_unusable_setting_is_a_finding_and_hides_no_other(tmp_path: Path) -> 
 
 
 def test_an_unreachable_database_is_a_finding(tmp_path: Path) -> None:
-    url = f"postgresql://u:hunter2@127.0.0.1:{internal_port(1)}/trading"
+    url = f"postgresql://u:hunter2@127.0.0.1:{free_port(1)}/trading"
     checks = {c.name: c for c in run_checks({"TRADING_HOME": str(tmp_path), "TRADING_DATABASE_URL": url})}
     assert checks["database"].state == "failed"
     assert "hunter2" not in str(checks)

@@ -62,9 +62,11 @@ def _orders(
     size = np.zeros(shares.shape)
     spent = np.zeros(shares.shape)
     fees = np.zeros(shares.shape)
-    row_of = {day.item(): row for row, day in enumerate(result.sessions)}
-    for fill in fills:
-        row, column = row_of[fill.session], data.universe.positions[fill.symbol]
+    # A fill on a day without a session counts in the next one.
+    days = np.array([fill.session for fill in fills], dtype="datetime64[D]")
+    rows = np.searchsorted(result.sessions.astype("datetime64[D]"), days)
+    for fill, row in zip(fills, rows, strict=True):
+        column = data.universe.positions[fill.symbol]
         signed = float(fill.quantity) * (1 if fill.side is Side.BUY else -1)
         size[row, column] += signed / shares[row, column]
         spent[row, column] += signed * float(fill.price)

@@ -1,4 +1,4 @@
-"""Commands that audit the decision core: ``trading audit lookahead``, ``trading audit warmup``."""
+"""Commands that audit decisions and accounts: ``trading audit lookahead``, ``warmup`` and ``nav``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import typer
 from trading_lib.cli.output import JSON_OPTION, show
 
 app = typer.Typer()
-audit_app = typer.Typer(no_args_is_help=True, help="Prove that nothing peeks, and how much history is needed.")
+audit_app = typer.Typer(
+    no_args_is_help=True, help="Prove that nothing peeks, how much history is needed, and that the accounts are right."
+)
 app.add_typer(audit_app, name="audit")
 
 DATA_OPTION = typer.Option(
@@ -68,6 +70,35 @@ def warmup(
     start, end = (parse_session(day) if day else None for day in (first, last))
     report = audit.warm_up(load_settings(), data, start, end, _progress)
     show(report, as_json, _warm_up_lines(report))
+
+
+@audit_app.command()
+def nav(
+    data: Annotated[Path | None, DATA_OPTION] = None,
+    first: Annotated[str | None, FROM_OPTION] = None,
+    last: Annotated[str | None, TO_OPTION] = None,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Backtest, and have vectorbt account for the same fills: both must come to the same net asset value.
+
+    Exit code 1 when they differ by more than a millionth.
+
+    Example: trading audit nav --data prices --from 2020-01-02
+    """
+    from trading_lib.domain.sessions import parse_session
+    from trading_lib.workflows.nav_check import check_nav
+    from trading_lib.workflows.settings import load_settings
+
+    start, end = (parse_session(day) if day else None for day in (first, last))
+    report = check_nav(load_settings(), data, start, end)
+    line = (
+        f"Net asset value on {report['data_source']} data, {report['from']} to {report['to']}: "
+        f"{report['fills']} fills, own {report['nav']:,.2f}, vectorbt {report['independent_nav']:,.2f}; largest difference "
+        f"{report['largest_difference']:.1e} of it on {report['largest_on']}"
+    )
+    show(report, as_json, [line, f"  {'the accounts agree' if report['agree'] else 'THE ACCOUNTS DIFFER'}"])
+    if not report["agree"]:
+        raise typer.Exit(1)
 
 
 def _progress(line: str) -> None:

@@ -278,5 +278,9 @@ def gates(
     lines.append(f"  configuration {report['config_hash']}, code {report['code_version']}")
     if store:
         lines.append(f"  stored as record {report['number']}, {report['record_hash'][:16]}")
+        broken = ", ".join(str(number) for number in report["broken_records"])
+        lines += [
+            f"  WARNING: record {broken} of the gates, or the one before, was changed since it was stored"
+        ] * bool(broken)
     show(report, as_json, lines)
     raise typer.Exit(0 if report["passed"] else 1)

@@ -71,10 +71,15 @@ def evaluate_backtest_gate(
 
 
 def store_gate(settings: Settings, report: Report) -> Report:
-    """Store a gate's result behind the ones before it and return it with its hashes."""
+    """Store a gate's result behind the ones before it and return it with its hashes.
+
+    ``broken_records`` holds the numbers of stored records that somebody has changed, or that follow one taken out.
+    """
     from trading_lib.adapters.stores.research_store import GateStore
 
-    return GateStore(settings.engine()).append({**report, "recorded_at": settings.clock()})
+    store = GateStore(settings.engine())
+    stored = store.append({**report, "recorded_at": settings.clock()})
+    return {**stored, "broken_records": store.broken_links()}
 
 
 def criterion_line(criterion: Report | Criterion) -> str:

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
 from tests.adapters.cache.tier_contract import NEWER, NOW, OLDER, TierContract
+from tests.free_port import free_port
 from tests.market_data.moving_clock import MovingClock
 from trading_lib.adapters.cache.answers import CachedAnswer
 from trading_lib.adapters.cache.database_tier import DatabaseTier
 from trading_lib.adapters.cache.redis_tier import RedisTier
 from trading_lib.adapters.cache.remote import open_remote_tier
 from trading_lib.adapters.cache.tiers import CacheTier, MemoryTier, TieredCache
-from trading_lib.adapters.services.ports import internal_port
 from trading_lib.domain.errors import ConfigurationError
 
 
@@ -89,7 +89,7 @@ def test_an_answer_is_put_into_every_tier() -> None:
 
 
 def test_a_tier_that_is_down_costs_nothing_but_a_line() -> None:
-    down = RedisTier(f"redis://:hunter2@127.0.0.1:{internal_port(1)}/0", 30)
+    down = RedisTier(f"redis://:hunter2@127.0.0.1:{free_port(1)}/0", 30)
     memory = MemoryTier(5)
     cache = TieredCache([memory, down])
     assert cache.get("key", NOW) is None

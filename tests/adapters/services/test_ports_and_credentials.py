@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.free_port import free_port
 from trading_lib.adapters.services.credentials import Credentials, load_or_create, write_private
-from trading_lib.adapters.services.ports import Port, ServicePorts, internal_port, is_free, require_free
+from trading_lib.adapters.services.ports import Port, ServicePorts, is_free, require_free
 from trading_lib.domain.errors import ConfigurationError, PortInUseError
 
 
@@ -59,11 +60,11 @@ def test_a_port_bound_but_not_listening_is_taken_too() -> None:
 
 
 def test_a_free_port_passes(taken: int) -> None:
-    free = internal_port(taken)
+    free = free_port(taken)
     assert free != taken
     assert is_free(free)
     require_free(Port("MLflow", free, "TRADING_MLFLOW_PORT"))
-    assert internal_port(free) == free
+    assert free_port(free) == free
 
 
 def test_credentials_are_generated_once_and_closed_to_others(tmp_path: Path) -> None:

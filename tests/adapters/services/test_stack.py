@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url, text
 
+from tests.free_port import free_port
 from trading_lib.adapters.services.airflow_server import AirflowServer
 from trading_lib.adapters.services.credentials import Credentials
 from trading_lib.adapters.services.databases import DatabaseServer, DatabaseUrls
 from trading_lib.adapters.services.folders import StackFolders, project_folder
-from trading_lib.adapters.services.ports import Port, internal_port
+from trading_lib.adapters.services.ports import Port
 from trading_lib.adapters.services.processes import ServiceProcess
 from trading_lib.adapters.services.stack import Stack
 from trading_lib.adapters.services.supervision.components import COMPONENTS
@@ -170,7 +171,7 @@ def test_a_wrong_database_url_is_refused_without_showing_it(tmp_path: Path, url:
 
 
 def test_an_unreachable_database_is_named_without_its_password(folders: StackFolders, ports: dict[str, str]) -> None:
-    environment = {**ports, "TRADING_DATABASE_URL": f"postgresql://u:hunter2@127.0.0.1:{internal_port(1)}/trading"}
+    environment = {**ports, "TRADING_DATABASE_URL": f"postgresql://u:hunter2@127.0.0.1:{free_port(1)}/trading"}
     stack = Stack(folders, environment, print)
     with pytest.raises(StorageUnavailableError, match=r"127\.0\.0\.1") as caught:
         stack.up()

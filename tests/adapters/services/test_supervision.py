@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from trading_lib.adapters.services.ports import internal_port
+from tests.free_port import free_port
 from trading_lib.adapters.services.stack_status import ServiceStatus, program_state
 from trading_lib.adapters.services.supervision.program import pause_before, wait_for_database
 from trading_lib.adapters.services.supervision.records import Record, Records
@@ -87,7 +87,7 @@ def test_a_program_waits_for_its_database_and_says_so_once(capsys: pytest.Captur
         if len(looks) == 3:
             raise EnoughError
 
-    url = f"postgresql+psycopg2://u:hunter2@127.0.0.1:{internal_port(9)}/trading"
+    url = f"postgresql+psycopg2://u:hunter2@127.0.0.1:{free_port(9)}/trading"
     with pytest.raises(EnoughError):
         wait_for_database(url, noted.append, sleep)
     assert noted == ["the database"]

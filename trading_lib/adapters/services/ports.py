@@ -76,16 +76,6 @@ def require_free(port: Port) -> None:
         )
 
 
-def internal_port(preferred: int) -> int:
-    """Return ``preferred`` if it is free, else any free port; for ports that only programs use."""
-    if is_free(preferred):
-        return preferred
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((HOST, 0))
-        number: int = probe.getsockname()[1]
-        return number
-
-
 def _holder(number: int) -> str:
     try:
         connections = psutil.net_connections(kind="tcp")

@@ -26,7 +26,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    Uuid,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
@@ -463,21 +462,6 @@ capital_flows = Table(
     _instant("recorded_at"),
     CheckConstraint("amount > 0 AND amount < 'Infinity'", name="amount"),
     CheckConstraint("source_account IS NOT NULL OR target_account IS NOT NULL", name="sides"),
-)
-
-runs = Table(
-    "runs",
-    metadata,
-    _key("id", Uuid),
-    _required("kind", Text),
-    _book(nullable=True),
-    Column("session", Date),
-    Column("source", Text),
-    _required("status", Text),
-    _instant("started_at"),
-    _instant("finished_at", nullable=True),
-    _required("detail", JSONB),
-    Index(None, "book", "session"),
 )
 
 # How each market data source is doing: circuit breaker, rate limit, last answer and last failure.
