@@ -153,7 +153,7 @@ def _by_symbol(frame: pd.DataFrame) -> dict[str, _Columns]:
 
 def _daily(rows: _Columns) -> DailyBars:
     # Copied: views of a frame may not be written, and would keep the whole of it.
-    return DailyBars(*(np.array(values) for values in (rows.dates, rows.open, rows.low, rows.high, rows.close)))
+    return DailyBars(rows.dates.copy(), rows.open.copy(), rows.low.copy(), rows.high.copy(), rows.close.copy())
 
 
 def decision_times(calendar: SessionCalendar, sessions: DateArray) -> DateArray:
