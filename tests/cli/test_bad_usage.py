@@ -19,7 +19,7 @@ WINDOW = ("--from", "2021-01-04", "--to", "2021-03-31")
     [
         (("backtset",), "did you mean 'backtest'?: see `trading --help`"),
         (("kill-switch", "stat"), "did you mean 'status'?: see `trading kill-switch --help`"),
-        (("backtest", "--form", "2021-01-04"), "did you mean --from or --to?"),
+        (("backtest", "--form", "2021-01-04"), "did you mean --flows or --from or --to?"),
         (("backtest", "--from", "2021-01-04"), "missing option '--to': see `trading backtest --help`"),
         (("backtest", *WINDOW, "--from", "2021-01-05"), "--from is given twice; give it once"),
         (("backtest", *WINDOW, "--track", "--no-track"), "--track or --no-track is given twice"),

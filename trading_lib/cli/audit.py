@@ -93,8 +93,8 @@ def nav(
     report = check_nav(load_settings(), data, start, end)
     line = (
         f"Net asset value on {report['data_source']} data, {report['from']} to {report['to']}: "
-        f"{report['fills']} fills, own {report['nav']:,.2f}, vectorbt {report['independent_nav']:,.2f}; largest difference "
-        f"{report['largest_difference']:.1e} of it on {report['largest_on']}"
+        f"{report['fills']} fills, own {report['nav']:,.2f}, vectorbt {report['independent_nav']:,.2f}; "
+        f"largest difference {report['largest_difference']:.1e} of it on {report['largest_on']}"
     )
     show(report, as_json, [line, f"  {'the accounts agree' if report['agree'] else 'THE ACCOUNTS DIFFER'}"])
     if not report["agree"]:

@@ -19,8 +19,8 @@ from trading_lib.workflows.settings import Settings
 from trading_lib.workflows.source_choice import choose_source, research_source
 from trading_lib.workflows.stage_log import logged
 
-# The own value goes by the cent; over 16 years and 3,099 fills of real prices that came to 2.1e-7. A fill whose price is
-# wrong by five cents a share is beyond it.
+# The own value goes by the cent; over 16 years and 3,099 fills of real prices that came to 2.1e-7. A fill whose price
+# is wrong by five cents a share is beyond it.
 TOLERANCE = 1e-6
 
 
