@@ -66,9 +66,10 @@ MUTANTS = (
     Mutant(
         "status recorded before the fill",
         f"{WORKFLOWS}/settlement.py",
-        "        run.orders.save_fills([fill], run.book.name)\n",
-        "        run.orders.record(identity, OrderEvent.FILL, fill.filled_at, broker=fill.broker)\n"
-        "        run.orders.save_fills([fill], run.book.name)\n        continue\n",
+        "        new = run.orders.save_fills(fills, run.book.name) if fills else 0\n",
+        "        if fills:\n"
+        "            run.orders.record(identity, OrderEvent.FILL, fills[-1].filled_at, broker=fills[-1].broker)\n"
+        "            run.orders.save_fills(fills, run.book.name)\n        continue\n",
         (TURNS, "-k", "stored_before_its_order_says_so"),
     ),
     Mutant(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from tests.adapters.stores.book_rows import order
 from tests.market_builders import make_assessment, make_portfolio, vector
 from trading_lib.domain.orders import Side
+from trading_lib.domain.portfolio import PerpetualPosition
 from trading_lib.session.open_orders import OpenOrder, at_worst, increases, still_open_reason, without_purchases
 
 HELD = make_portfolio(1000, SPY=(10, 100, 100), GLD=(4, 50, 50))
@@ -67,3 +69,17 @@ def test_the_reason_names_the_order_that_is_in_the_way() -> None:
     expected = f"order {identity} of session 2024-03-04 is still open: nothing is bought until it ends"
     assert still_open_reason(entries[:1]) == expected
     assert "is still open and 1 more: " in still_open_reason(entries)
+
+
+@pytest.mark.parametrize(("open_buys", "left"), [((), -10), (("4",), -6), (("4", "5"), -1), (("10",), None)])
+def test_what_may_still_be_bought_back_is_not_there_to_buy_back(open_buys: tuple[str, ...], left: int | None) -> None:
+    symbol = "BINANCE:BTC-USDT"
+    short = PerpetualPosition(symbol, Decimal(-10), Decimal(-1000), Decimal(90))
+    held = replace(HELD, perpetuals={symbol: short})
+    sure = at_worst(held, [still_open(symbol, Side.BUY, quantity) for quantity in open_buys])
+    if left is None:
+        assert not sure.perpetuals
+    else:
+        assert (sure.perpetuals[symbol].quantity, sure.perpetuals[symbol].entry_value) == (left, 100 * left)
+    # A short that may still grow is no more than what is sold already.
+    assert at_worst(held, [still_open(symbol, Side.SELL, "4")]).perpetuals == held.perpetuals

@@ -63,6 +63,11 @@ class Faulty(ByHand):
         return Answer(Outcome.DUPLICATE) if self._has("duplicate") else answer
 
     async def find(self, client_order_id):
+        if self._has("cut-off"):
+            raise BrokerUnavailableError("by-hand does not answer", "try again later")
+        if self._has("other"):
+            found = await super().find(client_order_id)
+            return LookUp(Seen.FOUND, dataclasses.replace(found.order, quantity=found.order.quantity + 1))
         if self._has("blind"):
             return LookUp(Seen.NOT_FOUND)
         found = await super().find(client_order_id)

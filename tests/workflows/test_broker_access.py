@@ -6,14 +6,16 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.cli.command_line import run
 from tests.price_folder import write_price_folder
 from tests.workflows.own_broker import ROOT, make_project
 from tests.workflows.workflow_settings import make_settings
 from trading_lib.adapters.stores.database import connect
-from trading_lib.domain.errors import ConfigurationError, SimulatedDataError
-from trading_lib.workflows.broker_access import check_brokers
+from trading_lib.domain.books import BookKind
+from trading_lib.domain.errors import ConfigurationError, InputError, SimulatedDataError
+from trading_lib.workflows.broker_access import check_brokers, refuse_tryouts
 from trading_lib.workflows.configuration import load_configuration
 from trading_lib.workflows.settings import Settings
 
@@ -44,6 +46,17 @@ BAD = {
         WHOLE.replace("async def fills_since", "async def fills_from"),
         "own.py:ByHand",
         "has no method fills_since",
+    ),
+    "has no name": (WHOLE.replace('name = "by-hand"', "pass"), "own.py:ByHand", "has no name of its own"),
+    "takes the simulated broker's name": (
+        WHOLE.replace('name = "by-hand"', 'name = "paper"'),
+        "own.py:ByHand",
+        "give its class a `name` that is not paper",
+    ),
+    "is not asynchronous": (
+        WHOLE.replace("async def submit", "def submit"),
+        "own.py:ByHand",
+        "method submit of broker own.py:ByHand is not `async def`",
     ),
     "calls itself simulated": (
         with_capabilities("asset_classes=frozenset(AssetClass), fractional=True, simulated=True"),
@@ -132,3 +145,28 @@ def test_the_command_line_refuses_it_and_stores_nothing(
     with connect(database_url).connect() as connection:
         for table in ("books", "bars", "order_intents"):
             assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar() == 0
+
+
+def test_two_accounts_are_not_one_at_the_broker(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project", WHOLE, "own.py:ByHand")
+    path = project / "include" / "config" / "execution.yaml"
+    execution = yaml.safe_load(path.read_text(encoding="utf-8"))
+    (first,) = execution["accounts"]
+    execution["accounts"] = [
+        first | {"name": "stocks", "asset_classes": ["US_ETF"], "share": "0.5"},
+        first | {"name": "coins", "asset_classes": ["CRYPTO"], "share": "0.5"},
+    ]
+    path.write_text(yaml.safe_dump(execution), encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"account coins: .* has it as account stocks already"):
+        check_brokers("files:prices", settings_of(project))
+    execution["accounts"][1]["broker_account"] = "U2"
+    path.write_text(yaml.safe_dump(execution), encoding="utf-8")
+    check_brokers("files:prices", settings_of(project))
+
+
+@pytest.mark.parametrize("kind", [BookKind.DEMO, BookKind.BACKTEST])
+def test_a_book_for_trying_out_never_reaches_a_real_broker(tmp_path: Path, kind: BookKind) -> None:
+    settings = settings_of(make_project(tmp_path / "project", WHOLE, "own.py:ByHand"))
+    with pytest.raises(InputError, match=f"book demo is a {kind} book, and account main is at own.py:ByHand"):
+        refuse_tryouts("demo", kind, settings)
+    refuse_tryouts("paper", BookKind.PAPER, settings)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.backtest.test_engine import FRIDAY, MONDAY
 from tests.builders import instant
 from tests.database_fixtures import table_contents
 from tests.market_builders import CALENDAR
-from tests.workflows.own_broker import BOOK, OwnBroker, make_project
+from tests.workflows.own_broker import BOOK, ROOT, OwnBroker, make_project
 from trading_lib.adapters.stores.account_store import AccountStore
 from trading_lib.domain.errors import InputError
-from trading_lib.domain.orders import Order, OrderStatus
+from trading_lib.domain.orders import Fill, Order, OrderEvent, OrderStatus, Side
 from trading_lib.domain.portfolio import Portfolio
+from trading_lib.workflows.book_repair import repair_book
+from trading_lib.workflows.configuration import load_configuration
 from trading_lib.workflows.execution_reports import session_of
 
 pytestmark = pytest.mark.postgres
@@ -203,3 +207,63 @@ def test_a_past_session_does_not_even_ask_a_real_broker(own: OwnBroker) -> None:
     with pytest.raises(InputError, match=r"session 2023-02-13 is past .* run the newest session, which settles those"):
         own.settle(START, MONDAY)
     assert cursor(own) is None
+
+
+def test_a_fill_of_an_order_that_has_ended_is_stored_as_well_as_booked(own: OwnBroker) -> None:
+    order = sent(own)
+    own.run().orders.record(order.client_order_id, OrderEvent.CANCEL, own.now, "expired")
+    own.fill(("1", order.client_order_id, "10", "144", "0", "2023-02-13T14:30:01+00:00"))
+    monday = own.settle(START, MONDAY)
+    assert held(monday) == {"SPY": 10}
+    assert [fill.trade_id for fill in own.run().orders.fills(BOOK)] == ["1"]
+    assert own.run().orders.filled_quantity(order.client_order_id) == 10
+    assert own.status(order) is OrderStatus.CANCELLED
+
+
+def test_two_brokers_may_give_two_fills_the_same_id(
+    own: OwnBroker, database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    source = (ROOT / "docs" / "examples" / "by_hand.py").read_text(encoding="utf-8")
+    source += (
+        "\n\nclass Elsewhere(ByHand):\n    name = 'elsewhere'\n\n    def __init__(self, setting):\n"
+        "        folder = setting.environment['ELSEWHERE_FOLDER']\n"
+        "        super().__init__(dataclasses.replace(setting, environment={'BY_HAND_FOLDER': folder}))\n"
+    )
+    project = make_project(tmp_path / "two", "import dataclasses\n" + source, "own.py:ByHand")
+    path = project / "include" / "config" / "execution.yaml"
+    execution = yaml.safe_load(path.read_text(encoding="utf-8"))
+    shared = {"currency": "USD", "share": "0.5"}
+    execution["accounts"] = [
+        {"name": "stocks", "broker": "own.py:ByHand", "asset_classes": ["US_ETF"], **shared},
+        {"name": "coins", "broker": "own.py:Elsewhere", "asset_classes": ["CRYPTO"], **shared},
+    ]
+    path.write_text(yaml.safe_dump(execution), encoding="utf-8")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.setenv("ELSEWHERE_FOLDER", str(elsewhere))
+    own.settings = replace(own.settings, configuration=load_configuration(project / "include" / "config", {}))
+    spy, coin = own.order(), own.order("BTC-USD", quantity="0.01")
+    assert own.send().accepted == 2
+    own.fill(("1", spy.client_order_id, "10", "144", "0", "2023-02-13T14:30:01+00:00"))
+    own.folder = elsewhere
+    own.fill(("1", coin.client_order_id, "0.01", "7075", "0", "2023-02-13T00:00:00+00:00"))
+    opened = Portfolio.opened(
+        FRIDAY, Decimal(100_000), own.settings.configuration.accounts.opening_cash(Decimal(100_000))
+    )
+    assert held(own.settle(opened, MONDAY)) == {"SPY": 10, "BTC-USD": Decimal("0.01")}
+
+
+def test_a_repair_leaves_orders_and_fills_of_a_real_broker_alone(own: OwnBroker) -> None:
+    waiting, sold = sent(own), own.order("BTC-USD", Side.SELL, "5")
+    own.send()
+    own.fill(("1", sold.client_order_id, "5", "7075", "0", "2023-02-13T00:00:00+00:00"))
+    fill = Fill(
+        "1", "by-hand", sold.client_order_id, "BTC-USD", Side.SELL, *(Decimal(n) for n in ("5", "7075", "7075", "0")),
+        instant("2023-02-13 00:00"), MONDAY,
+    )  # fmt: skip
+    own.run().orders.save_fills([fill], BOOK)
+    own.run().state.save_portfolio(BOOK, replace(START, session=FRIDAY), "main")
+    done = repair_book(BOOK, "tester", settings=own.settings)
+    assert [step for step in done["steps"] if step["action"] != "CLOSE_SESSION"] == []
+    assert [own.status(order) for order in (waiting, sold)] == [OrderStatus.WORKING] * 2
+    assert own.run().orders.fills(BOOK) == [fill]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from tests.backtest.test_engine import FRIDAY, MONDAY
 from tests.workflows.own_broker import OwnBroker, make_project
 from trading_lib.domain.errors import BrokerUnavailableError, InputError
 from trading_lib.domain.orders import OrderEvent, OrderStatus
+from trading_lib.domain.portfolio import Portfolio
 
 pytestmark = pytest.mark.postgres
 
@@ -98,14 +101,34 @@ def test_orders_of_a_past_session_never_reach_a_real_broker(own: OwnBroker) -> N
     assert own.status(order) is OrderStatus.INTENDED
 
 
-def test_an_error_of_the_users_class_is_told_without_its_text(own: OwnBroker) -> None:
+def test_an_error_of_the_users_class_is_told_without_its_text(own: OwnBroker, caplog: pytest.LogCaptureFixture) -> None:
     own.order()
     own.faults("silent")
     with (own.folder / "fills.csv").open("a") as file:
         file.write("trade_id,client_order_id,quantity,price,commission,filled_at\n1,x,1,1,1," + SECRET + "\n")
+    assert own.send().unknown == 1
+    assert "broker own.py:Faulty failed in find (ValueError, line " in caplog.text
+    assert SECRET not in caplog.text
     with pytest.raises(BrokerUnavailableError) as failed:
-        own.send()
+        own.settle(Portfolio.opened(FRIDAY, Decimal(100_000)), MONDAY)
     told = str(failed.value)
-    assert told.startswith("broker own.py:Faulty failed in find (ValueError, line ")
+    assert told.startswith("broker own.py:Faulty failed in fills_since (ValueError, line ")
     assert SECRET not in told
     assert failed.value.__suppress_context__
+
+
+def test_a_look_up_without_an_answer_does_not_hold_up_the_others(own: OwnBroker) -> None:
+    first, second = own.order(), own.order("BTC-USD", quantity="0.01")
+    own.faults("silent", "cut-off")
+    assert own.send().unknown == 2
+    assert [own.status(order) for order in (first, second)] == [OrderStatus.UNKNOWN] * 2
+    assert sorted(own.submitted()) == sorted([first.client_order_id, second.client_order_id])
+    own.faults()
+    assert own.send().accepted == 2
+
+
+def test_another_order_under_the_same_id_is_not_taken_for_ours(own: OwnBroker) -> None:
+    order = own.order()
+    own.faults("duplicate", "other")
+    assert (own.send().accepted, own.send().unknown) == (0, 1)
+    assert own.status(order) is OrderStatus.UNKNOWN

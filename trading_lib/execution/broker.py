@@ -147,6 +147,12 @@ class Execution:
     reference_price: Decimal | None = None
 
 
+def is_same(at_broker: BrokerOrder, order: Order) -> bool:
+    """Whether a broker's order is the one that was sent; another installation may have used its id for another."""
+    sent = (order.symbol, order.side, order.quantity)
+    return (at_broker.symbol, at_broker.side, at_broker.quantity) == sent
+
+
 class Outcome(StrEnum):
     """What came of sending or cancelling.
 

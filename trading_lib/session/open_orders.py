@@ -13,7 +13,7 @@ import numpy as np
 
 from trading_lib.domain.orders import Order, Side
 from trading_lib.domain.perpetuals import is_perpetual
-from trading_lib.domain.portfolio import Portfolio, Position
+from trading_lib.domain.portfolio import PerpetualPosition, Portfolio, Position, to_cent
 from trading_lib.domain.risk import RiskAssessment
 
 
@@ -26,18 +26,33 @@ class OpenOrder:
 
 
 def at_worst(portfolio: Portfolio, still_open: Sequence[OpenOrder]) -> Portfolio:
-    """Return what is surely left to sell: without what open sales may sell, and nothing that may still be bought."""
-    positions = dict(portfolio.positions)
+    """Return what is surely left to sell: without what open sales may sell, and nothing that may still be bought.
+
+    Of what is sold short, what is surely left to buy back.
+    """
+    positions, perpetuals = dict(portfolio.positions), dict(portfolio.perpetuals)
     for entry in still_open:
+        short = perpetuals.get(entry.order.symbol)
+        if short is not None and entry.order.side is Side.BUY:
+            _cover(perpetuals, short, entry.left)
         held = positions.get(entry.order.symbol)
-        if entry.order.side is not Side.SELL or held is None or is_perpetual(entry.order.symbol):
+        if entry.order.side is not Side.SELL or held is None:
             continue
         left = held.quantity - entry.left
         if left > 0:
             positions[held.symbol] = Position(held.symbol, left, held.average_cost)
         else:
             del positions[held.symbol]
-    return replace(portfolio, positions=positions)
+    return replace(portfolio, positions=positions, perpetuals=perpetuals)
+
+
+def _cover(perpetuals: dict[str, PerpetualPosition], short: PerpetualPosition, bought: Decimal) -> None:
+    left = short.quantity + bought
+    if left >= 0:
+        del perpetuals[short.symbol]
+    else:
+        value = to_cent(short.entry_value * left / short.quantity)
+        perpetuals[short.symbol] = replace(short, quantity=left, entry_value=value)
 
 
 def without_purchases(assessment: RiskAssessment, still_open: Sequence[OpenOrder]) -> RiskAssessment:

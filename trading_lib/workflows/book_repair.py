@@ -53,7 +53,10 @@ class _Book:
         self.opened, self.source = account.opened_session, account.data_source
         self.newest = max(self.state.newest_session(name) or self.opened, self.opened)
         self.portfolio = self.state.latest_portfolio(name)
-        self.unfinished = self.orders.orders(name, statuses=UNFINISHED)
+        # What is at a real broker ends by that broker's word alone.
+        elsewhere = self.orders.at_other_brokers(name, SIMULATED_BROKER)
+        found = self.orders.orders(name, statuses=UNFINISHED)
+        self.unfinished = [entry for entry in found if entry[0].client_order_id not in elsewhere]
 
 
 @logged("repair")
@@ -69,7 +72,7 @@ def repair_book(
 
     Cancels what overtaken sessions left unsent or working, completes orders whose fill was booked, strikes simulated
     fills that no portfolio has booked and that would sell more than is held, and closes overtaken sessions, whose tasks
-    then end without an error. The same again finds nothing to do.
+    then end without an error. Orders and fills of real brokers are left alone. The same again finds nothing to do.
 
     Parameters
     ----------
@@ -171,7 +174,11 @@ class _Claim:
 
 
 def _claims(book: _Book, since: date) -> list[_Claim]:
-    unbooked = {fill.client_order_id: fill for fill in book.orders.fills(book.name) if fill.session > since}
+    unbooked = {
+        fill.client_order_id: fill
+        for fill in book.orders.fills(book.name)
+        if fill.session > since and fill.broker == SIMULATED_BROKER
+    }
     filled = [order for order, _ in book.orders.orders(book.name, identities=unbooked.keys())] if unbooked else []
     waiting = [o for o, status in book.unfinished if status in OPEN_STATUSES and o.client_order_id not in unbooked]
     found = [_Claim(o, unbooked[o.client_order_id].quantity, unbooked[o.client_order_id]) for o in filled]

@@ -19,7 +19,7 @@ from trading_lib.domain.market_view import MarketView
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.risk import RiskAssessment
 from trading_lib.session.inputs import SessionInput
-from trading_lib.workflows.broker_access import check_brokers
+from trading_lib.workflows.broker_access import check_brokers, refuse_tryouts
 from trading_lib.workflows.halt import kill_switch
 from trading_lib.workflows.market import Market, session_input
 from trading_lib.workflows.market_data import checked_book
@@ -133,6 +133,7 @@ class BookRun:
 def open_book(plan: SessionPlan, settings: Settings, engine: Engine, session: date) -> Book:
     """Return the plan's book, opened at ``session`` when it is new; a book keeps the source it was opened with."""
     store, name = BookStore(engine), checked_book(plan.book, plan.source_name)
+    refuse_tryouts(name, _kind(name), settings)
     book = store.find(name) or _opened(store, name, plan, settings, session)
     if book.data_source != plan.source_name:
         raise InputError(

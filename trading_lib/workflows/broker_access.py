@@ -13,6 +13,7 @@ from trading_lib.adapters.brokers.registry import broker_class, capabilities_of,
 from trading_lib.adapters.brokers.simulated import STATUSES, SimulatedBroker, SimulatedOpening
 from trading_lib.adapters.stores.order_store import OrderStore
 from trading_lib.domain.accounts import Account
+from trading_lib.domain.books import BookKind
 from trading_lib.domain.errors import ConfigurationError, InputError, SimulatedDataError
 from trading_lib.domain.instruments import Universe
 from trading_lib.domain.orders import OPEN_STATUSES, Fill, Order, OrderStatus
@@ -108,10 +109,15 @@ def check_brokers(source_name: str, settings: Settings) -> None:
     """
     universe, folder = settings.configuration.universe, brokers_folder(settings)
     traded = {instrument.asset_class for instrument in universe if not instrument.retired}
+    taken: dict[tuple[str, str], str] = {}
     for account in settings.configuration.accounts.accounts:
         capabilities = capabilities_of(account.broker, folder)
         needed = sorted(traded & set(account.asset_classes))
         problem = _lacking(account, capabilities, needed, universe)
+        place = (account.broker, account.broker_account)
+        if not problem and not capabilities.simulated and place in taken:
+            problem = f"{account.broker} has it as account {taken[place]} already, so its fills would count twice"
+        taken[place] = account.name
         if problem:
             raise ConfigurationError(f"account {account.name}: {problem}", "choose another broker in execution.yaml")
         if needed and source_name == SIMULATED and not capabilities.simulated:
@@ -140,6 +146,17 @@ def _lacking(account: Account, capabilities: Capabilities, needed: Sequence[str]
     contract = universe.perpetuals
     hedged = contract is not None and contract.venues and universe[contract.spot].asset_class in needed
     return f"{broker} does not sell short, as carry needs" if hedged and not capabilities.short else ""
+
+
+def refuse_tryouts(name: str, kind: BookKind, settings: Settings) -> None:
+    """Refuse a demo or backtest book whose accounts are at a broker that is real."""
+    for account in settings.configuration.accounts.accounts:
+        real = not capabilities_of(account.broker, brokers_folder(settings)).simulated
+        if real and kind in (BookKind.DEMO, BookKind.BACKTEST):
+            raise InputError(
+                f"book {name} is a {kind} book, and account {account.name} is at {account.broker}, which is real",
+                "use a paper book, or the simulated broker `paper`",
+            )
 
 
 def refuse_past(run: BookRun, accounts: Sequence[Account]) -> None:

@@ -14,7 +14,7 @@ from trading_lib.domain.errors import InputError
 from trading_lib.domain.orders import Fill, Order
 from trading_lib.domain.portfolio import Portfolio
 from trading_lib.domain.sessions import SessionCalendar
-from trading_lib.execution.broker import Broker, BrokerOrder, BrokerStatus, Execution, Seen
+from trading_lib.execution.broker import Broker, BrokerOrder, BrokerStatus, Execution, Seen, is_same
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.broker_access import account_of, broker_of, refuse_past
 
@@ -124,7 +124,7 @@ async def _status(broker: Broker, order: Order, known: Decimal, reports: Reports
     """Note what became of an order of which ``known`` units are filled by fills up to the session."""
     identity = order.client_order_id
     found = await broker.find(identity)
-    if found.seen is not Seen.FOUND or found.order is None:
+    if found.seen is not Seen.FOUND or found.order is None or not is_same(found.order, order):
         reports.still_open.add(identity)
         reports.unfilled.add(identity)
         return

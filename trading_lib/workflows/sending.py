@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from trading_lib.domain.accounts import Account
 from trading_lib.domain.errors import BrokerUnavailableError
 from trading_lib.domain.orders import Order, OrderEvent, OrderStatus
-from trading_lib.execution.broker import Answer, Broker, BrokerStatus, ClearedOrder, Outcome, Seen
+from trading_lib.execution.broker import Answer, Broker, BrokerStatus, ClearedOrder, LookUp, Outcome, Seen, is_same
 from trading_lib.workflows.book_turns import BookTurn
 from trading_lib.workflows.broker_access import account_of, broker_of, refuse_past
 
@@ -103,9 +103,18 @@ async def _send(turn: BookTurn, broker: Broker, order: Order, status: OrderStatu
 
 async def _look_up(turn: BookTurn, broker: Broker, order: Order, sent: Sent) -> None:
     """Ask what became of an order; not found is not proof that it is not there."""
-    found = await broker.find(order.client_order_id)
+    try:
+        found = await broker.find(order.client_order_id)
+    except BrokerUnavailableError as error:
+        # The other orders go on; a later run of the task asks again.
+        found = LookUp(Seen.UNKNOWN, reason=error.problem)
     if found.seen is not Seen.FOUND or found.order is None:
-        LOG.warning("order %s: %s does not say what became of it", order.client_order_id, broker.name)
+        why = f" ({found.reason})" if found.reason else ""
+        LOG.warning("order %s: %s does not say what became of it%s", order.client_order_id, broker.name, why)
+        sent.unknown += 1
+        return
+    if not is_same(found.order, order):
+        LOG.warning("order %s: %s knows another order under this id", order.client_order_id, broker.name)
         sent.unknown += 1
         return
     event = EVENTS[found.order.status]

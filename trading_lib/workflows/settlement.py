@@ -89,7 +89,7 @@ def _settle_session(
     opening = SimulatedOpening(lambda: execute(data, portfolio, orders, row, day, booked), day.isoformat())
     reports = asyncio.run(reports_of(run, portfolio, opening, orders, day))
     # What an interrupted settlement has stored has happened, whatever the prices say now.
-    fills = list({fill.trade_id: fill for fill in [*reports.fills, *booked]}.values())
+    fills = list({(fill.broker, fill.trade_id): fill for fill in [*reports.fills, *booked]}.values())
     try:
         # Tried before anything is stored: an execution that the book cannot bear leaves no trace.
         settled = settle(data, portfolio, row, day, fills)
@@ -111,6 +111,10 @@ def _record(run: BookRun, working: Working, filled: Sequence[Fill], reports: Rep
     by_order: dict[str, list[Fill]] = {}
     for fill in filled:
         by_order.setdefault(fill.client_order_id, []).append(fill)
+    waiting = {order.client_order_id for order, _ in working}
+    if late := [fill for identity, fills in by_order.items() if identity not in waiting for fill in fills]:
+        # An order that has ended here filled all the same: it stays ended, and what was traded is booked.
+        run.orders.save_fills(late, run.book.name)
     for order, status in working:
         identity = order.client_order_id
         fills = by_order.get(identity, [])

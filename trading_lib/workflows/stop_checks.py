@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 from trading_lib.adapters.stores.book_store import BookStore
 from trading_lib.domain.errors import ConfigurationError, InputError, OvertakenSessionError, SessionError
 from trading_lib.domain.instruments import TradingCalendar
-from trading_lib.domain.orders import Order, OrderStatus
+from trading_lib.domain.orders import Order, OrderStatus, Side
 from trading_lib.domain.portfolio import Portfolio, Position
 from trading_lib.domain.risk import RiskState
 from trading_lib.domain.sessions import parse_session
@@ -31,6 +31,7 @@ from trading_lib.session.risk_only import check_day, days_without_session
 from trading_lib.workflows import market_data
 from trading_lib.workflows.book_run import BookRun
 from trading_lib.workflows.book_turns import BookTurn, book_turn
+from trading_lib.workflows.broker_access import account_of, is_simulated
 from trading_lib.workflows.fetching import ingest_range
 from trading_lib.workflows.market import Market, market_from_store
 from trading_lib.workflows.needed_history import LOOKBACK_DAYS
@@ -137,7 +138,7 @@ def _check(plan: StopCheckPlan, turn: BookTurn) -> dict[str, Any]:
     name, day, portfolio = active.book.name, plan.day, active.portfolio()
     state = active.state.latest_risk_state(name, day) or RiskState.opened(active.session, float(portfolio.nav))
     data = replace(active.input, config=active.decision_config)
-    checked = check_day(data, portfolio, state, [order for order, _ in working_orders(active)], day)
+    checked = check_day(data, portfolio, state, _counting(active), day)
     if checked is None:
         return {"client_order_ids": [], "events": []}
     orders = [*checked.orders, *(order for order, _ in checked.denied)]
@@ -152,6 +153,12 @@ def _check(plan: StopCheckPlan, turn: BookTurn) -> dict[str, Any]:
     record = {"client_order_ids": listed, "events": [event.as_dict() for event in checked.events]}
     active.state.save_stage(name, day, STAGE, record)
     return record
+
+
+def _counting(run: BookRun) -> list[Order]:
+    """Orders that wait, without purchases at a real broker: only its fills say that those are there to sell."""
+    waiting = [order for order, _ in working_orders(run)]
+    return [order for order in waiting if order.side is Side.SELL or is_simulated(run, account_of(run, order))]
 
 
 @logged("send")
@@ -173,8 +180,8 @@ def _context(run: BookRun, orders: list[Order]) -> PreTradeContext:
     """Sales of the day are checked against what they were decided from: a purchase may have traded meanwhile."""
     portfolio = run.portfolio()
     positions = dict(portfolio.positions)
-    for order, _ in working_orders(run):
-        if order.side.value == "BUY" and order.symbol in {sale.symbol for sale in orders}:
+    for order in _counting(run):
+        if order.side is Side.BUY and order.symbol in {sale.symbol for sale in orders}:
             held = positions.get(order.symbol)
             quantity = (held.quantity if held else Decimal(0)) + order.quantity
             positions[order.symbol] = Position(order.symbol, quantity, held.average_cost if held else Decimal(0))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -36,7 +36,7 @@ from trading_lib.execution.broker import ClearedOrder
 from trading_lib.orders.pre_trade import PreTradeContext, pre_trade_context
 from trading_lib.risk.approvals import with_answer
 from trading_lib.session.clear import for_broker
-from trading_lib.session.open_orders import at_worst, increases, still_open_reason, without_purchases
+from trading_lib.session.open_orders import OpenOrder, at_worst, increases, still_open_reason, without_purchases
 from trading_lib.strategies.signals import describe_signals
 from trading_lib.workflows import approvals, fetching, old_prices, proceeds
 from trading_lib.workflows.book_run import BookRun
@@ -279,8 +279,8 @@ def _place(turn: BookTurn) -> Placed:
     found = active.orders.orders(active.book.name, session=active.session)
     if not found:
         return {"sent": 0, "denied": 0, "broker": _brokers(active)}
-    context = _pre_trade_context(active, tuple(order for order, _ in found))
     still_open = earlier_open_orders(active)
+    context = _pre_trade_context(active, tuple(order for order, _ in found), still_open)
 
     def check(order: Order) -> ClearedOrder | str:
         if still_open and increases(order):
@@ -320,9 +320,9 @@ def is_placed(run: BookRun) -> bool:
     return _is_decided(run) and not unknown and not run.orders.never_sent(name, session)
 
 
-def _pre_trade_context(run: BookRun, orders: tuple[Order, ...]) -> PreTradeContext:
-    config = run.decision_config.pre_trade
-    return pre_trade_context(run.view, run.portfolio(), run.assessment(), config, orders=orders)
+def _pre_trade_context(run: BookRun, orders: tuple[Order, ...], still_open: Sequence[OpenOrder]) -> PreTradeContext:
+    config, sure = run.decision_config.pre_trade, at_worst(run.portfolio(), still_open)
+    return pre_trade_context(run.view, sure, run.assessment(), config, orders=orders)
 
 
 @logged("fills")

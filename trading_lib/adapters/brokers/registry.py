@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,15 @@ def broker_class(name: str, folder: Path) -> type[Any]:
     missing = sorted(method for method in _asked() if not callable(getattr(found, method, None)))
     if missing:
         raise ConfigurationError(f"broker {name} has no method {missing[0]}", "see docs/brokers.md")
+    if not isinstance(getattr(found, "name", None), str) or found.name in ("", *BROKERS):
+        raise ConfigurationError(
+            f"broker {name} has no name of its own", f"give its class a `name` that is not {' or '.join(BROKERS)}"
+        )
+    waiting = sorted(
+        method for method in _asked() if method != "subscribe" and not iscoroutinefunction(getattr(found, method))
+    )
+    if waiting:
+        raise ConfigurationError(f"method {waiting[0]} of broker {name} is not `async def`", "see docs/brokers.md")
     if found.capabilities.simulated:
         raise ConfigurationError(f"broker {name} calls itself simulated", "only the one that comes with the system is")
     return found

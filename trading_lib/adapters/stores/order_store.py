@@ -113,6 +113,13 @@ class OrderStore:
             rows = connection.execute(query.order_by(order_intents.c.session, order_intents.c.client_order_id))
             return [order_from(row) for row in rows.mappings()]
 
+    def at_other_brokers(self, book: str, broker: str) -> frozenset[str]:
+        """Return the ids of a book's orders that were sent to another broker than ``broker``."""
+        table = orders_table
+        query = select(table.c.client_order_id).where(table.c.book == book, table.c.broker != broker)
+        with self._engine.connect() as connection:
+            return frozenset(connection.execute(query).scalars())
+
     def events(self, client_order_id: str) -> list[tuple[OrderEvent, OrderStatus, datetime, str]]:
         """Return the life of an order: event, status after it, time, detail, in the order they happened."""
         query = (
