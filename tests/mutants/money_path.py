@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 TURNS = "tests/workflows/test_book_turns.py"
 TRADING = "tests/workflows/test_trading.py"
+REPORTS = "tests/workflows/test_execution_reports.py"
+SENDING = "tests/workflows/test_sending.py"
 ORDERS = "tests/adapters/stores/test_order_store.py"
 SETTLE = "tests/accounting"
 
@@ -71,6 +73,34 @@ MUTANTS = (
         "            run.orders.record(identity, OrderEvent.FILL, fills[-1].filled_at, broker=fills[-1].broker)\n"
         "            run.orders.save_fills(fills, run.book.name)\n        continue\n",
         (TURNS, "-k", "stored_before_its_order_says_so"),
+    ),
+    Mutant(
+        "fills of two brokers count as one when their ids are the same",
+        f"{WORKFLOWS}/settlement.py",
+        "(fill.broker, fill.trade_id): fill",
+        "fill.trade_id: fill",
+        (REPORTS, "-k", "two_brokers_may_give"),
+    ),
+    Mutant(
+        "a fill of an order that has ended is not stored",
+        f"{WORKFLOWS}/settlement.py",
+        "        run.orders.save_fills(late, run.book.name)\n",
+        "        pass\n",
+        (REPORTS, "-k", "order_that_has_ended"),
+    ),
+    Mutant(
+        "any order under our id is ours",
+        f"{WORKFLOWS}/sending.py",
+        "if not is_same(found.order, order):",
+        "if False:",
+        (SENDING, "-k", "another_order_under"),
+    ),
+    Mutant(
+        "a repair ends what is at a real broker",
+        f"{WORKFLOWS}/book_repair.py",
+        "if entry[0].client_order_id not in elsewhere]",
+        "]",
+        (REPORTS, "-k", "repair_leaves"),
     ),
     Mutant(
         "an overtaken session is not refused",
