@@ -149,7 +149,7 @@ MUTANTS = (
         "trading_lib/adapters/brokers/simulated.py",
         "                    stored.setdefault(fill.trade_id, fill)",
         "                    stored[fill.trade_id] = fill",
-        (TURNS, "-k", "stored_fill_stands"),
+        ("tests/adapters/brokers/test_simulated_broker.py", "-k", "stored_fill_stands"),
     ),
     Mutant(
         "missed sessions are settled from what is known today",

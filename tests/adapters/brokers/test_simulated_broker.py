@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import date
@@ -117,6 +118,20 @@ class TestSimulatedBroker(BrokerContract):
     @pytest.fixture
     def harness(self, engine: Engine) -> BrokerHarness:
         return SimulatedHarness(engine)
+
+
+def test_a_stored_fill_stands_whatever_the_opening_says_now(engine: Engine) -> None:
+    """A price may be corrected between an interrupted settlement and the next."""
+    harness = SimulatedHarness(engine)
+    order = harness.order(AssetClass.US_ETF)
+    answer = asyncio.run(harness.broker.submit(harness.intend(order)))
+    harness.note(order, answer)
+    harness.opening()
+    assert harness._opening is not None
+    (fill,) = harness._opening.fills
+    harness._store.save_fills([replace(fill, price=Decimal("77.7777"))], BOOK)
+    (told,) = asyncio.run(harness.broker.fills_since("")).fills
+    assert (told.trade_id, told.price) == (fill.trade_id, Decimal("77.7777"))
 
 
 class Boastful(SimulatedBroker):
