@@ -45,10 +45,7 @@ class ClosedDayTimetable(Timetable):
     def infer_manual_data_interval(self, *, run_after: pendulum.DateTime) -> DataInterval:
         """Return the interval of the newest such day whose moment has come at ``run_after``."""
         calendar = exchange_sessions()
-        day = run_after.astimezone(UTC).date()
-        while calendar.contains(day) or calendar.stop_check_time(day) > run_after:
-            day -= timedelta(days=1)
-        return _interval(calendar, day)
+        return _interval(calendar, calendar.latest_stop_check(run_after))
 
     def next_dagrun_info(
         self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction

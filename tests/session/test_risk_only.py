@@ -123,6 +123,18 @@ def test_the_loop_looks_at_every_close_that_a_check_sees() -> None:
     assert lowest_between(data)[row, data.universe.positions[BITCOIN]] == 50.0
 
 
+def test_no_close_is_lowest_where_none_is_known() -> None:
+    data = market({FRIDAY: float("nan"), SATURDAY: float("nan")})
+    bars = data.panel.daily[BITCOIN]
+    row, place = int(np.searchsorted(data.panel.sessions, np.datetime64(MONDAY))), data.universe.positions[BITCOIN]
+    assert not np.isfinite(lowest_between(data)[row, place])
+    earlier = DailyBars(*(getattr(bars, field.name)[:3] for field in fields(bars)))
+    ended = replace(data, panel=replace(data.panel, daily={BITCOIN: earlier}))
+    assert lowest_between(ended)[row, place] == bars.close[2], "the newest close that there is"
+    nothing = DailyBars(*(getattr(bars, field.name)[:0] for field in fields(bars)))
+    assert not np.isfinite(lowest_between(replace(data, panel=replace(data.panel, daily={BITCOIN: nothing})))).any()
+
+
 def test_what_is_sold_already_is_not_sold_again() -> None:
     data = market({FRIDAY: 50.0, SATURDAY: 40.0})
     assert [day.day for day in risk_only_days(data, book(), RISK, (), MONDAY)] == [SATURDAY]

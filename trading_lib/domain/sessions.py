@@ -118,6 +118,13 @@ class SessionCalendar:
             )
         return _to_datetime(new_york_time(np.array([day], "datetime64[D]"), VOLATILITY_INDEX_TIME)[0])
 
+    def latest_stop_check(self, now: datetime) -> date:
+        """Return the newest day without a session whose `stop_check_time` is not after ``now``."""
+        day = require_aware(now, "now").date()
+        while self.contains(day) or self.stop_check_time(day) > now:
+            day -= timedelta(days=1)
+        return day
+
     def session_before(self, day: date) -> date:
         """Return the newest session before ``day``, which need be none."""
         position = int(np.searchsorted(self.sessions, np.datetime64(day)))

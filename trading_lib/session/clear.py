@@ -6,6 +6,7 @@ have been thrown meanwhile; both ask `refusal`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from trading_lib.decision import Decision
@@ -31,6 +32,11 @@ def clear(view: MarketView, decision: Decision, portfolio: Portfolio, config: Pr
     if not orders:
         return Cleared()
     context = pre_trade_context(view, portfolio, decision.assessment, config, orders=orders)
+    return split(orders, context)
+
+
+def split(orders: Sequence[Order], context: PreTradeContext) -> Cleared:
+    """Tell orders that may be sent from those that may not, in their order."""
     reasons = [(order, refusal(order, context)) for order in orders]
     return Cleared(
         tuple(order for order, reason in reasons if reason is None),

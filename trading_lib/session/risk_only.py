@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trading_lib.domain.holdings import average_cost
 from trading_lib.domain.instruments import Instrument
@@ -23,9 +24,10 @@ from trading_lib.domain.prices import FloatArray
 from trading_lib.domain.risk import RiskEvent, RiskState
 from trading_lib.execution.simulated import execution_price
 from trading_lib.orders.generate import reducing_order
-from trading_lib.orders.pre_trade import PreTradeContext, deny_reason
+from trading_lib.orders.pre_trade import PreTradeContext
 from trading_lib.orders.rebalancing import excess_of
 from trading_lib.risk.assess import check_stops
+from trading_lib.session.clear import split
 from trading_lib.session.inputs import SessionInput
 
 NOTHING = Decimal(0)
@@ -75,16 +77,21 @@ def lowest_between(data: SessionInput) -> FloatArray:
     lowest = np.full(panel.close.shape, np.nan)
     if not data.config.risk.stops.days_without_session:
         return lowest
+    after_gaps = np.flatnonzero(np.diff(panel.sessions).astype(np.int64) > 1) + 1
     for symbol, bars in panel.daily.items():
-        closes = bars.close
-        for row in np.flatnonzero(np.diff(panel.sessions).astype(np.int64) > 1) + 1:
-            # The checks of the days between see the closes from that of the session's own day on, or the newest before.
-            stop = int(np.searchsorted(bars.days, panel.sessions[row] - 1))
-            start = int(np.searchsorted(bars.days, panel.sessions[row - 1], side="right")) - 1
-            seen = closes[max(start, 0) : stop]
-            if np.isfinite(seen).any():
-                lowest[row, data.universe.positions[symbol]] = np.nanmin(seen)
+        # The checks of the days between see the closes from that of the session's own day on, or the newest before.
+        stop = np.searchsorted(bars.days, panel.sessions[after_gaps] - 1)
+        start = np.searchsorted(bars.days, panel.sessions[after_gaps - 1], side="right") - 1
+        lowest[after_gaps, data.universe.positions[symbol]] = _lowest(bars.close, np.maximum(start, 0), stop)
     return lowest
+
+
+def _lowest(values: FloatArray, start: NDArray[np.intp], stop: NDArray[np.intp]) -> FloatArray:
+    """Smallest known value in each stretch [start, stop), NaN where there is none."""
+    bounds = np.stack((start, stop), axis=1).ravel()
+    # A stretch may end behind the last value; of an empty one the first value would be answered.
+    smallest = np.fmin.reduceat(np.append(values, np.nan), bounds)[::2]
+    return np.where((stop > start) & np.isfinite(smallest), smallest, np.nan)
 
 
 def check_day(
@@ -130,10 +137,8 @@ def check_day(
     )
     prices = {symbol: float(mark) for symbol, mark in losing.marks.items()}
     context = PreTradeContext(data.universe, losing, None, prices, data.config.pre_trade, kill_switch, orders)
-    reasons = [(order, deny_reason(order, context)) for order in orders]
-    accepted = tuple(order for order, reason in reasons if reason is None)
-    denied = tuple((order, reason) for order, reason in reasons if reason is not None)
-    return RiskOnlyDay(day, accepted, denied, found.events, state)
+    cleared = split(orders, context)
+    return RiskOnlyDay(day, cleared.accepted, cleared.denied, found.events, state)
 
 
 def _excess(position: Position, ceiling: Decimal, instrument: Instrument) -> int:

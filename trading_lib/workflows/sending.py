@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from trading_lib.domain.accounts import Account
 from trading_lib.domain.errors import BrokerUnavailableError
@@ -35,13 +35,12 @@ EVENTS = {
 
 @dataclass
 class Sent:
-    """How many orders were accepted, denied by us, rejected by a broker, and are still unknown; and which brokers."""
+    """How many orders were accepted, denied by us, rejected by a broker, and are still unknown."""
 
     accepted: int = 0
     denied: int = 0
     rejected: int = 0
     unknown: int = 0
-    brokers: list[str] = field(default_factory=list)
 
 
 async def send_orders(turn: BookTurn, found: Sequence[tuple[Order, OrderStatus]], check: Check) -> Sent:
@@ -64,7 +63,6 @@ async def send_orders(turn: BookTurn, found: Sequence[tuple[Order, OrderStatus]]
     refuse_past(run, [account for account, _ in accounts.values()])
     for account, orders in accounts.values():
         broker = broker_of(run, account)
-        sent.brokers.append(broker.name)
         await broker.connect()
         try:
             for order, status in orders:

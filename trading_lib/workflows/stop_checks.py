@@ -92,21 +92,13 @@ def plan(
         raise ConfigurationError(
             "risk.yaml: stops.days_without_session is false, so nothing is checked between sessions", "set it to true"
         )
-    chosen = parse_session(day) if day else _newest_day(active)
+    chosen = parse_session(day) if day else active.calendar.latest_stop_check(active.clock())
     moment, now = active.calendar.stop_check_time(chosen), active.clock()
     if moment > now:
         raise SessionError(f"the stops of {chosen} are checked at {moment:%Y-%m-%d %H:%M} UTC", "wait until then")
     before = active.calendar.session_before(chosen)
     session = market_data.plan(before.isoformat(), source, data, book, active)
     return StopCheckPlan(day=chosen, session=replace(session, groups=tuple(_groups(active))))
-
-
-def _newest_day(settings: Settings) -> date:
-    now = settings.clock()
-    day = now.date()
-    while settings.calendar.contains(day) or settings.calendar.stop_check_time(day) > now:
-        day -= timedelta(days=1)
-    return day
 
 
 def _groups(settings: Settings) -> list[str]:
