@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -11,6 +12,7 @@ from tests.market_builders import ASSETS, backtest_input, market_of, random_bars
 from trading_lib.backtest.compiled import run as compiled_run
 from trading_lib.backtest.compiled.run import Segment
 from trading_lib.backtest.engine import BacktestResult, run_backtest
+from trading_lib.domain.market_view import SessionViews
 from trading_lib.session.inputs import SessionInput
 
 FIRST, LAST = date(2021, 11, 1), date(2022, 12, 30)
@@ -39,6 +41,21 @@ def test_correlations_that_are_too_many_are_computed_again_to_the_same_run(
     assert any("pair correlation above" in event.reason for event in kept.events)
     for one, other in ((kept.cuts.amount, again.cuts.amount), (kept.cuts.row, again.cuts.row)):
         assert np.array_equal(one, other)
+
+
+def test_what_is_replayed_of_a_large_run_leaves_no_correlations_behind(
+    data: SessionInput, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled_run, "KEPT_CORRELATIONS", 0)
+    views = SessionViews(data.universe, data.panel, data.factors, data.funding)
+    result = run_backtest(replace(data, views=views), FIRST, LAST)
+    assert any(part.log.has_events.any() for part in segments(result))
+    assert result.events
+    # Of a view that is forgotten the next look builds another one, to which nothing is remembered.
+    replayed = [
+        row for part in segments(result) for row in np.flatnonzero(part.log.has_events[part.steps]) + part.first
+    ]
+    assert not any(views[int(row)].remembered for row in replayed)
 
 
 def test_memory_of_a_run_does_not_grow_with_sessions_times_pairs(

@@ -114,7 +114,7 @@ def test_names_and_flags_are_the_same_pairs() -> None:
     assert len(set(names)) == ASSETS * (ASSETS - 1) // 2
     matrix = np.arange(ASSETS * ASSETS, dtype=float).reshape(ASSETS, ASSETS)
     matrix = np.minimum(matrix, matrix.T)
-    values = dict(zip(names, pair_values(matrix), strict=True))
+    values = dict(zip(names, pair_values(matrix, list(range(len(names)))).values(), strict=True))
     i, j = UNIVERSE.positions["SPY"], UNIVERSE.positions["TLT"]
     assert values["SPY/TLT"] == matrix[i, j]
     some = frozenset(names[::7])

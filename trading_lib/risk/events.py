@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
 
@@ -53,7 +55,7 @@ def pair_events(
     changed = np.flatnonzero(before != after).tolist()
     if not changed:
         return ()
-    names, values = pair_names(symbols), pair_values(correlations)
+    names, values = pair_names(symbols), pair_values(correlations, changed)
     risen = [k for k in changed if after[k]]
     parts = []
     if risen:
@@ -75,9 +77,9 @@ def _capped(actions: tuple[str, ...]) -> frozenset[str]:
     return frozenset(action.removeprefix(CAP_PAIR) for action in actions if action.startswith(CAP_PAIR))
 
 
-def _figures(pairs: list[int], names: tuple[str, ...], values: FloatArray) -> str:
-    figures = ((names[k], float(values[k])) for k in pairs)
-    return ", ".join(f"{name} {'unknown' if np.isnan(value) else format(value, '.3f')}" for name, value in figures)
+def _figures(pairs: list[int], names: tuple[str, ...], values: Mapping[int, float]) -> str:
+    figures = ((names[k], values[k]) for k in pairs)
+    return ", ".join(f"{name} {'unknown' if math.isnan(value) else format(value, '.3f')}" for name, value in figures)
 
 
 def recovery_events(

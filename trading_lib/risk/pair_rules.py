@@ -7,7 +7,6 @@ that a correlation that hovers around the warning is told once, not every other 
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,11 @@ from trading_lib.domain.prices import BoolArray, FloatArray
 def pair_names(symbols: tuple[str, ...]) -> tuple[str, ...]:
     """Name of every pair, "SPY/QQQ" in the order of the universe, in the order of the kernel below."""
     return tuple(f"{symbols[j]}/{symbols[i]}" for i in range(len(symbols)) for j in range(i))
+
+
+@lru_cache(maxsize=4)
+def _pair_places(symbols: tuple[str, ...]) -> dict[str, int]:
+    return {name: place for place, name in enumerate(pair_names(symbols))}
 
 
 @compiled
@@ -57,20 +61,23 @@ def _places(assets: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return rows, columns
 
 
-def pair_values(correlations: FloatArray) -> FloatArray:
-    """Correlations of shape (n, n) in the order of `pair_names`."""
-    values: FloatArray = correlations[_places(correlations.shape[0])]
-    return values
+def pair_values(correlations: FloatArray, pairs: list[int]) -> dict[int, float]:
+    """Look up the correlations, shape (n, n), of pairs that are numbered in the order of `pair_names`."""
+    rows, columns = _places(correlations.shape[0])
+    return dict(zip(pairs, correlations[rows[pairs], columns[pairs]].tolist(), strict=True))
 
 
 @lru_cache(maxsize=16)
 def pair_flags(names: frozenset[str], symbols: tuple[str, ...]) -> BoolArray:
     """Turn names into a read-only array in the order of `pair_names`; names of other symbols are left out."""
-    flags = np.fromiter(map(names.__contains__, pair_names(symbols)), np.bool_)
+    places = _pair_places(symbols)
+    flags = np.zeros(len(places), np.bool_)
+    flags[[places[name] for name in names if name in places]] = True
     flags.flags.writeable = False
     return flags
 
 
 def named_pairs(flags: BoolArray, symbols: tuple[str, ...]) -> frozenset[str]:
     """Undo `pair_flags`."""
-    return frozenset(compress(pair_names(symbols), flags.tolist()))
+    names = pair_names(symbols)
+    return frozenset([names[k] for k in np.flatnonzero(flags).tolist()])

@@ -228,4 +228,7 @@ def _replayed(data: SessionInput, part: Segment) -> dict[int, SessionOutcome]:
         if to_cents(outcome.end_of_day.portfolio.nav) != part.log.nav[step]:
             raise RuntimeError(f"session {outcome.session} came to another value when it was replayed")
         replayed[row] = outcome
+        if data.views and not len(part.outlook.correlations):
+            # They are too many to be kept, so this session's are not either.
+            data.views.forget(row)
     return replayed
