@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import date
 from decimal import Decimal
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.interpreted import interpreted
 from tests.market_builders import backtest_input, market_of, random_bars
+from trading_lib.backtest.compiled import inputs as compiled_inputs
 from trading_lib.backtest.compiled import run as loop_run
 from trading_lib.backtest.compiled.log import LEFT, PRICE
 from trading_lib.backtest.compiled.run import Segment, SlowSession, can_loop
@@ -323,6 +325,28 @@ def test_runs_that_share_a_market_do_not_disturb_each_other() -> None:
     expected = [run_backtest(replace(one, views=None), FIRST, LAST) for one in (shared, other)]
     for run in (0, 1, 0, 1):
         assert_same(run_backtest((shared, other)[run], FIRST, LAST), expected[run])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda data: replace(data, paper=data.paper.model_copy(update={"price_decimals": 2})),
+        lambda data: changed(data, risk={"stops": {"days_without_session": False}}),
+        lambda data: changed(data, risk={"retire_after_sessions": 3}),
+        lambda data: changed(data, strategy={"signals": {"momentum_high": 0.03}}),
+        lambda data: changed(data, strategy={"regime": {"elevated": 12.0}}),
+    ],
+    ids=["price unit", "stops between", "retirement", "signals", "regime"],
+)
+def test_what_runs_share_is_of_their_own_configuration(other: Callable[[SessionInput], SessionInput]) -> None:
+    data = market(crashes=CRASHES)
+    shared = replace(data, views=SessionViews(data.universe, data.panel, data.factors))
+    runs = shared, other(shared)
+    for run in (0, 1, 0):
+        expected = compiled_inputs.rows_of(runs[run])
+        np.testing.assert_equal(compiled_inputs.shared_rows(runs[run], shared.views)._asdict(), expected._asdict())
+        alone = run_backtest(replace(runs[run], views=None), FIRST, LAST)
+        assert_same(run_backtest(runs[run], FIRST, LAST), alone)
 
 
 def test_the_compiled_loop_is_the_python_it_was_written_in() -> None:

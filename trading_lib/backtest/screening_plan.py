@@ -65,7 +65,7 @@ def plan_window(data: SessionInput, rows: range) -> ScreeningPlan:
     longest = longest_segment(count, many)
     for first in range(rows.start, rows.stop, longest):
         stop = min(first + longest, rows.stop)
-        outlook = outlook_of(data, views, prices, sleeves, first, stop)
+        outlook = outlook_of(data, views, sleeves, first, stop)
         part = slice(first - rows.start, stop - rows.start)
         reached = decide_rows(
             book, held, assets, prices, outlook, rules, first, stop, plan.targets[part], plan.orders[part]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trading_lib.domain.kernels import compiled
+from trading_lib.domain.kernels import compiled, inlined
 from trading_lib.domain.money import CENT, MICRO
 from trading_lib.domain.prices import FloatArray, IntegerArray
 
@@ -134,7 +134,7 @@ def commission_on(quantity: int, price: int, commission: int) -> int:
     return share_in_cents(value_in_cents(quantity, price), commission)
 
 
-@compiled
+@inlined
 def weights_of_holdings(quantity: IntegerArray, mark: IntegerArray, nav: float) -> FloatArray:
     """Present weights, shape (n,): values of holdings as shares of ``nav``, which is in dollars.
 

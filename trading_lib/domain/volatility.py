@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from trading_lib.domain.kernels import compiled
+from trading_lib.domain.kernels import inlined
 from trading_lib.domain.prices import FloatArray
 
 
-@compiled
+@inlined
 def portfolio_volatility(returns: FloatArray, weights: FloatArray, window: int) -> float:
     """Annualised sample standard deviation (252 sessions) of ``returns @ weights`` over the last rows.
 
@@ -24,16 +24,15 @@ def portfolio_volatility(returns: FloatArray, weights: FloatArray, window: int) 
     rows = returns.shape[0]
     if rows < window:
         return np.nan
-    held = np.flatnonzero(weights)
-    totals = np.zeros(window)
+    held, totals, mean = np.flatnonzero(weights), np.empty(window), 0.0
     for k in range(window):
+        total = 0.0
         for i in held:
             value = returns[rows - window + k, i]
             if np.isfinite(value):
-                totals[k] += weights[i] * value
-    mean = 0.0
-    for k in range(window):
-        mean += totals[k] / window
+                total += weights[i] * value
+        totals[k] = total
+        mean += total / window
     squares = 0.0
     for k in range(window):
         squares += (totals[k] - mean) ** 2

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from trading_lib.domain.kernels import compiled
+from trading_lib.domain.kernels import compiled, inlined
 from trading_lib.domain.money import MICRO
 from trading_lib.domain.money_arithmetic import affordable, share_in_cents, value_in_cents, value_rounded_up
 from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
@@ -25,7 +25,7 @@ CUT_LIMITS = ("", "max_daily_trades", "max_daily_turnover", "order_cash_buffer",
 TRADES, TURNOVER_LEFT, SMALLEST, CASH_LEFT = range(4)
 
 
-@compiled
+@inlined
 def rebalancing_trades(
     change: FloatArray,
     approved: FloatArray,
@@ -94,7 +94,7 @@ def excess_of(quantity: int, ceiling: int, lot: int) -> int:
     return (quantity - ceiling) // lot * lot
 
 
-@compiled
+@inlined
 def in_turn(change: FloatArray, close: FloatArray, may_increase: BoolArray, threshold: float) -> IntegerArray:
     """Assets whose change of weight is large enough and allowed: sells before buys, larger before smaller."""
     assets = np.empty(change.shape[0], np.int64)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trading_lib.domain.kernels import compiled
+from trading_lib.domain.kernels import inlined
 from trading_lib.domain.money import to_cents
 from trading_lib.domain.money_arithmetic import share_in_cents, share_rounded_down, value_in_cents
 from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
@@ -48,7 +48,7 @@ def order_rules(config: OrderConfig) -> OrderRules:
     )
 
 
-@compiled
+@inlined
 def day_limits(
     nav: int, cash: IntegerArray, accounts: IntegerArray, quantity: IntegerArray, mark: IntegerArray, rules: OrderRules
 ) -> IntegerArray:
@@ -70,7 +70,7 @@ def day_limits(
     return limits
 
 
-@compiled
+@inlined
 def size_orders(
     approved: FloatArray,
     held: FloatArray,

@@ -164,7 +164,12 @@ def _clip(
     if traced:
         trace.weights[2] = weights
     for i in range(assets):
+        # Without a weight of its own it adds nothing to another's, which is within its cap.
+        if weights[i] == 0.0:
+            continue
         for j in range(i):
+            if weights[j] == 0.0:
+                continue
             bound = max(caps[i], caps[j])
             both = weights[i] + weights[j]
             if correlations[i, j] > pair_limit and both > bound:
@@ -187,7 +192,7 @@ def _clip(
     return weights, clipped
 
 
-@compiled
+@inlined
 def clip_weights(
     wanted: FloatArray,
     held: FloatArray,

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from trading_lib.domain.kernels import compiled
+from trading_lib.domain.kernels import compiled, inlined
 from trading_lib.domain.prices import BoolArray, FloatArray
 
 
-@compiled
+@inlined
 def drift(weights: FloatArray, returns: FloatArray) -> FloatArray:
     """Weights after the returns of the sessions since, the rest being cash.
 
@@ -87,7 +87,7 @@ def attribute(held: FloatArray, before: FloatArray, wanted: FloatArray, budgets:
     return parts
 
 
-@compiled
+@inlined
 def sleeve_parts(
     held: FloatArray,
     past_held: FloatArray,

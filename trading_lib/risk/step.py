@@ -125,10 +125,11 @@ def step_risk(
         level_before, level, counters[RECOVERY], numbers.recovery_sessions, numbers.recovery_sizes.shape[0]
     )
     entered = effective >= 2 and effective > effective_before
+    cooling = memory.cooling != ABSENT
     ceilings, causes = level_ceilings(
         memory.ceilings,
         holdings.quantity,
-        memory.cooling != ABSENT,
+        cooling,
         effective,
         entered,
         assets.crypto,
@@ -152,7 +153,7 @@ def step_risk(
         market.confidence,
         assets.crypto,
         assets.safe_havens,
-        memory.cooling != ABSENT,
+        cooling,
         assets.retired | market.without_price,
         market.fresh,
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from trading_lib.domain.holdings import Holdings
-from trading_lib.domain.kernels import compiled
+from trading_lib.domain.kernels import inlined
 from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
 from trading_lib.risk.numbers import RECOVERY, RiskMemory
 from trading_lib.risk.stops import STATES
@@ -92,39 +92,57 @@ def book_at(books: Book, number: int) -> Book:
     return Book(*(array[number] for array in books))
 
 
-@compiled
+@inlined
+def overwrite(target: Any, source: Any) -> None:
+    """Copy an array element by element: for a dozen numbers the checks of a slice would take longer."""
+    for i in range(source.shape[0]):
+        target[i] = source[i]
+
+
+@inlined
+def overwrite_rows(target: Any, source: Any) -> None:
+    """Copy a table in the same way."""
+    for k in range(source.shape[0]):
+        for i in range(source.shape[1]):
+            target[k, i] = source[k, i]
+
+
+@inlined
 def copy_book(source: Book, target: Book) -> None:
     """Overwrite ``target``."""
-    target.account[:] = source.account
-    target.counters[:] = source.counters
-    target.peaks[:] = source.peaks
-    target.quantity[:] = source.quantity
-    target.mark[:] = source.mark
-    target.average_cost[:] = source.average_cost
-    target.halved[:] = source.halved
-    target.cooling[:] = source.cooling
-    target.ceilings[:] = source.ceilings
-    target.stop_state[:] = source.stop_state
-    target.owned[:] = source.owned
-    target.targets[:] = source.targets
-    target.memory[:] = source.memory
-    target.working[: source.counters[WORKING]] = source.working[: source.counters[WORKING]]
+    overwrite(target.account, source.account)
+    overwrite(target.counters, source.counters)
+    overwrite(target.peaks, source.peaks)
+    overwrite(target.quantity, source.quantity)
+    overwrite(target.mark, source.mark)
+    overwrite(target.average_cost, source.average_cost)
+    overwrite(target.halved, source.halved)
+    overwrite(target.cooling, source.cooling)
+    overwrite(target.ceilings, source.ceilings)
+    overwrite_rows(target.stop_state, source.stop_state)
+    overwrite_rows(target.owned, source.owned)
+    overwrite_rows(target.targets, source.targets)
+    overwrite_rows(target.memory, source.memory)
+    for number in range(source.counters[WORKING]):
+        overwrite(target.working[number], source.working[number])
 
 
-@compiled
-def keep_book(source: Book, books: Book, number: int) -> None:
-    """Overwrite one of many books."""
-    books.account[number] = source.account
-    books.counters[number] = source.counters
-    books.peaks[number] = source.peaks
-    books.quantity[number] = source.quantity
-    books.mark[number] = source.mark
-    books.average_cost[number] = source.average_cost
-    books.halved[number] = source.halved
-    books.cooling[number] = source.cooling
-    books.ceilings[number] = source.ceilings
-    books.stop_state[number] = source.stop_state
-    books.owned[number] = source.owned
-    books.targets[number] = source.targets
-    books.memory[number] = source.memory
-    books.working[number] = source.working
+@inlined
+def kept_book(books: Book, number: int) -> Book:
+    """One of many books, for a kernel to write to."""
+    return Book(
+        books.account[number],
+        books.counters[number],
+        books.peaks[number],
+        books.quantity[number],
+        books.mark[number],
+        books.average_cost[number],
+        books.halved[number],
+        books.cooling[number],
+        books.ceilings[number],
+        books.stop_state[number],
+        books.owned[number],
+        books.targets[number],
+        books.memory[number],
+        books.working[number],
+    )

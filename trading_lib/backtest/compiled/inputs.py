@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.instruments import Universe
-from trading_lib.domain.market_view import FactorPanel
+from trading_lib.domain.market_view import FactorPanel, SessionViews
 from trading_lib.domain.money import MICRO, to_cents
 from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
 from trading_lib.execution.config import PaperConfig
@@ -110,6 +110,18 @@ def rows_of(data: SessionInput) -> Rows:
         mark_return=np.ascontiguousarray(panel.mark_return),
         volatility=np.ascontiguousarray(factor_rows(factors, "Volatility_60")),
     )
+
+
+def shared_rows(data: SessionInput, views: SessionViews) -> Rows:
+    """Return `rows_of`; runs that share the views share what it costs."""
+    risk, capital = data.config.risk, (data.proceeds, data.flows)
+    now = (data.paper.price_unit, risk.retire_after_sessions, risk.stops.days_without_session, capital)
+    # Only the newest are kept: a sweep may try a thousand.
+    known = views.remembered.get("rows")
+    if known is None or known[0] != now:
+        known = views.remembered["rows"] = now, rows_of(data)
+    rows: Rows = known[1]
+    return rows
 
 
 def _sessions_with_events(data: SessionInput) -> BoolArray:

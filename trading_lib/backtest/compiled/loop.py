@@ -8,7 +8,17 @@ session has to be traded on the slow path.
 
 from __future__ import annotations
 
-from trading_lib.backtest.compiled.book import ASSET, BUYING, NAV, WORKING, Book, copy_book, keep_book
+from trading_lib.backtest.compiled.book import (
+    ASSET,
+    BUYING,
+    NAV,
+    WORKING,
+    Book,
+    copy_book,
+    kept_book,
+    overwrite,
+    overwrite_rows,
+)
 from trading_lib.backtest.compiled.controlling import control_risk
 from trading_lib.backtest.compiled.deciding import blend_targets, decide_sleeves
 from trading_lib.backtest.compiled.inputs import Assets, Rows, Rules
@@ -16,6 +26,7 @@ from trading_lib.backtest.compiled.log import BOOKS, FILLS, ORDERS, Log
 from trading_lib.backtest.compiled.orders import send_orders
 from trading_lib.backtest.compiled.outlook import Outlook
 from trading_lib.backtest.compiled.settlement import settle_session
+from trading_lib.domain.borrowing import borrowed
 from trading_lib.domain.holdings import CASH
 from trading_lib.domain.kernels import compiled, inlined
 from trading_lib.domain.money_arithmetic import weights_of_holdings
@@ -54,6 +65,8 @@ def trade_rows(
     kept
         The books before sessions with events go here, as many as fit.
     """
+    book, saved, kept, log = borrowed(book), borrowed(saved), borrowed(kept), borrowed(log)
+    assets, rows, outlook, rules = borrowed(assets), borrowed(rows), borrowed(outlook), borrowed(rules)
     for row in range(first, stop):
         step = row - outlook.first
         copy_book(book, saved)
@@ -64,7 +77,7 @@ def trade_rows(
             return row
         if log.has_events[step]:
             log.book[step] = log.counts[BOOKS]
-            keep_book(saved, kept, log.counts[BOOKS])
+            copy_book(saved, kept_book(kept, log.counts[BOOKS]))
             log.counts[BOOKS] += 1
             if log.counts[BOOKS] == kept.account.shape[0]:
                 return row + 1
@@ -109,12 +122,12 @@ def _trade(
     log.cash[step] = book.account[CASH]
     log.levels[step] = book.counters[EFFECTIVE]
     log.has_events[step] = notable or risk.eventful or reduced
-    log.quantity[step] = book.quantity
-    log.held[step] = held
-    log.approved[step] = approved
-    log.wanted[step] = wanted
-    log.owned[step] = book.owned
-    log.blocks[step] = blocks
+    overwrite(log.quantity[step], book.quantity)
+    overwrite(log.held[step], held)
+    overwrite(log.approved[step], approved)
+    overwrite(log.wanted[step], wanted)
+    overwrite_rows(log.owned[step], book.owned)
+    overwrite(log.blocks[step], blocks)
     return True
 
 

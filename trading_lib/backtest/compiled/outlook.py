@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trading_lib.backtest.compiled.inputs import Rows, factor_rows, form_of
+from trading_lib.backtest.compiled.inputs import factor_rows, form_of
 from trading_lib.domain.correlation import summarise_correlations, write_correlations
 from trading_lib.domain.errors import StrategyUnusableError
 from trading_lib.domain.kernels import compiled
@@ -19,6 +19,8 @@ from trading_lib.strategies.loop_form import LoopForm, SessionPlan
 from trading_lib.strategies.regime import regime_code
 from trading_lib.strategies.registry import Sleeve
 from trading_lib.strategies.signals import after_regime, signal_rules
+
+Signals = tuple[NDArray[np.int8], NDArray[np.int8], FloatArray, BoolArray]
 
 
 class Outlook(NamedTuple):
@@ -59,7 +61,6 @@ class Outlook(NamedTuple):
 def outlook_of(
     data: SessionInput,
     views: SessionViews,
-    rows: Rows,
     sleeves: tuple[Sleeve, ...],
     first: int,
     stop: int,
@@ -72,7 +73,7 @@ def outlook_of(
     room
         Shape (c or more, n, n): where the correlations go that are too many to be kept; None keeps them.
     """
-    regimes, codes, confidence, complete = _signals(data, rows, first, stop)
+    regimes, codes, confidence, complete = _signals(data, views, first, stop)
     correlations, summaries = _correlations(data, views, first, stop, room)
     count, assets, many = stop - first, len(data.universe), len(sleeves)
     flags = [np.zeros((many, count), np.bool_) for _ in range(4)]
@@ -127,14 +128,18 @@ def _plan_of(form: LoopForm, view: MarketView) -> SessionPlan | None:
     return plan if sensible else nonsense
 
 
-def _signals(
-    data: SessionInput, rows: Rows, first: int, stop: int
-) -> tuple[NDArray[np.int8], NDArray[np.int8], FloatArray, BoolArray]:
+def _signals(data: SessionInput, views: SessionViews, first: int, stop: int) -> Signals:
     settings: StrategySettings = data.config.strategy
     panel, factors = data.panel, data.factors
     window = slice(first, stop)
     regime, signals = settings.regime, settings.signals
-    return signals_of_rows(
+    # Only the newest settings of each segment are kept: a sweep tries a thousand.
+    key, now = ("signals", first), (stop, regime, signals)
+    known = views.remembered.get(key)
+    if known is not None and known[0] == now:
+        answer: Signals = known[1]
+        return answer
+    answer = signals_of_rows(
         factors.total_return_close[window],
         factor_rows(factors, "Momentum_60")[window],
         factor_rows(factors, "Volatility_60")[window],
@@ -147,6 +152,8 @@ def _signals(
         (regime.max_age_sessions, regime.elevated, regime.high, regime.extreme),
         (signals.momentum_high, signals.momentum_low, signals.momentum_negative, signals.momentum_negative_high),
     )
+    views.remembered[key] = now, answer
+    return answer
 
 
 @compiled
@@ -162,7 +169,7 @@ def signals_of_rows(
     periods_per_year: FloatArray,
     regime_bounds: tuple[int, float, float, float],
     momentum_bounds: tuple[float, float, float, float],
-) -> tuple[NDArray[np.int8], NDArray[np.int8], FloatArray, BoolArray]:
+) -> Signals:
     """Regimes, signal codes, confidence and completeness of many sessions at once, by the rules of one."""
     count, assets = close.shape
     regimes = np.zeros(count, np.int8)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from trading_lib.backtest.compiled.book import Book, empty_book
 from trading_lib.backtest.compiled.convert import Conversion
-from trading_lib.backtest.compiled.inputs import assets_of, rows_of, rules_of
+from trading_lib.backtest.compiled.inputs import assets_of, rules_of, shared_rows
 from trading_lib.backtest.compiled.log import BOOKS, FILLS, ORDERS, Log, empty_log
 from trading_lib.backtest.compiled.loop import trade_rows
 from trading_lib.backtest.compiled.outlook import Outlook, outlook_of
@@ -26,7 +26,7 @@ SEGMENT_BYTES = 64 * 2**20
 # Correlations of a whole run that are kept; more are computed again for the sessions that somebody asks for.
 KEPT_CORRELATIONS = 64 * 2**20
 # Books before sessions with events that are kept in one piece of memory.
-KEPT = 64
+KEPT = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,21 +143,24 @@ class _Loop:
         self._data, self._views = data, views
         self._convert = Conversion.of(data)
         self._sleeves = self._convert.sleeves
-        self._assets, self._rows = assets_of(data.universe), rows_of(data)
+        self._assets, self._rows = assets_of(data.universe), shared_rows(data, views)
         self._rules = rules_of(data.config, data.paper, self._sleeves)
         assets = len(data.universe)
         self.longest = longest_segment(assets, len(self._sleeves))
         kept = 8 * sessions * assets**2 <= KEPT_CORRELATIONS
         self._room = None if kept else np.empty((self.longest, assets, assets))
+        # Closely correlated pairs where a segment of the loop ended, by name and in an array.
+        self._last: tuple[frozenset[str], BoolArray] | None = None
 
     def trade(self, first: int, stop: int, end_of_day: EndOfDay) -> tuple[list[Part], EndOfDay]:
         """Trade rows [first, stop)."""
         data, many, assets = self._data, len(self._sleeves), len(self._data.universe)
-        outlook = outlook_of(data, self._views, self._rows, self._sleeves, first, stop, self._room)
+        outlook = outlook_of(data, self._views, self._sleeves, first, stop, self._room)
         pairs = self._pairs(outlook, end_of_day)
         told = outlook if self._room is None else outlook._replace(correlations=self._room[:0])
         packed = np.packbits(pairs, axis=1)
-        log, kept = empty_log(stop - first, assets, many), empty_book(assets, many, KEPT)
+        books = min(KEPT, stop - first)
+        log, kept = empty_log(stop - first, assets, many), empty_book(assets, many, books)
         book, saved = empty_book(assets, many), empty_book(assets, many)
         parts: list[Part] = []
         row = first
@@ -170,10 +173,12 @@ class _Loop:
                     ends = log.counts.tolist()
                     done = slice(fills, ends[FILLS]), slice(orders, ends[ORDERS])
                     parts.append(Segment(row, reached, log, told, kept, packed, *done))
-                    end_of_day = self._convert.read(book, reached - 1, pairs[reached - first], end_of_day.portfolio)
+                    flags = pairs[reached - first]
+                    end_of_day = self._convert.read(book, reached - 1, flags, end_of_day.portfolio)
+                    self._last = end_of_day.risk.correlated, flags
                 row = reached
-                if log.counts[BOOKS] == KEPT:
-                    kept, log.counts[BOOKS] = empty_book(assets, many, KEPT), 0
+                if log.counts[BOOKS] == books:
+                    kept, log.counts[BOOKS] = empty_book(assets, many, books), 0
                     continue
             if row < stop:
                 outcome = trade_session(data, row, end_of_day)
@@ -185,8 +190,11 @@ class _Loop:
 
     def _pairs(self, outlook: Outlook, end_of_day: EndOfDay) -> BoolArray:
         """Follow the pairs through the outlook's sessions; runs that share the views share what it costs."""
-        bounds, symbols = self._data.config.risk.correlation, self._data.universe.symbols
-        before = pair_flags(end_of_day.risk.correlated, symbols)
+        bounds = self._data.config.risk.correlation
+        names = end_of_day.risk.correlated
+        if self._last is None or self._last[0] is not names:
+            self._last = names, pair_flags(names, self._data.universe.symbols)
+        before = self._last[1]
         limits = (bounds.pair_warning, bounds.pair_rearm)
         if self._room is not None:
             return correlated_pairs(outlook.correlations, before, *limits)
