@@ -19,13 +19,15 @@ from typing import Any
 
 import psutil
 
-from trading_lib.adapters.services.airflow_follow import follow, require_success, wait_for_triggered
-from trading_lib.adapters.services.airflow_rest import AirflowClient, DagRun
+from trading_lib.adapters.services.airflow.follow import follow, require_success, wait_for_triggered
+from trading_lib.adapters.services.airflow.rest import AirflowClient, DagRun
 from trading_lib.adapters.services.folders import StackFolders
 from trading_lib.adapters.services.stack import Stack
 from trading_lib.adapters.services.waiting import Patience
-from trading_lib.workflows import database, fetching, market_data
-from trading_lib.workflows.settings import load_settings
+from trading_lib.workflows.data import fetch as fetching
+from trading_lib.workflows.data import tasks as market_data
+from trading_lib.workflows.operations import database
+from trading_lib.workflows.setup.settings import load_settings
 
 FIRST, SESSIONS = date(2022, 6, 13), 6
 BOOK = "demo-bench"

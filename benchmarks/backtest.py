@@ -25,13 +25,13 @@ WARM_RUNS, COLD_RUNS = 7, 5
 
 
 def run() -> dict[str, Any]:
-    from trading_lib.adapters.include_folder import include_folder
+    from trading_lib.adapters.files.include_folder import include_folder
     from trading_lib.adapters.sources.registry import create_source
     from trading_lib.backtest.engine import run_backtest
-    from trading_lib.domain.sessions import exchange_sessions
+    from trading_lib.domain.market.sessions import exchange_sessions
     from trading_lib.session.inputs import SessionInput
-    from trading_lib.workflows.configuration import load_configuration
-    from trading_lib.workflows.market import market_from_source
+    from trading_lib.workflows.data.market import market_from_source
+    from trading_lib.workflows.setup.configuration import load_configuration
 
     configuration = load_configuration(include_folder() / "config")
     calendar = exchange_sessions()

@@ -19,9 +19,9 @@ import numpy as np
 if TYPE_CHECKING:
     from trading_lib.decision import Decision
     from trading_lib.decision_config import DecisionConfig
-    from trading_lib.domain.instruments import Universe
-    from trading_lib.domain.market_view import MarketView
-    from trading_lib.domain.portfolio import Portfolio
+    from trading_lib.domain.book.portfolio import Portfolio
+    from trading_lib.domain.market.instruments import Universe
+    from trading_lib.domain.market.market_view import MarketView
 
 LAST = date(2019, 12, 31)
 RUNS, LARGE_RUNS, SOLVER_RUNS = 200, 7, 15
@@ -32,8 +32,8 @@ BOOK = "benchmark"
 
 
 def run() -> dict[str, Any]:
-    from trading_lib.adapters.include_folder import include_folder
-    from trading_lib.workflows.configuration import load_configuration
+    from trading_lib.adapters.files.include_folder import include_folder
+    from trading_lib.workflows.setup.configuration import load_configuration
 
     configuration = load_configuration(include_folder() / "config")
     config = _with_sleeves(configuration.decision)
@@ -64,7 +64,7 @@ class _Case:
 
     def decide(self) -> Decision:
         from trading_lib.decision import decide
-        from trading_lib.domain.risk import RiskState
+        from trading_lib.domain.decision.risk import RiskState
 
         # A copy remembers nothing: a day decides once.
         view = replace(self.view)
@@ -90,9 +90,9 @@ def _with_sleeves(config: DecisionConfig) -> DecisionConfig:
 
 def _simulated(universe: Universe) -> MarketView:
     from trading_lib.adapters.sources.registry import create_source
-    from trading_lib.domain.market_view import view_at
-    from trading_lib.domain.sessions import exchange_sessions
-    from trading_lib.workflows.market import market_from_source
+    from trading_lib.domain.market.market_view import view_at
+    from trading_lib.domain.market.sessions import exchange_sessions
+    from trading_lib.workflows.data.market import market_from_source
 
     source = create_source("simulated", universe)
     now = datetime(2020, 1, 2, tzinfo=UTC)
@@ -102,8 +102,8 @@ def _simulated(universe: Universe) -> MarketView:
 
 def _made_up(universe: Universe) -> MarketView:
     """A thousand correlated assets with a year of returns; prices, averages and momenta that disagree."""
-    from trading_lib.domain.instruments import Universe
-    from trading_lib.domain.market_view import MarketView
+    from trading_lib.domain.market.instruments import Universe
+    from trading_lib.domain.market.market_view import MarketView
 
     generator = np.random.default_rng(1)
     model = universe["SPY"]
@@ -136,7 +136,7 @@ def _made_up(universe: Universe) -> MarketView:
 
 def _holdings(view: MarketView) -> Portfolio:
     """A million dollars, a third of it in every third asset."""
-    from trading_lib.domain.portfolio import Portfolio, Position, to_cent
+    from trading_lib.domain.book.portfolio import Portfolio, Position, to_cent
 
     held = range(0, len(view.universe), 3)
     positions, marks, value = {}, {}, Decimal(0)
@@ -154,7 +154,7 @@ def _risk_parity() -> dict[str, Any]:
     import pandas as pd
     import riskfolio
 
-    from trading_lib.strategies.risk_parity import equal_risk_contributions
+    from trading_lib.strategies.weighting.risk_parity import equal_risk_contributions
 
     generator = np.random.default_rng(2)
     common = generator.normal(0, 0.008, (WINDOW, 1)) * generator.uniform(-0.3, 1.4, PARITY_ASSETS)

@@ -16,12 +16,12 @@ RUNS, BASELINE_RUNS = 15, 3
 
 
 def run() -> dict[str, Any]:
-    from trading_lib.adapters.include_folder import include_folder
+    from trading_lib.adapters.files.include_folder import include_folder
     from trading_lib.adapters.sources.registry import create_source
-    from trading_lib.domain.sessions import exchange_sessions
+    from trading_lib.domain.market.sessions import exchange_sessions
     from trading_lib.factors.calculator import calculate_factors
-    from trading_lib.workflows.configuration import load_configuration
-    from trading_lib.workflows.market import market_from_source
+    from trading_lib.workflows.data.market import market_from_source
+    from trading_lib.workflows.setup.configuration import load_configuration
 
     universe = load_configuration(include_folder() / "config").universe
     source = create_source("simulated", universe)

@@ -57,13 +57,13 @@ def measure(count: int) -> dict[str, Any]:
 
 def made_up_input(count: int) -> Any:
     """Build the shipped universe, and further ETFs of made-up prices up to ``count`` assets."""
-    from trading_lib.adapters.include_folder import include_folder
-    from trading_lib.domain.instruments import Universe
-    from trading_lib.domain.prices import VOLATILITY_INDEX, Bars, MacroSeries
-    from trading_lib.domain.sessions import exchange_sessions
+    from trading_lib.adapters.files.include_folder import include_folder
+    from trading_lib.domain.market.instruments import Universe
+    from trading_lib.domain.market.prices import VOLATILITY_INDEX, Bars, MacroSeries
+    from trading_lib.domain.market.sessions import exchange_sessions
     from trading_lib.session.inputs import SessionInput
-    from trading_lib.workflows.configuration import load_configuration
-    from trading_lib.workflows.market import build_market
+    from trading_lib.workflows.data.market import build_market
+    from trading_lib.workflows.setup.configuration import load_configuration
 
     configuration = load_configuration(include_folder() / "config", {})
     shipped = configuration.universe.instruments

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from trading_lib.domain.market_view import MarketView
-from trading_lib.domain.prices import FloatArray
+from trading_lib.domain.market.market_view import MarketView
+from trading_lib.domain.market.prices import FloatArray
 
 BEST = 5
 INVESTED = 0.95

@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import Engine, insert, text
 
-from trading_lib.adapters.stores import schema
-from trading_lib.adapters.stores.database import connect
-from trading_lib.adapters.stores.embedded_postgres import EmbeddedPostgres
-from trading_lib.adapters.stores.market_store import MarketStore
-from trading_lib.adapters.stores.migrations import upgrade
-from trading_lib.domain.prices import Bars
+from trading_lib.adapters.stores.market.market_store import MarketStore
+from trading_lib.adapters.stores.postgres import schema
+from trading_lib.adapters.stores.postgres.database import connect
+from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
+from trading_lib.adapters.stores.postgres.migrations import upgrade
+from trading_lib.domain.market.prices import Bars
 
 SYMBOLS = 15
 DAYS = 5_000

@@ -16,10 +16,10 @@ YEARS = (2, 4, 8, 16)
 
 
 def run() -> dict[str, Any]:
-    from trading_lib.domain.market_view import SessionViews
-    from trading_lib.workflows.settings import load_settings
-    from trading_lib.workflows.sweep import sweep
-    from trading_lib.workflows.sweep_grid import expand_grid
+    from trading_lib.domain.market.market_view import SessionViews
+    from trading_lib.workflows.research.sweep.grid import expand_grid
+    from trading_lib.workflows.research.sweep.run import sweep
+    from trading_lib.workflows.setup.settings import load_settings
 
     settings = load_settings(clock=lambda: datetime(2023, 1, 4, tzinfo=UTC))
     confidence = [round(0.10 + 0.01 * step, 2) for step in range(POINTS)]
@@ -50,8 +50,8 @@ def run() -> dict[str, Any]:
 
 
 def _market(settings: Any, universe: Any = None) -> tuple[Any, Any]:
-    from trading_lib.workflows.market import market_from_source, session_input
-    from trading_lib.workflows.source_choice import offline_source
+    from trading_lib.workflows.data.market import market_from_source, session_input
+    from trading_lib.workflows.setup.source_choice import offline_source
 
     if universe is not None:
         settings = replace(settings, configuration=replace(settings.configuration, universe=universe))

@@ -23,16 +23,16 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import Engine, text
 
-from trading_lib.adapters.sources.bar_windows import stamp_bars
-from trading_lib.adapters.stores.database import connect
-from trading_lib.adapters.stores.embedded_postgres import EmbeddedPostgres
-from trading_lib.adapters.stores.market_store import MarketStore
-from trading_lib.adapters.stores.migrations import upgrade
-from trading_lib.domain.instruments import AssetClass, Instrument, TradingCalendar, Universe
-from trading_lib.domain.prices import Bars
-from trading_lib.domain.sessions import exchange_sessions
+from trading_lib.adapters.sources.shared.bar_windows import stamp_bars
+from trading_lib.adapters.stores.market.market_store import MarketStore
+from trading_lib.adapters.stores.postgres.database import connect
+from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
+from trading_lib.adapters.stores.postgres.migrations import upgrade
+from trading_lib.domain.market.instruments import AssetClass, Instrument, TradingCalendar, Universe
+from trading_lib.domain.market.prices import Bars
+from trading_lib.domain.market.sessions import exchange_sessions
+from trading_lib.validation.price_rules.structural import validate_bars
 from trading_lib.validation.quality import validate_history
-from trading_lib.validation.structural import validate_bars
 
 ASSETS, SYMBOLS = 15, 1_000
 LONG = (date(2003, 1, 2), date(2022, 12, 30))

@@ -12,9 +12,9 @@ from research_timetable import OnRequestTimetable
 from run_links import URL_KEY, TearSheetLink
 from task_defaults import TASK_DEFAULTS
 
-from trading_lib.workflows.plans import BacktestPlan
-from trading_lib.workflows.research_results import BacktestFigures
-from trading_lib.workflows.xcom import plain
+from trading_lib.workflows.stages.plans import BacktestPlan
+from trading_lib.workflows.stages.research_results import BacktestFigures
+from trading_lib.workflows.stages.xcom import plain
 
 
 @dag(
@@ -45,8 +45,8 @@ def backtest() -> None:
     def window(
         params: dict[str, Any], ti: Any, data_interval_start: Any = None, data_interval_end: Any = None
     ) -> dict[str, Any]:
-        from trading_lib.workflows import backtest_runs as workflow
         from trading_lib.workflows.dag_runs import notes
+        from trading_lib.workflows.research import backtest_tasks as workflow
 
         planned = workflow.window(params, data_interval_start, data_interval_end)
         notes.note_run(ti.dag_id, ti.run_id, notes.about_window(planned))
@@ -55,22 +55,22 @@ def backtest() -> None:
     @task(task_id="backtest", multiple_outputs=False)
     @plainly
     def run(ti: Any = None) -> dict[str, Any]:
-        from trading_lib.workflows import backtest_runs as workflow
+        from trading_lib.workflows.research import backtest_tasks as workflow
 
         return dict(plain(workflow.run(left_by(ti, BacktestPlan, "window"))))
 
     @task
     @plainly
     def tear_sheet(ti: Any = None) -> str:
-        from trading_lib.workflows import backtest_runs as workflow
+        from trading_lib.workflows.research import backtest_tasks as workflow
 
         return workflow.tear_sheet(left_by(ti, BacktestPlan, "window"))
 
     @task(multiple_outputs=False)
     @plainly
     def mlflow_run(ti: Any = None) -> dict[str, Any]:
-        from trading_lib.workflows import backtest_runs as workflow
         from trading_lib.workflows.dag_runs import reports
+        from trading_lib.workflows.research import backtest_tasks as workflow
 
         planned = left_by(ti, BacktestPlan, "window")
         logged = workflow.log(planned)

@@ -12,9 +12,9 @@ from pipeline_tasks import plainly, session_plan
 from task_defaults import TASK_DEFAULTS, VENDOR_RETRIES
 from xnys_timetable import XnysSessionTimetable
 
-from trading_lib.domain.sessions import exchange_sessions
-from trading_lib.workflows.stages import DATA_STAGES, Stage
-from trading_lib.workflows.xcom import plain
+from trading_lib.domain.market.sessions import exchange_sessions
+from trading_lib.workflows.stages.catalogue import DATA_STAGES, Stage
+from trading_lib.workflows.stages.xcom import plain
 
 
 @dag(
@@ -40,8 +40,8 @@ def market_data() -> None:
     @task(multiple_outputs=False)
     @plainly
     def plan(params: dict[str, Any], ti: Any, data_interval_end: datetime | None = None) -> list[str]:
-        from trading_lib.workflows import market_data as workflow
         from trading_lib.workflows.dag_runs import notes, parameters
+        from trading_lib.workflows.data import tasks as workflow
 
         wanted = parameters.of_session(params)
         if wanted["session"] is None and data_interval_end is not None:
@@ -54,8 +54,8 @@ def market_data() -> None:
     @task(pool="market_data", map_index_template="{{ task.op_kwargs['group'] }}", **VENDOR_RETRIES)
     @plainly
     def ingest(group: str, ti: Any = None) -> dict[str, Any]:
-        from trading_lib.workflows import market_data as workflow
         from trading_lib.workflows.dag_runs import latency
+        from trading_lib.workflows.data import tasks as workflow
 
         return {**workflow.ingest(session_plan(ti, "plan"), group), "received_at": latency.now()}
 

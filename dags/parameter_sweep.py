@@ -9,9 +9,9 @@ from pipeline_forms import folder_field, page
 from pipeline_tasks import plainly
 from task_defaults import TASK_DEFAULTS
 
-from trading_lib.workflows.plans import ChunkPlan
-from trading_lib.workflows.research_results import ChunkCounts
-from trading_lib.workflows.xcom import plain, read
+from trading_lib.workflows.stages.plans import ChunkPlan
+from trading_lib.workflows.stages.research_results import ChunkCounts
+from trading_lib.workflows.stages.xcom import plain, read
 
 
 @dag(
@@ -48,8 +48,8 @@ def parameter_sweep() -> None:
     @task
     @plainly
     def chunks(params: dict[str, Any], ti: Any = None) -> list[dict[str, Any]]:
-        from trading_lib.workflows import sweep_runs as workflow
         from trading_lib.workflows.dag_runs import notes
+        from trading_lib.workflows.research.sweep import tasks as workflow
 
         planned = workflow.chunks(params)
         notes.note_run(ti.dag_id, ti.run_id, notes.about_window(planned[0]), f"sweep {planned[0].sweep}")
@@ -58,14 +58,14 @@ def parameter_sweep() -> None:
     @task(multiple_outputs=False, map_index_template="{{ task.op_kwargs['plan']['label'] }}")
     @plainly
     def run(plan: dict[str, Any]) -> dict[str, Any]:
-        from trading_lib.workflows import sweep_runs as workflow
+        from trading_lib.workflows.research.sweep import tasks as workflow
 
         return dict(plain(workflow.run(read(ChunkPlan, plan, "chunks"))))
 
     @task(multiple_outputs=False)
     @plainly
     def collect(finished: Any) -> dict[str, Any]:
-        from trading_lib.workflows import sweep_runs as workflow
+        from trading_lib.workflows.research.sweep import tasks as workflow
 
         return workflow.collect(read(ChunkCounts, next(iter(finished)), "run").sweep)
 

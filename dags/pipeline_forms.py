@@ -93,8 +93,8 @@ def _default_source() -> str:
 def _sources() -> SourcesConfig | None:
     """Read sources.yaml; a broken one is told by the run that needs it."""
     from trading_lib.market_data.config import SourcesConfig
-    from trading_lib.workflows.configuration import load_file
-    from trading_lib.workflows.settings import configuration_folder
+    from trading_lib.workflows.setup.configuration import load_file
+    from trading_lib.workflows.setup.settings import configuration_folder
 
     try:
         return load_file(configuration_folder(os.environ) / "sources.yaml", SourcesConfig, os.environ)
@@ -109,7 +109,7 @@ def _own_sources() -> tuple[str, ...]:
 
 
 def _scenarios() -> list[str]:
-    from trading_lib.workflows.stress import load_stress
+    from trading_lib.workflows.research.stress import load_stress
 
     try:
         return [scenario.name for scenario in load_stress().scenarios]

@@ -14,9 +14,9 @@ from typing import Any, TypeVar, cast
 
 from trading_lib.domain.errors import SourceError, StorageUnavailableError, TradingError
 from trading_lib.workflows.dag_runs.parameters import check_known
-from trading_lib.workflows.plans import SessionPlan
-from trading_lib.workflows.stage_log import stands_in_log
-from trading_lib.workflows.xcom import read
+from trading_lib.workflows.stages.plans import SessionPlan
+from trading_lib.workflows.stages.xcom import read
+from trading_lib.workflows.trade.stage_log import stands_in_log
 
 LOG = logging.getLogger(__name__)
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -70,7 +70,7 @@ def plainly(function: Function) -> Function:
 def _ending(error: Exception) -> type[TaskEnded] | None:
     from sqlalchemy.exc import InterfaceError, OperationalError
 
-    from trading_lib.adapters.services.airflow_rest import AirflowError
+    from trading_lib.adapters.services.airflow.rest import AirflowError
 
     if isinstance(error, StorageUnavailableError | AirflowError | OperationalError | InterfaceError):
         return TryAgain

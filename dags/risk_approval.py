@@ -22,7 +22,7 @@ Question = dict[str, Any]
 
 def notify_unless_answered(context: Any) -> None:
     """Mail the failure of the approval only when nobody answered, or when that cannot be found out."""
-    from trading_lib.workflows import airflow_answers
+    from trading_lib.workflows.operations import airflow_answers
 
     instance = context["task_instance"]
     try:
@@ -48,7 +48,7 @@ def risk_approval() -> None:
     @task.short_circuit
     @plainly
     def question(params: dict[str, Any]) -> Question:
-        from trading_lib.workflows import approvals
+        from trading_lib.workflows.books import approvals
 
         return approvals.asked_in_airflow(params["book"])
 
@@ -70,7 +70,8 @@ def risk_approval() -> None:
     @plainly
     def record(ti: Any = None) -> dict[str, Any]:
         from trading_lib.domain.errors import InputError
-        from trading_lib.workflows import airflow_answers, approvals
+        from trading_lib.workflows.books import approvals
+        from trading_lib.workflows.operations import airflow_answers
 
         returned, asked = ti.xcom_pull(task_ids="approval"), ti.xcom_pull(task_ids="question")
         if asked is None:

@@ -12,8 +12,8 @@ from pipeline_forms import book_field, folder_field, optional_date, page, source
 from pipeline_tasks import left_by, plainly
 from task_defaults import TASK_DEFAULTS, VENDOR_RETRIES
 
-from trading_lib.workflows.plans import StopCheckPlan
-from trading_lib.workflows.xcom import plain
+from trading_lib.workflows.stages.plans import StopCheckPlan
+from trading_lib.workflows.stages.xcom import plain
 
 
 @dag(
@@ -36,8 +36,8 @@ def stop_checks() -> None:
     @task(multiple_outputs=False)
     @plainly
     def plan(params: dict[str, Any], dag_run: Any, data_interval_end: datetime | None = None) -> dict[str, Any]:
-        from trading_lib.workflows import stop_checks as workflow
         from trading_lib.workflows.dag_runs import notes, parameters
+        from trading_lib.workflows.trade import stop_checks as workflow
 
         if not workflow.is_configured():
             raise AirflowSkipException("risk.yaml: stops.days_without_session is false")
@@ -55,21 +55,21 @@ def stop_checks() -> None:
     @task(multiple_outputs=False, **VENDOR_RETRIES)
     @plainly
     def ingest(ti: Any = None) -> dict[str, Any]:
-        from trading_lib.workflows import stop_checks as workflow
+        from trading_lib.workflows.trade import stop_checks as workflow
 
         return dict(workflow.ingest(left_by(ti, StopCheckPlan, "plan")))
 
     @task(multiple_outputs=False)
     @plainly
     def check(ti: Any = None) -> dict[str, Any]:
-        from trading_lib.workflows import stop_checks as workflow
+        from trading_lib.workflows.trade import stop_checks as workflow
 
         return dict(workflow.check(left_by(ti, StopCheckPlan, "plan")))
 
     @task(multiple_outputs=False)
     @plainly
     def send(ti: Any = None) -> dict[str, Any]:
-        from trading_lib.workflows import stop_checks as workflow
+        from trading_lib.workflows.trade import stop_checks as workflow
 
         return dict(workflow.send(left_by(ti, StopCheckPlan, "plan")))
 

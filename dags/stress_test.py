@@ -12,9 +12,9 @@ from research_timetable import NextIntervalTimetable
 from run_links import URL_KEY, StressReportLink
 from task_defaults import TASK_DEFAULTS
 
-from trading_lib.workflows.plans import ScenarioPlan
-from trading_lib.workflows.research_results import ScenarioFigures
-from trading_lib.workflows.xcom import plain, read, read_all
+from trading_lib.workflows.stages.plans import ScenarioPlan
+from trading_lib.workflows.stages.research_results import ScenarioFigures
+from trading_lib.workflows.stages.xcom import plain, read, read_all
 
 
 @dag(
@@ -32,8 +32,8 @@ def stress_test() -> None:
     @task
     @plainly
     def scenarios(params: dict[str, Any], ti: Any = None) -> list[dict[str, Any]]:
-        from trading_lib.workflows import stress_runs as workflow
         from trading_lib.workflows.dag_runs import notes
+        from trading_lib.workflows.research import stress_tasks as workflow
 
         planned = workflow.scenarios(params)
         notes.note_run(ti.dag_id, ti.run_id, notes.prices_line(planned[0].prices, f"{len(planned)} scenarios"))
@@ -42,14 +42,14 @@ def stress_test() -> None:
     @task(multiple_outputs=False, map_index_template="{{ task.op_kwargs['plan']['scenario'] }}")
     @plainly
     def run(plan: dict[str, Any]) -> dict[str, Any]:
-        from trading_lib.workflows import stress_runs as workflow
+        from trading_lib.workflows.research import stress_tasks as workflow
 
         return dict(plain(workflow.run(read(ScenarioPlan, plan, "scenarios"))))
 
     @task(multiple_outputs=False)
     @plainly
     def report(ti: Any = None) -> dict[str, Any]:
-        from trading_lib.workflows import stress_runs as workflow
+        from trading_lib.workflows.research import stress_tasks as workflow
 
         written = workflow.report(read_all(ScenarioPlan, ti.xcom_pull(task_ids="scenarios"), "scenarios"))
         ti.xcom_push(key=URL_KEY, value=written.url)
@@ -58,7 +58,7 @@ def stress_test() -> None:
     @task(multiple_outputs=False)
     @plainly
     def verdict(ti: Any = None) -> dict[str, Any]:
-        from trading_lib.workflows import stress_runs as workflow
+        from trading_lib.workflows.research import stress_tasks as workflow
 
         return workflow.verdict(read_all(ScenarioFigures, ti.xcom_pull(task_ids="run"), "run"))
 

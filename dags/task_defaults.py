@@ -18,7 +18,7 @@ from pipeline_tasks import Refused, TryAgain, known_parameters_only
 UNREACHABLE: list[Any] = [
     TryAgain,
     "trading_lib.domain.errors.StorageUnavailableError",
-    "trading_lib.adapters.services.airflow_rest.AirflowError",
+    "trading_lib.adapters.services.airflow.rest.AirflowError",
     "sqlalchemy.exc.OperationalError",
     "sqlalchemy.exc.InterfaceError",
     "airflow.sdk.exceptions.AirflowRuntimeError",

@@ -13,8 +13,8 @@ from pipeline_forms import EVENT_KEYS, MARKET_DATA, book_field, folder_field, op
 from pipeline_tasks import plainly, session_plan
 from task_defaults import TASK_DEFAULTS
 
-from trading_lib.workflows.stages import Stage, in_group
-from trading_lib.workflows.xcom import plain
+from trading_lib.workflows.stages.catalogue import Stage, in_group
+from trading_lib.workflows.stages.xcom import plain
 
 
 @dag(
@@ -36,8 +36,8 @@ def trade_daily() -> None:
     @task(multiple_outputs=False)
     @plainly
     def plan(params: dict[str, Any], dag_run: Any, triggering_asset_events: Any = None) -> dict[str, Any]:
-        from trading_lib.workflows import market_data
         from trading_lib.workflows.dag_runs import notes, parameters
+        from trading_lib.workflows.data import tasks as market_data
 
         wanted = params
         if events := [event for group in (triggering_asset_events or {}).values() for event in group]:
@@ -53,7 +53,7 @@ def trade_daily() -> None:
     @task.sensor(poke_interval=60, timeout=24 * 3600, mode="reschedule")
     @plainly
     def await_decision_time(ti: Any = None) -> PokeReturnValue:
-        from trading_lib.workflows import trading
+        from trading_lib.workflows.trade import tasks as trading
 
         return PokeReturnValue(datetime.fromisoformat(trading.decision_time(session_plan(ti))) <= datetime.now(UTC))
 
@@ -73,7 +73,8 @@ def trade_daily() -> None:
     @task.short_circuit
     @plainly
     def approval_needed(ti: Any = None) -> dict[str, Any]:
-        from trading_lib.workflows import airflow_answers, approvals
+        from trading_lib.workflows.books import approvals
+        from trading_lib.workflows.operations import airflow_answers
 
         airflow_answers.store_late_answer(session_plan(ti))
         return approvals.asked_by_session(session_plan(ti))

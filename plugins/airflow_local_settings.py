@@ -16,13 +16,13 @@ TASK_MODULES = (
     "airflow.providers.standard.decorators.short_circuit",
     "airflow.providers.standard.operators.trigger_dagrun",
     "airflow.sdk.definitions.retry_policy",
-    "trading_lib.adapters.services.airflow_rest",
-    "trading_lib.workflows.airflow_answers",
+    "trading_lib.adapters.services.airflow.rest",
+    "trading_lib.workflows.operations.airflow_answers",
     "trading_lib.workflows.dag_runs.reports",
-    "trading_lib.workflows.market_data",
-    "trading_lib.workflows.stages",
-    "trading_lib.workflows.trading",
-    "trading_lib.workflows.xcom",
+    "trading_lib.workflows.data.tasks",
+    "trading_lib.workflows.stages.catalogue",
+    "trading_lib.workflows.trade.tasks",
+    "trading_lib.workflows.stages.xcom",
 )
 # Airflow takes every public name of this module for a setting of its own.
 __all__: list[str] = []
@@ -32,7 +32,7 @@ def _load() -> None:
     for module in TASK_MODULES:
         import_module(module)
     try:
-        import_module("trading_lib.workflows.preload").load_machine_code()
+        import_module("trading_lib.workflows.operations.preload").load_machine_code()
     except Exception as error:
         # Whatever is wrong, say a key of the configuration, is told by the task that meets it.
         print(f"the rules are not loaded beforehand: {error}", file=sys.stderr)

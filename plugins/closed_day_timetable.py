@@ -13,7 +13,7 @@ import pendulum
 from airflow.plugins_manager import AirflowPlugin
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
 
-from trading_lib.domain.sessions import SessionCalendar, exchange_sessions
+from trading_lib.domain.market.sessions import SessionCalendar, exchange_sessions
 
 # A day that is just due still runs: the DAG may be read again before the scheduler has looked.
 GRACE = timedelta(minutes=2)

@@ -13,7 +13,7 @@ import pendulum
 from airflow.plugins_manager import AirflowPlugin
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
 
-from trading_lib.domain.sessions import SessionCalendar, exchange_sessions
+from trading_lib.domain.market.sessions import SessionCalendar, exchange_sessions
 
 GRACE = timedelta(minutes=2)
 # Sessions: after a longer outage the next close begins anew, which settles what was missed.

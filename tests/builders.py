@@ -9,9 +9,9 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 
-from trading_lib.adapters.sources.bar_windows import stamp_bars
-from trading_lib.domain.instruments import AssetClass, Instrument, TradingCalendar, Universe
-from trading_lib.domain.prices import Bars
+from trading_lib.adapters.sources.shared.bar_windows import stamp_bars
+from trading_lib.domain.market.instruments import AssetClass, Instrument, TradingCalendar, Universe
+from trading_lib.domain.market.prices import Bars
 
 # symbol, category, max weight, volatility target, safe haven (technical design 3.4; SPEC section 8)
 _ETFS: tuple[tuple[str, str, float, float, bool], ...] = (

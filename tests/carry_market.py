@@ -12,15 +12,15 @@ import pandas as pd
 
 from tests.builders import bars_of, price_rows
 from tests.market_builders import CALENDAR, UNIVERSE
-from trading_lib.adapters.sources.positioning_windows import stamp_funding
+from trading_lib.adapters.sources.shared.positioning_windows import stamp_funding
 from trading_lib.decision import DecisionConfig
-from trading_lib.domain.instruments import Universe
-from trading_lib.domain.positioning import FundingRates
-from trading_lib.domain.prices import MacroSeries
+from trading_lib.domain.market.instruments import Universe
+from trading_lib.domain.market.positioning import FundingRates
+from trading_lib.domain.market.prices import MacroSeries
 from trading_lib.execution.config import PaperConfig
 from trading_lib.session.inputs import SessionInput
 from trading_lib.strategies.config import CarryConfig, SleeveConfig, StrategySettings
-from trading_lib.workflows.market import Market, build_market
+from trading_lib.workflows.data.market import Market, build_market
 
 SHORT = "BINANCE:BTC-USDT"
 HOURS = (0, 8, 16)

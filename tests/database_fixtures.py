@@ -14,9 +14,9 @@ import psutil
 import pytest
 from sqlalchemy import Engine, text
 
-from trading_lib.adapters.stores.database import connect
-from trading_lib.adapters.stores.embedded_postgres import EmbeddedPostgres
-from trading_lib.adapters.stores.migrations import upgrade
+from trading_lib.adapters.stores.postgres.database import connect
+from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
+from trading_lib.adapters.stores.postgres.migrations import upgrade
 
 TEMPLATE = "migrated_template"
 # What the databases of all tests take, with room to spare, in bytes.

@@ -14,17 +14,17 @@ import pandas as pd
 
 from tests.builders import bars_of, price_rows, universe
 from trading_lib.decision_config import DecisionConfig
-from trading_lib.domain.market_view import MarketView
-from trading_lib.domain.portfolio import Portfolio, Position, to_cent
-from trading_lib.domain.prices import VOLATILITY_INDEX, Bars, FloatArray, MacroSeries
-from trading_lib.domain.risk import RiskAssessment, RiskState
-from trading_lib.domain.sessions import exchange_sessions
-from trading_lib.domain.signals import MarketRegime, RegimeReading, SignalPanel
-from trading_lib.domain.weights import TargetWeights
+from trading_lib.domain.book.portfolio import Portfolio, Position, to_cent
+from trading_lib.domain.decision.risk import RiskAssessment, RiskState
+from trading_lib.domain.decision.signals import MarketRegime, RegimeReading, SignalPanel
+from trading_lib.domain.decision.weights import TargetWeights
+from trading_lib.domain.market.market_view import MarketView
+from trading_lib.domain.market.prices import VOLATILITY_INDEX, Bars, FloatArray, MacroSeries
+from trading_lib.domain.market.sessions import exchange_sessions
 from trading_lib.execution.config import PaperConfig
 from trading_lib.factors.calculator import FACTOR_NAMES
 from trading_lib.session.inputs import SessionInput
-from trading_lib.workflows.market import Market, build_market
+from trading_lib.workflows.data.market import Market, build_market
 
 UNIVERSE = universe()
 ASSETS = len(UNIVERSE)

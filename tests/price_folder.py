@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from tests.builders import universe
-from trading_lib.domain.instruments import TradingCalendar
-from trading_lib.domain.sessions import exchange_sessions
+from trading_lib.domain.market.instruments import TradingCalendar
+from trading_lib.domain.market.sessions import exchange_sessions
 
 
 def write_price_folder(folder: Path, first: date, last: date, seed: int = 7) -> Path:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from trading_lib.domain.risk import RiskEvent, RiskState
+from trading_lib.domain.decision.risk import RiskEvent, RiskState
 from trading_lib.risk.config import RiskConfig
-from trading_lib.risk.level_rules import floor_of, next_level, next_recovery
-from trading_lib.risk.levels import approval_at_start, floor_reason, level_events, next_question
+from trading_lib.risk.levels.drawdown_kernels import floor_of, next_level, next_recovery
+from trading_lib.risk.levels.levels import approval_at_start, floor_reason, level_events, next_question
 from trading_lib.risk.numbers import ABSENT
 
 

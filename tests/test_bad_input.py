@@ -24,15 +24,15 @@ from tests.market_builders import (
 )
 from trading_lib.decision import Decision, decide
 from trading_lib.decision_config import DecisionConfig
+from trading_lib.domain.book.orders import OrderPurpose, Side
+from trading_lib.domain.book.portfolio import Portfolio
 from trading_lib.domain.errors import UnknownSymbolError
-from trading_lib.domain.instruments import Instrument, Universe
-from trading_lib.domain.market_view import MarketView, view_at
-from trading_lib.domain.orders import OrderPurpose, Side
-from trading_lib.domain.portfolio import Portfolio
-from trading_lib.domain.prices import MacroSeries
+from trading_lib.domain.market.instruments import Instrument, Universe
+from trading_lib.domain.market.market_view import MarketView, view_at
+from trading_lib.domain.market.prices import MacroSeries
 from trading_lib.orders.pre_trade import deny_reason, pre_trade_context
 from trading_lib.strategies.config import StrategySettings
-from trading_lib.workflows.market import build_market
+from trading_lib.workflows.data.market import build_market
 
 # Every built-in sleeve that needs no venue.
 CONFIG = DecisionConfig(

@@ -22,9 +22,9 @@ from tests.market_builders import (
 )
 from trading_lib.decision import FIRST_SESSION, decide, held_weights, target_stage
 from trading_lib.decision_config import DecisionConfig
-from trading_lib.domain.market_view import view_at
-from trading_lib.domain.orders import Side
-from trading_lib.domain.signals import MarketRegime
+from trading_lib.domain.book.orders import Side
+from trading_lib.domain.decision.signals import MarketRegime
+from trading_lib.domain.market.market_view import view_at
 from trading_lib.strategies.config import SleeveConfig, StrategySettings
 
 

@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 
 from trading_lib.decision_config import DecisionConfig
+from trading_lib.domain.book.holdings import holdings_of
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.decision.risk import RiskAssessment, RiskState
+from trading_lib.domain.decision.signals import RegimeReading, SignalPanel
+from trading_lib.domain.decision.sleeves import SLEEVE_FAULT, SleeveEvent, SleeveRecord, SleeveTarget, SleeveView
+from trading_lib.domain.decision.weights import TargetWeights
 from trading_lib.domain.errors import StrategyFaultError, StrategyUnusableError
-from trading_lib.domain.holdings import holdings_of
-from trading_lib.domain.instruments import Universe
-from trading_lib.domain.market_view import MarketView
+from trading_lib.domain.market.instruments import Universe
+from trading_lib.domain.market.market_view import MarketView
+from trading_lib.domain.market.prices import BoolArray, FloatArray
 from trading_lib.domain.money_arithmetic import weights_of_holdings
-from trading_lib.domain.portfolio import Portfolio
-from trading_lib.domain.prices import BoolArray, FloatArray
-from trading_lib.domain.risk import RiskAssessment, RiskState
-from trading_lib.domain.signals import RegimeReading, SignalPanel
-from trading_lib.domain.sleeves import SLEEVE_FAULT, SleeveEvent, SleeveRecord, SleeveTarget, SleeveView
-from trading_lib.domain.weights import TargetWeights
 from trading_lib.orders.generate import OrderBatch, generate_orders
 from trading_lib.orders.hedge import with_hedges
 from trading_lib.portfolio.constraints import constrain, valid_weights

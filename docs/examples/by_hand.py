@@ -10,9 +10,9 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
+from trading_lib.domain.book.orders import Side
 from trading_lib.domain.errors import BrokerUnavailableError, ConfigurationError
-from trading_lib.domain.instruments import AssetClass
-from trading_lib.domain.orders import Side
+from trading_lib.domain.market.instruments import AssetClass
 from trading_lib.execution.broker import (
     Answer,
     BrokerAccount,

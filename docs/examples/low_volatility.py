@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from trading_lib.domain.market_view import MarketView
-from trading_lib.domain.sleeves import SleeveTarget, SleeveView
+from trading_lib.domain.decision.sleeves import SleeveTarget, SleeveView
+from trading_lib.domain.market.market_view import MarketView
 
 
 class LowVolatility:

@@ -1,4 +1,4 @@
-"""Alembic's entry point; `trading_lib.adapters.stores.migrations` hands over a connection inside a transaction."""
+"""Alembic's entry point; `adapters.stores.postgres.migrations` hands over a connection inside a transaction."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import os
 from alembic import context
 from sqlalchemy import Connection
 
-from trading_lib.adapters.stores.database import URL_VARIABLE, connect
-from trading_lib.adapters.stores.schema import metadata
+from trading_lib.adapters.stores.postgres.database import URL_VARIABLE, connect
+from trading_lib.adapters.stores.postgres.schema import metadata
 
 
 def migrate(connection: Connection) -> None:

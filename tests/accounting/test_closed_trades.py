@@ -22,10 +22,10 @@ from trading_lib.accounting.closed_trades import (
 )
 from trading_lib.accounting.perpetuals import settle_perpetuals
 from trading_lib.accounting.settle import apply_actions, apply_fills, mark
-from trading_lib.domain.lots import whole_lots
-from trading_lib.domain.orders import Fill, Side
-from trading_lib.domain.perpetuals import is_perpetual
-from trading_lib.domain.portfolio import Portfolio
+from trading_lib.domain.book.orders import Fill, Side
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.market.perpetuals import is_perpetual
+from trading_lib.domain.money import whole_lots
 
 UNIVERSE = hedged_universe(carry_config())
 CASH = Decimal(10_000_000)

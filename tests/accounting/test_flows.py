@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from tests.market_builders import CALENDAR
 from trading_lib.accounting.flows import book_flows
 from trading_lib.accounting.reconcile import unexplained_differences
+from trading_lib.domain.book.flows import Flow, FlowKind, check_window, flow_amount, net_of
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.decision.risk import RiskState
 from trading_lib.domain.errors import InputError, SessionError
-from trading_lib.domain.flows import Flow, FlowKind, check_window, flow_amount, net_of
-from trading_lib.domain.portfolio import Portfolio
-from trading_lib.domain.risk import RiskState
 
 MONDAY, TUESDAY = date(2024, 1, 8), date(2024, 1, 9)
 BOOK = Portfolio.opened(MONDAY, Decimal(1000))

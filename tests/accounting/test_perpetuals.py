@@ -13,9 +13,9 @@ from tests.market_builders import SESSION, make_portfolio
 from trading_lib.accounting.perpetuals import funding_payment, settle_perpetuals
 from trading_lib.accounting.reconcile import unexplained_differences
 from trading_lib.accounting.settle import mark
-from trading_lib.domain.funding import Settlement
-from trading_lib.domain.orders import Fill, Side
-from trading_lib.domain.portfolio import Portfolio
+from trading_lib.domain.book.orders import Fill, Side
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.market.funding import Settlement
 
 SHORT = "BINANCE:BTC-USDT"
 CASH = Decimal(100_000)

@@ -12,8 +12,8 @@ from tests.accounting.test_settle import fill
 from tests.market_builders import SESSION, UNIVERSE
 from trading_lib.accounting.reconcile import unexplained_differences
 from trading_lib.accounting.settle import apply_actions, apply_fills, mark
-from trading_lib.domain.orders import Fill, Side
-from trading_lib.domain.portfolio import Portfolio, Position
+from trading_lib.domain.book.orders import Fill, Side
+from trading_lib.domain.book.portfolio import Portfolio, Position
 
 CASH = Decimal(100_000)
 FILLS = [

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tests.builders import instant
 from tests.market_builders import SESSION, UNIVERSE, make_portfolio
 from trading_lib.accounting.settle import apply_actions, apply_fills, mark
-from trading_lib.domain.orders import Fill, Side
-from trading_lib.domain.portfolio import Portfolio, to_cent
+from trading_lib.domain.book.orders import Fill, Side
+from trading_lib.domain.book.portfolio import Portfolio, to_cent
 
 TOMORROW = date(2024, 1, 4)
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trading_lib.accounting.trades import book_trade, credit_dividend
-from trading_lib.domain.holdings import CASH, COSTS, DIVIDENDS, REALISED
+from trading_lib.domain.book.holdings import CASH, COSTS, DIVIDENDS, REALISED
 from trading_lib.domain.kernels import python_version
 from trading_lib.domain.money_arithmetic import value_in_cents
 

@@ -11,13 +11,13 @@ from itertools import pairwise
 
 import pytest
 
-from tests.backtest.test_session_loop import FIRST, LAST
+from tests.backtest.compiled.test_equality import FIRST, LAST
 from tests.market_builders import CALENDAR, backtest_input, market_of, random_bars
 from trading_lib.backtest.engine import run_backtest
-from trading_lib.domain.accounts import Account, Accounts
-from trading_lib.domain.flows import Flow
-from trading_lib.domain.instruments import AssetClass
-from trading_lib.domain.orders import Side
+from trading_lib.domain.book.accounts import Account, Accounts
+from trading_lib.domain.book.flows import Flow
+from trading_lib.domain.book.orders import Side
+from trading_lib.domain.market.instruments import AssetClass
 from trading_lib.session.inputs import SessionInput
 from trading_lib.session.step import SessionOutcome, trade_sessions
 from trading_lib.session.window import window_rows

@@ -15,12 +15,12 @@ from tests.carry_market import SHORT, carry_config, carry_input, carry_market, j
 from trading_lib.accounting.reconcile import unexplained_differences
 from trading_lib.backtest.engine import BacktestResult, run_backtest
 from trading_lib.decision import Decision
-from trading_lib.domain.orders import OrderPurpose, Side
-from trading_lib.domain.portfolio import Portfolio
-from trading_lib.domain.positioning import FundingRates
+from trading_lib.domain.book.orders import OrderPurpose, Side
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.market.positioning import FundingRates
 from trading_lib.orders.config import OrderConfig, PreTradeConfig
-from trading_lib.performance.attribution import attribute_assets, attribute_sleeves
 from trading_lib.performance.run_record import RunRecord
+from trading_lib.performance.trading.attribution import attribute_assets, attribute_sleeves
 from trading_lib.session.inputs import SessionInput
 from trading_lib.session.step import trade_session, trade_sessions
 from trading_lib.session.window import window_rows

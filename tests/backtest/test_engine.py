@@ -13,8 +13,8 @@ import pytest
 from tests.builders import bars_of, instant, price_rows
 from tests.market_builders import CALENDAR, backtest_input, make_portfolio, market_of, random_bars
 from trading_lib.backtest.engine import run_backtest
+from trading_lib.domain.book.orders import Cancellation, Order, OrderPurpose, Side
 from trading_lib.domain.errors import SessionError
-from trading_lib.domain.orders import Cancellation, Order, OrderPurpose, Side
 from trading_lib.orders.config import PreTradeConfig
 from trading_lib.session.inputs import SessionInput
 from trading_lib.session.opening import execute

@@ -16,10 +16,10 @@ from tests.backtest.test_engine import FRIDAY, MONDAY, order, row_of, small_mark
 from tests.carry_market import SHORT, carry_config, carry_input, carry_market, rates_of
 from tests.market_builders import make_portfolio
 from trading_lib.accounting.settle import apply_fills
+from trading_lib.domain.book.orders import Cancellation, Fill, Side
+from trading_lib.domain.book.portfolio import PerpetualPosition, Portfolio
 from trading_lib.domain.money import to_cents, to_micros
 from trading_lib.domain.money_arithmetic import paid_for
-from trading_lib.domain.orders import Cancellation, Fill, Side
-from trading_lib.domain.portfolio import PerpetualPosition, Portfolio
 from trading_lib.session.inputs import SessionInput
 from trading_lib.session.opening import execute
 from trading_lib.session.settle import settle_row

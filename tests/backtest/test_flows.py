@@ -11,12 +11,12 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from tests.backtest.test_session_loop import FIRST, LAST, assert_same, sessions_in_loop, slow_path
+from tests.backtest.compiled.test_equality import FIRST, LAST, assert_same, sessions_in_loop, slow_path
 from tests.market_builders import CALENDAR, backtest_input, market_of, random_bars
+from trading_lib.backtest.audits.independent_nav import independent_nav, largest_difference
 from trading_lib.backtest.engine import run_backtest
-from trading_lib.backtest.portfolio_check import independent_nav, largest_difference
+from trading_lib.domain.book.flows import Flow
 from trading_lib.domain.errors import InputError
-from trading_lib.domain.flows import Flow
 from trading_lib.session.inputs import SessionInput
 
 CAME, WENT = CALENDAR.offset(FIRST, 30), CALENDAR.offset(FIRST, 80)

@@ -10,14 +10,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.backtest.test_session_loop import CRASHES, FIRST, LAST, assert_same, changed, sessions_in_loop, slow_path
+from tests.backtest.compiled.test_equality import (
+    CRASHES,
+    FIRST,
+    LAST,
+    assert_same,
+    changed,
+    sessions_in_loop,
+    slow_path,
+)
 from tests.market_builders import CALENDAR, backtest_input, market_of, random_bars
 from trading_lib.accounting.old_prices import OldPrice, old_prices
 from trading_lib.backtest.engine import BacktestResult, run_backtest
-from trading_lib.domain.orders import Side
-from trading_lib.domain.prices import Bars
-from trading_lib.domain.proceeds import RECORDED, Proceeds
-from trading_lib.domain.risk import RiskEvent
+from trading_lib.domain.book.orders import Side
+from trading_lib.domain.book.proceeds import RECORDED, Proceeds
+from trading_lib.domain.decision.risk import RiskEvent
+from trading_lib.domain.market.prices import Bars
 from trading_lib.session.inputs import SessionInput
 
 ENDS = date(2022, 4, 14)

@@ -10,8 +10,8 @@ import pytest
 from tests.market_builders import ASSETS, UNIVERSE, backtest_input, market_of, random_bars
 from trading_lib.backtest.engine import BacktestResult, run_backtest
 from trading_lib.decision import Decision
-from trading_lib.domain.portfolio import Portfolio
-from trading_lib.domain.signals import REGIME_CODES
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.decision.signals import REGIME_CODES
 
 Seen = list[tuple[date, Decision, Portfolio]]
 

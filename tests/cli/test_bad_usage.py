@@ -101,7 +101,7 @@ def test_a_defect_is_one_line_and_its_place_stands_in_the_log(
     def broken(*_: object) -> None:
         raise RuntimeError("boom with password=abcdefgh")
 
-    monkeypatch.setattr("trading_lib.workflows.halt.kill_switch", broken)
+    monkeypatch.setattr("trading_lib.workflows.books.kill_switch.kill_switch", broken)
     assert run("kill-switch", "status") == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1
@@ -126,7 +126,7 @@ def test_a_run_that_was_not_to_be_tracked_says_so(capsys: pytest.CaptureFixture[
 
 
 def test_the_help_text_names_every_source(capsys: pytest.CaptureFixture[str]) -> None:
-    from trading_lib.workflows.source_choice import CHOICES
+    from trading_lib.workflows.setup.source_choice import CHOICES
 
     assert run("ingest", "--help") == 0
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())

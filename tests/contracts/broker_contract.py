@@ -11,8 +11,8 @@ from typing import Any, ParamSpec, Protocol
 
 import pytest
 
-from trading_lib.domain.instruments import AssetClass
-from trading_lib.domain.orders import Order, Side
+from trading_lib.domain.book.orders import Order, Side
+from trading_lib.domain.market.instruments import AssetClass
 from trading_lib.execution.broker import (
     Answer,
     Broker,

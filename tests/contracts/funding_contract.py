@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from trading_lib.domain.errors import NaiveDatetimeError
-from trading_lib.domain.positioning import FUNDING_COLUMNS
+from trading_lib.domain.market.positioning import FUNDING_COLUMNS
 from trading_lib.market_data.source import FundingSource
 
 

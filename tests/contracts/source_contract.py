@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from trading_lib.domain.errors import NaiveDatetimeError
-from trading_lib.domain.prices import BAR_COLUMNS, MACRO_COLUMNS
+from trading_lib.domain.market.prices import BAR_COLUMNS, MACRO_COLUMNS
 from trading_lib.market_data.source import MarketDataSource
 
 

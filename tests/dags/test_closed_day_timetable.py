@@ -8,7 +8,7 @@ from typing import Any
 import pendulum
 import pytest
 
-from trading_lib.domain.sessions import exchange_sessions
+from trading_lib.domain.market.sessions import exchange_sessions
 
 pytestmark = pytest.mark.airflow
 

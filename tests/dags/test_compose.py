@@ -37,7 +37,7 @@ def test_the_pools_are_imported_after_the_migration_and_before_anything_of_airfl
 
 def test_tasks_and_callbacks_can_ask_airflow_for_an_answer(services: dict[str, Any]) -> None:
     """record runs in the scheduler's container (LocalExecutor), failure callbacks in the DAG processor's."""
-    from trading_lib.adapters.services.airflow_access import EXECUTION_VARIABLE, PASSWORDS_VARIABLE, USERS_VARIABLE
+    from trading_lib.adapters.services.airflow.access import EXECUTION_VARIABLE, PASSWORDS_VARIABLE, USERS_VARIABLE
 
     for name in ("airflow-scheduler", "airflow-dag-processor"):
         environment = services[name]["environment"]
@@ -49,9 +49,9 @@ def test_tasks_and_callbacks_can_ask_airflow_for_an_answer(services: dict[str, A
 
 
 def test_mlflow_asks_for_the_login_that_the_others_have(services: dict[str, Any]) -> None:
-    from trading_lib.adapters.tracking_server.login import PASSWORD_VARIABLE, USER_VARIABLE
+    from trading_lib.adapters.mlflow.server.login import PASSWORD_VARIABLE, USER_VARIABLE
 
-    assert services["mlflow"]["command"][:3] == ["python", "-m", "trading_lib.adapters.tracking_server"]
+    assert services["mlflow"]["command"][:3] == ["python", "-m", "trading_lib.adapters.mlflow.server"]
     for name in ("mlflow", "airflow-scheduler", "airflow-api-server"):
         environment = services[name]["environment"]
         assert environment[USER_VARIABLE] == "admin"
@@ -60,7 +60,7 @@ def test_mlflow_asks_for_the_login_that_the_others_have(services: dict[str, Any]
 
 
 def test_containers_outlast_an_outage_like_the_local_stack_and_open_no_log_server(services: dict[str, Any]) -> None:
-    from trading_lib.adapters.services.airflow_server import OUTAGES
+    from trading_lib.adapters.services.airflow.server import OUTAGES
     from trading_lib.adapters.services.supervision.components import AIRFLOW
 
     for component in AIRFLOW:

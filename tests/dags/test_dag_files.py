@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from trading_lib.adapters.services.airflow_rest import AirflowError
+from trading_lib.adapters.services.airflow.rest import AirflowError
 from trading_lib.domain.errors import ConfigurationError, InputError, StorageUnavailableError
 
 pytestmark = pytest.mark.airflow
@@ -240,7 +240,7 @@ def test_a_question_is_asked_once_under_its_own_name(dag_bag: Any) -> None:
 
 
 def test_pools_of_the_dags_are_in_the_settings_file(dag_bag: Any, repository_root: Path) -> None:
-    from trading_lib.adapters.services.airflow_settings import read_airflow_settings
+    from trading_lib.adapters.services.airflow.settings import read_airflow_settings
 
     used = {task.pool for dag in dag_bag.dags.values() for task in dag.tasks} - {"default_pool"}
     offered = {pool.pool_name for pool in read_airflow_settings(repository_root / "airflow_settings.yaml").pools}

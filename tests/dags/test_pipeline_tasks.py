@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from trading_lib.adapters.services.airflow_rest import AirflowError
+from trading_lib.adapters.services.airflow.rest import AirflowError
 from trading_lib.domain.errors import (
     DataQualityError,
     InputError,
@@ -17,7 +17,7 @@ from trading_lib.domain.errors import (
     SourceUnavailableError,
     StorageUnavailableError,
 )
-from trading_lib.workflows.stage_log import logged
+from trading_lib.workflows.trade.stage_log import logged
 
 pytestmark = pytest.mark.airflow
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.peers.airflow_interface import AirflowPeer, airflow_peer
-from tests.workflows.test_airflow_answers import DETAILS, RUN_ID, details, stack_environment
+from tests.workflows.operations.test_airflow_answers import DETAILS, RUN_ID, details, stack_environment
 
 pytestmark = pytest.mark.airflow
 
@@ -51,7 +51,7 @@ def fixture_mailed(dag_file: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 @pytest.fixture(name="recorded")
 def fixture_recorded(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    from trading_lib.workflows import approvals
+    from trading_lib.workflows.books import approvals
 
     stored: list[Any] = []
     monkeypatch.setattr(approvals, "record_response", lambda asked, response: stored.append((asked, response)))
@@ -110,7 +110,8 @@ def test_a_failed_approval_is_mailed_unless_it_was_answered(
 
 
 def test_a_session_looks_for_late_answers_before_it_asks(dag_file: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from trading_lib.workflows import airflow_answers, approvals
+    from trading_lib.workflows.books import approvals
+    from trading_lib.workflows.operations import airflow_answers
 
     done: list[str] = []
     monkeypatch.setattr(airflow_answers, "store_late_answer", lambda plan: done.append(f"look {plan.book}"))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trading_lib.domain.sessions import exchange_sessions
+from trading_lib.domain.market.sessions import exchange_sessions
 
 pytestmark = pytest.mark.airflow
 

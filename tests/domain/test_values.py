@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from tests.builders import bars_of, price_rows
 from tests.market_builders import make_portfolio
+from trading_lib.domain.book.portfolio import Portfolio, to_cent
 from trading_lib.domain.errors import ConfigurationError, SourceError, TradingError
-from trading_lib.domain.lots import whole_lots
-from trading_lib.domain.portfolio import Portfolio, to_cent
-from trading_lib.domain.prices import BAR_COLUMNS, MACRO_COLUMNS, Bars, MacroSeries
+from trading_lib.domain.market.prices import BAR_COLUMNS, MACRO_COLUMNS, Bars, MacroSeries
+from trading_lib.domain.money import whole_lots
 
 
 def test_bars_are_sorted_typed_and_nothing_else() -> None:

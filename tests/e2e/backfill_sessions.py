@@ -24,14 +24,15 @@ import numpy as np
 
 from tests.e2e.stack_client import RunningStack
 from trading_lib.adapters.services.waiting import Patience
-from trading_lib.adapters.stores.embedded_postgres import EmbeddedPostgres
-from trading_lib.adapters.stores.migrations import upgrade
-from trading_lib.domain.prices import PricePanel
-from trading_lib.domain.sessions import exchange_sessions, parse_session
-from trading_lib.workflows import fetching, market_data
-from trading_lib.workflows.market import market_from_store
-from trading_lib.workflows.settings import Settings, load_settings
-from trading_lib.workflows.sources import market_store
+from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
+from trading_lib.adapters.stores.postgres.migrations import upgrade
+from trading_lib.domain.market.prices import PricePanel
+from trading_lib.domain.market.sessions import exchange_sessions, parse_session
+from trading_lib.workflows.data import fetch as fetching
+from trading_lib.workflows.data import tasks as market_data
+from trading_lib.workflows.data.market import market_from_store
+from trading_lib.workflows.data.sources import market_store
+from trading_lib.workflows.setup.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 DAG = "market_data"

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from tests.builders import universe
-from trading_lib.domain.instruments import TradingCalendar
-from trading_lib.domain.sessions import exchange_sessions
+from trading_lib.domain.market.instruments import TradingCalendar
+from trading_lib.domain.market.sessions import exchange_sessions
 
 BOOK = "paper-crash"
 FIRST, LAST = date(2020, 1, 2), date(2021, 3, 31)

@@ -27,15 +27,17 @@ from tests.other_user import intrude, needs_root
 from tests.outages.interruptions import interrupt
 from tests.workflows.workflow_settings import make_settings
 from trading_lib.adapters.services.waiting import Patience
-from trading_lib.adapters.stores.approval_store import ApprovalStore
-from trading_lib.adapters.stores.database import connect
-from trading_lib.adapters.stores.embedded_postgres import EmbeddedPostgres
-from trading_lib.adapters.stores.order_store import OrderStore
-from trading_lib.adapters.stores.state_store import StateStore
-from trading_lib.domain.sessions import exchange_sessions
-from trading_lib.workflows import approvals, fetching, market_data
-from trading_lib.workflows.daily import trade_session
-from trading_lib.workflows.stages import TRADE_STAGES
+from trading_lib.adapters.stores.books.approval_store import ApprovalStore
+from trading_lib.adapters.stores.books.order_store import OrderStore
+from trading_lib.adapters.stores.books.state_store import StateStore
+from trading_lib.adapters.stores.postgres.database import connect
+from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
+from trading_lib.domain.market.sessions import exchange_sessions
+from trading_lib.workflows.books import approvals
+from trading_lib.workflows.data import fetch as fetching
+from trading_lib.workflows.data import tasks as market_data
+from trading_lib.workflows.stages.catalogue import TRADE_STAGES
+from trading_lib.workflows.trade.daily import trade_session
 
 pytestmark = pytest.mark.e2e
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.builders import instant
 from tests.market_builders import CALENDAR, UNIVERSE
-from trading_lib.domain.orders import Order, OrderPurpose, Side
+from trading_lib.domain.book.orders import Order, OrderPurpose, Side
 from trading_lib.execution.config import PaperConfig
 from trading_lib.execution.openings import next_opening
 from trading_lib.execution.simulated import fill_at_open

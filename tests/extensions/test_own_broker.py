@@ -13,16 +13,17 @@ import pandas as pd
 import pytest
 
 from tests.price_folder import write_price_folder
-from tests.workflows.own_broker import FILLS, ROOT, make_project
+from tests.workflows.trade.own_broker import FILLS, ROOT, make_project
 from tests.workflows.workflow_settings import make_settings
-from trading_lib.adapters.stores.order_store import OrderStore
-from trading_lib.adapters.stores.state_store import StateStore
-from trading_lib.domain.orders import Order, OrderStatus, Side
-from trading_lib.workflows import fetching, market_data
-from trading_lib.workflows.configuration import load_configuration
-from trading_lib.workflows.daily import trade_session
-from trading_lib.workflows.settings import Settings
-from trading_lib.workflows.stage_results import StageResult
+from trading_lib.adapters.stores.books.order_store import OrderStore
+from trading_lib.adapters.stores.books.state_store import StateStore
+from trading_lib.domain.book.orders import Order, OrderStatus, Side
+from trading_lib.workflows.data import fetch as fetching
+from trading_lib.workflows.data import tasks as market_data
+from trading_lib.workflows.setup.configuration import load_configuration
+from trading_lib.workflows.setup.settings import Settings
+from trading_lib.workflows.stages.results import StageResult
+from trading_lib.workflows.trade.daily import trade_session
 
 pytestmark = pytest.mark.postgres
 

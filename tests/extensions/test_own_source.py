@@ -20,11 +20,11 @@ from tests.builders import instant, universe
 from tests.cli.command_line import run
 from tests.contracts.source_contract import SourceContract
 from tests.price_folder import write_price_folder
-from trading_lib.adapters.include_folder import include_folder
+from trading_lib.adapters.files.include_folder import include_folder
 from trading_lib.adapters.logs import structured
 from trading_lib.adapters.sources.registry import create_source
 from trading_lib.domain.errors import ConfigurationError
-from trading_lib.domain.prices import VOLATILITY_INDEX
+from trading_lib.domain.market.prices import VOLATILITY_INDEX
 from trading_lib.market_data.source import MarketDataSource
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -226,7 +226,7 @@ def test_a_folder_beside_it_is_refused(include: Path, capsys: pytest.CaptureFixt
 
 
 def test_the_forms_offer_what_the_configuration_names(include: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from trading_lib.workflows.settings import load_settings
+    from trading_lib.workflows.setup.settings import load_settings
 
     path = include / "config" / "sources.yaml"
     path.write_text(path.read_text() + f"\nown: ['{NAME}']\n")

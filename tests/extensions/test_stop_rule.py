@@ -16,7 +16,11 @@ COPIED = ("trading_lib", "tests", "include", "pyproject.toml")
 
 def test_a_stop_rule_with_a_state_takes_three_files() -> None:
     files = re.findall(r"^\+\+\+ b/(\S+)$", PATCH.read_text(), re.MULTILINE)
-    assert files == ["trading_lib/risk/config.py", "trading_lib/risk/stops.py", "trading_lib/risk/trailing_stop.py"]
+    assert files == [
+        "trading_lib/risk/config.py",
+        "trading_lib/risk/stops/stops.py",
+        "trading_lib/risk/trailing_stop.py",
+    ]
 
 
 def test_the_patched_copy_passes_the_checks_of_the_rule(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.builders import bars_of, price_rows
 from tests.market_builders import ASSETS, CALENDAR, at, market_of, random_bars
-from trading_lib.domain.prices import VOLATILITY_INDEX
+from trading_lib.domain.market.prices import VOLATILITY_INDEX
 from trading_lib.factors import kernels
 from trading_lib.factors.calculator import FACTOR_NAMES, PRICE_LIKE, calculate_factors, in_dollars
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trading_lib.domain.kernels import python_version
-from trading_lib.domain.prices import FloatArray
+from trading_lib.domain.market.prices import FloatArray
 from trading_lib.factors import kernels
 
 # StockCharts ChartSchool, "Relative Strength Index (RSI)", worked example cs-rsi.xls: 33 closes of QQQQ from

@@ -10,7 +10,7 @@ import pytest
 from tests.builders import bars_of, price_rows
 from tests.market_builders import CALENDAR, at, market_of
 from trading_lib.factors.calculator import MOMENTUM_12_1
-from trading_lib.workflows.market import Market
+from trading_lib.workflows.data.market import Market
 
 FIRST, LAST = date(2021, 1, 4), date(2022, 6, 30)
 SESSIONS = CALENDAR.between(FIRST, LAST)

@@ -16,8 +16,8 @@ from tests.database_fixtures import memory_folder
 from tests.evidence import COVERED, write_evidence
 from tests.faults.interleavings import Campaign, Outcome
 from tests.faults.market import make_market
-from trading_lib.adapters.stores.embedded_postgres import EmbeddedPostgres
-from trading_lib.adapters.stores.migrations import upgrade
+from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
+from trading_lib.adapters.stores.postgres.migrations import upgrade
 
 # A fresh database and fresh caches for so many histories, so that neither grows without bound.
 PER_DATABASE = 50

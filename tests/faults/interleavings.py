@@ -21,16 +21,16 @@ from typing import Any
 from sqlalchemy import Engine, event, text
 
 from tests.faults.market import FaultMarket
-from trading_lib.adapters.stores.database import connect
-from trading_lib.adapters.stores.order_store import OrderStore
-from trading_lib.adapters.stores.state_store import StateStore
+from trading_lib.adapters.stores.books.order_store import OrderStore
+from trading_lib.adapters.stores.books.state_store import StateStore
+from trading_lib.adapters.stores.postgres.database import connect
+from trading_lib.domain.book.orders import OrderEvent, OrderStatus
 from trading_lib.domain.errors import OvertakenSessionError, StorageUnavailableError
-from trading_lib.domain.orders import OrderEvent, OrderStatus
-from trading_lib.workflows import trading
-from trading_lib.workflows.book_repair import repair_book
-from trading_lib.workflows.book_run import BookRun
-from trading_lib.workflows.daily import trade_session
-from trading_lib.workflows.stages import TRADE_STAGES
+from trading_lib.workflows.books.repair import repair_book
+from trading_lib.workflows.stages.catalogue import TRADE_STAGES
+from trading_lib.workflows.trade import tasks as trading
+from trading_lib.workflows.trade.book_run import BookRun
+from trading_lib.workflows.trade.daily import trade_session
 
 # A session with orders sends about as many statements to the database.
 STATEMENTS = 120

@@ -11,13 +11,14 @@ from sqlalchemy import Engine
 
 from tests.price_folder import write_price_folder
 from tests.workflows.workflow_settings import make_settings
-from trading_lib.domain.prices import Bars
-from trading_lib.workflows import fetching, market_data
-from trading_lib.workflows.book_run import BookRun
-from trading_lib.workflows.market import Market, market_from_store
-from trading_lib.workflows.plans import SessionPlan
-from trading_lib.workflows.settings import Settings
-from trading_lib.workflows.sources import market_store
+from trading_lib.domain.market.prices import Bars
+from trading_lib.workflows.data import fetch as fetching
+from trading_lib.workflows.data import tasks as market_data
+from trading_lib.workflows.data.market import Market, market_from_store
+from trading_lib.workflows.data.sources import market_store
+from trading_lib.workflows.setup.settings import Settings
+from trading_lib.workflows.stages.plans import SessionPlan
+from trading_lib.workflows.trade.book_run import BookRun
 
 FIRST, LAST = date(2020, 1, 2), date(2021, 2, 26)
 OPENED = date(2021, 1, 4)

@@ -15,19 +15,19 @@ from tests.contracts.source_contract import SourceContract
 from tests.market_data.moving_clock import MovingClock
 from tests.peers.tiingo_prices import TiingoPeer, tiingo_peer
 from tests.peers.yahoo_chart import YahooHistory, YahooPeer, yahoo_peer
-from trading_lib.adapters.sources.bar_windows import answer_from_history, stamp_bars
-from trading_lib.adapters.sources.files import FileSource
-from trading_lib.adapters.sources.simulated_market import SimulatedMarket
-from trading_lib.adapters.sources.tiingo_source import TiingoSource
-from trading_lib.adapters.sources.yfinance_source import YFinanceSource
+from trading_lib.adapters.sources.files.source import FileSource
+from trading_lib.adapters.sources.shared.bar_windows import answer_from_history, stamp_bars
+from trading_lib.adapters.sources.simulated.source import SimulatedMarket
+from trading_lib.adapters.sources.vendors.tiingo import TiingoSource
+from trading_lib.adapters.sources.vendors.yahoo import YFinanceSource
 from trading_lib.domain.errors import SourceError, SourceUnavailableError
-from trading_lib.domain.instruments import Universe
-from trading_lib.domain.prices import MacroSeries
+from trading_lib.domain.market.instruments import Universe
+from trading_lib.domain.market.prices import MacroSeries
 from trading_lib.market_data.chain import SourceChain
 from trading_lib.market_data.config import BreakerConfig, RetryConfig, Route
-from trading_lib.market_data.guard import GuardedSource, GuardPolicy, SourceGuard
+from trading_lib.market_data.resilience.guard import GuardedSource, GuardPolicy, SourceGuard
+from trading_lib.market_data.resilience.status import MemoryBoard
 from trading_lib.market_data.source import MarketDataSource, SourceAnswer
-from trading_lib.market_data.status import MemoryBoard
 
 NOW = instant("2024-03-08 22:00")
 FIRST, LAST = date(2024, 3, 4), date(2024, 3, 8)

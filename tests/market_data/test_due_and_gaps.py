@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import instant, universe
-from trading_lib.domain.instruments import Universe
-from trading_lib.market_data.due import due_dates, newest_due, settled_by
-from trading_lib.market_data.gaps import Gap, compare, runs_of_missing
+from trading_lib.domain.market.instruments import Universe
+from trading_lib.market_data.availability.completeness import Gap, compare, runs_of_missing
+from trading_lib.market_data.availability.expected_bars import due_dates, newest_due, settled_by
 
 
 @pytest.mark.parametrize(

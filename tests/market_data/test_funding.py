@@ -11,9 +11,9 @@ import pytest
 
 from tests.builders import instant
 from tests.carry_market import SHORT, carry_config, carry_market, joined, rates_of
-from trading_lib.adapters.sources.positioning_windows import stamp_funding
-from trading_lib.domain.funding import FundingPanel
-from trading_lib.domain.positioning import FundingRates
+from trading_lib.adapters.sources.shared.positioning_windows import stamp_funding
+from trading_lib.domain.market.funding import FundingPanel
+from trading_lib.domain.market.positioning import FundingRates
 
 FIRST, LAST = date(2021, 1, 4), date(2021, 3, 31)
 CONFIG = carry_config()

@@ -12,9 +12,9 @@ import pytest
 
 from tests.builders import bars_of, instant, price_rows
 from tests.market_builders import CALENDAR, UNIVERSE, at, random_bars
-from trading_lib.adapters.sources.files import FileSource
+from trading_lib.adapters.sources.files.source import FileSource
 from trading_lib.domain.errors import DataFileError
-from trading_lib.domain.prices import VOLATILITY_INDEX, Bars, MacroSeries, PricePanel
+from trading_lib.domain.market.prices import VOLATILITY_INDEX, Bars, MacroSeries, PricePanel
 from trading_lib.market_data.panel import assemble_panel, growth_factor
 
 # Thanksgiving week: Friday closes at 13:00 New York time.

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from trading_lib.adapters.include_folder import include_folder
+from trading_lib.adapters.files.include_folder import include_folder
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.market_data.config import Route, SourcesConfig
-from trading_lib.market_data.preference import source_order
-from trading_lib.workflows.configuration import load_configuration
+from trading_lib.market_data.source_order import source_order
+from trading_lib.workflows.setup.configuration import load_configuration
 
 SHIPPED = include_folder() / "config"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-TURNS = "tests/workflows/test_book_turns.py"
-TRADING = "tests/workflows/test_trading.py"
-REPORTS = "tests/workflows/test_execution_reports.py"
-SENDING = "tests/workflows/test_sending.py"
-ORDERS = "tests/adapters/stores/test_order_store.py"
+TURNS = "tests/workflows/trade/test_book_turns.py"
+TRADING = "tests/workflows/trade/test_tasks.py"
+REPORTS = "tests/workflows/trade/test_execution_reports.py"
+SENDING = "tests/workflows/trade/test_sending.py"
+ORDERS = "tests/adapters/stores/books/test_order_store.py"
 SETTLE = "tests/accounting"
 
 WORKFLOWS, STORES = "trading_lib/workflows", "trading_lib/adapters/stores"
@@ -60,7 +60,7 @@ MUTANTS = (
     ),
     Mutant(
         "UNKNOWN left out of the open statuses",
-        "trading_lib/domain/orders.py",
+        "trading_lib/domain/book/orders.py",
         "OPEN_STATUSES = (OrderStatus.UNKNOWN, OrderStatus.WORKING,",
         "OPEN_STATUSES = (OrderStatus.WORKING,",
         (TURNS, "-k", "unknown_order_is_filled"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tests.mutants.money_path import Mutant
 
-RULES, EVERY_SESSION = "tests/backtest/test_session_rules.py", "tests/backtest/test_every_session.py"
+RULES, EVERY_SESSION = "tests/backtest/compiled/test_session_rules.py", "tests/backtest/compiled/test_every_session.py"
 ROADS = ("in_the_loop", "with_objects")
-STEP, STOPS = "trading_lib/risk/step.py", "trading_lib/risk/stops.py"
+STEP, STOPS = "trading_lib/risk/step.py", "trading_lib/risk/stops/stops.py"
 
 
 def _rule(name: str, file: str, old: str, new: str, test: str, tests: str = RULES) -> Mutant:
@@ -58,7 +58,7 @@ SESSION_RULES = (
     ),
     _rule(
         "a change of regime is told only where ^VIX was assumed",
-        "trading_lib/risk/level_rules.py",
+        "trading_lib/risk/levels/drawdown_kernels.py",
         "(before != UNREAD or regime % 2 != 0)",
         "(before != UNREAD and regime % 2 != 0)",
         "change_of_regime",
@@ -80,7 +80,7 @@ SESSION_RULES = (
     ),
     _rule(
         "an asset that cools off may be bought",
-        "trading_lib/risk/limits.py",
+        "trading_lib/risk/limits/buy_restrictions.py",
         "        if cooling[i]:",
         "        if cooling[i] and level > 4:",
         "cools_off",

@@ -20,9 +20,9 @@ from tests.market_builders import (
     vector,
 )
 from trading_lib.decision import held_weights
-from trading_lib.domain.orders import Order, OrderPurpose, Side, client_order_id
-from trading_lib.domain.portfolio import Portfolio
-from trading_lib.domain.prices import FloatArray
+from trading_lib.domain.book.orders import Order, OrderPurpose, Side, client_order_id
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.market.prices import FloatArray
 from trading_lib.orders.config import OrderConfig
 from trading_lib.orders.generate import OrderBatch, generate_orders
 

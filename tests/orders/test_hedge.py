@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from tests.carry_market import SHORT, carry_config, hedged_universe
 from tests.market_builders import SESSION, at, make_assessment, make_portfolio, make_targets, make_view, vector
-from trading_lib.domain.orders import Order, OrderPurpose, Side, client_order_id
-from trading_lib.domain.portfolio import PerpetualPosition, Portfolio
-from trading_lib.domain.sleeves import SleeveRecord, SleeveTarget
+from trading_lib.domain.book.orders import Order, OrderPurpose, Side, client_order_id
+from trading_lib.domain.book.portfolio import PerpetualPosition, Portfolio
+from trading_lib.domain.decision.sleeves import SleeveRecord, SleeveTarget
 from trading_lib.orders.config import OrderConfig, PreTradeConfig
 from trading_lib.orders.generate import OrderBatch
 from trading_lib.orders.hedge import approved_share, with_hedges

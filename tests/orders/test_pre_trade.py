@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.market_builders import ASSETS, SESSION, UNIVERSE, make_assessment, make_portfolio, vector
-from trading_lib.domain.orders import Order, OrderPurpose, Side
+from trading_lib.domain.book.orders import Order, OrderPurpose, Side
 from trading_lib.orders.config import PreTradeConfig
 from trading_lib.orders.pre_trade import PreTradeContext, deny_reason, refusal_kind
 

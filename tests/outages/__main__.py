@@ -23,15 +23,16 @@ from tests.e2e.stack_client import RunningStack, insistently
 from tests.evidence import COVERED, write_evidence
 from tests.outages.interruptions import Interruptions
 from tests.outages.rows import differing_tables
-from trading_lib.adapters.services.airflow_rest import AirflowClient
+from trading_lib.adapters.services.airflow.rest import AirflowClient
 from trading_lib.adapters.services.waiting import Patience
-from trading_lib.adapters.stores.embedded_postgres import EmbeddedPostgres
-from trading_lib.adapters.stores.migrations import upgrade
-from trading_lib.adapters.stores.state_store import StateStore
-from trading_lib.domain.sessions import exchange_sessions, parse_session
-from trading_lib.workflows import fetching, market_data
-from trading_lib.workflows.daily import run_daily
-from trading_lib.workflows.settings import Settings, load_settings
+from trading_lib.adapters.stores.books.state_store import StateStore
+from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
+from trading_lib.adapters.stores.postgres.migrations import upgrade
+from trading_lib.domain.market.sessions import exchange_sessions, parse_session
+from trading_lib.workflows.data import fetch as fetching
+from trading_lib.workflows.data import tasks as market_data
+from trading_lib.workflows.setup.settings import Settings, load_settings
+from trading_lib.workflows.trade.daily import run_daily
 
 BOOK = "demo-outages"
 SOURCE = "simulated"

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 
 from trading_lib.adapters.services.waiting import Patience
-from trading_lib.adapters.stores.embedded_postgres import EmbeddedPostgres
+from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
 
 # What `pg_ctl stop -m immediate` and `-m fast` send, and what the kernel sends when memory runs out.
 WAYS = {"immediate": signal.SIGQUIT, "kill": signal.SIGKILL, "fast": signal.SIGINT}

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Date, Engine, Select, Table, select
 
-from trading_lib.adapters.stores.schema import metadata, order_intents
+from trading_lib.adapters.stores.postgres.schema import metadata, order_intents
 
 # What vendors answered and how often they were asked: they tell of the interruptions.
 ABOUT_THE_RUNS = ("source_status", "raw_responses", "ingestions")

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 
 from tests.peers.vendor_server import Reply, Request
-from trading_lib.domain.sessions import NEW_YORK
+from trading_lib.domain.market.sessions import NEW_YORK
 
 Row = tuple[date, float, float, float, float, float]
 

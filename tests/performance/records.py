@@ -12,7 +12,7 @@ import numpy as np
 from tests.market_builders import CALENDAR, UNIVERSE, backtest_input, market_of, random_bars, random_macro
 from trading_lib.backtest.engine import BacktestResult, run_backtest
 from trading_lib.performance.run_record import RunRecord
-from trading_lib.workflows.backtesting import run_record
+from trading_lib.workflows.research.backtest import run_record
 
 FIRST, LAST = date(2021, 11, 1), date(2022, 12, 30)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.accounting.test_settle import fill
-from trading_lib.domain.orders import Side
+from trading_lib.domain.book.orders import Side
 from trading_lib.performance.metrics import max_drawdown, measure, round_trip_profits, sharpe_ratio
 
 NAV = np.array([100.0, 110.0, 99.0, 104.5, 121.0])

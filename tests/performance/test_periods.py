@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.performance.records import finished_run, quiet_record
-from trading_lib.domain.signals import REGIME_CODES, MarketRegime
+from trading_lib.domain.decision.signals import REGIME_CODES, MarketRegime
 from trading_lib.performance.metrics import max_drawdown, measure, sharpe_ratio
 from trading_lib.performance.periods import (
     by_regime,

@@ -10,9 +10,9 @@ import pytest
 from tests.performance.records import finished_run, quiet_record
 from trading_lib.performance.analysis import analyse
 from trading_lib.performance.config import IntervalConfig, PerformanceConfig
-from trading_lib.performance.deflated_sharpe import Trials
 from trading_lib.performance.metrics import measure
 from trading_lib.performance.report import report_analysis, report_sharpe
+from trading_lib.performance.significance.deflated_sharpe import Trials
 
 CONFIG = PerformanceConfig(intervals=IntervalConfig(samples=100))
 

@@ -18,12 +18,12 @@ import pytest
 from tests.accounting.test_settle import fill
 from tests.market_builders import CALENDAR
 from tests.performance.records import finished_run, quiet_record
-from trading_lib.domain.orders import Order, OrderPurpose, Side
-from trading_lib.domain.risk import RiskEvent
+from trading_lib.domain.book.orders import Order, OrderPurpose, Side
+from trading_lib.domain.decision.risk import RiskEvent
 from trading_lib.performance.analysis import Analysis, analyse
 from trading_lib.performance.config import IntervalConfig, PerformanceConfig
-from trading_lib.performance.deflated_sharpe import Trials
 from trading_lib.performance.run_record import RunRecord
+from trading_lib.performance.significance.deflated_sharpe import Trials
 from trading_lib.performance.tear_sheet import figures
 from trading_lib.performance.tear_sheet.markup import MINUS, MISSING, Html, dollars, element, number, percent
 from trading_lib.performance.tear_sheet.page import SECTIONS, Provenance, tear_sheet

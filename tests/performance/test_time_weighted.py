@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.performance.records import finished_run, quiet_record
-from trading_lib.domain.prices import FloatArray
+from trading_lib.domain.market.prices import FloatArray
 from trading_lib.performance.metrics import max_drawdown, measure
 from trading_lib.performance.periods import by_regime, by_year, monthly_returns
 from trading_lib.performance.time_weighted import capital_factors, flow_adjusted, time_weighted_return

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.market_builders import ASSETS, UNIVERSE, at, make_view, vector
-from trading_lib.domain.sleeves import SleeveRecord, SleeveTarget
+from trading_lib.domain.decision.sleeves import SleeveRecord, SleeveTarget
 from trading_lib.portfolio.config import ConstraintConfig
 from trading_lib.portfolio.constraints import CAP, CASH_BUFFER, LEVERAGE, NOT_TRADABLE, PAIR_CAP, constrain
 from trading_lib.portfolio.rationale import constraint_steps

@@ -13,23 +13,23 @@ from decimal import Decimal
 import numpy as np
 
 from tests.market_builders import ASSETS, CALENDAR, SESSION, UNIVERSE, make_regime, make_signals, make_view, vector
-from trading_lib.adapters.stores.state_rows import risk_from, risk_row
+from trading_lib.adapters.stores.books.state_rows import risk_from, risk_row
 from trading_lib.decision import held_weights
-from trading_lib.domain.approvals import Approval, Channel
-from trading_lib.domain.market_view import MarketView
-from trading_lib.domain.orders import Order, OrderPurpose, Side
-from trading_lib.domain.portfolio import Portfolio, Position, to_cent
-from trading_lib.domain.prices import FloatArray
-from trading_lib.domain.risk import RiskAssessment, RiskState
-from trading_lib.domain.weights import TargetWeights
+from trading_lib.domain.book.approvals import Approval, Channel
+from trading_lib.domain.book.orders import Order, OrderPurpose, Side
+from trading_lib.domain.book.portfolio import Portfolio, Position, to_cent
+from trading_lib.domain.decision.risk import RiskAssessment, RiskState
+from trading_lib.domain.decision.weights import TargetWeights
+from trading_lib.domain.market.market_view import MarketView
+from trading_lib.domain.market.prices import FloatArray
 from trading_lib.orders.config import OrderConfig
 from trading_lib.orders.generate import OrderBatch, generate_orders
 from trading_lib.portfolio.config import ConstraintConfig
 from trading_lib.portfolio.constraints import constrain
-from trading_lib.risk.approvals import with_answer
 from trading_lib.risk.assess import assess_risk
 from trading_lib.risk.config import RiskConfig
-from trading_lib.risk.levels import triggered_level
+from trading_lib.risk.levels.approvals import with_answer
+from trading_lib.risk.levels.levels import triggered_level
 
 ORDERS, CONSTRAINTS = OrderConfig(), ConstraintConfig()
 BTC = UNIVERSE.positions["BTC-USD"]

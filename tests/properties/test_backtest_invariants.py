@@ -15,9 +15,9 @@ from trading_lib.accounting.reconcile import unexplained_differences
 from trading_lib.backtest.engine import BacktestResult, run_backtest
 from trading_lib.decision import Decision, held_weights
 from trading_lib.decision_config import DecisionConfig
-from trading_lib.domain.orders import OrderPurpose, Side
-from trading_lib.domain.portfolio import Portfolio
-from trading_lib.domain.risk import RiskState
+from trading_lib.domain.book.orders import OrderPurpose, Side
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.decision.risk import RiskState
 from trading_lib.risk.config import LevelConfig, RiskConfig
 from trading_lib.strategies.config import StrategySettings, TrendConfig
 

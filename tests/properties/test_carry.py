@@ -14,7 +14,7 @@ from tests.carry_market import carry_config, carry_input, carry_market, joined, 
 from trading_lib.accounting.reconcile import unexplained_differences
 from trading_lib.backtest.engine import run_backtest
 from trading_lib.decision import Decision
-from trading_lib.domain.portfolio import Portfolio
+from trading_lib.domain.book.portfolio import Portfolio
 
 FIRST, START, LAST = date(2021, 1, 4), date(2021, 2, 16), date(2021, 3, 24)
 DAYS = (LAST - FIRST).days + 2

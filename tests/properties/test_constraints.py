@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tests.market_builders import ASSETS, UNIVERSE, make_view
 from trading_lib.domain.kernels import python_version
-from trading_lib.domain.market_view import MarketView
-from trading_lib.domain.prices import FloatArray
+from trading_lib.domain.market.market_view import MarketView
+from trading_lib.domain.market.prices import FloatArray
 from trading_lib.portfolio import constraints
 from trading_lib.portfolio.config import ConstraintConfig
 from trading_lib.portfolio.constraints import constrain

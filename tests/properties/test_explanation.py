@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from tests.carry_market import carry_config, hedged_universe, rates_of
 from tests.market_builders import CALENDAR, backtest_input, random_bars
 from trading_lib.decision_config import DecisionConfig
-from trading_lib.domain.market_view import SessionViews
-from trading_lib.domain.prices import MacroSeries
-from trading_lib.risk.limits import DUST
+from trading_lib.domain.market.market_view import SessionViews
+from trading_lib.domain.market.prices import MacroSeries
+from trading_lib.risk.limits.buy_restrictions import DUST
 from trading_lib.session.inputs import SessionInput
 from trading_lib.session.step import trade_sessions
 from trading_lib.session.window import window_rows
 from trading_lib.strategies.config import SleeveConfig, StrategySettings
-from trading_lib.workflows.explanation import Evidence, explain_symbol
-from trading_lib.workflows.market import build_market
+from trading_lib.workflows.data.market import build_market
+from trading_lib.workflows.explain.symbol import Evidence, explain_symbol
 
 FIRST, START, LAST = date(2021, 1, 4), date(2022, 1, 3), date(2022, 4, 14)
 CRASHES = {date(2022, 1, 26): 0.93, date(2022, 2, 15): 0.88, date(2022, 3, 15): 0.94}

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from tests.market_builders import ASSETS, UNIVERSE, make_assessment, make_portfolio, make_signals, make_view
 from trading_lib.decision import held_weights
-from trading_lib.domain.market_view import MarketView
-from trading_lib.domain.orders import OrderPurpose, Side
-from trading_lib.domain.portfolio import Portfolio
-from trading_lib.domain.prices import FloatArray
-from trading_lib.domain.risk import RiskAssessment
+from trading_lib.domain.book.orders import OrderPurpose, Side
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.decision.risk import RiskAssessment
+from trading_lib.domain.market.market_view import MarketView
+from trading_lib.domain.market.prices import FloatArray
 from trading_lib.orders.config import OrderConfig, PreTradeConfig
 from trading_lib.orders.generate import OrderBatch, generate_orders
 from trading_lib.orders.pre_trade import PreTradeContext, deny_reason

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from tests.market_builders import SESSION, make_state
 from tests.risk_steps import LevelStep, advance_level, advance_recovery
-from trading_lib.domain.risk import RiskState
+from trading_lib.domain.decision.risk import RiskState
 from trading_lib.risk.config import RiskConfig
-from trading_lib.risk.levels import recovery_size, triggered_level
+from trading_lib.risk.levels.levels import recovery_size, triggered_level
 
 CONFIG = RiskConfig()
 MANUAL = RiskConfig(simulated_approval=False)

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.market_builders import ASSETS, UNIVERSE, at, make_regime, make_signals, make_view
-from trading_lib.domain.market_view import MarketView
-from trading_lib.domain.prices import FloatArray
-from trading_lib.domain.sleeves import SleeveView
+from trading_lib.domain.decision.sleeves import SleeveView
+from trading_lib.domain.market.market_view import MarketView
+from trading_lib.domain.market.prices import FloatArray
 from trading_lib.portfolio.sleeves import drift
 from trading_lib.strategies.config import MomentumConfig, RotationConfig
-from trading_lib.strategies.momentum import rank_by_momentum
-from trading_lib.strategies.rotation import CrossSectionalMomentum, MonthlyMomentum, Rotation
+from trading_lib.strategies.rotation.momentum import rank_by_momentum
+from trading_lib.strategies.rotation.rotation import CrossSectionalMomentum, MonthlyMomentum, Rotation
 
 CONFIG = RotationConfig()
 DUST = 1e-12

@@ -23,11 +23,11 @@ from tests.market_builders import (
     vector,
 )
 from trading_lib.decision import held_weights
-from trading_lib.domain.market_view import MarketView
-from trading_lib.domain.portfolio import Portfolio
-from trading_lib.domain.prices import FloatArray
-from trading_lib.domain.risk import RiskAssessment, RiskState
-from trading_lib.domain.signals import SignalPanel
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.decision.risk import RiskAssessment, RiskState
+from trading_lib.domain.decision.signals import SignalPanel
+from trading_lib.domain.market.market_view import MarketView
+from trading_lib.domain.market.prices import FloatArray
 from trading_lib.risk.assess import assess_risk
 from trading_lib.risk.config import RecoveryConfig, RiskConfig
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tests.market_builders import ASSETS, SESSION, make_portfolio, make_signals, make_state, make_view
-from trading_lib.domain.risk import RiskState
-from trading_lib.domain.signals import MarketRegime, RegimeReading
-from trading_lib.domain.sleeves import SleeveEvent, SleeveRecord, SleeveTarget
-from trading_lib.domain.weights import TargetWeights
+from trading_lib.domain.decision.risk import RiskState
+from trading_lib.domain.decision.signals import MarketRegime, RegimeReading
+from trading_lib.domain.decision.sleeves import SleeveEvent, SleeveRecord, SleeveTarget
+from trading_lib.domain.decision.weights import TargetWeights
 from trading_lib.risk.assess import assess_risk
 from trading_lib.risk.config import RiskConfig
 from trading_lib.risk.events import floor_events, recovery_events, regime_events

@@ -19,10 +19,10 @@ from tests.market_builders import (
     make_view,
     vector,
 )
-from trading_lib.domain.prices import FloatArray
-from trading_lib.domain.risk import RiskAssessment
-from trading_lib.domain.sleeves import SleeveRecord, SleeveTarget
-from trading_lib.domain.weights import TargetWeights
+from trading_lib.domain.decision.risk import RiskAssessment
+from trading_lib.domain.decision.sleeves import SleeveRecord, SleeveTarget
+from trading_lib.domain.decision.weights import TargetWeights
+from trading_lib.domain.market.prices import FloatArray
 from trading_lib.portfolio.config import ConstraintConfig
 from trading_lib.portfolio.constraints import constrain
 from trading_lib.risk.assess import assess_risk

@@ -21,12 +21,12 @@ from tests.market_builders import (
     make_view,
     vector,
 )
-from trading_lib.domain.prices import FloatArray
-from trading_lib.domain.risk import RiskAssessment, RiskState
-from trading_lib.domain.weight_steps import WeightStep
+from trading_lib.domain.decision.risk import RiskAssessment, RiskState
+from trading_lib.domain.decision.weights import WeightStep
+from trading_lib.domain.market.prices import FloatArray
 from trading_lib.risk.assess import assess_risk
 from trading_lib.risk.config import RiskConfig
-from trading_lib.risk.limits import CONFIDENCE, COOL_OFF, LADDER, LIQUIDATION, NO_CRYPTO, SELL_ONLY
+from trading_lib.risk.limits.buy_restrictions import CONFIDENCE, COOL_OFF, LADDER, LIQUIDATION, NO_CRYPTO, SELL_ONLY
 from trading_lib.risk.rationale import limit_steps
 
 CONFIG = RiskConfig(simulated_approval=False)

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.market_builders import ASSETS, UNIVERSE, make_portfolio, make_signals, make_state, make_view
-from trading_lib.domain.prices import FloatArray
-from trading_lib.domain.risk import RiskAssessment, RiskState
-from trading_lib.domain.signals import MarketRegime, RegimeReading
-from trading_lib.domain.weights import TargetWeights
+from trading_lib.domain.decision.risk import RiskAssessment, RiskState
+from trading_lib.domain.decision.signals import MarketRegime, RegimeReading
+from trading_lib.domain.decision.weights import TargetWeights
+from trading_lib.domain.market.prices import FloatArray
 from trading_lib.risk.assess import assess_risk
 from trading_lib.risk.config import CorrelationConfig, RiskConfig
-from trading_lib.risk.pair_rules import correlated_pairs, named_pairs, pair_flags, pair_names, pair_values
+from trading_lib.risk.limits.pair_rules import correlated_pairs, named_pairs, pair_flags, pair_names, pair_values
 
 NORMAL = RegimeReading(MarketRegime.NORMAL, 15.0, 0, False)
 SYMBOLS = UNIVERSE.symbols

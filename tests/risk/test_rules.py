@@ -7,11 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from trading_lib.domain.decision.risk import UNLIMITED
 from trading_lib.domain.kernels import python_version
-from trading_lib.domain.risk import UNLIMITED
-from trading_lib.risk import ceiling_rules, level_rules, limits
-from trading_lib.risk.ceiling_rules import EARLIER, LEVEL_ENTRY, level_ceilings, stop_ceiling
-from trading_lib.risk.level_rules import EXIT, NO_STOP, REDUCE, loss_from_cost, stop_of
+from trading_lib.risk.levels import drawdown_kernels as level_rules
+from trading_lib.risk.levels.drawdown_kernels import EXIT, NO_STOP, REDUCE, loss_from_cost, stop_of
+from trading_lib.risk.limits import buy_restrictions as limits
+from trading_lib.risk.limits import position_limit_kernels as ceiling_rules
+from trading_lib.risk.limits.position_limit_kernels import EARLIER, LEVEL_ENTRY, level_ceilings, stop_ceiling
 
 BOUNDS = np.array([0.05, 0.08, 0.12, 0.15])
 UNIT = 1_000_000

@@ -21,9 +21,9 @@ from tests.market_builders import (
     vector,
 )
 from trading_lib.decision import held_weights
-from trading_lib.domain.portfolio import Portfolio
-from trading_lib.domain.prices import FloatArray
-from trading_lib.domain.risk import RiskAssessment, RiskState
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.decision.risk import RiskAssessment, RiskState
+from trading_lib.domain.market.prices import FloatArray
 from trading_lib.orders.config import OrderConfig
 from trading_lib.orders.generate import generate_orders
 from trading_lib.portfolio.config import ConstraintConfig

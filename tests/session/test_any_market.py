@@ -10,10 +10,10 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.backtest.test_session_loop import CRASHES, FIRST, assert_same, changed, slow_path, with_openings
+from tests.backtest.compiled.test_equality import CRASHES, FIRST, assert_same, changed, slow_path, with_openings
 from tests.market_builders import UNIVERSE, backtest_input, market_of, random_bars
 from trading_lib.backtest.engine import run_backtest
-from trading_lib.domain.prices import Bars
+from trading_lib.domain.market.prices import Bars
 from trading_lib.session.inputs import SessionInput
 
 BEGIN, STOP, LAST = date(2021, 1, 4), date(2022, 4, 29), date(2022, 12, 30)

@@ -15,18 +15,18 @@ from tests.market_builders import UNIVERSE, at, make_assessment, make_portfolio,
 from trading_lib.backtest.compiled.book import WORKING, Book, empty_book
 from trading_lib.backtest.compiled.convert import Conversion
 from trading_lib.backtest.compiled.inputs import Assets, Rows, Rules, assets_of, rows_of, rules_of
-from trading_lib.backtest.compiled.log import FILLS, LEFT, Log, empty_log
+from trading_lib.backtest.compiled.journal import FILLS, LEFT, Log, empty_log
 from trading_lib.backtest.compiled.orders import send_orders
 from trading_lib.backtest.compiled.settlement import settle_session
 from trading_lib.decision import held_weights
+from trading_lib.domain.book.orders import Order, Side
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.decision.risk import RiskState
+from trading_lib.domain.decision.sleeves import SleeveRecord, SleeveTarget
 from trading_lib.domain.kernels import python_version
-from trading_lib.domain.market_view import view_at
+from trading_lib.domain.market.market_view import view_at
+from trading_lib.domain.market.prices import FloatArray
 from trading_lib.domain.money import from_micros
-from trading_lib.domain.orders import Order, Side
-from trading_lib.domain.portfolio import Portfolio
-from trading_lib.domain.prices import FloatArray
-from trading_lib.domain.risk import RiskState
-from trading_lib.domain.sleeves import SleeveRecord, SleeveTarget
 from trading_lib.orders.generate import generate_orders
 from trading_lib.session.inputs import SessionInput
 from trading_lib.session.opening import execute

@@ -8,10 +8,10 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from tests.adapters.stores.book_rows import order
+from tests.adapters.stores.books.book_rows import order
 from tests.market_builders import make_assessment, make_portfolio, vector
-from trading_lib.domain.orders import Side
-from trading_lib.domain.portfolio import PerpetualPosition
+from trading_lib.domain.book.orders import Side
+from trading_lib.domain.book.portfolio import PerpetualPosition
 from trading_lib.session.open_orders import OpenOrder, at_worst, increases, still_open_reason, without_purchases
 
 HELD = make_portfolio(1000, SPY=(10, 100, 100), GLD=(4, 50, 50))

@@ -15,16 +15,16 @@ from tests.builders import bars_of, price_rows
 from tests.market_builders import CALENDAR, backtest_input, market_of, random_bars
 from trading_lib.backtest.engine import BacktestResult, run_backtest
 from trading_lib.decision_config import DecisionConfig
-from trading_lib.domain.orders import Order, OrderPurpose, Side
-from trading_lib.domain.portfolio import Portfolio, Position
-from trading_lib.domain.prices import DailyBars
-from trading_lib.domain.risk import RiskState
+from trading_lib.domain.book.orders import Order, OrderPurpose, Side
+from trading_lib.domain.book.portfolio import Portfolio, Position
+from trading_lib.domain.decision.risk import RiskState
+from trading_lib.domain.market.prices import DailyBars
 from trading_lib.orders.pre_trade import PreTradeContext, deny_reason
 from trading_lib.session.inputs import SessionInput
 from trading_lib.session.opening import execute
 from trading_lib.session.risk_only import check_day, days_without_session, lowest_between, risk_only_days
 from trading_lib.session.settle import settle_row
-from trading_lib.workflows.market import Market
+from trading_lib.workflows.data.market import Market
 
 BITCOIN = "BTC-USD"
 FRIDAY, SATURDAY, SUNDAY, MONDAY = (date(2023, 2, day) for day in (10, 11, 12, 13))

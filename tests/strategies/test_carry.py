@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from tests.carry_market import SHORT, carry_config, hedged_universe
 from tests.market_builders import ASSETS, at, make_regime, make_signals, make_view, vector
+from trading_lib.domain.decision.sleeves import SleeveTarget, SleeveView
 from trading_lib.domain.errors import ConfigurationError
-from trading_lib.domain.funding import FundingView
-from trading_lib.domain.sleeves import SleeveTarget, SleeveView
+from trading_lib.domain.market.funding import FundingView
 from trading_lib.strategies.carry import Carry, VenueReading, venue_limit, venue_step
 from trading_lib.strategies.config import CarryConfig, SleeveConfig, StrategySettings
 from trading_lib.strategies.registry import running_sleeves

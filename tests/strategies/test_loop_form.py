@@ -7,11 +7,11 @@ from datetime import date
 import numpy as np
 import pytest
 
-from tests.backtest.test_session_loop import FIRST, assert_same, changed, market, sessions_in_loop, slow_path
+from tests.backtest.compiled.test_equality import FIRST, assert_same, changed, market, sessions_in_loop, slow_path
 from trading_lib.backtest.compiled.inputs import form_of
 from trading_lib.backtest.engine import run_backtest
-from trading_lib.domain.market_view import MarketView
-from trading_lib.domain.sleeves import SleeveTarget, SleeveView
+from trading_lib.domain.decision.sleeves import SleeveTarget, SleeveView
+from trading_lib.domain.market.market_view import MarketView
 from trading_lib.strategies.loop_form import MARKET_ONLY, LoopForm, SessionPlan
 from trading_lib.strategies.registry import register_strategy, running_sleeves
 

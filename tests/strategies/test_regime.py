@@ -7,7 +7,7 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from trading_lib.domain.signals import MarketRegime
+from trading_lib.domain.decision.signals import MarketRegime
 from trading_lib.strategies.config import RegimeConfig
 from trading_lib.strategies.regime import describe_regime, read_regime
 

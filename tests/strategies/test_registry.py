@@ -9,18 +9,18 @@ import pytest
 from pydantic import ValidationError
 
 from tests.market_builders import ASSETS, UNIVERSE, make_portfolio, make_state, make_view, vector
-from trading_lib.adapters.user_strategies.files import load_strategy
+from trading_lib.adapters.user_code.files import load_strategy
 from trading_lib.decision import decide
 from trading_lib.decision_config import DecisionConfig
+from trading_lib.domain.decision.sleeves import SleeveTarget, SleeveView, Strategy
 from trading_lib.domain.errors import ConfigurationError
-from trading_lib.domain.market_view import MarketView
-from trading_lib.domain.sleeves import SleeveTarget, SleeveView, Strategy
+from trading_lib.domain.market.market_view import MarketView
 from trading_lib.strategies.config import StrategySettings
 from trading_lib.strategies.registry import check_sleeves, register_strategy, running_sleeves
 
 OWN = '''
 import numpy as np
-from trading_lib.domain.sleeves import SleeveTarget
+from trading_lib.domain.decision.sleeves import SleeveTarget
 
 class Half:
     """Half of everything in gold."""

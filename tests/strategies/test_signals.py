@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests.market_builders import ASSETS, make_regime, make_view
+from trading_lib.domain.decision.signals import MarketRegime, SignalType
 from trading_lib.domain.kernels import python_version
-from trading_lib.domain.market_view import MarketView
-from trading_lib.domain.signals import MarketRegime, SignalType
+from trading_lib.domain.market.market_view import MarketView
 from trading_lib.strategies import signals
 from trading_lib.strategies.config import SignalConfig
 from trading_lib.strategies.signals import describe_signals, generate_signals

@@ -8,8 +8,8 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from trading_lib.domain.sessions import exchange_sessions
-from trading_lib.validation.histories import PriceHistory, split_histories
+from trading_lib.domain.market.sessions import exchange_sessions
+from trading_lib.validation.price_history import PriceHistory, split_histories
 
 FIRST, LAST = date(2021, 1, 4), date(2022, 6, 30)
 DAYS = exchange_sessions().between(FIRST, LAST)

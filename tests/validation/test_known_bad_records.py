@@ -12,7 +12,7 @@ import pytest
 from tests.builders import instant, universe
 from trading_lib.validation.quality_report import DataQualityReport
 from trading_lib.validation.report import Severity
-from trading_lib.workflows.quality import validate_folder
+from trading_lib.workflows.data.folder_quality import validate_folder
 
 AS_OF = instant("2023-06-30")
 LAST_DAY = date(2022, 12, 31)

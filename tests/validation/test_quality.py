@@ -10,8 +10,8 @@ import pytest
 
 from tests.builders import bars_of, instant, universe
 from tests.validation.histories import DAYS, price_frame, scaled, walk, with_dividends
-from trading_lib.domain.prices import Bars
-from trading_lib.validation.known_history import KnownHistory
+from trading_lib.domain.market.prices import Bars
+from trading_lib.validation.context import KnownHistory
 from trading_lib.validation.quality import PriceDataset, assess_prices, validate_history
 from trading_lib.validation.report import Severity
 

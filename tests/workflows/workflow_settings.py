@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from trading_lib.adapters.include_folder import include_folder
+from trading_lib.adapters.files.include_folder import include_folder
 from trading_lib.adapters.services.folders import StackFolders
-from trading_lib.workflows.configuration import load_configuration
-from trading_lib.workflows.settings import Settings
+from trading_lib.workflows.setup.configuration import load_configuration
+from trading_lib.workflows.setup.settings import Settings
 
 NOW = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
 

@@ -14,11 +14,11 @@ from enum import StrEnum
 
 from trading_lib.accounting.perpetuals import settle_perpetuals, split_perpetuals
 from trading_lib.accounting.settle import apply_actions, apply_fills, mark
-from trading_lib.domain.instruments import Universe
+from trading_lib.domain.book.orders import Fill, Side
+from trading_lib.domain.book.portfolio import Portfolio, to_cent
+from trading_lib.domain.market.instruments import Universe
+from trading_lib.domain.market.perpetuals import is_perpetual
 from trading_lib.domain.money import from_micros, to_micros
-from trading_lib.domain.orders import Fill, Side
-from trading_lib.domain.perpetuals import is_perpetual
-from trading_lib.domain.portfolio import Portfolio, to_cent
 
 # In place of a broker and a trade's id where a split left a fraction of a lot that no order closed.
 CORPORATE_ACTION = "corporate-action"

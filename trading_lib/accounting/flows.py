@@ -12,9 +12,9 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
+from trading_lib.domain.book.flows import Flow, FlowKind, flows_of, net_of
+from trading_lib.domain.book.portfolio import Portfolio
 from trading_lib.domain.errors import InputError
-from trading_lib.domain.flows import Flow, FlowKind, flows_of, net_of
-from trading_lib.domain.portfolio import Portfolio
 
 
 def book_flows(portfolio: Portfolio, flows: Iterable[Flow], session: date) -> Portfolio:

@@ -8,8 +8,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from trading_lib.domain.portfolio import Portfolio, to_cent
-from trading_lib.domain.prices import DateArray, IntegerArray
+from trading_lib.domain.book.portfolio import Portfolio, to_cent
+from trading_lib.domain.market.prices import DateArray, IntegerArray
 
 
 @dataclass(frozen=True, slots=True)

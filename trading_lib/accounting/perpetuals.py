@@ -11,11 +11,10 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from trading_lib.domain.funding import Settlement
-from trading_lib.domain.lots import whole_lots
-from trading_lib.domain.money import exact_price
-from trading_lib.domain.orders import Fill, Side
-from trading_lib.domain.portfolio import PerpetualPosition, Portfolio, to_cent
+from trading_lib.domain.book.orders import Fill, Side
+from trading_lib.domain.book.portfolio import PerpetualPosition, Portfolio, to_cent
+from trading_lib.domain.market.funding import Settlement
+from trading_lib.domain.money import exact_price, whole_lots
 
 NOTHING = Decimal(0)
 

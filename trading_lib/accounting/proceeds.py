@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
-from trading_lib.domain.instruments import Universe
-from trading_lib.domain.lots import whole_lots
-from trading_lib.domain.orders import Fill, Side
-from trading_lib.domain.portfolio import Portfolio, to_cent
-from trading_lib.domain.proceeds import RECORDED, Proceeds, closing_id
+from trading_lib.domain.book.orders import Fill, Side
+from trading_lib.domain.book.portfolio import Portfolio, to_cent
+from trading_lib.domain.book.proceeds import RECORDED, Proceeds, closing_id
+from trading_lib.domain.market.instruments import Universe
+from trading_lib.domain.money import whole_lots
 
 
 def closing_fills(

@@ -7,12 +7,12 @@ from datetime import date
 from decimal import Decimal
 
 from trading_lib.accounting.perpetuals import funding_payment
-from trading_lib.domain.flows import Flow, net_of
-from trading_lib.domain.funding import Settlement
-from trading_lib.domain.orders import Fill, Side
-from trading_lib.domain.perpetuals import is_perpetual
-from trading_lib.domain.portfolio import Portfolio, to_cent
-from trading_lib.domain.proceeds import Proceeds
+from trading_lib.domain.book.flows import Flow, net_of
+from trading_lib.domain.book.orders import Fill, Side
+from trading_lib.domain.book.portfolio import Portfolio, to_cent
+from trading_lib.domain.book.proceeds import Proceeds
+from trading_lib.domain.market.funding import Settlement
+from trading_lib.domain.market.perpetuals import is_perpetual
 
 Split = tuple[date, str, Decimal]
 

@@ -12,13 +12,12 @@ import numpy as np
 
 from trading_lib.accounting.perpetuals import split_perpetuals
 from trading_lib.accounting.trades import book_fill, credit_dividends, mark_holdings
+from trading_lib.domain.book.holdings import average_cost, holdings_of, with_holdings
+from trading_lib.domain.book.orders import Fill, Side
+from trading_lib.domain.book.portfolio import PerpetualPosition, Portfolio, Position, to_cent
 from trading_lib.domain.errors import OversoldError
-from trading_lib.domain.holdings import average_cost, holdings_of, with_holdings
-from trading_lib.domain.instruments import Universe
-from trading_lib.domain.lots import whole_lots
-from trading_lib.domain.money import exact_price, from_cents, from_micros, price_micros, to_cents, to_micros
-from trading_lib.domain.orders import Fill, Side
-from trading_lib.domain.portfolio import PerpetualPosition, Portfolio, Position, to_cent
+from trading_lib.domain.market.instruments import Universe
+from trading_lib.domain.money import exact_price, from_cents, from_micros, price_micros, to_cents, to_micros, whole_lots
 
 
 def apply_actions(

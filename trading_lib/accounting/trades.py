@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from trading_lib.domain.holdings import CASH, COSTS, DIVIDENDS, REALISED, Holdings
+from trading_lib.domain.book.holdings import CASH, COSTS, DIVIDENDS, REALISED, Holdings
 from trading_lib.domain.kernels import compiled
+from trading_lib.domain.market.prices import FloatArray, IntegerArray
 from trading_lib.domain.money import MICRO
 from trading_lib.domain.money_arithmetic import value_in_cents, value_of_holdings
-from trading_lib.domain.prices import FloatArray, IntegerArray
 
 
 @compiled

@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from trading_lib.backtest.audits.sleeve_faults import SleeveFaults, faults_of
 from trading_lib.backtest.compiled.cuts import cuts_of
 from trading_lib.backtest.compiled.results import (
     Executions,
@@ -25,18 +26,17 @@ from trading_lib.backtest.compiled.results import (
 )
 from trading_lib.backtest.compiled.run import Part, Run, Segment, SlowSession, can_loop, run_sessions
 from trading_lib.backtest.session_arrays import SessionArrays
-from trading_lib.backtest.sleeve_faults import SleeveFaults, faults_of
 from trading_lib.decision import Decision
+from trading_lib.domain.book.flows import net_by_session
+from trading_lib.domain.book.orders import Cancellation, Fill, Order
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.decision.risk import RiskEvent, RiskState
 from trading_lib.domain.errors import DataQualityError
-from trading_lib.domain.flows import net_by_session
-from trading_lib.domain.instruments import Universe
-from trading_lib.domain.orders import Cancellation, Fill, Order
-from trading_lib.domain.portfolio import Portfolio
-from trading_lib.domain.prices import DateArray, FloatArray
-from trading_lib.domain.risk import RiskEvent, RiskState
+from trading_lib.domain.market.instruments import Universe
+from trading_lib.domain.market.prices import DateArray, FloatArray
 from trading_lib.performance.time_weighted import flow_adjusted
-from trading_lib.performance.trade_arrays import TradeArrays
-from trading_lib.performance.weight_cuts import WeightCuts
+from trading_lib.performance.trading.trade_arrays import TradeArrays
+from trading_lib.performance.trading.weight_cuts import WeightCuts
 from trading_lib.session.inputs import SessionInput
 from trading_lib.session.step import trade_sessions
 from trading_lib.session.window import window_rows

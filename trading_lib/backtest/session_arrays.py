@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trading_lib.decision import Decision
-from trading_lib.domain.instruments import Universe
+from trading_lib.domain.book.portfolio import Portfolio, Position
+from trading_lib.domain.decision.signals import REGIME_CODES
+from trading_lib.domain.market.instruments import Universe
+from trading_lib.domain.market.prices import FloatArray, IntegerArray
 from trading_lib.domain.money import MICRO
-from trading_lib.domain.portfolio import Portfolio, Position
-from trading_lib.domain.prices import FloatArray, IntegerArray
-from trading_lib.domain.signals import REGIME_CODES
 
 
 class SessionArrays:

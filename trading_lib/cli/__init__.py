@@ -18,23 +18,23 @@ import typer
 from typer.exceptions import TyperException
 
 from trading_lib.adapters.logs.structured import written_to
-from trading_lib.cli.approvals import app as approvals_app
-from trading_lib.cli.audit import app as audit_app
-from trading_lib.cli.backfill import app as backfill_app
-from trading_lib.cli.books import app as books_app
-from trading_lib.cli.data import app as data_app
-from trading_lib.cli.database import app as database_app
-from trading_lib.cli.experiments import app as experiments_app
-from trading_lib.cli.explain import app as explain_app
-from trading_lib.cli.logs import app as logs_app
-from trading_lib.cli.operations import app as operations_app
-from trading_lib.cli.quality import app as quality_app
-from trading_lib.cli.research import app as research_app
-from trading_lib.cli.trade import app as trade_app
-from trading_lib.cli.trades import app as trades_app
+from trading_lib.cli.book.approvals import app as approvals_app
+from trading_lib.cli.book.books import app as books_app
+from trading_lib.cli.book.explain import app as explain_app
+from trading_lib.cli.book.trade import app as trade_app
+from trading_lib.cli.book.trades import app as trades_app
+from trading_lib.cli.market.data import app as data_app
+from trading_lib.cli.market.quality import app as quality_app
+from trading_lib.cli.operations.database import app as database_app
+from trading_lib.cli.operations.logs import app as logs_app
+from trading_lib.cli.operations.operations import app as operations_app
+from trading_lib.cli.research.audit import app as audit_app
+from trading_lib.cli.research.backfill import app as backfill_app
+from trading_lib.cli.research.experiments import app as experiments_app
+from trading_lib.cli.research.research import app as research_app
 from trading_lib.cli.usage import give_each_once, report, usage_line
 from trading_lib.domain.errors import FileTroubleError, TradingError
-from trading_lib.workflows.stage_log import log_error, start_log
+from trading_lib.workflows.trade.stage_log import log_error, start_log
 
 LOG = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ give_each_once(app)
 
 def _version(asked: bool) -> None:
     if asked:
-        from trading_lib.workflows.code_version import code_version
+        from trading_lib.workflows.setup.code_version import code_version
 
         typer.echo(f"trading {code_version()} (Python {platform.python_version()})")
         raise typer.Exit

@@ -47,7 +47,7 @@ def readable(value: Any) -> str:
 def missing_lines(record: Mapping[str, Any] | None) -> list[str]:
     """Tell in one line what the data lacks; no line when it lacks nothing."""
     # pandas comes with it, which help and errors need not wait for.
-    from trading_lib.domain.missing_data import MissingData
+    from trading_lib.domain.market.missing_data import MissingData
 
     found = MissingData.of_record(record).lines
     return ["; ".join(found)] if found else []

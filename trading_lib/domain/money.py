@@ -8,7 +8,7 @@ a millionth of a dollar is rounded to it, half to even.
 from __future__ import annotations
 
 import math
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
 
 MICRO = 1_000_000
@@ -53,3 +53,8 @@ def to_cents(amount: Decimal) -> int:
 def from_cents(number: int) -> Decimal:
     """Dollars of a number of cents, with two decimals."""
     return Decimal(number).scaleb(-2)
+
+
+def whole_lots(quantity: Decimal, lot: Decimal) -> Decimal:
+    """Round a quantity down to a multiple of the lot size."""
+    return (quantity / lot).to_integral_value(rounding=ROUND_FLOOR) * lot

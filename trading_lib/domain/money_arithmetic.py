@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from trading_lib.domain.kernels import compiled, inlined
+from trading_lib.domain.market.prices import FloatArray, IntegerArray
 from trading_lib.domain.money import CENT, MICRO
-from trading_lib.domain.prices import FloatArray, IntegerArray
 
 # A millionth of a unit at a millionth of a dollar is this part of a cent.
 PARTS = CENT * MICRO

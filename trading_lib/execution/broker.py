@@ -13,8 +13,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
-from trading_lib.domain.instruments import AssetClass
-from trading_lib.domain.orders import Order, Side
+from trading_lib.domain.book.orders import Order, Side
+from trading_lib.domain.market.instruments import AssetClass
 
 
 class TimeInForce(StrEnum):

@@ -6,10 +6,10 @@ from decimal import Decimal
 
 from pydantic import Field
 
-from trading_lib.domain.accounts import CURRENCY, Account
+from trading_lib.domain.book.accounts import CURRENCY, Account
+from trading_lib.domain.book.portfolio import ONLY_ACCOUNT
 from trading_lib.domain.configuration import Configuration
-from trading_lib.domain.instruments import AssetClass
-from trading_lib.domain.portfolio import ONLY_ACCOUNT
+from trading_lib.domain.market.instruments import AssetClass
 
 
 class PaperConfig(Configuration):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 
-from trading_lib.domain.instruments import Instrument, TradingCalendar
-from trading_lib.domain.sessions import SessionCalendar
+from trading_lib.domain.market.instruments import Instrument, TradingCalendar
+from trading_lib.domain.market.sessions import SessionCalendar
 
 
 def next_opening(instrument: Instrument, decided: date, calendar: SessionCalendar) -> datetime:

@@ -12,8 +12,8 @@ from decimal import Decimal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from trading_lib.domain.market.prices import BoolArray
 from trading_lib.domain.money import MICRO, exact_price, from_cents, from_micros
-from trading_lib.domain.prices import BoolArray
 
 
 def contradicted(opening: ArrayLike, low: ArrayLike, high: ArrayLike, unit: int) -> BoolArray:

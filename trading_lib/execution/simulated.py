@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from trading_lib.domain.instruments import Instrument
+from trading_lib.domain.book.orders import Fill, Order, Side
 from trading_lib.domain.kernels import compiled
+from trading_lib.domain.market.instruments import Instrument
 from trading_lib.domain.money import MICRO, from_cents, from_micros, price_micros, to_micros
 from trading_lib.domain.money_arithmetic import commission_on, half_even, payable
-from trading_lib.domain.orders import Fill, Order, Side
 from trading_lib.execution.config import PaperConfig
 
 SIMULATED_BROKER = "paper"

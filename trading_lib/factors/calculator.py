@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from trading_lib.domain.market_view import FactorPanel
-from trading_lib.domain.prices import FloatArray, NativeSeries, PricePanel
+from trading_lib.domain.market.market_view import FactorPanel
+from trading_lib.domain.market.prices import FloatArray, NativeSeries, PricePanel
 from trading_lib.factors import kernels
 
 MOMENTUM_60 = "Momentum_60"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from trading_lib.domain.kernels import compiled
-from trading_lib.domain.prices import FloatArray
+from trading_lib.domain.market.prices import FloatArray
 
 
 @compiled

@@ -14,11 +14,11 @@ from datetime import date, datetime, timedelta
 import pandas as pd
 
 from trading_lib.domain.errors import SourceError, SourceSkippedError, SourceUnavailableError
-from trading_lib.domain.instruments import AssetClass, Universe
-from trading_lib.domain.prices import VOLATILITY_INDEX, Bars, MacroSeries
-from trading_lib.domain.sessions import require_aware
+from trading_lib.domain.market.instruments import AssetClass, Universe
+from trading_lib.domain.market.prices import VOLATILITY_INDEX, Bars, MacroSeries
+from trading_lib.domain.market.sessions import require_aware
+from trading_lib.market_data.availability.expected_bars import inception_of, newest_due
 from trading_lib.market_data.config import Route
-from trading_lib.market_data.due import inception_of, newest_due
 from trading_lib.market_data.source import MacroSource, MarketDataSource, SourceAnswer
 
 CHAIN = "chain"

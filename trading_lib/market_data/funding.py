@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 
-from trading_lib.domain.funding import HOURS_PER_YEAR, FundingPanel, Settlement
-from trading_lib.domain.perpetuals import FundingWindows, PerpetualContract
-from trading_lib.domain.positioning import FundingRates
-from trading_lib.domain.prices import Bars, DateArray, FloatArray
-from trading_lib.domain.sessions import SessionCalendar
+from trading_lib.domain.market.funding import HOURS_PER_YEAR, FundingPanel, Settlement
+from trading_lib.domain.market.perpetuals import FundingWindows, PerpetualContract
+from trading_lib.domain.market.positioning import FundingRates
+from trading_lib.domain.market.prices import Bars, DateArray, FloatArray
+from trading_lib.domain.market.sessions import SessionCalendar
 from trading_lib.market_data.panel import decision_times
 
 USUAL_HOURS = 8.0

@@ -15,8 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trading_lib.domain.errors import DataFileError
-from trading_lib.domain.instruments import Instrument, TradingCalendar, Universe
-from trading_lib.domain.prices import (
+from trading_lib.domain.market.instruments import Instrument, TradingCalendar, Universe
+from trading_lib.domain.market.prices import (
     VOLATILITY_INDEX,
     Bars,
     BoolArray,
@@ -28,7 +28,7 @@ from trading_lib.domain.prices import (
     NativeSeries,
     PricePanel,
 )
-from trading_lib.domain.sessions import (
+from trading_lib.domain.market.sessions import (
     DECISION_DELAY,
     SessionCalendar,
     daily_bar_available_at,

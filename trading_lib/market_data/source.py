@@ -8,11 +8,11 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from trading_lib.domain.book.proceeds import Proceeds
 from trading_lib.domain.errors import SourceError
-from trading_lib.domain.positioning import CotReports, FundingRates
-from trading_lib.domain.price_rulings import PriceRuling
-from trading_lib.domain.prices import Bars, MacroSeries
-from trading_lib.domain.proceeds import Proceeds
+from trading_lib.domain.market.positioning import CotReports, FundingRates
+from trading_lib.domain.market.price_rulings import PriceRuling
+from trading_lib.domain.market.prices import Bars, MacroSeries
 
 
 @dataclass(frozen=True, slots=True)

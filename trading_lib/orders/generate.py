@@ -15,18 +15,18 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from trading_lib.domain.holdings import holdings_of
-from trading_lib.domain.instruments import Instrument, Universe
+from trading_lib.domain.book.holdings import holdings_of
+from trading_lib.domain.book.orders import Order, OrderPurpose, Side, client_order_id
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.decision.risk import UNLIMITED, RiskAssessment
+from trading_lib.domain.decision.signals import SignalPanel, SignalType
+from trading_lib.domain.decision.sleeves import SleeveRecord
 from trading_lib.domain.kernels import compiled
-from trading_lib.domain.market_view import MarketView
+from trading_lib.domain.market.instruments import Instrument, Universe
+from trading_lib.domain.market.market_view import MarketView
+from trading_lib.domain.market.prices import BoolArray, FloatArray, IntegerArray
 from trading_lib.domain.money import from_cents, from_micros, price_micros, to_cents, to_micros
 from trading_lib.domain.money_arithmetic import commission_on
-from trading_lib.domain.orders import Order, OrderPurpose, Side, client_order_id
-from trading_lib.domain.portfolio import Portfolio
-from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
-from trading_lib.domain.risk import UNLIMITED, RiskAssessment
-from trading_lib.domain.signals import SignalPanel, SignalType
-from trading_lib.domain.sleeves import SleeveRecord
 from trading_lib.orders.config import OrderConfig
 from trading_lib.orders.rebalancing import CUT_LIMITS, DUST
 from trading_lib.orders.sizing import order_rules, size_orders

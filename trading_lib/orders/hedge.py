@@ -11,15 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from trading_lib.domain.instruments import Instrument
-from trading_lib.domain.lots import whole_lots
-from trading_lib.domain.market_view import MarketView
-from trading_lib.domain.money import exact_price
-from trading_lib.domain.orders import Order, OrderPurpose, Side, client_order_id
-from trading_lib.domain.perpetuals import PerpetualContract
-from trading_lib.domain.portfolio import Portfolio, to_cent
-from trading_lib.domain.risk import RiskAssessment
-from trading_lib.domain.weights import TargetWeights
+from trading_lib.domain.book.orders import Order, OrderPurpose, Side, client_order_id
+from trading_lib.domain.book.portfolio import Portfolio, to_cent
+from trading_lib.domain.decision.risk import RiskAssessment
+from trading_lib.domain.decision.weights import TargetWeights
+from trading_lib.domain.market.instruments import Instrument
+from trading_lib.domain.market.market_view import MarketView
+from trading_lib.domain.market.perpetuals import PerpetualContract
+from trading_lib.domain.money import exact_price, whole_lots
 from trading_lib.orders.config import OrderConfig
 from trading_lib.orders.generate import OrderBatch
 from trading_lib.orders.rebalancing import DUST

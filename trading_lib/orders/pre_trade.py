@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trading_lib.domain.instruments import Universe
-from trading_lib.domain.market_view import MarketView
-from trading_lib.domain.orders import Order, OrderPurpose, Side
-from trading_lib.domain.perpetuals import is_perpetual
-from trading_lib.domain.portfolio import Portfolio
-from trading_lib.domain.risk import RiskAssessment
+from trading_lib.domain.book.orders import Order, OrderPurpose, Side
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.decision.risk import RiskAssessment
+from trading_lib.domain.market.instruments import Universe
+from trading_lib.domain.market.market_view import MarketView
+from trading_lib.domain.market.perpetuals import is_perpetual
 from trading_lib.orders.config import PreTradeConfig
 from trading_lib.orders.pre_trade_pair import hedge_problem, other_legs, unknown_problem
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from trading_lib.domain.instruments import Universe
-from trading_lib.domain.orders import Order, Side
-from trading_lib.domain.perpetuals import is_perpetual, venue_of
-from trading_lib.domain.portfolio import Portfolio
+from trading_lib.domain.book.orders import Order, Side
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.market.instruments import Universe
+from trading_lib.domain.market.perpetuals import is_perpetual, venue_of
 
 NOTHING = Decimal(0)
 

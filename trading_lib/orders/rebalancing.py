@@ -8,11 +8,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from trading_lib.domain.decision.risk import UNLIMITED
 from trading_lib.domain.kernels import compiled, inlined
+from trading_lib.domain.market.prices import BoolArray, FloatArray, IntegerArray
 from trading_lib.domain.money import MICRO
 from trading_lib.domain.money_arithmetic import affordable, share_in_cents, value_in_cents, value_rounded_up
-from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
-from trading_lib.domain.risk import UNLIMITED
 
 # Smaller differences between wanted and present weight are rounding, not an intention.
 DUST = 1e-9

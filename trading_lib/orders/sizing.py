@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trading_lib.domain.kernels import inlined
+from trading_lib.domain.market.prices import BoolArray, FloatArray, IntegerArray
 from trading_lib.domain.money import to_cents
 from trading_lib.domain.money_arithmetic import share_in_cents, share_rounded_down, value_in_cents
-from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
 from trading_lib.orders.config import OrderConfig
 from trading_lib.orders.rebalancing import (
     CASH_LEFT,

@@ -7,22 +7,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from trading_lib.domain.prices import FloatArray
-from trading_lib.performance.attribution import (
+from trading_lib.domain.market.prices import FloatArray
+from trading_lib.performance.benchmarks import BENCHMARKS, benchmark_values
+from trading_lib.performance.config import PerformanceConfig
+from trading_lib.performance.metrics import SESSIONS_PER_YEAR, Metrics, measure
+from trading_lib.performance.periods import RegimeFigures, YearFigures, by_regime, by_year
+from trading_lib.performance.run_record import RunRecord
+from trading_lib.performance.significance.deflated_sharpe import SharpeEvidence, Trials, judge_sharpe
+from trading_lib.performance.significance.intervals import Intervals, confidence_intervals
+from trading_lib.performance.targets import Verdict, judge
+from trading_lib.performance.trading.attribution import (
     Attribution,
     Costs,
     attribute_assets,
     attribute_sleeves,
     break_down_costs,
 )
-from trading_lib.performance.benchmarks import BENCHMARKS, benchmark_values
-from trading_lib.performance.config import PerformanceConfig
-from trading_lib.performance.deflated_sharpe import SharpeEvidence, Trials, judge_sharpe
-from trading_lib.performance.intervals import Intervals, confidence_intervals
-from trading_lib.performance.metrics import SESSIONS_PER_YEAR, Metrics, measure
-from trading_lib.performance.periods import RegimeFigures, YearFigures, by_regime, by_year
-from trading_lib.performance.run_record import RunRecord
-from trading_lib.performance.targets import Verdict, judge
 
 
 @dataclass(frozen=True, slots=True)

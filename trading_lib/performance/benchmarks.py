@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trading_lib.domain.instruments import Universe
 from trading_lib.domain.kernels import compiled
-from trading_lib.domain.prices import BoolArray, FloatArray
+from trading_lib.domain.market.instruments import Universe
+from trading_lib.domain.market.prices import BoolArray, FloatArray
 
 
 @dataclass(frozen=True, slots=True)

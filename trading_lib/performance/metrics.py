@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trading_lib.domain.orders import Fill
-from trading_lib.domain.prices import FloatArray
+from trading_lib.domain.book.orders import Fill
+from trading_lib.domain.market.prices import FloatArray
 from trading_lib.performance.time_weighted import flow_adjusted
-from trading_lib.performance.trade_arrays import TradeArrays, round_trips, trade_arrays, traded_and_costs
+from trading_lib.performance.trading.trade_arrays import TradeArrays, round_trips, trade_arrays, traded_and_costs
 
 SESSIONS_PER_YEAR = 252.0
 SESSIONS_PER_MONTH = 21.0

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trading_lib.domain.prices import DateArray, FloatArray
-from trading_lib.domain.signals import REGIME_CODES, MarketRegime
+from trading_lib.domain.decision.signals import REGIME_CODES, MarketRegime
+from trading_lib.domain.market.prices import DateArray, FloatArray
 from trading_lib.performance.metrics import (
     SESSIONS_PER_MONTH,
     SESSIONS_PER_YEAR,

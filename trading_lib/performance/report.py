@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from trading_lib.performance.analysis import Analysis, Comparison
-from trading_lib.performance.executions import report_executions
+from trading_lib.performance.trading.executions import report_executions
 
 Report = dict[str, Any]
 

@@ -9,12 +9,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from trading_lib.domain.instruments import Universe
-from trading_lib.domain.orders import Cancellation, Fill, Order
-from trading_lib.domain.prices import BoolArray, DateArray, FloatArray
-from trading_lib.domain.risk import RiskEvent
+from trading_lib.domain.book.orders import Cancellation, Fill, Order
+from trading_lib.domain.decision.risk import RiskEvent
+from trading_lib.domain.market.instruments import Universe
+from trading_lib.domain.market.prices import BoolArray, DateArray, FloatArray
 from trading_lib.performance.time_weighted import flow_adjusted
-from trading_lib.performance.trades import TradeArrays, tabulate
+from trading_lib.performance.trading.trades import TradeArrays, tabulate
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trading_lib.domain.prices import FloatArray
+from trading_lib.domain.market.prices import FloatArray
 
 
 def capital_factors(nav: FloatArray, flows: FloatArray) -> FloatArray:

@@ -13,12 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trading_lib.domain.correlation import pair_correlations
+from trading_lib.domain.decision.sleeves import SleeveRecord
+from trading_lib.domain.decision.weights import TargetWeights
 from trading_lib.domain.kernels import compiled, inlined
-from trading_lib.domain.market_view import MarketView
-from trading_lib.domain.prices import BoolArray, FloatArray
-from trading_lib.domain.sleeves import SleeveRecord
-from trading_lib.domain.weights import TargetWeights
+from trading_lib.domain.market.correlation import pair_correlations
+from trading_lib.domain.market.market_view import MarketView
+from trading_lib.domain.market.prices import BoolArray, FloatArray
 from trading_lib.portfolio.config import ConstraintConfig
 
 CAP = "max_weight"

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from trading_lib.domain.market_view import MarketView
-from trading_lib.domain.prices import BoolArray, FloatArray
-from trading_lib.domain.weight_steps import WeightStep
-from trading_lib.domain.weights import TargetWeights
+from trading_lib.domain.decision.weights import TargetWeights, WeightStep
+from trading_lib.domain.market.market_view import MarketView
+from trading_lib.domain.market.prices import BoolArray, FloatArray
 from trading_lib.portfolio.config import ConstraintConfig
 from trading_lib.portfolio.constraints import (
     CAP,

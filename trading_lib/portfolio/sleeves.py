@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from trading_lib.domain.kernels import compiled, inlined
-from trading_lib.domain.prices import BoolArray, FloatArray
+from trading_lib.domain.market.prices import BoolArray, FloatArray
 
 
 @inlined

@@ -12,26 +12,26 @@ from decimal import Decimal
 
 import numpy as np
 
-from trading_lib.domain.correlation import summarise_correlations
-from trading_lib.domain.instruments import Universe
-from trading_lib.domain.market_view import MarketView
-from trading_lib.domain.portfolio import Portfolio
-from trading_lib.domain.prices import BoolArray, FloatArray
-from trading_lib.domain.risk import RiskAssessment, RiskState
-from trading_lib.domain.signals import RegimeReading, SignalPanel
-from trading_lib.domain.volatility import portfolio_volatility
-from trading_lib.domain.weights import TargetWeights
-from trading_lib.risk.ceilings import find_ceilings
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.decision.risk import RiskAssessment, RiskState
+from trading_lib.domain.decision.signals import RegimeReading, SignalPanel
+from trading_lib.domain.decision.weights import TargetWeights
+from trading_lib.domain.market.correlation import summarise_correlations
+from trading_lib.domain.market.instruments import Universe
+from trading_lib.domain.market.market_view import MarketView
+from trading_lib.domain.market.prices import BoolArray, FloatArray
+from trading_lib.domain.market.volatility import portfolio_volatility
 from trading_lib.risk.config import RiskConfig
 from trading_lib.risk.events import floor_events, pair_events, recovery_events, regime_events, sleeve_events
-from trading_lib.risk.levels import approval_at_start, floor_reason, level_events, next_question
-from trading_lib.risk.limits import clips_of
+from trading_lib.risk.levels.levels import approval_at_start, floor_reason, level_events, next_question
+from trading_lib.risk.limits.buy_restrictions import clips_of
+from trading_lib.risk.limits.pair_rules import correlated_pairs, named_pairs, pair_flags
+from trading_lib.risk.limits.position_limits import find_ceilings
+from trading_lib.risk.limits.retirement import among, retired_symbols, retirement_events
 from trading_lib.risk.memory import assets_of, memory_of, regime_label, regime_number, remembered, risk_holdings_of
 from trading_lib.risk.numbers import ABSENT, CALM, EFFECTIVE, FLOOR, LEVEL, RECOVERY, RiskMarket
-from trading_lib.risk.pair_rules import correlated_pairs, named_pairs, pair_flags
-from trading_lib.risk.retirement import among, retired_symbols, retirement_events
 from trading_lib.risk.step import run_step
-from trading_lib.risk.stops import StopStep, step_stops, stop_step
+from trading_lib.risk.stops.stops import StopStep, step_stops, stop_step
 
 
 def assess_risk(

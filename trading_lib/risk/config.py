@@ -9,8 +9,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from trading_lib.domain.configuration import Configuration
+from trading_lib.domain.market.prices import FloatArray
 from trading_lib.domain.money import MICRO
-from trading_lib.domain.prices import FloatArray
 from trading_lib.risk.numbers import RiskNumbers
 
 Fraction = Annotated[float, Field(ge=0, le=1)]

@@ -9,15 +9,15 @@ from functools import lru_cache
 
 import numpy as np
 
-from trading_lib.domain.prices import BoolArray, FloatArray
-from trading_lib.domain.risk import RiskEvent, RiskState
-from trading_lib.domain.signals import RegimeReading
-from trading_lib.domain.sleeves import SleeveEvent
+from trading_lib.domain.decision.risk import RiskEvent, RiskState
+from trading_lib.domain.decision.signals import RegimeReading
+from trading_lib.domain.decision.sleeves import SleeveEvent
+from trading_lib.domain.market.prices import BoolArray, FloatArray
 from trading_lib.risk.config import CorrelationConfig, RiskConfig
-from trading_lib.risk.level_rules import regime_changes
-from trading_lib.risk.levels import LEVEL_ACTIONS, recovery_size
+from trading_lib.risk.levels.drawdown_kernels import regime_changes
+from trading_lib.risk.levels.levels import LEVEL_ACTIONS, recovery_size
+from trading_lib.risk.limits.pair_rules import pair_names, pair_values
 from trading_lib.risk.memory import regime_label, regime_number
-from trading_lib.risk.pair_rules import pair_names, pair_values
 
 Events = tuple[RiskEvent, ...]
 PAIR_KIND = "pair_correlation"

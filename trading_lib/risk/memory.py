@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trading_lib.domain.holdings import holdings_of
-from trading_lib.domain.instruments import Universe
+from trading_lib.domain.book.holdings import holdings_of
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.decision.risk import UNLIMITED, RiskState
+from trading_lib.domain.decision.signals import MarketRegime, RegimeReading
+from trading_lib.domain.market.instruments import Universe
 from trading_lib.domain.money import from_micros, to_micros
-from trading_lib.domain.portfolio import Portfolio
-from trading_lib.domain.risk import UNLIMITED, RiskState
-from trading_lib.domain.signals import MarketRegime, RegimeReading
 from trading_lib.risk.numbers import (
     ABSENT,
     CALM,
@@ -29,7 +29,7 @@ from trading_lib.risk.numbers import (
     RiskHoldings,
     RiskMemory,
 )
-from trading_lib.risk.stops import STATES
+from trading_lib.risk.stops.stops import STATES
 
 REGIMES = tuple(MarketRegime)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
+from trading_lib.domain.market.prices import BoolArray, FloatArray, IntegerArray
 
 # Places among the counters, and among the peaks.
 LEVEL, EFFECTIVE, CALM, FLOOR, REGIME, RECOVERY = range(6)

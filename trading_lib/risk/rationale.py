@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from trading_lib.domain.market_view import MarketView
-from trading_lib.domain.portfolio import Portfolio
-from trading_lib.domain.prices import FloatArray
-from trading_lib.domain.risk import RiskAssessment
-from trading_lib.domain.signals import SignalPanel
-from trading_lib.domain.weight_steps import WeightStep
-from trading_lib.domain.weights import TargetWeights
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.decision.risk import RiskAssessment
+from trading_lib.domain.decision.signals import SignalPanel
+from trading_lib.domain.decision.weights import TargetWeights, WeightStep
+from trading_lib.domain.market.market_view import MarketView
+from trading_lib.domain.market.prices import FloatArray
 from trading_lib.risk.config import RiskConfig
-from trading_lib.risk.levels import recovery_size
-from trading_lib.risk.limits import (
+from trading_lib.risk.levels.levels import recovery_size
+from trading_lib.risk.limits.buy_restrictions import (
     AFTER_LADDER,
     AFTER_LEVERAGE,
     APPROVED,

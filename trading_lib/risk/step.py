@@ -10,12 +10,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from trading_lib.domain.decision.risk import UNLIMITED
 from trading_lib.domain.kernels import compiled, inlined
-from trading_lib.domain.prices import FloatArray
-from trading_lib.domain.risk import UNLIMITED
-from trading_lib.risk.ceiling_rules import level_ceilings
-from trading_lib.risk.level_rules import UNCHANGED, floor_of, next_level, next_recovery, regime_changes, size_of
-from trading_lib.risk.limits import Blocks, allowed_weights, forbidden
+from trading_lib.domain.market.prices import FloatArray
+from trading_lib.risk.levels.drawdown_kernels import (
+    UNCHANGED,
+    floor_of,
+    next_level,
+    next_recovery,
+    regime_changes,
+    size_of,
+)
+from trading_lib.risk.limits.buy_restrictions import Blocks, allowed_weights, forbidden
+from trading_lib.risk.limits.position_limit_kernels import level_ceilings
 from trading_lib.risk.numbers import (
     ABSENT,
     CALM,
@@ -32,7 +39,7 @@ from trading_lib.risk.numbers import (
     RiskMemory,
     RiskNumbers,
 )
-from trading_lib.risk.stops import Stops, step_stops
+from trading_lib.risk.stops.stops import Stops, step_stops
 
 
 class RiskOutcome(NamedTuple):

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from trading_lib.decision import Decision
-from trading_lib.domain.market_view import MarketView
-from trading_lib.domain.orders import Order
-from trading_lib.domain.portfolio import Portfolio
+from trading_lib.domain.book.orders import Order
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.market.market_view import MarketView
 from trading_lib.execution.broker import ClearedOrder
 from trading_lib.orders.config import PreTradeConfig
 from trading_lib.orders.pre_trade import PreTradeContext, deny_reason, pre_trade_context

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from trading_lib.decision_config import DecisionConfig
-from trading_lib.domain.accounts import Accounts
-from trading_lib.domain.flows import Flow
-from trading_lib.domain.funding import FundingPanel
-from trading_lib.domain.instruments import Universe
-from trading_lib.domain.market_view import FactorPanel, SessionViews
-from trading_lib.domain.prices import PricePanel
-from trading_lib.domain.proceeds import Proceeds
-from trading_lib.domain.sessions import SessionCalendar
+from trading_lib.domain.book.accounts import Accounts
+from trading_lib.domain.book.flows import Flow
+from trading_lib.domain.book.proceeds import Proceeds
+from trading_lib.domain.market.funding import FundingPanel
+from trading_lib.domain.market.instruments import Universe
+from trading_lib.domain.market.market_view import FactorPanel, SessionViews
+from trading_lib.domain.market.prices import PricePanel
+from trading_lib.domain.market.sessions import SessionCalendar
 from trading_lib.execution.config import PaperConfig
 
 

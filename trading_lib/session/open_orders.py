@@ -11,10 +11,10 @@ from decimal import Decimal
 
 import numpy as np
 
-from trading_lib.domain.orders import Order, Side
-from trading_lib.domain.perpetuals import is_perpetual
-from trading_lib.domain.portfolio import PerpetualPosition, Portfolio, Position, to_cent
-from trading_lib.domain.risk import RiskAssessment
+from trading_lib.domain.book.orders import Order, Side
+from trading_lib.domain.book.portfolio import PerpetualPosition, Portfolio, Position, to_cent
+from trading_lib.domain.decision.risk import RiskAssessment
+from trading_lib.domain.market.perpetuals import is_perpetual
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,12 @@ import numpy as np
 
 from trading_lib.accounting.perpetuals import settle_perpetuals
 from trading_lib.accounting.trades import cash_after
-from trading_lib.domain.instruments import Instrument
-from trading_lib.domain.lots import whole_lots
-from trading_lib.domain.money import from_micros, price_micros, to_cents, to_micros
+from trading_lib.domain.book.orders import Cancellation, Fill, Order, Side
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.market.instruments import Instrument
+from trading_lib.domain.market.perpetuals import is_perpetual
+from trading_lib.domain.money import from_micros, price_micros, to_cents, to_micros, whole_lots
 from trading_lib.domain.money_arithmetic import commission_on, paid_for, value_in_cents
-from trading_lib.domain.orders import Cancellation, Fill, Order, Side
-from trading_lib.domain.perpetuals import is_perpetual
-from trading_lib.domain.portfolio import Portfolio
 from trading_lib.execution.openings import next_opening
 from trading_lib.execution.refusals import (
     contradicted,

@@ -14,14 +14,14 @@ from decimal import Decimal
 import numpy as np
 from numpy.typing import NDArray
 
-from trading_lib.domain.holdings import average_cost
-from trading_lib.domain.instruments import Instrument
+from trading_lib.domain.book.holdings import average_cost
+from trading_lib.domain.book.orders import Order, Side
+from trading_lib.domain.book.portfolio import Portfolio, Position
+from trading_lib.domain.decision.risk import RiskEvent, RiskState
+from trading_lib.domain.market.instruments import Instrument
+from trading_lib.domain.market.perpetuals import is_perpetual
+from trading_lib.domain.market.prices import FloatArray
 from trading_lib.domain.money import exact_price, from_micros, price_micros, to_micros
-from trading_lib.domain.orders import Order, Side
-from trading_lib.domain.perpetuals import is_perpetual
-from trading_lib.domain.portfolio import Portfolio, Position
-from trading_lib.domain.prices import FloatArray
-from trading_lib.domain.risk import RiskEvent, RiskState
 from trading_lib.execution.simulated import execution_price
 from trading_lib.orders.generate import reducing_order
 from trading_lib.orders.pre_trade import PreTradeContext

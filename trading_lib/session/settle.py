@@ -9,9 +9,9 @@ from datetime import date
 from trading_lib.accounting.perpetuals import settle_perpetuals
 from trading_lib.accounting.proceeds import closing_fills
 from trading_lib.accounting.settle import apply_fills, mark
-from trading_lib.domain.orders import Fill
-from trading_lib.domain.perpetuals import is_perpetual
-from trading_lib.domain.portfolio import Portfolio
+from trading_lib.domain.book.orders import Fill
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.market.perpetuals import is_perpetual
 from trading_lib.session.inputs import SessionInput
 from trading_lib.session.start import book_start, cash_by_account
 

@@ -13,8 +13,8 @@ from decimal import Decimal
 
 from trading_lib.accounting.flows import book_flows
 from trading_lib.accounting.settle import apply_actions
-from trading_lib.domain.flows import flows_of
-from trading_lib.domain.portfolio import Portfolio
+from trading_lib.domain.book.flows import flows_of
+from trading_lib.domain.book.portfolio import Portfolio
 from trading_lib.session.inputs import SessionInput
 
 

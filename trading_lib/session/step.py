@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from trading_lib.decision import Decision, decide
-from trading_lib.domain.market_view import view_at
-from trading_lib.domain.orders import Cancellation, Fill, Order
-from trading_lib.domain.portfolio import Portfolio
-from trading_lib.domain.risk import RiskState
-from trading_lib.domain.sleeves import SleeveRecord
+from trading_lib.domain.book.orders import Cancellation, Fill, Order
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.decision.risk import RiskState
+from trading_lib.domain.decision.sleeves import SleeveRecord
+from trading_lib.domain.market.market_view import view_at
 from trading_lib.session.clear import clear
 from trading_lib.session.inputs import SessionInput
 from trading_lib.session.opening import execute

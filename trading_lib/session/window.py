@@ -7,8 +7,8 @@ from datetime import date
 import numpy as np
 
 from trading_lib.domain.errors import SessionError
-from trading_lib.domain.prices import PricePanel
-from trading_lib.domain.sessions import SessionCalendar
+from trading_lib.domain.market.prices import PricePanel
+from trading_lib.domain.market.sessions import SessionCalendar
 
 
 def window_rows(panel: PricePanel, calendar: SessionCalendar, first: date, last: date) -> range:

@@ -13,10 +13,10 @@ from functools import partial
 
 import numpy as np
 
-from trading_lib.domain.funding import FundingView
-from trading_lib.domain.market_view import MarketView
-from trading_lib.domain.perpetuals import venue_of
-from trading_lib.domain.sleeves import SleeveEvent, SleeveTarget, SleeveView, Words
+from trading_lib.domain.decision.sleeves import SleeveEvent, SleeveTarget, SleeveView, Words
+from trading_lib.domain.market.funding import FundingView
+from trading_lib.domain.market.market_view import MarketView
+from trading_lib.domain.market.perpetuals import venue_of
 from trading_lib.strategies.config import CarryConfig
 
 OFF = (

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from trading_lib.domain.configuration import Configuration
-from trading_lib.domain.perpetuals import FundingWindows, PerpetualContract
+from trading_lib.domain.market.perpetuals import FundingWindows, PerpetualContract
 
 
 class RegimeConfig(Configuration):

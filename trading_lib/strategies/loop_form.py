@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from trading_lib.domain.instruments import Universe
-from trading_lib.domain.market_view import MarketView
-from trading_lib.domain.prices import BoolArray, FloatArray
+from trading_lib.domain.market.instruments import Universe
+from trading_lib.domain.market.market_view import MarketView
+from trading_lib.domain.market.prices import BoolArray, FloatArray
 
 # The rules that the loop has kernels of: sized signals, confirmed signals, bounded monthly moves, a plan as it is.
 SIGNALS, CONFIRMED_SIGNALS, MONTHLY_MOVE, MARKET_ONLY = range(4)

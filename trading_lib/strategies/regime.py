@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from trading_lib.domain.decision.signals import REGIME_CODES, RegimeReading
 from trading_lib.domain.kernels import compiled
-from trading_lib.domain.signals import REGIME_CODES, RegimeReading
 from trading_lib.strategies.config import RegimeConfig
 
 REGIMES = tuple(REGIME_CODES)

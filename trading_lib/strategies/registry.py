@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from trading_lib.domain.decision.sleeves import PlannedStrategy, Strategy
 from trading_lib.domain.errors import ConfigurationError
-from trading_lib.domain.sleeves import PlannedStrategy, Strategy
 from trading_lib.strategies.config import SleeveConfig, StrategySettings
 from trading_lib.strategies.loop_form import LoopForm, loop_form_of
 
@@ -37,14 +37,14 @@ class Sleeve:
 
 
 def _trend(settings: StrategySettings, options: Mapping[str, Any]) -> Strategy:
-    from trading_lib.strategies.trend import Trend
+    from trading_lib.strategies.trend.trend import Trend
 
     config = type(settings.trend).model_validate({**settings.trend.model_dump(), **options})
     return Trend(config, settings.signals.minimum_confidence)
 
 
 def _patient_trend(settings: StrategySettings, options: Mapping[str, Any]) -> Strategy:
-    from trading_lib.strategies.patient_trend import PatientTrend
+    from trading_lib.strategies.trend.confirmed_trend import PatientTrend
 
     config = settings.patient_trend
     merged = type(config).model_validate({**config.model_dump(), **options})
@@ -52,13 +52,13 @@ def _patient_trend(settings: StrategySettings, options: Mapping[str, Any]) -> St
 
 
 def _rotation(settings: StrategySettings, options: Mapping[str, Any]) -> Strategy:
-    from trading_lib.strategies.rotation import Rotation
+    from trading_lib.strategies.rotation.rotation import Rotation
 
     return Rotation(type(settings.rotation).model_validate({**settings.rotation.model_dump(), **options}))
 
 
 def _cross_sectional_momentum(settings: StrategySettings, options: Mapping[str, Any]) -> Strategy:
-    from trading_lib.strategies.rotation import CrossSectionalMomentum
+    from trading_lib.strategies.rotation.rotation import CrossSectionalMomentum
 
     config = settings.cross_sectional_momentum
     return CrossSectionalMomentum(type(config).model_validate({**config.model_dump(), **options}))
@@ -99,7 +99,7 @@ def register_strategy(name: str, strategy: Callable[..., Any]) -> None:
         if isinstance(made, Strategy):
             return made
         if isinstance(made, PlannedStrategy):
-            from trading_lib.strategies.planned import Planned
+            from trading_lib.strategies.market_only import Planned
 
             return Planned(made)
         raise ConfigurationError(

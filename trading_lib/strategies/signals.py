@@ -9,10 +9,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from trading_lib.domain.decision.signals import (
+    REGIME_CODES,
+    MarketRegime,
+    RegimeReading,
+    SignalPanel,
+    SignalType,
+    TradeSignal,
+)
 from trading_lib.domain.kernels import compiled
-from trading_lib.domain.market_view import MarketView
-from trading_lib.domain.prices import BoolArray, FloatArray
-from trading_lib.domain.signals import REGIME_CODES, MarketRegime, RegimeReading, SignalPanel, SignalType, TradeSignal
+from trading_lib.domain.market.market_view import MarketView
+from trading_lib.domain.market.prices import BoolArray, FloatArray
 from trading_lib.strategies.config import SignalConfig
 
 # Momentum over 60 bars is compared with the volatility of the same span.

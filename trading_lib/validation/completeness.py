@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import date
 
-from trading_lib.domain.missing_data import MissingData
-from trading_lib.domain.prices import VOLATILITY_INDEX
+from trading_lib.domain.market.missing_data import MissingData
+from trading_lib.domain.market.prices import VOLATILITY_INDEX
 from trading_lib.validation.report import Finding, Severity
 
 CASH_RATE = "cash rate"

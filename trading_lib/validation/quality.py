@@ -13,24 +13,29 @@ from datetime import date, datetime
 import numpy as np
 import pandas as pd
 
-from trading_lib.domain.instruments import TradingCalendar, Universe
-from trading_lib.domain.price_rulings import PriceRuling
-from trading_lib.domain.prices import VOLATILITY_INDEX, Bars, BoolArray
-from trading_lib.validation.adjusted_prices import adjusted_price_findings
-from trading_lib.validation.arrivals import judge_arrivals
-from trading_lib.validation.coverage import coverage_findings, expected_days, stale_findings, stray_bars
-from trading_lib.validation.cross_source import SourceHistory, compare_sources, confirmed_moves, truncated_sessions
-from trading_lib.validation.dividends import dividend_findings
-from trading_lib.validation.histories import PriceHistory, split_histories
-from trading_lib.validation.known_history import KnownHistory, joined
-from trading_lib.validation.price_path import tick_findings, unit_findings
+from trading_lib.domain.market.instruments import TradingCalendar, Universe
+from trading_lib.domain.market.price_rulings import PriceRuling
+from trading_lib.domain.market.prices import VOLATILITY_INDEX, Bars, BoolArray
+from trading_lib.validation.acceptance import judge_arrivals
+from trading_lib.validation.context import KnownHistory, joined
+from trading_lib.validation.price_history import PriceHistory, split_histories
+from trading_lib.validation.price_rules.adjusted_prices import adjusted_price_findings
+from trading_lib.validation.price_rules.coverage import coverage_findings, expected_days, stale_findings, stray_bars
+from trading_lib.validation.price_rules.cross_source import (
+    SourceHistory,
+    compare_sources,
+    confirmed_moves,
+    truncated_sessions,
+)
+from trading_lib.validation.price_rules.dividends import dividend_findings
+from trading_lib.validation.price_rules.price_path import tick_findings, unit_findings
+from trading_lib.validation.price_rules.splits import split_findings, split_rows
+from trading_lib.validation.price_rules.structural import calendar_of, validate_bars
+from trading_lib.validation.price_rules.witnesses import adjusted_symbols, unstated_split_findings
 from trading_lib.validation.quality_report import DataQualityReport, SymbolQuality, ordered, rule_counts, worst_of
 from trading_lib.validation.report import Finding, Severity, ValidationReport
 from trading_lib.validation.rules import QualityRules
 from trading_lib.validation.rulings import Rulings, rulings_by_symbol, with_rulings
-from trading_lib.validation.splits import split_findings, split_rows
-from trading_lib.validation.structural import calendar_of, validate_bars
-from trading_lib.validation.witnesses import adjusted_symbols, unstated_split_findings
 
 # These speak about a history as a whole: its actions, its unit and its path, not the order of one bar's prices.
 ABOUT_HISTORIES = frozenset(

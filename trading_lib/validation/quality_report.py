@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from trading_lib.domain.missing_data import MissingData
+from trading_lib.domain.market.missing_data import MissingData
 from trading_lib.validation.report import Finding, Severity
 
 

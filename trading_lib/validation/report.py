@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from trading_lib.domain.prices import Bars
+from trading_lib.domain.market.prices import Bars
 
 
 class Severity(StrEnum):

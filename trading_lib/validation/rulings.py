@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from trading_lib.domain.price_rulings import PriceRuling
-from trading_lib.domain.prices import BoolArray, FloatArray
-from trading_lib.validation.histories import PriceHistory
+from trading_lib.domain.market.price_rulings import PriceRuling
+from trading_lib.domain.market.prices import BoolArray, FloatArray
+from trading_lib.validation.price_history import PriceHistory
 
 # A ruling may name a day on which its symbol has no usable bar; it then counts on the next one, if that is near.
 NEAR_DAYS = np.timedelta64(10, "D")

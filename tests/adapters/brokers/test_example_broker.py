@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from tests.adapters.stores.book_rows import order as made_order
+from tests.adapters.stores.books.book_rows import order as made_order
 from tests.contracts.broker_contract import BrokerContract, BrokerHarness
-from trading_lib.adapters.own_classes import load_class
-from trading_lib.domain.instruments import AssetClass
-from trading_lib.domain.orders import Order, Side
+from trading_lib.adapters.user_code.own_classes import load_class
+from trading_lib.domain.book.orders import Order, Side
+from trading_lib.domain.market.instruments import AssetClass
 from trading_lib.execution.broker import Answer, Broker, BrokerSetting, ClearedOrder
 
 FILE = "by_hand.py"

@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from tests.adapters.stores.book_rows import NOW, open_books
-from tests.adapters.stores.book_rows import order as stored_order
+from tests.adapters.stores.books.book_rows import NOW, open_books
+from tests.adapters.stores.books.book_rows import order as stored_order
 from tests.backtest.test_engine import FRIDAY, row_of, small_market
 from tests.contracts.broker_contract import BrokerContract, BrokerHarness
 from tests.market_builders import UNIVERSE
 from trading_lib.adapters.brokers.simulated import SimulatedBroker, SimulatedOpening
-from trading_lib.adapters.stores.order_store import OrderStore
-from trading_lib.domain.accounts import Account
-from trading_lib.domain.instruments import AssetClass
-from trading_lib.domain.orders import OPEN_STATUSES, Order, OrderEvent, Side
-from trading_lib.domain.portfolio import Portfolio
+from trading_lib.adapters.stores.books.order_store import OrderStore
+from trading_lib.domain.book.accounts import Account
+from trading_lib.domain.book.orders import OPEN_STATUSES, Order, OrderEvent, Side
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.market.instruments import AssetClass
 from trading_lib.execution.broker import (
     Answer,
     Broker,
@@ -39,7 +39,7 @@ from trading_lib.execution.broker import (
 )
 from trading_lib.session.opening import execute
 from trading_lib.session.settle import settle_row
-from trading_lib.workflows.broker_access import AccountOrders
+from trading_lib.workflows.trade.broker_access import AccountOrders
 
 pytestmark = pytest.mark.postgres
 

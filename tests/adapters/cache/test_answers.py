@@ -7,11 +7,11 @@ from datetime import date, datetime
 import pandas as pd
 import pytest
 
-from tests.adapters.stores.market_rows import random_bars
+from tests.adapters.stores.market.market_rows import random_bars
 from tests.builders import instant
 from trading_lib.adapters.cache.answers import CachedAnswer, decode_bars, encode_bars, pack, request_key, unpack
 from trading_lib.domain.errors import UnreadableAnswerError
-from trading_lib.domain.prices import Bars
+from trading_lib.domain.market.prices import Bars
 
 ANSWER = CachedAnswer(instant("2024-03-08 22:00"), instant("2024-03-08 21:30"), b"body\nof two lines")
 

@@ -12,7 +12,7 @@ from tests.market_data.moving_clock import MovingClock
 from trading_lib.adapters.cache.answers import CachedAnswer, macro_key
 from trading_lib.adapters.cache.cached_macro import CachedMacro
 from trading_lib.adapters.cache.tiers import MemoryTier, TieredCache
-from trading_lib.domain.prices import MacroSeries
+from trading_lib.domain.market.prices import MacroSeries
 
 FIRST, LAST = date(2024, 1, 1), date(2024, 1, 31)
 DURING, AFTER = instant("2024-01-20 12:00"), instant("2024-02-05 12:00")

@@ -14,9 +14,9 @@ from tests.market_data.moving_clock import MovingClock
 from trading_lib.adapters.cache.answers import CachedAnswer, encode_bars, request_key
 from trading_lib.adapters.cache.cached_source import CachedSource
 from trading_lib.adapters.cache.tiers import MemoryTier, TieredCache
-from trading_lib.adapters.sources.bar_windows import answer_from_history, stamp_bars
-from trading_lib.adapters.sources.simulated_market import SimulatedMarket
-from trading_lib.domain.prices import MacroSeries
+from trading_lib.adapters.sources.shared.bar_windows import answer_from_history, stamp_bars
+from trading_lib.adapters.sources.simulated.source import SimulatedMarket
+from trading_lib.domain.market.prices import MacroSeries
 from trading_lib.market_data.source import MarketDataSource, SourceAnswer
 
 DAYS = [date(2024, 3, day) for day in (4, 5, 6, 7, 8)]

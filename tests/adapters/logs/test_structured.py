@@ -17,7 +17,7 @@ from trading_lib.adapters.logs import structured
 from trading_lib.adapters.logs.config import LogConfig
 from trading_lib.adapters.logs.structured import JsonLog, log_context, start
 from trading_lib.domain.errors import InputError
-from trading_lib.workflows.stage_log import log_error, logged, stage_log, start_log
+from trading_lib.workflows.trade.stage_log import log_error, logged, stage_log, start_log
 
 LOG = logging.getLogger("trading_lib.workflows.somewhere")
 
@@ -138,7 +138,7 @@ def test_a_stage_says_that_it_began_and_how_it_ended(folder: Path) -> None:
         LOG.info("within")
         return {"session": plan["session"], "nav": "100.00", "fills": 3, "symbols": ["SPY", "GLD"]}
 
-    settle.__module__ = "trading_lib.workflows.trading"
+    settle.__module__ = "trading_lib.workflows.trade.tasks"
     logged("settle")(settle)({"book": "paper", "session": "2022-06-15"})
     found = lines(folder)
     assert [line["message"].split(" in ")[0] for line in found] == ["settle begins", "within", "settle done"]

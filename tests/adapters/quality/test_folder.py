@@ -13,12 +13,12 @@ from tests.price_folder import write_price_folder
 from tests.validation.histories import price_frame
 from trading_lib.adapters.quality.folder import read_folder
 from trading_lib.domain.errors import DataFileError
-from trading_lib.domain.missing_data import MissingData
-from trading_lib.domain.sessions import exchange_sessions
+from trading_lib.domain.market.missing_data import MissingData
+from trading_lib.domain.market.sessions import exchange_sessions
 from trading_lib.validation.completeness import MISSING_RULES
 from trading_lib.validation.quality_report import DataQualityReport, rule_counts
 from trading_lib.validation.report import Finding, Severity
-from trading_lib.workflows.quality import validate_folder
+from trading_lib.workflows.data.folder_quality import validate_folder
 
 LATER = instant("2023-06-30")
 HEADER = "symbol,date,open,high,low,close,volume\n"

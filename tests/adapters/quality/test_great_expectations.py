@@ -13,7 +13,7 @@ from trading_lib.adapters.quality.expectation_suites import SUITES, Expectation,
 from trading_lib.adapters.quality.folder import read_folder
 from trading_lib.adapters.quality.great_expectations import expectation_findings, write_data_docs
 from trading_lib.domain.errors import ConfigurationError, InputError
-from trading_lib.domain.sessions import exchange_sessions
+from trading_lib.domain.market.sessions import exchange_sessions
 from trading_lib.validation.report import Severity
 
 SESSIONS = [day.item() for day in exchange_sessions().sessions[-700:-690]]

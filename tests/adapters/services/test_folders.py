@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.other_user import INTRUDER, NOTHING, intrude, needs_root
-from trading_lib.adapters.kill_switch import KillSwitch
-from trading_lib.adapters.private_folder import others_may_write
+from trading_lib.adapters.files.kill_switch import KillSwitch
+from trading_lib.adapters.files.private_folder import others_may_write
 from trading_lib.adapters.services.credentials import load_or_create
 from trading_lib.adapters.services.folders import StackFolders
-from trading_lib.adapters.stores.embedded_postgres import EmbeddedPostgres
+from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
 from trading_lib.domain.errors import ConfigurationError, FileTroubleError
-from trading_lib.workflows.settings import system_clock
+from trading_lib.workflows.setup.settings import system_clock
 
 
 def mode(path: Path) -> int:

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import make_url, text
 
 from tests.free_port import free_port
-from trading_lib.adapters.services.airflow_server import AirflowServer
+from trading_lib.adapters.services.airflow.server import AirflowServer
 from trading_lib.adapters.services.credentials import Credentials
 from trading_lib.adapters.services.databases import DatabaseServer, DatabaseUrls
 from trading_lib.adapters.services.folders import StackFolders, project_folder
@@ -25,9 +25,9 @@ from trading_lib.adapters.services.supervision.components import COMPONENTS
 from trading_lib.adapters.services.supervision.configuration import configuration
 from trading_lib.adapters.services.supervision.supervisor import Supervisor
 from trading_lib.adapters.services.waiting import Patience
-from trading_lib.adapters.stores.database import connect
-from trading_lib.adapters.stores.embedded_postgres import EmbeddedPostgres
-from trading_lib.adapters.stores.migrations import current_revision, head_revision
+from trading_lib.adapters.stores.postgres.database import connect
+from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
+from trading_lib.adapters.stores.postgres.migrations import current_revision, head_revision
 from trading_lib.domain.errors import (
     ConfigurationError,
     InputError,

@@ -27,7 +27,7 @@ from trading_lib.adapters.services.supervision.components import MLFLOW, WATCH, 
 from trading_lib.adapters.services.supervision.postgres_watch import POSTGRESQL
 from trading_lib.adapters.services.supervision.supervisor import Supervisor
 from trading_lib.adapters.services.waiting import Patience
-from trading_lib.adapters.stores.embedded_postgres import EmbeddedPostgres
+from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.postgres
 

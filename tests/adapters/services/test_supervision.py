@@ -9,11 +9,11 @@ import psutil
 import pytest
 
 from tests.free_port import free_port
+from trading_lib.adapters.mlflow.server.locations import is_own_location, is_own_source
+from trading_lib.adapters.mlflow.server.login import login_of
 from trading_lib.adapters.services.stack_status import ServiceStatus, program_state
 from trading_lib.adapters.services.supervision.program import pause_before, wait_for_database
 from trading_lib.adapters.services.supervision.records import Record, Records
-from trading_lib.adapters.tracking_server.locations import is_own_location, is_own_source
-from trading_lib.adapters.tracking_server.login import login_of
 from trading_lib.domain.errors import ConfigurationError
 
 NOBODY = 2**22 + 1

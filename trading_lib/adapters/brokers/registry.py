@@ -8,7 +8,7 @@ from typing import Any
 
 from trading_lib.adapters.brokers.guarded import GuardedBroker
 from trading_lib.adapters.brokers.simulated import SimulatedBroker
-from trading_lib.adapters.own_classes import load_class
+from trading_lib.adapters.user_code.own_classes import load_class
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.execution.broker import Broker, BrokerSetting, Capabilities
 from trading_lib.execution.simulated import SIMULATED_BROKER

@@ -12,9 +12,9 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Protocol
 
-from trading_lib.domain.instruments import AssetClass
-from trading_lib.domain.orders import OPEN_STATUSES, Cancellation, Fill, Order, OrderStatus
-from trading_lib.domain.portfolio import Portfolio
+from trading_lib.domain.book.orders import OPEN_STATUSES, Cancellation, Fill, Order, OrderStatus
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.market.instruments import AssetClass
 from trading_lib.execution.broker import (
     Answer,
     BrokerAccount,

@@ -13,8 +13,8 @@ import pandas as pd
 import pyarrow as pa
 
 from trading_lib.domain.errors import UnreadableAnswerError
-from trading_lib.domain.prices import Bars, MacroSeries
-from trading_lib.domain.sessions import require_aware
+from trading_lib.domain.market.prices import Bars, MacroSeries
+from trading_lib.domain.market.sessions import require_aware
 
 T = TypeVar("T")
 

@@ -14,9 +14,9 @@ import pandas as pd
 from trading_lib.adapters.cache.answers import CachedAnswer, decode_macro, encode_macro, macro_key
 from trading_lib.adapters.cache.tiers import TieredCache
 from trading_lib.domain.errors import UnreadableAnswerError
-from trading_lib.domain.prices import MacroSeries
-from trading_lib.domain.sessions import require_aware
-from trading_lib.market_data.due import settled_by
+from trading_lib.domain.market.prices import MacroSeries
+from trading_lib.domain.market.sessions import require_aware
+from trading_lib.market_data.availability.expected_bars import settled_by
 from trading_lib.market_data.source import MacroSource
 
 

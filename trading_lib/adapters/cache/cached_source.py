@@ -16,10 +16,10 @@ from trading_lib.adapters.cache.answers import CachedAnswer, decode_bars, encode
 from trading_lib.adapters.cache.cached_macro import CachedMacro
 from trading_lib.adapters.cache.tiers import TieredCache
 from trading_lib.domain.errors import UnreadableAnswerError
-from trading_lib.domain.instruments import Universe
-from trading_lib.domain.prices import VOLATILITY_INDEX, Bars, MacroSeries
-from trading_lib.domain.sessions import require_aware
-from trading_lib.market_data.due import newest_due, settled_by
+from trading_lib.domain.market.instruments import Universe
+from trading_lib.domain.market.prices import VOLATILITY_INDEX, Bars, MacroSeries
+from trading_lib.domain.market.sessions import require_aware
+from trading_lib.market_data.availability.expected_bars import newest_due, settled_by
 from trading_lib.market_data.source import MarketDataSource, SourceAnswer
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from trading_lib.adapters.cache.answers import CachedAnswer
-from trading_lib.adapters.stores.schema import raw_responses
+from trading_lib.adapters.stores.postgres.schema import raw_responses
 
 
 class DatabaseTier:

@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from trading_lib.adapters.output_file import write_whole
+from trading_lib.adapters.files.output_file import write_whole
 from trading_lib.domain.errors import TradingError
-from trading_lib.domain.market_view import FactorPanel
-from trading_lib.domain.prices import DailyBars, NativeSeries, PricePanel
+from trading_lib.domain.market.market_view import FactorPanel
+from trading_lib.domain.market.prices import DailyBars, NativeSeries, PricePanel
 
 LOG = logging.getLogger(__name__)
 # Sessions kept: those that several books or a repair work on at once; about 14 MB each for 15 assets since 2004.

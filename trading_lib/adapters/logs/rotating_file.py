@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from trading_lib.adapters.private_folder import others_may_write
+from trading_lib.adapters.files.private_folder import others_may_write
 
 NAME = "trading.jsonl"
 ASIDE = "trading.*.jsonl"

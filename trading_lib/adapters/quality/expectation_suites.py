@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from trading_lib.adapters.include_folder import include_folder
+from trading_lib.adapters.files.include_folder import include_folder
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.validation.report import Severity
 

@@ -14,23 +14,23 @@ from pathlib import Path
 import pandas as pd
 
 from trading_lib.adapters.quality.price_tables import PriceTable, is_price_table, read_price_table
-from trading_lib.adapters.sources.dataset_manifest import DatasetManifest, read_manifest
-from trading_lib.adapters.sources.file_formats.fred import VOLATILITY_SERIES, fred_series, read_fred
-from trading_lib.adapters.sources.file_formats.layout import SUFFIXES, price_candidates, table_layout
-from trading_lib.adapters.sources.file_formats.limits import check_size
-from trading_lib.adapters.sources.file_formats.listing import roles_of, unread_files
-from trading_lib.adapters.sources.file_formats.price_rows import Misfit, misfit
-from trading_lib.adapters.sources.file_formats.symbols import SymbolNames
-from trading_lib.adapters.sources.file_formats.vendors import is_statement
-from trading_lib.adapters.sources.folder_lists import require_folder
-from trading_lib.adapters.sources.table_files import column_names, parse_dates, parse_numbers, read_columns
+from trading_lib.adapters.sources.files.folder_lists import require_folder
+from trading_lib.adapters.sources.files.formats.fred import VOLATILITY_SERIES, fred_series, read_fred
+from trading_lib.adapters.sources.files.formats.layout import SUFFIXES, price_candidates, table_layout
+from trading_lib.adapters.sources.files.formats.limits import check_size
+from trading_lib.adapters.sources.files.formats.listing import roles_of, unread_files
+from trading_lib.adapters.sources.files.formats.price_rows import Misfit, misfit
+from trading_lib.adapters.sources.files.formats.symbols import SymbolNames
+from trading_lib.adapters.sources.files.formats.vendors import is_statement
+from trading_lib.adapters.sources.files.manifest import DatasetManifest, read_manifest
+from trading_lib.adapters.sources.files.tables import column_names, parse_dates, parse_numbers, read_columns
 from trading_lib.domain.errors import DataFileError
-from trading_lib.domain.instruments import Universe
-from trading_lib.domain.missing_data import MissingData
-from trading_lib.domain.prices import VOLATILITY_INDEX
+from trading_lib.domain.market.instruments import Universe
+from trading_lib.domain.market.missing_data import MissingData
+from trading_lib.domain.market.prices import VOLATILITY_INDEX
 from trading_lib.market_data.config import FileLimits
 from trading_lib.market_data.panel import CASH_RATE_SERIES
-from trading_lib.validation.observations import funding_findings, macro_findings, news_findings
+from trading_lib.validation.macro_checks import funding_findings, macro_findings, news_findings
 from trading_lib.validation.quality import PriceDataset
 from trading_lib.validation.report import Finding, Severity
 

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trading_lib.adapters.output_file import check_writable
+from trading_lib.adapters.files.output_file import check_writable
 from trading_lib.adapters.quality.expectation_suites import Expectation, ExpectationSuite, load_suite
 from trading_lib.adapters.quality.folder import FolderContent
 from trading_lib.domain.errors import ConfigurationError, InputError
-from trading_lib.domain.prices import VOLATILITY_INDEX
+from trading_lib.domain.market.prices import VOLATILITY_INDEX
+from trading_lib.validation.price_rules.structural import StructuralRules
 from trading_lib.validation.quality_report import ordered
 from trading_lib.validation.report import Finding, Severity
-from trading_lib.validation.structural import StructuralRules
 
 SITE = "pages"
 KEYS = ("symbol", "series", "date")

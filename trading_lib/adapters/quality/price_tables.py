@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from trading_lib.adapters.sources.bar_windows import stamp_bars
-from trading_lib.adapters.sources.corporate_actions import with_corporate_actions
-from trading_lib.adapters.sources.file_formats.price_cells import BadNumber
-from trading_lib.adapters.sources.file_formats.price_rows import (
+from trading_lib.adapters.sources.files.corporate_actions import with_corporate_actions
+from trading_lib.adapters.sources.files.formats.price_cells import BadNumber
+from trading_lib.adapters.sources.files.formats.price_rows import (
     lacking_dividends,
     read_price_rows,
     repeated_rows,
 )
-from trading_lib.adapters.sources.table_files import column_names
-from trading_lib.domain.instruments import Universe
-from trading_lib.domain.prices import Bars
+from trading_lib.adapters.sources.files.tables import column_names
+from trading_lib.adapters.sources.shared.bar_windows import stamp_bars
+from trading_lib.domain.market.instruments import Universe
+from trading_lib.domain.market.prices import Bars
 from trading_lib.validation.quality import PriceDataset
 from trading_lib.validation.report import Finding, Severity
 

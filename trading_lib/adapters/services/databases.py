@@ -10,8 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ProgrammingError
 
-from trading_lib.adapters.stores.database import connect, describe, parse_url
-from trading_lib.adapters.stores.embedded_postgres import EmbeddedPostgres
+from trading_lib.adapters.stores.postgres.database import connect, describe, parse_url
+from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
 from trading_lib.domain.errors import ConfigurationError, StorageUnavailableError
 
 URL_VARIABLE = "TRADING_DATABASE_URL"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from trading_lib.adapters.private_folder import refuse_shared
+from trading_lib.adapters.files.private_folder import refuse_shared
 from trading_lib.domain.errors import ConfigurationError
 
 HOME_VARIABLE = "TRADING_HOME"

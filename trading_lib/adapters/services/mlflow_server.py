@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import requests
 
+from trading_lib.adapters.mlflow.server.login import PASSWORD_VARIABLE, USER_VARIABLE
 from trading_lib.adapters.services.credentials import ADMINISTRATOR, Credentials
 from trading_lib.adapters.services.folders import StackFolders
 from trading_lib.adapters.services.ports import HOST, Port
 from trading_lib.adapters.services.processes import ServiceError
 from trading_lib.adapters.services.waiting import Patience
-from trading_lib.adapters.tracking_server.login import PASSWORD_VARIABLE, USER_VARIABLE
 
 REQUEST_TIMEOUT = 5.0
 

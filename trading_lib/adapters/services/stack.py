@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from trading_lib.adapters.services.airflow_rest import API_SERVER
-from trading_lib.adapters.services.airflow_server import AirflowServer
+from trading_lib.adapters.services.airflow.rest import API_SERVER
+from trading_lib.adapters.services.airflow.server import AirflowServer
 from trading_lib.adapters.services.credentials import ADMINISTRATOR, load_or_create, write_private
 from trading_lib.adapters.services.databases import EMBEDDED, URL_VARIABLE, DatabaseServer, DatabaseUrls
 from trading_lib.adapters.services.folders import HOME_VARIABLE, PROJECT_VARIABLE, StackFolders
@@ -26,8 +26,8 @@ from trading_lib.adapters.services.supervision.components import AIRFLOW, COMPON
 from trading_lib.adapters.services.supervision.postgres_watch import POSTGRESQL
 from trading_lib.adapters.services.supervision.supervisor import Supervisor
 from trading_lib.adapters.services.waiting import Patience
-from trading_lib.adapters.stores.database import connect
-from trading_lib.adapters.stores.migrations import create_when_empty
+from trading_lib.adapters.stores.postgres.database import connect
+from trading_lib.adapters.stores.postgres.migrations import create_when_empty
 from trading_lib.domain.errors import ConfigurationError, InputError, TradingError
 
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"

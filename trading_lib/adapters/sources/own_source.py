@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from trading_lib.adapters.include_folder import include_folder
-from trading_lib.adapters.own_classes import load_class
+from trading_lib.adapters.files.include_folder import include_folder
 from trading_lib.adapters.sources.catalogue import SOURCES
+from trading_lib.adapters.user_code.own_classes import load_class
 from trading_lib.domain.errors import ConfigurationError, SourceError, SourceUnavailableError
-from trading_lib.domain.instruments import Universe
-from trading_lib.domain.prices import BAR_COLUMNS, MACRO_COLUMNS, Bars, MacroSeries
-from trading_lib.domain.sessions import require_aware
+from trading_lib.domain.market.instruments import Universe
+from trading_lib.domain.market.prices import BAR_COLUMNS, MACRO_COLUMNS, Bars, MacroSeries
+from trading_lib.domain.market.sessions import require_aware
 from trading_lib.market_data.source import SourceAnswer
 
 Answer = TypeVar("Answer")

@@ -6,19 +6,23 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from trading_lib.adapters.sources import ccxt_source, cftc_source, fred_source, polygon_source, tiingo_source
 from trading_lib.adapters.sources.catalogue import Delivers, is_own, of
-from trading_lib.adapters.sources.ccxt_source import CcxtSource
-from trading_lib.adapters.sources.cftc_source import CftcSource
-from trading_lib.adapters.sources.files import FileSource
-from trading_lib.adapters.sources.fred_source import FredSource
+from trading_lib.adapters.sources.files.source import FileSource
 from trading_lib.adapters.sources.own_source import OwnSource, own_source_class
-from trading_lib.adapters.sources.polygon_source import PolygonSource
-from trading_lib.adapters.sources.simulated_market import SimulatedMarket
-from trading_lib.adapters.sources.tiingo_source import TiingoSource
-from trading_lib.adapters.sources.yfinance_source import YFinanceSource
+from trading_lib.adapters.sources.simulated.source import SimulatedMarket
+from trading_lib.adapters.sources.vendors import ccxt_exchanges as ccxt_source
+from trading_lib.adapters.sources.vendors import cftc as cftc_source
+from trading_lib.adapters.sources.vendors import fred as fred_source
+from trading_lib.adapters.sources.vendors import polygon as polygon_source
+from trading_lib.adapters.sources.vendors import tiingo as tiingo_source
+from trading_lib.adapters.sources.vendors.ccxt_exchanges import CcxtSource
+from trading_lib.adapters.sources.vendors.cftc import CftcSource
+from trading_lib.adapters.sources.vendors.fred import FredSource
+from trading_lib.adapters.sources.vendors.polygon import PolygonSource
+from trading_lib.adapters.sources.vendors.tiingo import TiingoSource
+from trading_lib.adapters.sources.vendors.yahoo import YFinanceSource
 from trading_lib.domain.errors import ConfigurationError, one_of
-from trading_lib.domain.instruments import Universe
+from trading_lib.domain.market.instruments import Universe
 from trading_lib.market_data.config import FileLimits
 from trading_lib.market_data.source import FundingSource, MarketDataSource, PositioningSource
 

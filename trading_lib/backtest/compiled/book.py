@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from trading_lib.domain.holdings import Holdings
+from trading_lib.domain.book.holdings import Holdings
 from trading_lib.domain.kernels import inlined
-from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
+from trading_lib.domain.market.prices import BoolArray, FloatArray, IntegerArray
 from trading_lib.risk.numbers import RECOVERY, RiskMemory
-from trading_lib.risk.stops import STATES
+from trading_lib.risk.stops.stops import STATES
 
 # Places among a book's counters, after those of `RiskMemory`.
 NAV, WORKING = RECOVERY + 1, RECOVERY + 2

@@ -8,17 +8,17 @@ from decimal import Decimal
 
 from trading_lib.backtest.compiled.book import ASSET, BUYING, NAV, QUANTITY, WORKING, Book
 from trading_lib.backtest.compiled.inputs import form_of
-from trading_lib.domain.holdings import with_holdings, write_holdings
+from trading_lib.domain.book.holdings import with_holdings, write_holdings
+from trading_lib.domain.book.orders import Order, OrderPurpose, Side, client_order_id
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.decision.risk import RiskState
+from trading_lib.domain.decision.sleeves import SleeveRecord, SleeveTarget
+from trading_lib.domain.market.prices import BoolArray
 from trading_lib.domain.money import from_cents, from_micros, to_cents, to_micros
-from trading_lib.domain.orders import Order, OrderPurpose, Side, client_order_id
-from trading_lib.domain.portfolio import Portfolio
-from trading_lib.domain.prices import BoolArray
-from trading_lib.domain.risk import RiskState
-from trading_lib.domain.sleeves import SleeveRecord, SleeveTarget
+from trading_lib.risk.limits.pair_rules import named_pairs
+from trading_lib.risk.limits.retirement import retired_symbols
 from trading_lib.risk.memory import REGIME_LABELS, remembered, write_memory
 from trading_lib.risk.numbers import CALM, EFFECTIVE, FLOOR, LEVEL, PEAK, REFERENCE, REGIME
-from trading_lib.risk.pair_rules import named_pairs
-from trading_lib.risk.retirement import retired_symbols
 from trading_lib.session.inputs import SessionInput
 from trading_lib.session.step import EndOfDay
 from trading_lib.strategies.registry import Sleeve, running_sleeves

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from trading_lib.backtest.compiled.run import Run, Segment, SlowSession
 from trading_lib.decision import held_weights
+from trading_lib.domain.book.orders import Order, OrderPurpose
+from trading_lib.domain.market.prices import BoolArray, FloatArray
 from trading_lib.domain.money import MICRO, to_micros
-from trading_lib.domain.orders import Order, OrderPurpose
-from trading_lib.domain.prices import BoolArray, FloatArray
 from trading_lib.orders.generate import limit_of
 from trading_lib.orders.rebalancing import CUT_LIMITS, DUST
-from trading_lib.performance.weight_cuts import WeightCuts
+from trading_lib.performance.trading.weight_cuts import WeightCuts
 from trading_lib.portfolio.constraints import (
     CAP,
     CASH_BUFFER,
@@ -28,8 +28,8 @@ from trading_lib.portfolio.constraints import (
     short_weight,
     total_limit,
 )
-from trading_lib.risk.levels import recovery_size
-from trading_lib.risk.limits import (
+from trading_lib.risk.levels.levels import recovery_size
+from trading_lib.risk.limits.buy_restrictions import (
     AFTER_LADDER,
     AFTER_LEVERAGE,
     BITS,

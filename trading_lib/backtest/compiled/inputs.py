@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trading_lib.decision_config import DecisionConfig
-from trading_lib.domain.instruments import Universe
-from trading_lib.domain.market_view import FactorPanel, SessionViews
+from trading_lib.domain.market.instruments import Universe
+from trading_lib.domain.market.market_view import FactorPanel, SessionViews
+from trading_lib.domain.market.prices import BoolArray, FloatArray, IntegerArray
 from trading_lib.domain.money import MICRO, to_cents
-from trading_lib.domain.prices import BoolArray, FloatArray, IntegerArray
 from trading_lib.execution.config import PaperConfig
 from trading_lib.execution.refusals import contradicted
 from trading_lib.portfolio.constraints import total_limit
+from trading_lib.risk.limits.retirement import without_price
 from trading_lib.risk.numbers import RiskNumbers
-from trading_lib.risk.retirement import without_price
 from trading_lib.session.inputs import SessionInput
 from trading_lib.session.risk_only import lowest_between
 from trading_lib.strategies.loop_form import LoopForm

@@ -19,21 +19,21 @@ from trading_lib.backtest.compiled.book import (
     overwrite,
     overwrite_rows,
 )
-from trading_lib.backtest.compiled.controlling import control_risk
-from trading_lib.backtest.compiled.deciding import blend_targets, decide_sleeves
 from trading_lib.backtest.compiled.inputs import Assets, Rows, Rules
-from trading_lib.backtest.compiled.log import BOOKS, FILLS, ORDERS, Log
+from trading_lib.backtest.compiled.journal import BOOKS, FILLS, ORDERS, Log
 from trading_lib.backtest.compiled.orders import send_orders
-from trading_lib.backtest.compiled.outlook import Outlook
+from trading_lib.backtest.compiled.precompute import Outlook
+from trading_lib.backtest.compiled.risk import control_risk
 from trading_lib.backtest.compiled.settlement import settle_session
+from trading_lib.backtest.compiled.targets import blend_targets, decide_sleeves
+from trading_lib.domain.book.holdings import CASH
 from trading_lib.domain.borrowing import borrowed
-from trading_lib.domain.holdings import CASH
 from trading_lib.domain.kernels import compiled, inlined
 from trading_lib.domain.money_arithmetic import weights_of_holdings
 from trading_lib.portfolio.constraints import clip_weights
-from trading_lib.risk.level_rules import NO_STOP, loss_from_cost, stop_of
+from trading_lib.risk.levels.drawdown_kernels import NO_STOP, loss_from_cost, stop_of
 from trading_lib.risk.numbers import EFFECTIVE
-from trading_lib.risk.stops import STATES
+from trading_lib.risk.stops.stops import STATES
 
 # A rule that remembers something may stop an asset at any price.
 ANY_PRICE = len(STATES) > 0

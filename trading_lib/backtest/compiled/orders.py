@@ -6,12 +6,12 @@ import numpy as np
 
 from trading_lib.backtest.compiled.book import ASSET, BUYING, NAV, QUANTITY, WORKING, Book
 from trading_lib.backtest.compiled.inputs import Assets, Rows, Rules
-from trading_lib.backtest.compiled.log import ORDERS, Log
-from trading_lib.domain.holdings import CASH
+from trading_lib.backtest.compiled.journal import ORDERS, Log
+from trading_lib.domain.book.holdings import CASH
 from trading_lib.domain.kernels import inlined
+from trading_lib.domain.market.prices import BoolArray, FloatArray
 from trading_lib.domain.money import MICRO
 from trading_lib.domain.money_arithmetic import value_in_cents
-from trading_lib.domain.prices import BoolArray, FloatArray
 from trading_lib.orders.sizing import OrderRules, size_orders
 
 # A rounded price this far from the last one, as a fraction, is worth a look by the pre-trade checks.

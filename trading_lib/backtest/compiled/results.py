@@ -10,7 +10,7 @@ import numpy as np
 
 from trading_lib.backtest.compiled.book import ASSET, BUYING, QUANTITY, book_at
 from trading_lib.backtest.compiled.convert import Conversion
-from trading_lib.backtest.compiled.log import (
+from trading_lib.backtest.compiled.journal import (
     CASH_THERE,
     COMMISSION,
     FILL_ASSET,
@@ -22,17 +22,17 @@ from trading_lib.backtest.compiled.log import (
     ROW,
 )
 from trading_lib.backtest.compiled.run import Run, Segment, SlowSession
+from trading_lib.domain.book.orders import Cancellation, Fill, Order, Side, client_order_id
+from trading_lib.domain.decision.risk import RiskEvent
 from trading_lib.domain.money import from_cents, from_micros, price_micros, to_cents
-from trading_lib.domain.orders import Cancellation, Fill, Order, Side, client_order_id
-from trading_lib.domain.risk import RiskEvent
 from trading_lib.execution.openings import next_opening
 from trading_lib.execution.refusals import outside_range, without_cash, without_opening
 from trading_lib.execution.simulated import SIMULATED_BROKER, trade_id
 from trading_lib.orders.generate import rebalancing_order
-from trading_lib.performance.trade_arrays import TradeArrays, trade_arrays
+from trading_lib.performance.trading.trade_arrays import TradeArrays, trade_arrays
 from trading_lib.risk.events import pair_events
-from trading_lib.risk.pair_rules import named_pairs
-from trading_lib.risk.resolution import ToldSession, with_resolutions
+from trading_lib.risk.levels.resolution import ToldSession, with_resolutions
+from trading_lib.risk.limits.pair_rules import named_pairs
 from trading_lib.session.inputs import SessionInput
 from trading_lib.session.step import SessionOutcome, trade_session
 from trading_lib.strategies.registry import running_sleeves

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from trading_lib.backtest.compiled.book import Book, empty_book
 from trading_lib.backtest.compiled.convert import Conversion
 from trading_lib.backtest.compiled.inputs import assets_of, rules_of, shared_rows
-from trading_lib.backtest.compiled.log import BOOKS, FILLS, ORDERS, Log, empty_log
+from trading_lib.backtest.compiled.journal import BOOKS, FILLS, ORDERS, Log, empty_log
 from trading_lib.backtest.compiled.loop import trade_rows
-from trading_lib.backtest.compiled.outlook import Outlook, outlook_of
-from trading_lib.domain.correlation import pair_correlations
-from trading_lib.domain.market_view import SessionViews
-from trading_lib.domain.prices import BoolArray, FloatArray
-from trading_lib.risk.pair_rules import correlated_pairs, pair_flags
+from trading_lib.backtest.compiled.precompute import Outlook, outlook_of
+from trading_lib.domain.market.correlation import pair_correlations
+from trading_lib.domain.market.market_view import SessionViews
+from trading_lib.domain.market.prices import BoolArray, FloatArray
+from trading_lib.risk.limits.pair_rules import correlated_pairs, pair_flags
 from trading_lib.session.inputs import SessionInput
 from trading_lib.session.step import EndOfDay, SessionOutcome, trade_session
 from trading_lib.strategies.registry import running_sleeves

@@ -5,7 +5,7 @@ from __future__ import annotations
 from trading_lib.accounting.trades import book_fill, credit_dividends, mark_holdings
 from trading_lib.backtest.compiled.book import NAV, WORKING, Book
 from trading_lib.backtest.compiled.inputs import Assets, Rows, Rules
-from trading_lib.backtest.compiled.log import (
+from trading_lib.backtest.compiled.journal import (
     CASH_THERE,
     COMMISSION,
     FILL_ASSET,
@@ -18,7 +18,7 @@ from trading_lib.backtest.compiled.log import (
     ROW,
     Log,
 )
-from trading_lib.domain.holdings import CASH, Holdings
+from trading_lib.domain.book.holdings import CASH, Holdings
 from trading_lib.domain.kernels import inlined
 from trading_lib.execution.simulated import meet_opening
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from trading_lib.domain.prices import DateArray, FloatArray
+from trading_lib.domain.market.prices import DateArray, FloatArray
 from trading_lib.performance.analysis import Analysis
-from trading_lib.performance.charts import LEVEL_COLOURS
 from trading_lib.performance.periods import rolling_sharpe, rolling_volatility
+from trading_lib.performance.tear_sheet.charts import LEVEL_COLOURS
 
 Figure = dict[str, Any]
 

@@ -13,12 +13,12 @@ from typing import Any
 
 from trading_lib.performance.analysis import Analysis
 from trading_lib.performance.benchmarks import BENCHMARKS
-from trading_lib.performance.executions import counted, thin_fills
 from trading_lib.performance.run_record import RunRecord
 from trading_lib.performance.tear_sheet import figures, tables
 from trading_lib.performance.tear_sheet.markup import Html, dollars, element, join, number, percent
 from trading_lib.performance.tear_sheet.style import SCRIPT, STYLE
-from trading_lib.performance.weight_cuts import headline, is_loud
+from trading_lib.performance.trading.executions import counted, thin_fills
+from trading_lib.performance.trading.weight_cuts import headline, is_loud
 
 SIMULATED = "simulated"
 

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from trading_lib.domain.proceeds import RECORDED
+from trading_lib.domain.book.proceeds import RECORDED
 from trading_lib.performance.analysis import Analysis
-from trading_lib.performance.charts import MONTHS
 from trading_lib.performance.config import LOWER_IS_BETTER
-from trading_lib.performance.executions import counted, thin_fills
-from trading_lib.performance.intervals import Interval
 from trading_lib.performance.periods import monthly_returns
+from trading_lib.performance.significance.intervals import Interval
 from trading_lib.performance.targets import Verdict
+from trading_lib.performance.tear_sheet.charts import MONTHS
 from trading_lib.performance.tear_sheet.markup import (
     MISSING,
     Column,
@@ -26,7 +25,8 @@ from trading_lib.performance.tear_sheet.markup import (
     percent,
     table,
 )
-from trading_lib.performance.weight_cuts import NAMED
+from trading_lib.performance.trading.executions import counted, thin_fills
+from trading_lib.performance.trading.weight_cuts import NAMED
 
 LABELS = {
     "annual_return": "Annual return",

@@ -10,8 +10,8 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from trading_lib.adapters.services.airflow_access import URL_VARIABLE, airflow_of_environment
-from trading_lib.adapters.services.airflow_backfills import (
+from trading_lib.adapters.services.airflow.access import URL_VARIABLE, airflow_of_environment
+from trading_lib.adapters.services.airflow.backfills import (
     Backfill,
     BackfillRun,
     cancel_backfill,
@@ -20,17 +20,17 @@ from trading_lib.adapters.services.airflow_backfills import (
     running_backfill,
     runs_between,
 )
-from trading_lib.adapters.services.airflow_rest import AirflowClient, AirflowError, DagRun
+from trading_lib.adapters.services.airflow.rest import AirflowClient, AirflowError, DagRun
 from trading_lib.adapters.services.stack import Stack
 from trading_lib.adapters.services.waiting import Patience
 from trading_lib.domain.errors import InputError
 from trading_lib.workflows.dag_runs import notes
 from trading_lib.workflows.dag_runs.backfill_request import BACKTEST, Progress, Request, planned
 from trading_lib.workflows.dag_runs.reports import headline
-from trading_lib.workflows.plans import BacktestPlan, SessionPlan
-from trading_lib.workflows.research_results import BacktestFigures, LoggedRun
-from trading_lib.workflows.settings import Settings, load_settings
-from trading_lib.workflows.xcom import read
+from trading_lib.workflows.setup.settings import Settings, load_settings
+from trading_lib.workflows.stages.plans import BacktestPlan, SessionPlan
+from trading_lib.workflows.stages.research_results import BacktestFigures, LoggedRun
+from trading_lib.workflows.stages.xcom import read
 
 Record = dict[str, Any]
 T = TypeVar("T")
@@ -193,7 +193,7 @@ def _label(run: BackfillRun) -> str:
     """Name the year or the session that a run is about."""
     if run.dag_id == BACKTEST:
         return str(run.start.year)
-    from trading_lib.domain.sessions import exchange_sessions
+    from trading_lib.domain.market.sessions import exchange_sessions
 
     calendar = exchange_sessions()
     return calendar.next(calendar.latest_with_data(run.start + timedelta(seconds=1))).isoformat()

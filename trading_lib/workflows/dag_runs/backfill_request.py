@@ -9,11 +9,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from trading_lib.adapters.services.airflow_backfills import REPROCESS, Backfill
+from trading_lib.adapters.services.airflow.backfills import REPROCESS, Backfill
 from trading_lib.domain.errors import InputError
-from trading_lib.domain.sessions import parse_session
-from trading_lib.workflows.configuration import load_configuration
-from trading_lib.workflows.settings import Settings, configuration_folder
+from trading_lib.domain.market.sessions import parse_session
+from trading_lib.workflows.setup.configuration import load_configuration
+from trading_lib.workflows.setup.settings import Settings, configuration_folder
 
 Progress = Callable[[str], None]
 

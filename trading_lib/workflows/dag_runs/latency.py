@@ -10,9 +10,9 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from trading_lib.adapters.stores.state_store import StateStore
-from trading_lib.workflows.plans import SessionPlan
-from trading_lib.workflows.settings import Settings, load_settings
+from trading_lib.adapters.stores.books.state_store import StateStore
+from trading_lib.workflows.setup.settings import Settings, load_settings
+from trading_lib.workflows.stages.plans import SessionPlan
 
 LOG = logging.getLogger(__name__)
 Latency = dict[str, Any]

@@ -6,11 +6,11 @@ import logging
 import os
 from urllib.parse import quote
 
-from trading_lib.adapters.services.airflow_access import airflow_of_environment
-from trading_lib.adapters.services.airflow_rest import AirflowClient, AirflowError
+from trading_lib.adapters.services.airflow.access import airflow_of_environment
+from trading_lib.adapters.services.airflow.rest import AirflowClient, AirflowError
 from trading_lib.domain.errors import ConfigurationError
-from trading_lib.workflows.plans import BacktestPlan, ChunkPlan, SessionPlan
-from trading_lib.workflows.source_choice import SIMULATED
+from trading_lib.workflows.setup.source_choice import SIMULATED
+from trading_lib.workflows.stages.plans import BacktestPlan, ChunkPlan, SessionPlan
 
 LOG = logging.getLogger(__name__)
 # Airflow's own limit.

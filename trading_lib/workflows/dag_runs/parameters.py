@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from trading_lib.domain.errors import InputError
-from trading_lib.workflows.settings import Settings, load_settings
-from trading_lib.workflows.source_choice import choose_source, research_source
+from trading_lib.workflows.setup.settings import Settings, load_settings
+from trading_lib.workflows.setup.source_choice import choose_source, research_source
 
 
 def check_known(given: Collection[str], known: Collection[str]) -> None:

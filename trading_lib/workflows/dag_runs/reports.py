@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trading_lib.workflows import market_data
 from trading_lib.workflows.dag_runs import latency
 from trading_lib.workflows.dag_runs.notes import about_session, about_window, note_run
-from trading_lib.workflows.plans import BacktestPlan, SessionPlan
-from trading_lib.workflows.research_results import BacktestFigures, LoggedRun
+from trading_lib.workflows.data import tasks as market_data
+from trading_lib.workflows.stages.plans import BacktestPlan, SessionPlan
+from trading_lib.workflows.stages.research_results import BacktestFigures, LoggedRun
 
 Result = dict[str, Any]
 

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from trading_lib.adapters.services.credentials import write_private
-from trading_lib.adapters.stores.database import connect
+from trading_lib.adapters.stores.postgres.database import connect
 
 DATABASE_VARIABLE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 MARKER = "airflow-schema.json"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from trading_lib.adapters.services.folders import StackFolders
 from trading_lib.adapters.services.supervision.records import Records
-from trading_lib.adapters.stores.embedded_postgres import EmbeddedPostgres
+from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
 from trading_lib.domain.errors import TradingError
 
 POSTGRESQL = "postgresql"

@@ -20,7 +20,7 @@ from trading_lib.adapters.services.processes import MARKER_VARIABLE
 from trading_lib.adapters.services.supervision import airflow_schema, postgres_watch
 from trading_lib.adapters.services.supervision.components import COMPONENT_VARIABLE, MLFLOW, WATCH, component
 from trading_lib.adapters.services.supervision.records import Record, Records
-from trading_lib.adapters.stores.database import connect, parse_url
+from trading_lib.adapters.stores.postgres.database import connect, parse_url
 from trading_lib.domain.errors import StorageUnavailableError
 
 # So many starts within the window are taken for bad luck; every further one waits twice as long as the one before.
@@ -119,7 +119,7 @@ def _command(name: str) -> list[str]:
         # A tracking address in the environment would make the server a client of it.
         os.environ["MLFLOW_TRACKING_URI"] = ""
         port = ServicePorts.configured(os.environ).mlflow.number
-        return [sys.executable, "-m", "trading_lib.adapters.tracking_server", "--port", str(port)]
+        return [sys.executable, "-m", "trading_lib.adapters.mlflow.server", "--port", str(port)]
     return [str(Path(sys.executable).parent / "airflow"), *component(name).airflow]
 
 

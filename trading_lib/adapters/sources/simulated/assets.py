@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from trading_lib.domain.prices import VOLATILITY_INDEX
+from trading_lib.domain.market.prices import VOLATILITY_INDEX
 
 # Equity, interest rates (up = bonds up), precious metals, commodities, crypto; then groups of equities.
 FACTORS = ("equity", "rates", "metals", "commodities", "crypto", "technology", "financials", "foreign")

@@ -9,8 +9,8 @@ from functools import cache
 
 import numpy as np
 
-from trading_lib.domain.prices import BoolArray, DateArray, FloatArray
-from trading_lib.domain.sessions import LAST_SESSION_YEAR, exchange_sessions
+from trading_lib.domain.market.prices import BoolArray, DateArray, FloatArray
+from trading_lib.domain.market.sessions import LAST_SESSION_YEAR, exchange_sessions
 
 FIRST_DAY = date(2004, 1, 2)
 LAST_DAY = date(LAST_SESSION_YEAR, 12, 31)

@@ -9,7 +9,7 @@ from trading_lib.adapters.sources.simulated.assets import AssetModel
 from trading_lib.adapters.sources.simulated.axis import MarketAxis, stream
 from trading_lib.adapters.sources.simulated.paths import log_price_path
 from trading_lib.adapters.sources.simulated.returns import MarketShocks, asset_returns, daily_volatility
-from trading_lib.domain.prices import VOLATILITY_INDEX, BoolArray, FloatArray
+from trading_lib.domain.market.prices import VOLATILITY_INDEX, BoolArray, FloatArray
 
 # Share of a day's move that happens before the open, and the size of the rest of the gap in daily volatilities.
 OVERNIGHT_SHARE, OVERNIGHT_NOISE = 0.3, 0.35

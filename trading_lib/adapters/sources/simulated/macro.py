@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from trading_lib.adapters.sources.simulated.axis import MarketAxis, stream
-from trading_lib.domain.prices import DateArray, FloatArray
+from trading_lib.domain.market.prices import DateArray, FloatArray
 
 # Upper bound of the federal funds target after each change that mattered (Federal Open Market Committee), per cent.
 POLICY_RATES: tuple[tuple[date, float], ...] = (

@@ -10,7 +10,7 @@ import numpy as np
 
 from trading_lib.adapters.sources.simulated.axis import MarketAxis
 from trading_lib.adapters.sources.simulated.facts import CRISES, CRYPTO_WINTERS, LEVELS, largest_fall
-from trading_lib.domain.prices import FloatArray
+from trading_lib.domain.market.prices import FloatArray
 
 # A leg smaller than this has its walls moved out to it, else the price would be squeezed into a narrow band.
 WIDEST_ROOM, ROOM_SHARE = 0.25, 0.6

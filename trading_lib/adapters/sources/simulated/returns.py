@@ -11,7 +11,7 @@ import numpy as np
 from trading_lib.adapters.sources.simulated.assets import FACTORS, AssetModel
 from trading_lib.adapters.sources.simulated.axis import MarketAxis, heavy_tailed, stream
 from trading_lib.adapters.sources.simulated.volatility import crypto_volatility, market_volatility
-from trading_lib.domain.prices import FloatArray
+from trading_lib.domain.market.prices import FloatArray
 
 SESSIONS_PER_YEAR, DAYS_PER_YEAR = 252.0, 365.0
 COMMON_TAIL, OWN_TAIL = 5.0, 4.0

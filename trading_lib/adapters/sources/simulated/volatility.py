@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from trading_lib.adapters.sources.simulated.axis import MarketAxis, stream
 from trading_lib.adapters.sources.simulated.facts import VOLATILITY_EPISODES
-from trading_lib.domain.prices import FloatArray
+from trading_lib.domain.market.prices import FloatArray
 
 REGIME_LEVELS = (0.65, 0.95, 1.8)
 # Probability per session of staying, of moving down and of moving up from calm, normal and stressed.

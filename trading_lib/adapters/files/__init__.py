@@ -1,0 +1,1 @@
+"""Files that the system reads and writes beside its database."""

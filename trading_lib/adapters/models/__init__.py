@@ -1,1 +1,0 @@
-"""Model registry and experiment tracking."""

@@ -1,0 +1,1 @@
+"""Airflow's server, settings and REST interface."""

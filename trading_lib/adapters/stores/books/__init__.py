@@ -1,0 +1,1 @@
+"""Books with their accounts, orders, states, approvals and capital."""

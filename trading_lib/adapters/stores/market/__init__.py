@@ -1,0 +1,1 @@
+"""Bars, macro series, positioning and factors with their revisions and findings."""

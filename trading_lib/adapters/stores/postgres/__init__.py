@@ -1,0 +1,1 @@
+"""The PostgreSQL database: server, schema, migrations, bulk copies, revisions."""

@@ -1,0 +1,1 @@
+"""Results of sweeps and gates."""

@@ -1,0 +1,113 @@
+"""A user's strategy from a file of theirs or from an installed module."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+from typing import Any, cast
+
+from trading_lib.adapters.user_code.guard import run_guarded
+from trading_lib.adapters.user_code.watch import IMPORTED, belongs_to_user, install
+from trading_lib.domain.errors import ConfigurationError, StrategyFaultError
+
+
+@dataclass(frozen=True, slots=True)
+class OwnStrategy:
+    """A class that a sleeve names, and a digest of its source for the configuration's hash."""
+
+    strategy: type[Any]
+    digest: str
+
+
+# An import may load large libraries; one that takes longer than this is taken for a loop.
+IMPORT_SECONDS = 120.0
+
+
+def load_strategy(
+    reference: str,
+    folder: Path,
+    seconds: float = IMPORT_SECONDS,
+    opened: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> OwnStrategy:
+    """Import the class ``reference`` names: ``file.py:Class`` in ``folder``, or ``package.module:Class``.
+
+    What the module does while it is imported is noted; see `watch`.
+
+    Parameters
+    ----------
+    opened
+        Held while the file itself is read, for a process in which nothing else may be.
+
+    Raises
+    ------
+    ConfigurationError
+        Naming the file and what is wrong with it.
+    """
+    place, _, name = reference.partition(":")
+    install()
+    if place.endswith(".py"):
+        with opened():
+            source = _read(folder / place)
+        module = _from_file(folder / place, source, reference, seconds)
+    else:
+        module = _from_module(place, reference, seconds)
+    found = getattr(module, name, None)
+    if not isinstance(found, type):
+        raise ConfigurationError(f"{place} has no class {name!r}", "name one of its classes after the colon")
+    with opened():
+        path = Path(module.__file__) if module.__file__ else None
+        content = path.read_bytes() if path and path.is_file() else reference.encode()
+    return OwnStrategy(found, hashlib.sha256(content).hexdigest())
+
+
+def _read(path: Path) -> bytes:
+    if not path.is_file():
+        raise ConfigurationError(f"strategy file {path} does not exist", "put it there or correct strategy.yaml")
+    return path.read_bytes()
+
+
+def _from_file(path: Path, source: bytes, reference: str, seconds: float) -> ModuleType:
+    name = f"own_strategies_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or not isinstance(spec.loader, SourceFileLoader):
+        raise ConfigurationError(f"{path} is no Python file", "end its name with .py")
+    belongs_to_user(str(path), reference)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up by name
+    try:
+        # Compiled from its text, never from a cache that may be older by less than the file system's clock shows.
+        code = spec.loader.source_to_code(source, str(path))
+    except (SyntaxError, ValueError) as error:
+        line = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
+        text = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise _broken(str(path), f"{type(error).__name__}: {text}{line}") from None
+    try:
+        run_guarded(reference, IMPORTED, seconds, exec, code, module.__dict__)
+    except StrategyFaultError as error:
+        raise _broken(str(path), str(error)) from error
+    return module
+
+
+def _from_module(name: str, reference: str, seconds: float) -> ModuleType:
+    try:
+        known = sys.modules.get(name)
+        spec = known.__spec__ if known else importlib.util.find_spec(name)
+        if spec is not None and spec.origin:
+            belongs_to_user(spec.origin, reference)
+        return cast(ModuleType, run_guarded(reference, IMPORTED, seconds, importlib.import_module, name))
+    except StrategyFaultError as error:
+        raise _broken(name, str(error)) from error
+    except Exception as error:  # a parent package that raises
+        raise _broken(name, f"{type(error).__name__}: {' '.join(str(error).split())}") from error
+
+
+def _broken(place: str, text: str) -> ConfigurationError:
+    return ConfigurationError(f"strategy {place} cannot be loaded: {text}", "correct it")

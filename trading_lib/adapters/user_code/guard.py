@@ -1,0 +1,225 @@
+"""A user's strategy between the decision core and the user's code.
+
+It is given copies, a limited time, and no way to end the process; what it does besides is noted. Whatever goes wrong
+becomes a `StrategyFaultError` that names file and line, which the decision turns into an event.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from trading_lib.adapters.user_code.time_limit import TimeExceededError, time_limit
+from trading_lib.adapters.user_code.watch import CONSTRUCTED, Watching, install
+from trading_lib.domain.decision.sleeves import PlannedStrategy, SleeveTarget, SleeveView, Strategy, Words
+from trading_lib.domain.errors import ConfigurationError, StrategyFaultError, StrategyUnusableError
+from trading_lib.domain.market.market_view import MarketView
+from trading_lib.domain.market.private_view import PrivateView, private_sleeve
+
+# Imports and the first decision may compile and load libraries.
+FIRST_TIMES = 3
+# So many sessions in a row without an answer in time, and a run ends: each costs the whole limit.
+TIMES_OUT = 3
+
+
+class _ProcessEndedError(BaseException):
+    """The strategy asked for the end of the process."""
+
+
+def run_guarded(strategy: str, when: str, seconds: float, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call the user's code.
+
+    Raises
+    ------
+    StrategyFaultError
+        For whatever it raises, an end of the process, or no answer in time; with file and line.
+    """
+    with _NoExit():
+        try:
+            with time_limit(seconds, f"strategy {strategy}"), Watching(strategy, when):
+                return function(*arguments)
+        except TimeExceededError as error:
+            raise _SlowError(f"no answer within {seconds:g} s{_place(error)}") from None
+        except _ProcessEndedError as error:
+            raise StrategyFaultError(f"it asked for the end of the process (os._exit){_place(error)}") from None
+        except SystemExit as error:
+            raise StrategyFaultError(f"it asked for the end of the process (SystemExit){_place(error)}") from None
+        except Exception as error:
+            raise StrategyFaultError(f"{_words(error)}{_place(error)}") from error
+        except BaseException as error:
+            # An interruption from outside, such as Ctrl-C or a task's time limit, is not the strategy's.
+            if isinstance(error, KeyboardInterrupt) or not _raised_by_user(error):
+                raise
+            raise StrategyFaultError(f"{_words(error)}{_place(error)}") from None
+
+
+class _SlowError(StrategyFaultError):
+    """No answer in time."""
+
+
+class _NoExit:
+    """Makes ``os._exit`` an exception: nothing could be told after it."""
+
+    def __enter__(self) -> None:
+        self._before = os._exit
+        os._exit = _end
+
+    def __exit__(self, *_: object) -> None:
+        os._exit = self._before
+
+
+def _end(status: int = 0) -> Any:
+    raise _ProcessEndedError(status)
+
+
+class Guarded:
+    """Common to both kinds: the user's object, and how it is asked."""
+
+    def __init__(self, made: Any, strategy: str, seconds: float, recipe: Recipe) -> None:
+        self._made, self._strategy, self._seconds = made, strategy, seconds
+        self._recipe = recipe
+        self._allowed = FIRST_TIMES * seconds
+        self._late = 0
+
+    def _ask(self, method: str, view: MarketView, *more: SleeveView) -> Any:
+        if elsewhere is not None:
+            return elsewhere(self._recipe, method, view, *more)
+        return self.ask_here(method, view, *more)
+
+    def ask_here(self, method: str, view: MarketView, *more: SleeveView) -> Any:
+        """Ask the object of this process; the answer holds nothing of the user's code any more."""
+        own, sleeves = PrivateView.of(view), [private_sleeve(sleeve) for sleeve in more]
+        when = f"while it decided {view.session}"
+        try:
+            answer = run_guarded(self._strategy, when, self._allowed, _asked, self._made, method, own, *sleeves)
+        except _SlowError as error:
+            self._late += 1
+            if self._late >= TIMES_OUT:
+                raise StrategyUnusableError(
+                    f"strategy {self._strategy}: {error}, {self._late} sessions in a row, the last {view.session}",
+                    "correct it, or raise decision_seconds in strategy.yaml",
+                ) from None
+            raise
+        finally:
+            self._allowed = self._seconds
+            own.end()
+        self._late = 0
+        return answer
+
+
+class GuardedTarget(Guarded):
+    """A user's `Strategy`."""
+
+    @property
+    def hedges(self) -> bool:
+        """Whether its spot holdings are sold short as perpetuals."""
+        return bool(getattr(self._made, "hedges", False))
+
+    def target(self, view: MarketView, sleeve: SleeveView) -> SleeveTarget:
+        """See `Strategy`; words are asked for at once, so that none of the user's code runs later."""
+        answer: SleeveTarget = self._ask("target", view, sleeve)
+        return answer
+
+
+class GuardedPlan(Guarded):
+    """A user's `PlannedStrategy`."""
+
+    @property
+    def monthly(self) -> bool:
+        """Whether it plans on a month's last session only."""
+        return bool(getattr(self._made, "monthly", False))
+
+    def plan(self, view: MarketView) -> Any:
+        """See `PlannedStrategy`."""
+        return self._ask("plan", view)
+
+
+class Recipe:
+    """How a user's strategy is made: what another process needs to make it again.
+
+    Attributes
+    ----------
+    reference, folder
+        As `load_strategy` takes them.
+    options
+        Keyword arguments of the class.
+    """
+
+    def __init__(self, reference: str, folder: Path, options: Mapping[str, Any], seconds: float) -> None:
+        self.reference, self.folder, self.options, self.seconds = reference, folder, dict(options), seconds
+
+
+class Elsewhere(Protocol):
+    """Asks a strategy made by the recipe in another process."""
+
+    def __call__(self, recipe: Recipe, method: str, view: MarketView, *more: Any) -> Any:
+        """Return the answer, or raise `StrategyFaultError`."""
+        ...
+
+
+# Set while an audit has its strategies decide where the history ends with the session.
+elsewhere: Elsewhere | None = None
+
+
+def guarded(strategy: type[Any], reference: str, folder: Path, seconds: float) -> Callable[..., Any]:
+    """Return what makes a guarded strategy from options, as the class would an unguarded one."""
+    install()
+
+    def make(**options: Any) -> Any:
+        try:
+            made = run_guarded(reference, CONSTRUCTED, FIRST_TIMES * seconds, lambda: strategy(**options))
+        except StrategyFaultError as error:
+            raise ConfigurationError(
+                f"strategy {reference} cannot be created from {options}: {error}", "correct it or its options"
+            ) from None
+        recipe = Recipe(reference, folder, options, seconds)
+        if isinstance(made, Strategy):
+            return GuardedTarget(made, reference, seconds, recipe)
+        if isinstance(made, PlannedStrategy):
+            return GuardedPlan(made, reference, seconds, recipe)
+        return made
+
+    return make
+
+
+def _asked(made: Any, method: str, view: MarketView, *more: Any) -> Any:
+    answer = getattr(made, method)(view, *more)
+    if isinstance(answer, np.ndarray):
+        return answer.copy()
+    if not isinstance(answer, SleeveTarget):
+        return answer
+    weights = answer.weights.copy() if isinstance(answer.weights, np.ndarray) else answer.weights
+    said = _said(answer)
+    return replace(answer, weights=weights, words=lambda: said, memory=dict(answer.memory), hedges=dict(answer.hedges))
+
+
+def _said(answer: SleeveTarget) -> Words:
+    try:
+        return dict(answer.words())
+    except Exception as error:  # weights stand without words; that there are none is said
+        return {"": f"its words cannot be read: {_words(error)}{_place(error)}"}
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _place(error: BaseException) -> str:
+    """Name the innermost line of the user's, e.g. " (own.py, line 12)"."""
+    from trading_lib.adapters.user_code.watch import is_users
+
+    lines = [f for f in traceback.extract_tb(error.__traceback__, limit=-200) if is_users(f.filename)]
+    return f" ({Path(lines[-1].filename).name}, line {lines[-1].lineno})" if lines else ""
+
+
+def _raised_by_user(error: BaseException) -> bool:
+    from trading_lib.adapters.user_code.watch import is_users
+
+    walk = [frame.filename for frame in traceback.extract_tb(error.__traceback__, limit=-1)]
+    return bool(walk) and is_users(walk[-1])

@@ -1,0 +1,1 @@
+"""Lookahead, warm-up and net asset value, audited independently of the engine."""

@@ -1,0 +1,218 @@
+"""Where two histories led to different results, stage by stage. Output: `Difference`, with both values in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from trading_lib.domain.book.orders import Fill, Order
+from trading_lib.domain.book.portfolio import Position
+from trading_lib.domain.market.prices import FloatArray, IntegerArray
+from trading_lib.session.inputs import SessionInput
+from trading_lib.session.step import SessionOutcome
+
+ABSENT = "-"
+
+
+class Layer(StrEnum):
+    """What came out different, in the order in which one rests on another."""
+
+    DATA = "data"
+    FACTOR = "factor"
+    FILL = "fill"
+    ACCOUNT = "account"
+    REGIME = "regime"
+    SIGNAL = "signal"
+    SLEEVE = "sleeve"
+    CONSTRAINT = "constraint"
+    RISK = "risk"
+    ORDER = "order"
+    PRE_TRADE = "pre-trade"
+
+
+SETTLEMENTS = "funding settlements"
+# Of the bar that orders fill at: a 24/7 one may be complete only after the decision of its session.
+OF_FILL_BAR = ("fill_low", "fill_high", "fill_volume")
+# What of the data a decision cannot see: these reach the account only.
+NOT_IN_VIEW = frozenset({"fill_open", *OF_FILL_BAR, "dividend", "split", "cash_rate", SETTLEMENTS})
+_OF_DECISION = (Layer.ACCOUNT, Layer.REGIME, Layer.SIGNAL)
+RESTS_ON: Mapping[Layer, tuple[Layer, ...]] = {
+    Layer.DATA: (),
+    Layer.FACTOR: (Layer.DATA,),
+    Layer.FILL: (Layer.DATA,),
+    Layer.ACCOUNT: (Layer.DATA, Layer.FILL),
+    Layer.REGIME: (Layer.DATA,),
+    Layer.SIGNAL: (Layer.DATA, Layer.FACTOR, Layer.REGIME),
+    Layer.SLEEVE: (Layer.DATA, Layer.FACTOR, *_OF_DECISION),
+    Layer.CONSTRAINT: (Layer.DATA, Layer.SLEEVE, Layer.ACCOUNT),
+    Layer.RISK: (Layer.DATA, Layer.CONSTRAINT, *_OF_DECISION),
+    Layer.ORDER: (Layer.DATA, Layer.RISK, *_OF_DECISION),
+    Layer.PRE_TRADE: (Layer.DATA, Layer.RISK, Layer.ORDER),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that came out different.
+
+    Attributes
+    ----------
+    name
+        The factor, the sleeve, the field.
+    symbol
+        "" when it concerns no single asset.
+    full, known
+        The value with the whole history and the one with what was known, as text.
+    """
+
+    layer: Layer
+    name: str
+    session: date
+    symbol: str
+    full: str
+    known: str
+
+
+def data_differences(full: SessionInput, known: SessionInput, row: int) -> Iterator[Difference]:
+    """Compare panel and factors on every row up to ``row``: the first row and asset of each field that differs."""
+    sessions, symbols = full.panel.sessions, full.universe.symbols
+    if not np.array_equal(sessions[: row + 1], known.panel.sessions[: row + 1]):
+        yield Difference(
+            Layer.DATA, "sessions", sessions[row].item(), "", str(sessions[0]), str(known.panel.sessions[0])
+        )
+        return
+    pairs = [
+        *_pairs(full.panel, known.panel, [field.name for field in fields(full.panel) if field.name != "sessions"]),
+        *_pairs(full.factors, known.factors, ["total_return_close", "price_factor"]),
+    ]
+    if full.funding is not None:
+        names = ["rate", "annual_carry", "volatility_ratio", "age_hours"]
+        pairs += _pairs(full.funding, known.funding, names, "funding ")
+    values, others = full.factors.values, known.factors.values
+    pairs += [(Layer.FACTOR, name, values[k], others[k]) for k, name in enumerate(full.factors.names)]
+    yield from _settlement_differences(full, known, row)
+    for layer, name, ours, theirs in pairs:
+        ours, theirs = ours[: row + 1], theirs[: row + 1]
+        if name in OF_FILL_BAR:
+            ours, theirs = (_without_unfinished(values, full.panel.common_lag) for values in (ours, theirs))
+        at = _first_unequal(ours, theirs)
+        if at is not None:
+            symbol = symbols[at[1]] if len(at) > 1 and len(symbols) == ours.shape[1] else ""
+            yield Difference(layer, name, sessions[at[0]].item(), symbol, _text(ours[at]), _text(theirs[at]))
+
+
+def _without_unfinished(values: FloatArray, lags: IntegerArray) -> FloatArray:
+    """Leave out the newest bar of 24/7 instruments, which is not complete at the decision."""
+    known: FloatArray = values.copy()
+    known[-1, lags > 0] = np.nan
+    return known
+
+
+def _settlement_differences(full: SessionInput, known: SessionInput, row: int) -> Iterator[Difference]:
+    """Compare what was paid between decisions, up to the decision of ``row``."""
+    ours, theirs = (data.funding.settlements if data.funding else () for data in (full, known))
+    for day, one, other in zip(full.panel.sessions[: row + 1].tolist(), ours, theirs, strict=False):
+        if one != other:
+            yield Difference(Layer.DATA, SETTLEMENTS, day, "", *_differing(one, other))
+            return
+
+
+def outcome_differences(full: SessionOutcome, known: SessionOutcome, symbols: tuple[str, ...]) -> Iterator[Difference]:
+    """Compare one session stage by stage, in the order of `Layer`."""
+    day, ours, theirs = full.session, full.decision, known.decision
+
+    def between(layer: Layer, name: str, one: Any, other: Any, symbol: str = "") -> Iterator[Difference]:
+        if isinstance(one, np.ndarray):
+            at = _first_unequal(one, np.asarray(other))
+            if at is not None:
+                yield Difference(layer, name, day, symbols[at[0]], _text(one[at]), _text(other[at]))
+        elif one != other and repr(one) != repr(other):  # NaN is not equal to itself
+            yield Difference(layer, name, day, symbol, *_differing(one, other))
+
+    yield from between(Layer.FILL, "fills at the opening", _fills(full.fills), _fills(known.fills))
+    yield from between(Layer.FILL, "cancelled orders", full.cancelled, known.cancelled)
+    for field in fields(full.end_of_day.portfolio):
+        one, other = (getattr(outcome.end_of_day.portfolio, field.name) for outcome in (full, known))
+        yield from between(Layer.ACCOUNT, field.name, one, other)
+    yield from between(Layer.REGIME, "regime", _all(ours.regime), _all(theirs.regime))
+    for name in ("codes", "unfiltered_codes", "confidence", "complete"):
+        yield from between(Layer.SIGNAL, name, getattr(ours.signals, name), getattr(theirs.signals, name))
+    for name, record in ours.targets.sleeves.items():
+        other_record = theirs.targets.sleeves[name]
+        faults = (record.target.fault, other_record.target.fault)
+        yield from between(Layer.SLEEVE, name, *(f"failed ({fault})" if fault else "decided" for fault in faults))
+        yield from between(Layer.SLEEVE, name, record.target.weights, other_record.target.weights)
+        yield from between(Layer.SLEEVE, name, dict(record.target.hedges), dict(other_record.target.hedges))
+        yield from between(Layer.SLEEVE, name, dict(record.target.memory), dict(other_record.target.memory))
+        yield from between(Layer.SLEEVE, name, record.target.events, other_record.target.events)
+    for name in ("wanted", "weights", "correlations", "clips"):
+        yield from between(Layer.CONSTRAINT, name, getattr(ours.targets, name), getattr(theirs.targets, name))
+    for field in fields(ours.assessment):
+        yield from between(
+            Layer.RISK, field.name, getattr(ours.assessment, field.name), getattr(theirs.assessment, field.name)
+        )
+    yield from between(Layer.ORDER, "orders", _orders(ours.batch.orders), _orders(theirs.batch.orders))
+    yield from between(Layer.ORDER, "held back", ours.batch.skipped, theirs.batch.skipped)
+    yield from between(Layer.PRE_TRADE, "denied orders", _denied(full), _denied(known))
+
+
+def _pairs(one: Any, other: Any, names: list[str], prefix: str = "") -> list[tuple[Layer, str, Any, Any]]:
+    """Arrays of both sides that have one row per session, the last axis of which is the assets' or the venues'."""
+    sessions = len(one.sessions) if hasattr(one, "sessions") else len(getattr(one, names[0]))
+    pairs = [(Layer.DATA, prefix + name, getattr(one, name), getattr(other, name)) for name in names]
+    return [pair for pair in pairs if isinstance(pair[2], np.ndarray) and pair[2].shape[:1] == (sessions,)]
+
+
+def _first_unequal(one: np.ndarray, other: np.ndarray) -> tuple[int, ...] | None:
+    if one.shape != other.shape:
+        return (0,) * one.ndim
+    unequal = one != other
+    if one.dtype.kind in "fM":  # a missing number, or a missing day
+        unequal &= ~(np.isnan(one) & np.isnan(other))
+    if not unequal.any():
+        return None
+    return tuple(int(i) for i in np.unravel_index(int(np.argmax(unequal)), unequal.shape))
+
+
+def _all(item: Any) -> tuple[Any, ...]:
+    return tuple(getattr(item, field.name) for field in fields(item))
+
+
+def _fills(fills: tuple[Fill, ...]) -> list[str]:
+    return [f"{f.side} {f.quantity} {f.symbol} at {f.price} ({f.filled_at:%Y-%m-%d %H:%M})" for f in fills]
+
+
+def _orders(orders: tuple[Order, ...]) -> list[str]:
+    return [f"{o.side} {o.quantity} {o.symbol} at {o.expected_price}: {o.reason}" for o in orders]
+
+
+def _denied(outcome: SessionOutcome) -> list[str]:
+    return [f"{order.side} {order.quantity} {order.symbol}: {reason}" for order, reason in outcome.denied]
+
+
+def _differing(one: Any, other: Any) -> tuple[str, str]:
+    """Both values in words, of collections what the other does not have."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        keys = [key for key in {**one, **other} if repr(one.get(key)) != repr(other.get(key))]
+        ours, theirs = ({key: side[key] for key in keys if key in side} for side in (one, other))
+        return _text(ours), _text(theirs)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return _text([item for item in one if item not in other]), _text([item for item in other if item not in one])
+    return _text(one), _text(other)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float | np.floating):
+        return f"{float(value):.10g}"
+    if isinstance(value, list | tuple):
+        return "; ".join(_text(item) for item in value) or ABSENT
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key} {_text(item)}" for key, item in value.items()) or ABSENT
+    if isinstance(value, Position):
+        return f"{value.quantity} at {value.average_cost:.4f}"
+    return str(getattr(value, "reason", value))

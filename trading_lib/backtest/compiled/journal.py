@@ -1,0 +1,86 @@
+"""What the loop notes of each session, in numbers."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trading_lib.domain.market.prices import BoolArray, FloatArray, IntegerArray
+
+# Places in a fill of the log. A reference price of -1 says that no opening was usable; `LEFT` is the quantity that was
+# cancelled, and `CASH_THERE` what there was to pay for it, in cents.
+ROW, FILL_ASSET, FILL_BUYING, FILL_QUANTITY, PRICE, REFERENCE_PRICE, COMMISSION, LEFT, CASH_THERE = range(9)
+# Places among the counts.
+FILLS, ORDERS, BOOKS = range(3)
+
+
+class Log(NamedTuple):
+    """What c sessions did, from the outlook's first on.
+
+    Attributes
+    ----------
+    nav, cash
+        Shape (c,), cents.
+    levels
+        Shape (c,): effective risk levels.
+    has_events
+        Shape (c,): whether there is an event to tell.
+    quantity
+        Shape (c, n), millionths of a unit.
+    held, approved
+        Shape (c, n): weights before and after.
+    wanted
+        Shape (c, n): the sleeves' blended targets.
+    owned
+        Shape (c, s, n): what each sleeve owns of the weights held.
+    blocks, cuts
+        Shape (c, n): the rules that forbade buying, see `risk.limits`, and what cut a trade, see `orders.rebalancing`.
+    book
+        Shape (c,): where the book before a session with events is among those that were kept.
+    counts
+        Shape (3,): fills, orders and kept books so far.
+    fills
+        Shape (c * n, 9); ``orders``, shape (c * n, 4): row, and the places of a working order; ``order_targets``, shape
+        (c * n, s): what each sleeve wants of its asset. Memory is touched only as far as it is filled.
+    """
+
+    nav: IntegerArray
+    cash: IntegerArray
+    levels: NDArray[np.int8]
+    has_events: BoolArray
+    quantity: IntegerArray
+    held: FloatArray
+    approved: FloatArray
+    wanted: FloatArray
+    owned: FloatArray
+    blocks: NDArray[np.uint16]
+    cuts: NDArray[np.int8]
+    book: NDArray[np.int32]
+    counts: IntegerArray
+    fills: IntegerArray
+    orders: IntegerArray
+    order_targets: FloatArray
+
+
+def empty_log(sessions: int, assets: int, sleeves: int) -> Log:
+    """Return space for so many sessions, with nothing filled, ordered or notable yet."""
+    return Log(
+        nav=np.empty(sessions, np.int64),
+        cash=np.empty(sessions, np.int64),
+        levels=np.empty(sessions, np.int8),
+        has_events=np.zeros(sessions, np.bool_),
+        quantity=np.empty((sessions, assets), np.int64),
+        held=np.empty((sessions, assets)),
+        approved=np.empty((sessions, assets)),
+        wanted=np.empty((sessions, assets)),
+        owned=np.empty((sessions, sleeves, assets)),
+        blocks=np.empty((sessions, assets), np.uint16),
+        cuts=np.zeros((sessions, assets), np.int8),
+        book=np.empty(sessions, np.int32),
+        counts=np.zeros(3, np.int64),
+        fills=np.empty(((sessions + 1) * assets, CASH_THERE + 1), np.int64),
+        orders=np.empty((sessions * assets, 4), np.int64),
+        order_targets=np.empty((sessions * assets, sleeves)),
+    )

@@ -1,0 +1,238 @@
+"""What sessions say without the book: signals, correlations, plans. Runs over one market share what it costs."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trading_lib.backtest.compiled.inputs import factor_rows, form_of
+from trading_lib.domain.errors import StrategyUnusableError
+from trading_lib.domain.kernels import compiled
+from trading_lib.domain.market.correlation import summarise_correlations, write_correlations
+from trading_lib.domain.market.market_view import MarketView, SessionViews
+from trading_lib.domain.market.prices import BoolArray, FloatArray, IntegerArray
+from trading_lib.session.inputs import SessionInput
+from trading_lib.strategies.config import StrategySettings
+from trading_lib.strategies.loop_form import LoopForm, SessionPlan
+from trading_lib.strategies.regime import regime_code
+from trading_lib.strategies.registry import Sleeve
+from trading_lib.strategies.signals import after_regime, signal_rules
+
+Signals = tuple[NDArray[np.int8], NDArray[np.int8], FloatArray, BoolArray]
+
+
+class Outlook(NamedTuple):
+    """What c consecutive sessions say without the book, from row ``first`` on; s sleeves.
+
+    Attributes
+    ----------
+    codes, confidence, complete
+        Shape (c, n): signals, and whether there is one.
+    regimes
+        Shape (c,): twice the regime's code, plus 1 where ^VIX had to be assumed.
+    correlations, summaries
+        Shapes (c, n, n) and (c, 3).
+    due
+        Shape (s, c): whether a sleeve decides anew.
+    shares, kept, defence
+        Shape (s, c, n): a planned sleeve's weights, and a monthly one's `MonthPlan`.
+    stays, defensive, notable
+        Shape (s, c): of the `MonthPlan`; notable is one that a person should see.
+    """
+
+    first: int
+    codes: NDArray[np.int8]
+    confidence: FloatArray
+    complete: BoolArray
+    regimes: NDArray[np.int8]
+    correlations: FloatArray
+    summaries: FloatArray
+    due: BoolArray
+    shares: FloatArray
+    kept: BoolArray
+    defence: BoolArray
+    stays: BoolArray
+    defensive: BoolArray
+    notable: BoolArray
+
+
+def outlook_of(
+    data: SessionInput,
+    views: SessionViews,
+    sleeves: tuple[Sleeve, ...],
+    first: int,
+    stop: int,
+    room: FloatArray | None = None,
+) -> Outlook:
+    """Compute what rows [first, stop) say without the book; runs that share the views share what it costs.
+
+    Parameters
+    ----------
+    room
+        Shape (c or more, n, n): where the correlations go that are too many to be kept; None keeps them.
+    """
+    regimes, codes, confidence, complete = _signals(data, views, first, stop)
+    correlations, summaries = _correlations(data, views, first, stop, room)
+    count, assets, many = stop - first, len(data.universe), len(sleeves)
+    flags = [np.zeros((many, count), np.bool_) for _ in range(4)]
+    masks = [np.zeros((many, count, assets), np.bool_) for _ in range(2)]
+    outlook = Outlook(
+        first, codes, confidence, complete, regimes, correlations, summaries,
+        flags[0], np.zeros((many, count, assets)), masks[0], masks[1], flags[1], flags[2], flags[3],
+    )  # fmt: skip
+    month_ends = np.flatnonzero(data.panel.month_end[first:stop]).tolist()
+    for number, sleeve in enumerate(sleeves):
+        _plan_sleeve(outlook, number, form_of(sleeve), sleeve, views, month_ends)
+    return outlook
+
+
+def _plan_sleeve(
+    outlook: Outlook, number: int, form: LoopForm, sleeve: Sleeve, views: SessionViews, month_ends: list[int]
+) -> None:
+    # Only the newest plan of each sleeve is kept: a sweep makes a thousand.
+    key, count = ("plan", number), outlook.due.shape[1]
+    stretch = sleeve.strategy, outlook.first, count
+    arrays: tuple[NDArray[Any], ...] = (
+        outlook.due, outlook.shares, outlook.kept, outlook.defence, outlook.stays, outlook.defensive, outlook.notable,
+    )  # fmt: skip
+    known = views.remembered.get(key)
+    if known is None or known[0] != stretch:
+        for step in month_ends if form.monthly else range(count):
+            plan = _plan_of(form, views[outlook.first + step])
+            if plan is None:
+                continue
+            outlook.due[number, step], outlook.shares[number, step] = True, plan.shares
+            if plan.choice is not None:
+                for array, value in zip(arrays[2:], plan.choice, strict=True):
+                    array[number, step] = value
+        views.remembered[key] = stretch, [array[number] for array in arrays]
+        return
+    for array, values in zip(arrays, known[1], strict=True):
+        array[number] = values
+
+
+def _plan_of(form: LoopForm, view: MarketView) -> SessionPlan | None:
+    """Ask for the plan; an answer that makes no sense becomes NaN, which hands the session over."""
+    nonsense = SessionPlan(np.full(len(view.universe), np.nan))
+    try:
+        plan = form.plan(view)
+    except StrategyUnusableError:
+        raise
+    except (Exception, SystemExit):  # whatever a user's strategy raises, the session told in words will say it
+        return nonsense
+    if plan is None:
+        return None
+    sensible = getattr(plan.shares, "shape", None) == nonsense.shares.shape and plan.shares.dtype == np.float64
+    return plan if sensible else nonsense
+
+
+def _signals(data: SessionInput, views: SessionViews, first: int, stop: int) -> Signals:
+    settings: StrategySettings = data.config.strategy
+    panel, factors = data.panel, data.factors
+    window = slice(first, stop)
+    regime, signals = settings.regime, settings.signals
+    # Only the newest settings of each segment are kept: a sweep tries a thousand.
+    key, now = ("signals", first), (stop, regime, signals)
+    known = views.remembered.get(key)
+    if known is not None and known[0] == now:
+        answer: Signals = known[1]
+        return answer
+    answer = signals_of_rows(
+        factors.total_return_close[window],
+        factor_rows(factors, "Momentum_60")[window],
+        factor_rows(factors, "Volatility_60")[window],
+        factor_rows(factors, "SMA_20")[window],
+        factor_rows(factors, "SMA_50")[window],
+        factor_rows(factors, "SMA_200")[window],
+        panel.volatility_index[window],
+        panel.volatility_index_age[window],
+        data.universe.periods_per_year,
+        (regime.max_age_sessions, regime.elevated, regime.high, regime.extreme),
+        (signals.momentum_high, signals.momentum_low, signals.momentum_negative, signals.momentum_negative_high),
+    )
+    views.remembered[key] = now, answer
+    return answer
+
+
+@compiled
+def signals_of_rows(
+    close: FloatArray,
+    momentum: FloatArray,
+    volatility: FloatArray,
+    sma_20: FloatArray,
+    sma_50: FloatArray,
+    sma_200: FloatArray,
+    volatility_index: FloatArray,
+    age: IntegerArray,
+    periods_per_year: FloatArray,
+    regime_bounds: tuple[int, float, float, float],
+    momentum_bounds: tuple[float, float, float, float],
+) -> Signals:
+    """Regimes, signal codes, confidence and completeness of many sessions at once, by the rules of one."""
+    count, assets = close.shape
+    regimes = np.zeros(count, np.int8)
+    codes, confidence = np.zeros((count, assets), np.int8), np.zeros((count, assets))
+    complete = np.zeros((count, assets), np.bool_)
+    max_age, elevated, high, extreme = regime_bounds
+    strong, weak, negative, negative_strong = momentum_bounds
+    for t in range(count):
+        regime, missing = regime_code(volatility_index[t], age[t], max_age, elevated, high, extreme)
+        regimes[t] = 2 * regime + (1 if missing else 0)
+        found, trust, complete[t] = signal_rules(
+            close[t],
+            momentum[t],
+            volatility[t],
+            sma_20[t],
+            sma_50[t],
+            sma_200[t],
+            periods_per_year,
+            regime < 2,
+            strong,
+            weak,
+            negative,
+            negative_strong,
+        )
+        codes[t], confidence[t] = after_regime(found, trust, regime)
+    return regimes, codes, confidence, complete
+
+
+def _correlations(
+    data: SessionInput, views: SessionViews, first: int, stop: int, room: FloatArray | None
+) -> tuple[FloatArray, FloatArray]:
+    window = data.config.constraints.correlation_window
+    panel = data.panel
+    if room is not None:
+        correlations = room[: stop - first]
+        return correlations, write_correlations_of_rows(
+            panel.common_return, panel.common_lag, window, first, correlations
+        )
+    key = ("correlations", window, first, stop)
+    known: tuple[FloatArray, FloatArray] | None = views.remembered.get(key)
+    if known is None:
+        known = correlations_of_rows(panel.common_return, panel.common_lag, window, first, stop)
+        views.remembered[key] = known
+    return known
+
+
+@compiled
+def correlations_of_rows(
+    returns: FloatArray, lag: IntegerArray, window: int, first: int, stop: int
+) -> tuple[FloatArray, FloatArray]:
+    """Pair correlations of rows [first, stop) and their average, largest and smallest; (c, n, n) and (c, 3)."""
+    assets = returns.shape[1]
+    correlations = np.empty((stop - first, assets, assets))
+    return correlations, write_correlations_of_rows(returns, lag, window, first, correlations)
+
+
+@compiled
+def write_correlations_of_rows(
+    returns: FloatArray, lag: IntegerArray, window: int, first: int, correlations: FloatArray
+) -> FloatArray:
+    """Write the pair correlations of rows from ``first`` on into ``correlations``, and answer their summaries."""
+    summaries = np.empty((correlations.shape[0], 3))
+    for step in range(correlations.shape[0]):
+        write_correlations(returns[: first + step + 1], lag, window, correlations[step])
+        summaries[step] = summarise_correlations(correlations[step])
+    return summaries

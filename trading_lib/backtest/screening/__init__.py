@@ -1,0 +1,1 @@
+"""A vectorised screen of many configurations."""

@@ -1,0 +1,1 @@
+"""Stress tests: historical windows, bootstrap paths, synthetic declines."""

@@ -1,0 +1,208 @@
+"""Commands that move a book: ``trading ingest``, ``trading run-daily``, ``trading kill-switch``."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trading_lib.adapters.sources.catalogue import TITLES
+from trading_lib.cli.output import JSON_OPTION, show
+from trading_lib.domain.errors import InputError
+
+app = typer.Typer()
+kill_switch_app = typer.Typer(no_args_is_help=True, help="Halt or allow trading; works with the database down.")
+app.add_typer(kill_switch_app, name="kill-switch")
+
+DATA_OPTION = typer.Option("--data", help="Folder of CSV or Parquet prices.", show_default=False)
+SOURCE_OPTION = typer.Option(
+    "--source",
+    help=f"One of {', '.join(TITLES)}; the chain is all of sources.yaml. Or file.py:Class: your own.",
+    show_default=False,
+)
+
+
+@app.command()
+def ingest(
+    data: Annotated[Path | None, DATA_OPTION] = None,
+    source: Annotated[str | None, SOURCE_OPTION] = None,
+    first: Annotated[str | None, typer.Option("--from", help="First day, default all there is.")] = None,
+    session: Annotated[str | None, typer.Option("--to", help="Last session, default the newest.")] = None,
+    symbols: Annotated[str | None, typer.Option("--symbols", help="Only these, separated by commas.")] = None,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Load a source's history into the database. The same again changes nothing.
+
+    Exit code 1 when a symbol brought nothing, or not its newest bar; a folder may lack symbols nobody asked for.
+
+    Example: trading ingest --source chain --from 2024-01-02 --symbols SPY,GLD
+    """
+    from trading_lib.domain.market.sessions import FIRST_SESSION, parse_session
+    from trading_lib.workflows.data import fetch as fetching
+    from trading_lib.workflows.data import tasks as market_data
+    from trading_lib.workflows.data.ingest import newest_session
+    from trading_lib.workflows.setup.settings import load_settings
+    from trading_lib.workflows.setup.source_choice import FILES, SIMULATED, choose_source
+
+    settings = load_settings()
+    chosen_source = choose_source(source, data, settings)
+    kind, data = chosen_source.kind, chosen_source.folder
+    last = parse_session(session) if session else newest_session(kind, data, settings)
+    start = parse_session(first) if first else FIRST_SESSION
+    if start > last:
+        raise InputError(f"--from {start} lies after --to {last}", "exchange them")
+    plan = market_data.plan(last.isoformat(), kind, str(data) if data else None, "demo", settings)
+    chosen = [symbol.strip() for symbol in symbols.split(",") if symbol.strip()] if symbols else []
+    if symbols is not None and not chosen:
+        raise InputError(f"--symbols {symbols} names no symbol", "write them with commas between, e.g. SPY,GLD")
+    result = dict(fetching.ingest_history(plan, settings, last, start, chosen))
+    if kind == FILES and data is not None and not chosen:
+        from trading_lib.workflows.data.stored_quality import record_folder_findings
+
+        result["findings_in_files"] = record_folder_findings(data, settings)
+    show({"source": plan.source_name, "from": start, "to": last} | result, as_json)
+    asked_for_all = chosen or kind not in (FILES, SIMULATED)
+    if (asked_for_all and result["failures"]) or result["stale"]:
+        raise typer.Exit(1)
+
+
+@app.command("run-daily")
+def run_daily(
+    session: Annotated[str | None, typer.Option("--session", help="Session, default the newest.")] = None,
+    book: Annotated[str | None, typer.Option("--book", help="Book to trade, default demo or paper.")] = None,
+    data: Annotated[Path | None, DATA_OPTION] = None,
+    source: Annotated[str | None, SOURCE_OPTION] = None,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Ingest, decide and paper-trade one session, task by task. Running it again changes nothing.
+
+    Exit code 1 when a strategy failed and kept its previous target.
+
+    Example: trading run-daily --session 2022-06-15 --book demo-real --data prices
+    """
+    from trading_lib.workflows.data import tasks as market_data
+    from trading_lib.workflows.setup.settings import load_settings
+    from trading_lib.workflows.trade.daily import run_daily as run
+    from trading_lib.workflows.trade.summary import render, session_summary
+
+    settings = load_settings()
+    plan = market_data.plan(session, source, str(data) if data else None, book, settings)
+    stages = run(plan, settings, None if as_json else lambda line: typer.echo(f"  {line}", err=True))
+    closed = stages["settle"].get("closed_by_repair") or stages["orders"].get("closed_by_repair")
+    if closed is not None:
+        line = f"session {plan.session} of book {plan.book} was closed by repair {closed}: nothing was traded"
+        show({"book": plan.book, "session": plan.session.isoformat(), "closed_by_repair": closed}, as_json, [line])
+        return
+    summary = session_summary(plan.book, plan.session.isoformat(), settings)
+    judged = stages["validate"]
+    data_lines = [f"Data {judged['severity']}: {line}" for line in judged["lines"]]
+    show(summary | {"stages": stages}, as_json, [*render(summary).splitlines(), *data_lines])
+    faults = stages["targets"].get("sleeve_faults", {})
+    for name, fault in faults.items():
+        typer.echo(f"warning: sleeve {name} failed and kept its previous target: {fault}", err=True)
+    if faults:
+        raise typer.Exit(1)
+
+
+@app.command("check-stops")
+def check_stops(
+    day: Annotated[str | None, typer.Option("--day", help="Day without a session, default the newest.")] = None,
+    book: Annotated[str | None, typer.Option("--book", help="Book to check, default demo or paper.")] = None,
+    data: Annotated[Path | None, DATA_OPTION] = None,
+    source: Annotated[str | None, SOURCE_OPTION] = None,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Check the stops of what trades every day on a day without a session, and sell what they say.
+
+    Needs stops.days_without_session of risk.yaml. Running it again changes nothing.
+
+    Example: trading check-stops --day 2022-06-18 --book demo-real --data prices
+    """
+    from trading_lib.workflows.setup.settings import load_settings
+    from trading_lib.workflows.trade import stop_checks
+
+    settings = load_settings()
+    plan = stop_checks.plan(day, source, str(data) if data else None, book, settings)
+    ingested = stop_checks.ingest(plan, settings)
+    run = stop_checks.open_run(plan, settings)
+    checked, sent = stop_checks.check(plan, run), stop_checks.send(plan, run)
+    line = f"{checked['day']}: {checked['stops']} stops, {sent['sent']} sales sent, {sent['denied']} denied"
+    show({"book": plan.session.book, "ingested": ingested, **checked, **sent}, as_json, [line])
+
+
+@app.command("record-proceeds")
+def record_proceeds(
+    book: Annotated[str, typer.Option("--book", help="Book that holds the symbol.", show_default=False)],
+    symbol: Annotated[str, typer.Option("--symbol", help="Symbol whose prices have ended.", show_default=False)],
+    amount: Annotated[
+        str, typer.Option("--amount-per-share", help="Dollars a share, 0 if it is worthless.", show_default=False)
+    ],
+    session: Annotated[str, typer.Option("--session", help="Session that books it.", show_default=False)],
+    note: Annotated[str, typer.Option("--note", help="Why, for the record.", show_default=False)],
+    by: Annotated[str | None, typer.Option("--by", help="Who records it, default the user of this computer.")] = None,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Say what a held symbol without a price brought: a merger, a liquidation, nothing. The next settle books it.
+
+    Until then it can be recorded again: the newest record counts, and none is ever removed.
+
+    Example: trading record-proceeds --book paper --symbol XLK --amount-per-share 43.21 --session 2016-07-15
+    --note "merger paid in cash"
+    """
+    from trading_lib.domain.market.sessions import parse_session
+    from trading_lib.workflows.books.proceeds import record
+
+    day = parse_session(session)
+    show(record(book, symbol, amount, day, by or getpass.getuser(), note), as_json)
+
+
+@kill_switch_app.command("on")
+def kill_switch_on(
+    reason: Annotated[str, typer.Option("--reason", help="Why, for the record.")] = "by hand",
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Halt trading: no order is sent until it is off.
+
+    Example: trading kill-switch on --reason "broker statement does not match"
+    """
+    from trading_lib.workflows.books.kill_switch import kill_switch
+
+    switch = kill_switch()
+    switch.turn_on(reason, datetime.now(UTC))
+    _show_switch(switch.describe(), as_json)
+
+
+@kill_switch_app.command("off")
+def kill_switch_off(as_json: Annotated[bool, JSON_OPTION] = False) -> None:
+    """Allow trading again.
+
+    Example: trading kill-switch off
+    """
+    from trading_lib.workflows.books.kill_switch import kill_switch
+
+    switch = kill_switch()
+    switch.turn_off()
+    _show_switch(switch.describe(), as_json)
+
+
+@kill_switch_app.command("status")
+def kill_switch_status(as_json: Annotated[bool, JSON_OPTION] = False) -> None:
+    """Say whether trading is halted, since when and why.
+
+    Example: trading kill-switch status --json
+    """
+    from trading_lib.workflows.books.kill_switch import kill_switch
+
+    _show_switch(kill_switch().describe(), as_json)
+
+
+def _show_switch(state: dict[str, object], as_json: bool) -> None:
+    line = "the kill switch is off: orders are sent"
+    if state["on"]:
+        since = f" since {state['since']}" if "since" in state else ""
+        why = state["reason"] or "no reason given"
+        line = f"the kill switch is ON{since}: no order is sent ({why}); `trading kill-switch off` ends it"
+    show(state, as_json, [line])

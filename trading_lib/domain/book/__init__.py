@@ -1,0 +1,1 @@
+"""What a book owns and owes: positions, accounts, orders, capital."""

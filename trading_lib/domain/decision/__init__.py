@@ -1,0 +1,1 @@
+"""What a session decides: signals, targets, weights, risk."""

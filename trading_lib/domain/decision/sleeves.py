@@ -1,0 +1,138 @@
+"""What a strategy is given and what it answers. A user's own strategy needs this module and nothing else of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from trading_lib.domain.decision.signals import RegimeReading, SignalPanel
+from trading_lib.domain.market.market_view import MarketView
+from trading_lib.domain.market.prices import FloatArray
+
+# How a sleeve's event of the kind "defence" begins when it tells that a defence is over.
+DEFENCE_ENDS = "defence ends"
+
+
+# Kind of the event of a strategy that failed; its reason ends with what was wrong, after the first colon.
+SLEEVE_FAULT = "sleeve_fault"
+
+# Symbol -> why it has its weight; "" speaks about the sleeve as a whole.
+Words = Mapping[str, str]
+
+
+def without_words() -> Words:
+    """Return the words of a sleeve that gives none."""
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class SleeveEvent:
+    """Something a sleeve did that a person should see, e.g. a switch to defence; it is stored with the risk events.
+
+    Attributes
+    ----------
+    kind
+        One word, e.g. "defence".
+    """
+
+    kind: str
+    reason: str
+    symbol: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SleeveView:
+    """A sleeve's own past, n assets in universe order; weights are shares of the sleeve's capital.
+
+    Attributes
+    ----------
+    held
+        Shape (n,): what of the holdings belongs to the sleeve.
+    wanted
+        Shape (n,): its last target, moved by the returns since; zeros at first. A stopped asset is no longer wanted
+        beyond what is left of it.
+    memory
+        The numbers it asked to be reminded of.
+    regime, signals
+        Of the session.
+    budget
+        The sleeve's capital as a share of net asset value.
+    hedged
+        Perpetual -> what is sold short of it, as a share of the sleeve's capital; only a sleeve that hedges sees it.
+    """
+
+    held: FloatArray
+    wanted: FloatArray
+    memory: Mapping[str, float]
+    regime: RegimeReading
+    signals: SignalPanel
+    budget: float = 1.0
+    hedged: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SleeveTarget:
+    """What a sleeve wants of one session.
+
+    Attributes
+    ----------
+    weights
+        Shape (n,): shares of the sleeve's capital, finite, none negative, their sum at most 1 unless leverage is meant.
+    words
+        Called only where reasons are read: symbol -> why, with the numbers the weights came from.
+    memory
+        Numbers to be reminded of next session.
+    hedges
+        Perpetual -> share of the sleeve's capital to be sold short of it, together at most its spot asset's weight.
+        Only a strategy with a true attribute ``hedges`` may have any.
+    """
+
+    weights: FloatArray
+    words: Callable[[], Words] = without_words
+    memory: Mapping[str, float] = field(default_factory=dict)
+    events: tuple[SleeveEvent, ...] = ()
+    hedges: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def fault(self) -> str:
+        """What the strategy failed with, so that its previous target stays; "" when it did not."""
+        return next((event.reason.split(": ", 1)[1] for event in self.events if event.kind == SLEEVE_FAULT), "")
+
+
+@runtime_checkable
+class Strategy(Protocol):
+    """Market view -> target weights with reasons. Pure: no clock, no I/O, no state but `SleeveView`."""
+
+    def target(self, view: MarketView, sleeve: SleeveView) -> SleeveTarget:
+        """Decide one session of the sleeve."""
+        ...
+
+
+@runtime_checkable
+class PlannedStrategy(Protocol):
+    """Market view -> weights, whatever is held: simpler to write than a `Strategy`, and much faster in a backtest.
+
+    A true attribute ``monthly`` says that it plans only on the last session of a month.
+    """
+
+    def plan(self, view: MarketView) -> FloatArray | None:
+        """Weights, shape (n,), as shares of the sleeve's capital; None where the last ones stand."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SleeveRecord:
+    """A sleeve's decision and the holdings it rested on, which the next session starts from.
+
+    Attributes
+    ----------
+    held
+        Shape (n,): `SleeveView.held` of that session.
+    budget
+        Its share of the investable capital.
+    """
+
+    target: SleeveTarget
+    held: FloatArray
+    budget: float

@@ -1,0 +1,1 @@
+"""Instruments, calendars, prices and the view of a market as of a session."""

@@ -1,0 +1,1 @@
+"""When data are due and when they became known."""

@@ -1,0 +1,1 @@
+"""Rate limits, breakers and the guard around a source."""

@@ -1,0 +1,1 @@
+"""Trades, costs and what each position and limit contributed."""

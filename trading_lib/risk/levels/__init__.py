@@ -1,0 +1,1 @@
+"""The four risk levels: entry, recovery, approval."""

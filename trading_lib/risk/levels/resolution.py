@@ -1,0 +1,137 @@
+"""When what a risk event told has ended.
+
+Input: the event, the risk state after a later session (or its own), and what that session told. An event that reports
+an end itself, such as a lowered level, is over at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import NamedTuple
+
+from trading_lib.domain.decision.risk import RiskEvent, RiskState
+from trading_lib.domain.decision.signals import MarketRegime
+from trading_lib.domain.decision.sleeves import DEFENCE_ENDS
+from trading_lib.risk.events import PAIR_KIND, pairs_of
+from trading_lib.risk.levels.levels import LEVEL_ACTIONS
+from trading_lib.risk.limits.retirement import PRICE_RETURNED, RETIRED
+
+ENDS = frozenset({"level_lowered", "approval", "carry_exit", PRICE_RETURNED})
+
+
+class ToldSession(NamedTuple):
+    """What a session told, and the state it left.
+
+    Attributes
+    ----------
+    state
+        None for a session in which nothing changed but the counters and, where given, the pairs.
+    correlated
+        Pairs of such a session; None where they are those of the session before.
+    """
+
+    session: date
+    events: Sequence[RiskEvent]
+    state: RiskState | None
+    correlated: frozenset[str] | None = None
+
+
+def is_over(event: RiskEvent, state: RiskState, told: Sequence[RiskEvent]) -> bool:
+    """Whether what ``event`` told has ended with the session of ``state``.
+
+    Parameters
+    ----------
+    told
+        All events of that session.
+    """
+    own = state.session == event.session
+    later = [] if own else told
+    match event.kind:
+        case kind if kind in ENDS:
+            return True
+        case "level_raised":
+            return state.level < event.level_after
+        case "floor":
+            return state.floor == 0 if own else state.floor < _floor_of(event)
+        case "reduction":
+            return state.effective_level < event.level_after
+        case "stop_reduce" | "stop_exit":
+            return event.symbol not in state.cooling_off
+        case "recovery":
+            return state.recovery_sessions is None or _any(later, "recovery")
+        case "regime":
+            return _any(later, "regime") or (own and state.regime == MarketRegime.NORMAL)
+        case kind if kind == RETIRED:
+            # By the universe, which closes the position, or for want of a price.
+            return event.symbol not in (state.ceilings if "EXIT" in event.actions else state.retired)
+        case kind if kind == PAIR_KIND:
+            return pairs_of(event).isdisjoint(state.correlated)
+        case "defence":
+            return _tells_the_end(event) or any(e.kind == "defence" and _tells_the_end(e) for e in later)
+        case "carry_entry" | "carry_pause":
+            ending = "carry_exit" if event.kind == "carry_entry" else "carry_entry"
+            return any(e.kind == ending and _venue(e) == _venue(event) for e in later)
+        case _:
+            # A fault, a shortage of cash, or a kind of a sleeve's own: it lasts as long as it is told again.
+            return not own and not any((e.kind, e.symbol) == (event.kind, event.symbol) for e in later)
+
+
+def with_resolutions(history: Iterable[ToldSession]) -> tuple[RiskEvent, ...]:
+    """Return the events of consecutive sessions, each with the session that ended what it told."""
+    events: list[RiskEvent] = []
+    pending: list[int] = []
+    # Dozens of these last for months, and only a change of the pairs can end one.
+    pending_pairs: list[tuple[int, frozenset[str]]] = []
+    state, correlated, unchanged = None, None, False
+    for told in history:
+        quiet = told.state is None
+        if quiet and told.correlated is None and unchanged:
+            continue
+        state = told.state or _quiet(state, told)
+        for event in told.events:
+            if event.kind == PAIR_KIND:
+                pending_pairs.append((len(events), pairs_of(event)))
+            else:
+                pending.append(len(events))
+            events.append(event)
+        over = [number for number in pending if is_over(events[number], state, told.events)]
+        if state.correlated != correlated:
+            correlated = state.correlated
+            over += [number for number, pairs in pending_pairs if pairs.isdisjoint(correlated)]
+            pending_pairs = [entry for entry in pending_pairs if not entry[1].isdisjoint(correlated)]
+        for number in over:
+            events[number] = replace(events[number], resolved_session=told.session)
+        pending = [number for number in pending if events[number].resolved_session is None]
+        # Nothing can end in further quiet sessions once one was looked at and no cool-off runs.
+        unchanged = quiet and not state.cooling_off
+    return tuple(events)
+
+
+def _quiet(before: RiskState | None, told: ToldSession) -> RiskState:
+    if before is None:
+        raise ValueError(f"session {told.session} is the first and has no state")
+    return replace(
+        before,
+        session=told.session,
+        cooling_off={symbol: left - 1 for symbol, left in before.cooling_off.items() if left > 1},
+        correlated=before.correlated if told.correlated is None else told.correlated,
+    )
+
+
+def _floor_of(event: RiskEvent) -> int:
+    """Return the floor that an event told; one that fell to 1 took no actions, one that fell to 0 is over at once."""
+    return next((floor for floor, actions in LEVEL_ACTIONS.items() if actions == event.actions), 1)
+
+
+def _any(events: Sequence[RiskEvent], kind: str) -> bool:
+    return any(event.kind == kind for event in events)
+
+
+def _tells_the_end(event: RiskEvent) -> bool:
+    return event.reason.startswith(DEFENCE_ENDS)
+
+
+def _venue(event: RiskEvent) -> str:
+    return event.reason.partition(":")[0]

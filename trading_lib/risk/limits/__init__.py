@@ -1,0 +1,1 @@
+"""Position limits, buying restrictions and correlated pairs."""

@@ -1,0 +1,1 @@
+"""The rotation sleeves: momentum and monthly rebalancing."""

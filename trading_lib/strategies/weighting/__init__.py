@@ -1,0 +1,1 @@
+"""Weights from covariances: risk parity and its constraints."""

@@ -1,0 +1,1 @@
+"""Rules about the prices of one symbol or of several sources."""

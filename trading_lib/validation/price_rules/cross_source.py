@@ -1,0 +1,354 @@
+"""Do several sources agree about a symbol? Input: its histories by data set. Output: findings.
+
+Returns are compared, never levels: captures differ by later splits and dividends. Where three speak, the one that is
+outvoted is wrong; where two disagree, nobody can say which, so the finding names both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from trading_lib.domain.market.prices import BoolArray, DateArray, FloatArray
+from trading_lib.validation.price_history import PriceHistory, robust_scale
+from trading_lib.validation.report import Finding, Severity
+from trading_lib.validation.rules import QualityRules
+
+Deviations = dict[tuple[int, int], FloatArray]
+Votes = dict[tuple[int, int], BoolArray]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceHistory:
+    """One data set's history of a symbol.
+
+    Attributes
+    ----------
+    own_level
+        Whether its plain closes are known to be free of dividend adjustment, so that their level means something.
+    knows_splits
+        Whether its prices are adjusted for splits, so that a leap in them is none.
+    """
+
+    dataset: str
+    history: PriceHistory
+    own_level: bool = False
+    knows_splits: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Aligned:
+    """Histories on a common axis of days; NaN where one has no bar. ``since`` is the day a return starts from."""
+
+    days: DateArray
+    close: list[FloatArray]
+    total: list[FloatArray]
+    plain: list[FloatArray]
+    volume: list[FloatArray]
+    since: list[DateArray]
+
+
+def compare_sources(testimonies: Sequence[SourceHistory], rules: QualityRules) -> list[Finding]:
+    """Compare what several data sets say about one symbol, first the one that is traded on."""
+    if len(testimonies) < 2:
+        return []
+    aligned = _align(testimonies)
+    deviations = _deviations(aligned, len(testimonies))
+    found = _disagreements(testimonies, aligned, deviations, rules)
+    for one, other in deviations:
+        found += _levels(testimonies, aligned, one, other, rules)
+    for other in range(1, len(testimonies)):
+        for suspect, witness in ((0, other), (other, 0)):
+            found += _partial(testimonies, aligned, suspect, witness, rules)
+    return found
+
+
+def disagreements(testimonies: Sequence[SourceHistory], rules: QualityRules) -> list[Finding]:
+    """Only the days on which returns differ. A day's finding depends on that day and the days before it."""
+    if len(testimonies) < 2:
+        return []
+    aligned = _align(testimonies)
+    return _disagreements(testimonies, aligned, _deviations(aligned, len(testimonies)), rules)
+
+
+def largest_deviation(testimonies: Sequence[SourceHistory]) -> FloatArray:
+    """For each row of the first history, how far its log return is off the farthest other one; NaN: not comparable."""
+    aligned = _align(testimonies)
+    apart = np.full(len(aligned.days), np.nan)
+    for other in range(1, len(testimonies)):
+        apart = np.fmax(apart, np.abs(_deviation(aligned, 0, other)))
+    rows: FloatArray = apart[np.searchsorted(aligned.days, testimonies[0].history.days)]
+    return rows
+
+
+def confirmed_moves(testimonies: Sequence[SourceHistory], rules: QualityRules) -> list[BoolArray]:
+    """For each history, rows whose return another data set shares."""
+    aligned = _align(testimonies)
+    confirmed = [np.zeros(len(aligned.days), dtype=bool) for _ in testimonies]
+    for one, other in combinations(range(len(testimonies)), 2):
+        apart = np.abs(_deviation(aligned, one, other))
+        for index in (one, other):
+            slack = np.maximum(rules.source_deviation, rules.confirmation * np.abs(aligned.total[index]))
+            confirmed[index] |= apart <= slack
+    return [
+        mask[np.searchsorted(aligned.days, testimony.history.days)]
+        for mask, testimony in zip(confirmed, testimonies, strict=True)
+    ]
+
+
+def _align(testimonies: Sequence[SourceHistory]) -> _Aligned:
+    days = np.unique(np.concatenate([t.history.days for t in testimonies]))
+    result = _Aligned(days, [], [], [], [], [])
+    for testimony in testimonies:
+        history = testimony.history
+        # Of several bars of a day (a duplicate) the last stands; validation has reported it already.
+        at = np.searchsorted(days, history.days)
+        since = np.full(len(days), np.datetime64("NaT"), "datetime64[D]")
+        since[at[1:]] = history.days[:-1]
+        result.since.append(since)
+        for target, values in (
+            (result.close, history.close),
+            (result.total, history.total_return),
+            (result.plain, history.plain_return),
+            (result.volume, history.volume),
+        ):
+            column = np.full(len(days), np.nan)
+            column[at] = values
+            target.append(column)
+    return result
+
+
+def _deviations(aligned: _Aligned, count: int) -> Deviations:
+    return {(one, other): _deviation(aligned, one, other) for one, other in combinations(range(count), 2)}
+
+
+def _deviation(aligned: _Aligned, one: int, other: int) -> FloatArray:
+    """Signed difference of log returns over the same days, of total or plain returns, whichever agree better.
+
+    A source that is silent about dividends can still be compared by its plain returns.
+    """
+    total = aligned.total[one] - aligned.total[other]
+    plain = aligned.plain[one] - aligned.plain[other]
+    use_plain = np.abs(plain) < np.abs(total)
+    same_days = aligned.since[one] == aligned.since[other]
+    return np.where(same_days, np.where(use_plain, plain, total), np.nan)
+
+
+def _disagreements(
+    testimonies: Sequence[SourceHistory], aligned: _Aligned, deviations: Deviations, rules: QualityRules
+) -> list[Finding]:
+    apart = {pair: np.abs(values) > rules.source_deviation for pair, values in deviations.items()}
+    agree = {pair: np.abs(values) <= rules.source_deviation for pair, values in deviations.items()}
+    outvoted = [_outvoted(index, len(testimonies), apart, agree) for index in range(len(testimonies))]
+    found = []
+    for pair, values in deviations.items():
+        rows = apart[pair] & ~_returns_from(values, rules)
+        for row in np.flatnonzero(rows):
+            wrong = [index for index in pair if outvoted[index][row]]
+            found.append(_deviation_finding(testimonies, aligned, pair, int(row), float(values[row]), wrong, rules))
+    return _once(found)
+
+
+def _outvoted(index: int, count: int, apart: Votes, agree: Votes) -> BoolArray:
+    """Where a data set disagrees with another, agrees with none, and two others agree with each other."""
+    others = [other for other in range(count) if other != index]
+    length = len(next(iter(apart.values())))
+    alone, backed = np.zeros(length, dtype=bool), np.zeros(length, dtype=bool)
+    for other in others:
+        pair = (min(index, other), max(index, other))
+        alone |= apart[pair]
+        backed |= agree[pair]
+    together = np.zeros(length, dtype=bool)
+    for pair in combinations(others, 2):
+        together |= agree[pair]
+    return alone & ~backed & together
+
+
+def _returns_from(values: FloatArray, rules: QualityRules) -> BoolArray:
+    """Rows that only undo the row before: one wrong bar makes two wrong returns, and one finding."""
+    result = np.zeros(len(values), dtype=bool)
+    known = np.flatnonzero(np.isfinite(values))
+    for place in np.flatnonzero(np.abs(values[known]) > rules.source_deviation):
+        before = known[place]
+        if place + 1 < len(known) and not result[before]:
+            row = known[place + 1]
+            result[row] = abs(values[before] + values[row]) <= abs(values[before]) * rules.reversal
+    return result
+
+
+def _deviation_finding(
+    testimonies: Sequence[SourceHistory],
+    aligned: _Aligned,
+    pair: tuple[int, int],
+    row: int,
+    value: float,
+    wrong: list[int],
+    rules: QualityRules,
+) -> Finding:
+    one, other = pair
+    accused = wrong[0] if wrong else one
+    gross = bool(wrong) or abs(value) > rules.gross_deviation
+    session, symbol = aligned.days[row].item(), testimonies[one].history.symbol
+    returns = [float(np.expm1(aligned.total[index][row])) for index in pair]
+    verdict = "outvoted by the other sources" if wrong else "one of them is wrong"
+    words = (
+        f"the day's return is {returns[0]:+.2%} in {testimonies[one].dataset} and {returns[1]:+.2%} in"
+        f" {testimonies[other].dataset}; {testimonies[accused].dataset + ' is ' if wrong else ''}{verdict}"
+    )
+    return Finding(
+        symbol,
+        session,
+        "source_deviation",
+        Severity.ERROR if gross else Severity.WARNING,
+        value,
+        f"{symbol} {session}: {words}",
+        testimonies[accused].dataset,
+    )
+
+
+def _once(findings: list[Finding]) -> list[Finding]:
+    """One finding per data set and session, the gravest."""
+    best: dict[tuple[str, object], Finding] = {}
+    for finding in findings:
+        key = (finding.dataset, finding.session)
+        if key not in best or (finding.severity is Severity.ERROR and best[key].severity is Severity.WARNING):
+            best[key] = finding
+    return list(best.values())
+
+
+def truncated_sessions(sources: Sequence[Sequence[SourceHistory]], rules: QualityRules) -> list[Finding]:
+    """Find sessions that end early in a whole data set: most of its symbols trade too little and close elsewhere.
+
+    Parameters
+    ----------
+    sources
+        Per symbol its histories, first the one that is traded on.
+
+    Returns
+    -------
+    One WARNING for each symbol that can be compared in such a session. A symbol alone may stay below what
+    `compare_sources` asks for; that most of them do on one day is no accident.
+    """
+    if len(sources) < rules.cross_section_peers:
+        return []
+    days: list[DateArray] = []
+    weak: list[BoolArray] = []
+    keys: list[tuple[str, str, str]] = []
+    for testimonies in sources:
+        aligned = _align(testimonies)
+        for other in range(1, len(testimonies)):
+            for suspect, witness in ((0, other), (other, 0)):
+                share = _usual_share(aligned, suspect, witness, rules)
+                if share is None:
+                    continue
+                apart = np.abs(_deviation(aligned, min(suspect, witness), max(suspect, witness)))
+                known = np.isfinite(share) & np.isfinite(apart)
+                early = (share < rules.truncated_volume_share) & (apart > rules.partial_deviation)
+                days.append(aligned.days[known])
+                weak.append(early[known])
+                keys.append((testimonies[suspect].dataset, testimonies[witness].dataset, testimonies[0].history.symbol))
+    found = []
+    for pair in sorted({key[:2] for key in keys}):
+        places = [place for place, key in enumerate(keys) if key[:2] == pair]
+        if len(places) < rules.cross_section_peers:
+            continue
+        all_days = np.concatenate([days[place] for place in places])
+        all_weak = np.concatenate([weak[place] for place in places])
+        sessions, index = np.unique(all_days, return_inverse=True)
+        count, low = np.bincount(index), np.bincount(index, weights=all_weak)
+        for day in np.flatnonzero((count >= rules.cross_section_peers) & (low * 2 > count)):
+            session = sessions[day].item()
+            words = f"a truncated session in {pair[0]}: {int(low[day])} of {int(count[day])} symbols trade less than"
+            words += f" usual beside {pair[1]} and close elsewhere"
+            found += [
+                Finding(
+                    keys[place][2],
+                    session,
+                    "partial_session",
+                    Severity.WARNING,
+                    float(low[day] / count[day]),
+                    f"{keys[place][2]} {session}: {words}",
+                    pair[0],
+                )
+                for place in places
+                if sessions[day] in days[place]
+            ]
+    return found
+
+
+def _usual_share(aligned: _Aligned, suspect: int, witness: int, rules: QualityRules) -> FloatArray | None:
+    """Volume of one source in units of its usual share of another's; None with too few common days."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(aligned.volume[witness] > 0, aligned.volume[suspect] / aligned.volume[witness], np.nan)
+    known = np.isfinite(share)
+    usual = float(np.median(share[known])) if int(known.sum()) >= rules.level_overlap else 0.0
+    return share / usual if usual > 0 else None
+
+
+def _levels(
+    testimonies: Sequence[SourceHistory], aligned: _Aligned, one: int, other: int, rules: QualityRules
+) -> list[Finding]:
+    if not (testimonies[one].own_level and testimonies[other].own_level):
+        return []
+    ratio = aligned.close[one] / aligned.close[other]
+    common = np.flatnonzero(np.isfinite(ratio))
+    if len(common) < rules.level_overlap:
+        return []
+    shared = ratio[common]
+    level = float(np.median(shared))
+    steady = float(np.median(np.abs(shared / level - 1))) <= rules.level_spread
+    found = []
+    if steady and abs(np.log(level)) > rules.level_ratio:
+        session, symbol = aligned.days[common[-1]].item(), testimonies[one].history.symbol
+        first = aligned.days[common[0]]
+        words = (
+            f"from {first} on prices in {testimonies[one].dataset} are {level:.4f} times those in"
+            f" {testimonies[other].dataset}: a split, spin-off or unit that one of them lacks"
+        )
+        found.append(
+            Finding(
+                symbol,
+                session,
+                "level_between_sources",
+                Severity.WARNING,
+                level,
+                f"{symbol} {session}: {words}",
+                testimonies[other].dataset,
+            )
+        )
+    return found
+
+
+def _partial(
+    testimonies: Sequence[SourceHistory], aligned: _Aligned, suspect: int, witness: int, rules: QualityRules
+) -> list[Finding]:
+    share = _usual_share(aligned, suspect, witness, rules)
+    if share is None:
+        return []
+    known = np.isfinite(share)
+    # The share of a thin venue wanders by itself; only what leaves its ordinary range says something about a day.
+    ordinary = robust_scale(np.log(np.maximum(share[known], 1e-6)))
+    least = min(rules.partial_volume_share, float(np.exp(-rules.partial_scales * ordinary)))
+    off = np.abs(_deviation(aligned, min(suspect, witness), max(suspect, witness))) > rules.partial_deviation
+    found = []
+    for row in np.flatnonzero(known & (share < least) & off):
+        session, symbol = aligned.days[row].item(), testimonies[suspect].history.symbol
+        words = (
+            f"a partial session in {testimonies[suspect].dataset}: {share[row]:.0%} of its usual share of the"
+            f" volume in {testimonies[witness].dataset}, and another close"
+        )
+        found.append(
+            Finding(
+                symbol,
+                session,
+                "partial_session",
+                Severity.WARNING,
+                float(share[row]),
+                f"{symbol} {session}: {words}",
+                testimonies[suspect].dataset,
+            )
+        )
+    return found

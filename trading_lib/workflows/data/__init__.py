@@ -1,0 +1,1 @@
+"""Market data: fetched, checked, stored and read back as of an instant."""

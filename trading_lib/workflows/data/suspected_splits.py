@@ -1,0 +1,70 @@
+"""Suspected splits that nobody has decided about, with what they leave open about a position."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from trading_lib.validation.price_rules.unstated_splits import RULE, split_name
+from trading_lib.validation.report import ValidationReport
+
+Doubted = dict[str, Any]
+
+
+def doubted_position(
+    symbol: str, since: date, ratio: float, close: float, quantity: float, valued_at: float
+) -> Doubted:
+    """Describe what a position is worth, whichever it was.
+
+    Parameters
+    ----------
+    ratio
+        New shares per old share, if it was a split.
+    close
+        Newest close at the new level.
+    quantity, valued_at
+        Shares as booked, and the last good price, at which they are valued until somebody decides.
+    """
+    return {
+        "symbol": symbol,
+        "session": since.isoformat(),
+        "split": split_name(ratio),
+        "ratio": ratio,
+        "close": close,
+        "quantity": quantity,
+        "valued_at": valued_at,
+        "value_if_split": round(quantity * ratio * close, 2),
+        "value_if_real": round(quantity * close, 2),
+    }
+
+
+def doubted_line(doubted: Mapping[str, Any]) -> str:
+    """Say it in one line."""
+    line = f"{doubted['symbol']} {doubted['session']} looks like an unstated {doubted['split']} split"
+    if doubted["quantity"]:
+        line += (
+            f": position worth ${doubted['value_if_split']:,.2f} if split, ${doubted['value_if_real']:,.2f} if real,"
+            f" valued at the last good price {doubted['valued_at']:g}"
+        )
+    return f"{line}; no new risk in it until it is decided (trading review-move, or rulings.yaml of the folder)"
+
+
+def standing_doubts(report: ValidationReport, last: date) -> list[tuple[str, date, float, float]]:
+    """Symbol, first session kept out, ratio and newest close of the doubts that stand at the end of ``last``."""
+    ratios = {(f.symbol, f.session): float(f.value or 1.0) for f in report.findings if f.rule == RULE}
+    if not ratios:
+        return []
+    good = report.accepted.frame
+    newest_good = good[good["date"] <= pd.Timestamp(last)].groupby("symbol")["date"].max()
+    found: dict[str, tuple[str, date, float, float]] = {}
+    bad = report.quarantined.frame
+    for symbol, moment, close in zip(bad["symbol"], bad["date"], bad["close"], strict=True):
+        ratio = ratios.get((symbol, moment.date()))
+        if ratio is None or moment.date() > last or moment <= newest_good.get(symbol, pd.Timestamp.min):
+            continue
+        since, first_ratio = found[symbol][1:3] if symbol in found else (moment.date(), ratio)
+        found[symbol] = (str(symbol), since, first_ratio, float(close))
+    return list(found.values())

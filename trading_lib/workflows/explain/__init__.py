@@ -1,0 +1,1 @@
+"""Why a book decided what it decided."""

@@ -1,0 +1,178 @@
+"""Health of the installation: each check says what it found and, when something is wrong, what to do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from trading_lib.adapters.logs.rotating_file import NAME
+from trading_lib.adapters.services.folders import StackFolders
+from trading_lib.adapters.services.ports import ServicePorts, require_free
+from trading_lib.adapters.services.stack import Stack
+from trading_lib.adapters.services.stack_status import ServiceStatus
+from trading_lib.adapters.stores.postgres.database import connect
+from trading_lib.adapters.stores.postgres.migrations import require_current_revision
+from trading_lib.domain.errors import TradingError
+
+SUPPORTED_PYTHON = ((3, 11), (3, 13))
+# Airflow's log and PostgreSQL's write-ahead log stop everything when the disk is full.
+LEAST_FREE_BYTES = 2 * 1024**3
+
+MAIL_CONNECTION = "AIRFLOW_CONN_SMTP_DEFAULT"
+MAIL_RECIPIENT = "TRADING_ALERT_EMAIL"
+
+State = Literal["ok", "stopped", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding; ``stopped`` means not running on purpose, which is no fault."""
+
+    name: str
+    state: State
+    detail: str
+    remedy: str = ""
+
+
+def run_checks(environment: Mapping[str, str]) -> tuple[Check, ...]:
+    """Run every check; a problem in one never hides the others."""
+    folders = StackFolders.locate(environment)
+    checks = [check_python(sys.version_info[:2]), check_packages(folders.project / "requirements.txt")]
+    try:
+        stack = Stack(folders, environment, progress=_silent)
+        status = stack.status()
+        checks.append(_check_database(stack, status.services[0]))
+        checks += [_check_service(service, status.stopped) for service in status.services[1:]]
+        for name, service in (("MLflow", status.services[1]), ("Airflow", status.services[2])):
+            if not service.running and not service.processes:
+                checks.append(_check_port(name, environment))
+    except TradingError as error:
+        checks.append(Check("stack", "failed", error.problem, error.remedy))
+    checks.append(check_mail(environment, folders.mail))
+    checks.append(check_log(folders.logs))
+    return (*checks, check_disk(folders.home, shutil.disk_usage(_existing(folders.home)).free))
+
+
+def check_python(version: tuple[int, int]) -> Check:
+    """Check the interpreter's version."""
+    lowest, highest = SUPPORTED_PYTHON
+    shown = ".".join(map(str, version))
+    if lowest <= version <= highest:
+        return Check("python", "ok", shown)
+    return Check("python", "failed", f"{shown} is not supported", "use Python 3.11, 3.12 or 3.13")
+
+
+def check_packages(lock: Path) -> Check:
+    """Check that exactly the versions of ``lock`` are installed."""
+    if not lock.is_file():
+        return Check("packages", "stopped", f"{lock} is absent, so nothing to compare with")
+    requirements = list(_requirements(lock))
+    wrong = [problem for requirement in requirements if (problem := _mismatch(requirement))]
+    if wrong:
+        shown = ", ".join(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
+        return Check("packages", "failed", shown, f"install them again: pip install -r {lock}")
+    return Check("packages", "ok", f"{len(requirements)} packages as locked")
+
+
+def check_disk(home: Path, free_bytes: int) -> Check:
+    """Check the free space of the disk that holds ``home``."""
+    detail = f"{free_bytes / 1024**3:.1f} GiB free for {home}"
+    if free_bytes < LEAST_FREE_BYTES:
+        return Check("disk", "failed", detail, "free some space, or move TRADING_HOME to another disk")
+    return Check("disk", "ok", detail)
+
+
+def check_mail(environment: Mapping[str, str], folder: Path) -> Check:
+    """Say whether a failed task reaches somebody; a connection kept in Airflow itself is not looked up."""
+    if not environment.get(MAIL_CONNECTION):
+        return Check(
+            "mail",
+            "stopped",
+            f"no mail server is set: failed tasks are told in {folder} only",
+            f"set {MAIL_CONNECTION} and {MAIL_RECIPIENT}, or the connection smtp_default in Airflow",
+        )
+    recipient = environment.get(MAIL_RECIPIENT)
+    if not recipient and "to_email" not in environment[MAIL_CONNECTION]:
+        return Check("mail", "failed", "a mail server is set, but nobody to mail to", f"set {MAIL_RECIPIENT}")
+    return Check("mail", "ok", f"failed tasks are mailed to {recipient or 'the to_email of the connection'}")
+
+
+def check_log(folder: Path) -> Check:
+    """Check that the log can be written."""
+    place = _existing(folder)
+    if os.access(place, os.W_OK | os.X_OK):
+        return Check("log", "ok", f"{folder / NAME}; read it with `trading logs`")
+    return Check("log", "failed", f"{place} is not writable", "give it back to this user, or move TRADING_HOME")
+
+
+def _requirements(lock: Path) -> Iterator[Requirement]:
+    for line in lock.read_text().splitlines():
+        try:
+            requirement = Requirement(line.split("#")[0].strip())
+        except InvalidRequirement:
+            continue
+        if requirement.marker is None or requirement.marker.evaluate():
+            yield requirement
+
+
+def _mismatch(requirement: Requirement) -> str | None:
+    try:
+        installed = metadata.version(requirement.name)
+    except metadata.PackageNotFoundError:
+        return f"{requirement.name} is not installed"
+    if requirement.specifier.contains(installed, prereleases=True):
+        return None
+    return f"{requirement.name} is {installed}, locked is {str(requirement.specifier).removeprefix('==')}"
+
+
+def _check_database(stack: Stack, service: ServiceStatus) -> Check:
+    if not service.running and stack.database.embedded:
+        return Check("database", "stopped", "the embedded PostgreSQL is not running", "start it with `make up`")
+    # Of a server that is not ours, connecting says why it cannot be reached.
+    try:
+        engine = connect(stack.database.urls().trading.render_as_string(hide_password=False))
+        try:
+            require_current_revision(engine)
+        finally:
+            engine.dispose()
+    except TradingError as error:
+        return Check("database", "failed", error.problem, error.remedy)
+    return Check("database", "ok", service.address)
+
+
+def _check_service(service: ServiceStatus, all_stopped: bool) -> Check:
+    name = service.name.lower().replace(" ", "-")
+    detail = ", ".join(filter(None, [service.state, service.describe()]))
+    if service.healthy:
+        return Check(name, "ok", detail)
+    if all_stopped:
+        return Check(name, "stopped", "not running", "start it with `make up`")
+    if service.running:
+        return Check(name, "failed", detail, "wait for it, or see its log in TRADING_HOME/logs")
+    return Check(name, "failed", detail or "not running while the rest of the stack is", "start it with `make up`")
+
+
+def _check_port(service: str, environment: Mapping[str, str]) -> Check:
+    ports = ServicePorts.configured(environment)
+    port = ports.airflow if service == "Airflow" else ports.mlflow
+    try:
+        require_free(port)
+    except TradingError as error:
+        return Check(f"{service.lower()} port", "failed", error.problem, error.remedy)
+    return Check(f"{service.lower()} port", "ok", f"{port.number} is free")
+
+
+def _existing(path: Path) -> Path:
+    return next(folder for folder in (path, *path.parents) if folder.exists())
+
+
+def _silent(line: str) -> None:
+    """Drop progress: checks report by their results."""

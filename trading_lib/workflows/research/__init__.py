@@ -1,0 +1,1 @@
+"""Backtests, stress tests, audits and gates, tracked in MLflow."""

@@ -1,0 +1,57 @@
+"""What a run's strategies did, what was cut from them and what went wrong, for report, terminal, tear sheet, MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from trading_lib.adapters.user_code.watch import acts_of
+from trading_lib.backtest.audits.sleeve_faults import SleeveFaults
+from trading_lib.performance.trading.weight_cuts import headline, is_loud
+from trading_lib.strategies.config import StrategySettings
+
+Report = dict[str, Any]
+
+
+def faults_report(faults: Mapping[str, SleeveFaults]) -> Report:
+    """Failures in all, and of each sleeve how many, of how many sessions, the first of them and what was wrong."""
+    sleeves = {name: asdict(found) | {"first": found.first.isoformat()} for name, found in faults.items()}
+    return {"count": sum(found.sessions for found in faults.values()), "sleeves": sleeves}
+
+
+def acts_report(settings: StrategySettings) -> list[Report]:
+    """List what the running strategies of the user's did besides deciding: files, network, processes, memory."""
+    running = {sleeve.strategy for sleeve in settings.sleeves if sleeve.budget > 0 and ":" in sleeve.strategy}
+    return [asdict(act) for act in acts_of(running)] if running else []
+
+
+def warning_lines(report: Mapping[str, Any]) -> list[str]:
+    """One line for each sleeve that failed, and for each thing a strategy did."""
+    faults = [
+        f"sleeve {name} failed in {found['sessions']} of {found['asked']} sessions and kept its previous target: first "
+        f"on {found['first']}: {found['message']}"
+        for name, found in report.get("sleeve_faults", {}).get("sleeves", {}).items()
+    ]
+    return faults + [
+        f"strategy {act['strategy']} {act['what']} at {act['where']}, {act['when']}: a backtest cannot tell whether "
+        "that was known then (trading audit lookahead)"
+        for act in report.get("strategy_acts", ())
+    ]
+
+
+def cut_metrics(clipping: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return what was wanted, allowed and held on average, and in which share of the sessions each limit bound."""
+    sessions = clipping["sessions"]
+    bound = {f"limit/{one['limit']}": one["sessions"] / sessions for one in clipping["limits"] if not one["of_orders"]}
+    weights: dict[str, float | None] = {f"{name}_weight": clipping[name] for name in ("wanted", "allowed", "held")}
+    return {**weights, "limit/any": clipping["sessions_cut"] / sessions, **bound}
+
+
+def run_note(report: Mapping[str, Any]) -> str:
+    """Describe a run in Markdown: its tear sheet, its strategy, and loudly what limits cut from it."""
+    clipping, settings = report["clipping"], report["strategy_settings"]
+    cut = f"**CUT BY LIMITS: {headline(clipping)}**" if is_loud(clipping) else f"{headline(clipping)}."
+    lines = ["[Tear sheet]({sheet})", f"Strategy {report['strategy']}.", cut]
+    changed = [f"- `{name}` = {value}" for name, value in settings.items() if name != "strategy"]
+    return "\n\n".join([*lines, *warning_lines(report), "\n".join(changed)]).strip()

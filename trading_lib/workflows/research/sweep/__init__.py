@@ -1,0 +1,1 @@
+"""Parameter sweeps: grid, points, walk-forward selection, report."""

@@ -1,0 +1,1 @@
+"""Settings and configuration of an installation, and what identifies its code."""

@@ -1,0 +1,177 @@
+"""The brokers of a book's accounts: which account an order goes to, and a broker for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trading_lib.adapters.brokers.registry import broker_class, capabilities_of, create_own_broker
+from trading_lib.adapters.brokers.simulated import STATUSES, SimulatedBroker, SimulatedOpening
+from trading_lib.adapters.stores.books.order_store import OrderStore
+from trading_lib.domain.book.accounts import Account
+from trading_lib.domain.book.books import BookKind
+from trading_lib.domain.book.orders import OPEN_STATUSES, Fill, Order, OrderStatus
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.errors import ConfigurationError, InputError, SimulatedDataError
+from trading_lib.domain.market.instruments import Universe
+from trading_lib.execution.broker import Broker, BrokerSetting, Capabilities, TimeInForce
+from trading_lib.session.open_orders import OpenOrder
+from trading_lib.workflows.setup.source_choice import SIMULATED
+
+if TYPE_CHECKING:
+    from trading_lib.workflows.setup.settings import Settings
+    from trading_lib.workflows.trade.book_run import BookRun
+
+
+@dataclass(frozen=True, slots=True)
+class AccountOrders:
+    """The stored orders of one account of a book; what the simulated broker knows."""
+
+    book: str
+    store: OrderStore
+    account: Account
+    universe: Universe
+
+    def stored(self, client_order_id: str) -> tuple[Order, OrderStatus, Decimal] | None:
+        """Return an order that was sent, its status and what of it is filled; None for any other."""
+        for order, status in self.store.orders(self.book, identities=[client_order_id]):
+            if status in STATUSES and self._is_here(order.symbol):
+                return order, status, self.store.filled_quantity(client_order_id)
+        return None
+
+    def sent(self, statuses: Sequence[OrderStatus]) -> list[Order]:
+        """Orders of the account that were sent and have one of the statuses."""
+        found = self.store.orders(self.book, statuses=statuses)
+        return [order for order, _ in found if self._is_here(order.symbol)]
+
+    def fills(self) -> list[Fill]:
+        """Return the stored fills of the account, the oldest first."""
+        return [fill for fill in self.store.fills(self.book) if self._is_here(fill.symbol)]
+
+    def _is_here(self, symbol: str) -> bool:
+        return self.universe.traded(symbol)[0].asset_class in self.account.asset_classes
+
+
+def account_of(run: BookRun, order: Order) -> Account:
+    """Return the account that trades an order's symbol."""
+    configuration = run.settings.configuration
+    return configuration.accounts.of_class(configuration.universe.traded(order.symbol)[0].asset_class)
+
+
+def broker_of(
+    run: BookRun, account: Account, portfolio: Portfolio | None = None, opening: SimulatedOpening | None = None
+) -> Broker:
+    """Create the broker of an account.
+
+    Parameters
+    ----------
+    portfolio, opening
+        What the simulated broker holds, and the opening that its orders meet.
+    """
+    folder = brokers_folder(run.settings)
+    setting = BrokerSetting(account.broker_account, os.environ)
+    if broker_class(account.broker, folder) is SimulatedBroker:
+        orders = AccountOrders(run.book.name, run.orders, account, run.settings.configuration.universe)
+        return SimulatedBroker(setting, orders, portfolio, opening)
+    return create_own_broker(account.broker, setting, folder)
+
+
+def earlier_open_orders(run: BookRun) -> list[OpenOrder]:
+    """Orders of earlier sessions that may still fill, and how much of each."""
+    found = run.orders.orders(run.book.name, statuses=OPEN_STATUSES)
+    earlier = [order for order, _ in found if order.session < run.session]
+    return [OpenOrder(one, one.quantity - run.orders.filled_quantity(one.client_order_id)) for one in earlier]
+
+
+def is_simulated(run: BookRun, account: Account) -> bool:
+    """Whether nothing real is behind an account."""
+    return capabilities_of(account.broker, brokers_folder(run.settings)).simulated
+
+
+def brokers_folder(settings: Settings) -> Path:
+    """Where brokers of one's own lie: beside the configuration."""
+    return settings.configuration.folder.parent / "brokers"
+
+
+def check_brokers(source_name: str, settings: Settings) -> None:
+    """Refuse accounts whose brokers cannot do what the configuration asks of them, before anything is stored.
+
+    Raises
+    ------
+    ConfigurationError
+        When a broker is unknown or lacks a capability.
+    SimulatedDataError
+        When simulated prices would lead to orders at a broker that is real.
+    """
+    universe, folder = settings.configuration.universe, brokers_folder(settings)
+    traded = {instrument.asset_class for instrument in universe if not instrument.retired}
+    taken: dict[tuple[str, str], str] = {}
+    for account in settings.configuration.accounts.accounts:
+        capabilities = capabilities_of(account.broker, folder)
+        needed = sorted(traded & set(account.asset_classes))
+        problem = _lacking(account, capabilities, needed, universe)
+        place = (account.broker, account.broker_account)
+        if not problem and not capabilities.simulated and place in taken:
+            problem = f"{account.broker} has it as account {taken[place]} already, so its fills would count twice"
+        taken[place] = account.name
+        if problem:
+            raise ConfigurationError(f"account {account.name}: {problem}", "choose another broker in execution.yaml")
+        if needed and source_name == SIMULATED and not capabilities.simulated:
+            raise SimulatedDataError(
+                f"account {account.name} is at {account.broker}, and simulated prices never reach a real broker",
+                "use a source of real prices, or the simulated broker `paper`",
+            )
+
+
+def _lacking(account: Account, capabilities: Capabilities, needed: Sequence[str], universe: Universe) -> str:
+    broker = f"broker {account.broker}"
+    missing = [name for name in needed if name not in capabilities.asset_classes]
+    if missing:
+        return f"{broker} does not trade {', '.join(missing)}"
+    if account.currency != capabilities.currency:
+        return f"{broker} keeps its accounts in {capabilities.currency}, not {account.currency}"
+    if "MARKET" not in capabilities.order_types or TimeInForce.OPENING not in capabilities.times_in_force:
+        return f"{broker} takes no market orders for the opening"
+    parts = [
+        instrument.symbol
+        for instrument in universe
+        if instrument.asset_class in needed and instrument.lot_size % 1 != 0 and not instrument.retired
+    ]
+    if parts and not capabilities.fractional:
+        return f"{broker} trades whole units only, and {parts[0]} is traded in parts"
+    contract = universe.perpetuals
+    hedged = contract is not None and contract.venues and universe[contract.spot].asset_class in needed
+    return f"{broker} does not sell short, as carry needs" if hedged and not capabilities.short else ""
+
+
+def refuse_tryouts(name: str, kind: BookKind, settings: Settings) -> None:
+    """Refuse a demo or backtest book whose accounts are at a broker that is real."""
+    for account in settings.configuration.accounts.accounts:
+        real = not capabilities_of(account.broker, brokers_folder(settings)).simulated
+        if real and kind in (BookKind.DEMO, BookKind.BACKTEST):
+            raise InputError(
+                f"book {name} is a {kind} book, and account {account.name} is at {account.broker}, which is real",
+                "use a paper book, or the simulated broker `paper`",
+            )
+
+
+def refuse_past(run: BookRun, accounts: Sequence[Account]) -> None:
+    """Refuse a past session whose accounts are at a broker that is real: only the newest may send to one, or ask it.
+
+    Raises
+    ------
+    InputError
+        Naming the session, the newest and the account.
+    """
+    newest = run.settings.calendar.latest_decidable(run.settings.clock())
+    for account in accounts:
+        if run.session != newest and not is_simulated(run, account):
+            raise InputError(
+                f"session {run.session} is past (the newest is {newest}), so it never reaches {account.broker} of"
+                f" account {account.name}",
+                "run the newest session, which settles those before it; replay past ones at the simulated broker",
+            )

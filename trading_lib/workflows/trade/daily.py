@@ -1,0 +1,62 @@
+"""The whole day of one book without Airflow: the same functions the two DAGs call, in the same order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import Engine
+
+from trading_lib.workflows.data import tasks as market_data
+from trading_lib.workflows.data.market import Market
+from trading_lib.workflows.setup.settings import Settings
+from trading_lib.workflows.stages.catalogue import DATA_STAGES, TRADE_STAGES
+from trading_lib.workflows.stages.plans import SessionPlan
+from trading_lib.workflows.stages.results import StageResult
+from trading_lib.workflows.trade.book_run import BookRun
+from trading_lib.workflows.trade.broker_access import check_brokers
+
+Progress = Callable[[str], None]
+
+
+def run_daily(plan: SessionPlan, settings: Settings, progress: Progress | None = None) -> dict[str, StageResult]:
+    """Ingest, validate, compute factors and trade one session of one book."""
+    say = progress or (lambda line: None)
+    check_brokers(plan.source_name, settings)
+    results: dict[str, StageResult] = {}
+    for group in plan.groups:
+        results[f"ingest {group}"] = market_data.ingest(plan, group, settings, say)
+        say(f"ingest {group}: {results[f'ingest {group}']}")
+    for stage in DATA_STAGES:
+        results[stage.name] = stage.load()(plan, settings)
+        say(f"{stage.name}: {results[stage.name]}")
+    results |= trade_session(plan, settings, progress=progress)
+    return results
+
+
+def trade_session(
+    plan: SessionPlan,
+    settings: Settings,
+    market: Market | None = None,
+    engine: Engine | None = None,
+    progress: Progress | None = None,
+) -> dict[str, StageResult]:
+    """Run the trading tasks of one session on stored data; another session of the book waits until they are done.
+
+    Parameters
+    ----------
+    market
+        A market that is loaded already and reaches at least the session; replays of many sessions share one.
+    """
+    connected = engine or settings.engine()
+    results: dict[str, StageResult] = {}
+    try:
+        run = BookRun.open(plan, settings, market, connected)
+        with run.orders.session_lock(run.book.name):
+            for stage in TRADE_STAGES:
+                results[stage.name] = stage.load()(plan, run)
+                if progress:
+                    progress(f"{stage.name}: {results[stage.name]}")
+    finally:
+        if engine is None:
+            connected.dispose()
+    return results

@@ -1,0 +1,167 @@
+"""What the brokers of a book's accounts say of a session: fills since each account's cursor, and orders that ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+
+from trading_lib.adapters.brokers.simulated import SimulatedOpening
+from trading_lib.adapters.stores.books.account_store import AccountStore
+from trading_lib.domain.book.accounts import Account
+from trading_lib.domain.book.orders import Fill, Order
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.errors import InputError
+from trading_lib.domain.market.sessions import SessionCalendar
+from trading_lib.execution.broker import Broker, BrokerOrder, BrokerStatus, Execution, Seen, is_same
+from trading_lib.workflows.trade.book_run import BookRun
+from trading_lib.workflows.trade.broker_access import account_of, broker_of, refuse_past
+
+
+@dataclass
+class Reports:
+    """What a session's orders came to.
+
+    Attributes
+    ----------
+    fills
+        Of the session, the oldest first within an account.
+    ended
+        Client order id -> why the rest of it was not filled.
+    unfilled
+        Ids of orders of which not everything was filled.
+    filled
+        Ids of orders that are filled, and all of whose fills are known.
+    still_open
+        Ids of orders that may still fill, of which nobody knows, or of which not every fill has been told.
+    cursors
+        Account -> the cursor after its fills; an account whose fills reach beyond the session keeps the one it has.
+    """
+
+    fills: list[Fill] = field(default_factory=list)
+    ended: dict[str, str] = field(default_factory=dict)
+    unfilled: set[str] = field(default_factory=set)
+    filled: set[str] = field(default_factory=set)
+    still_open: set[str] = field(default_factory=set)
+    cursors: dict[str, str] = field(default_factory=dict)
+
+
+async def reports_of(
+    run: BookRun, portfolio: Portfolio, opening: SimulatedOpening, orders: Sequence[Order], day: date
+) -> Reports:
+    """Ask every account's broker what became of ``orders`` by session ``day``.
+
+    Parameters
+    ----------
+    portfolio, opening
+        Of the evening before, and the opening of ``day``: what the simulated broker works with.
+    """
+    reports = Reports()
+    stored = AccountStore(run.engine).cursors(run.book.name)
+    for account in run.settings.configuration.accounts.accounts:
+        refuse_past(run, [account])
+        own = [order for order in orders if account_of(run, order) == account]
+        broker = broker_of(run, account, portfolio, opening)
+        if not own and broker.capabilities.simulated:
+            reports.cursors[account.name] = day.isoformat()
+            continue
+        await broker.connect()
+        try:
+            # The simulated broker's cursor is a session, and a book settles from the session it stands at.
+            simulated = broker.capabilities.simulated
+            before = portfolio.session.isoformat() if simulated else stored.get(account.name, "")
+            # A cursor that had to wait tells again what earlier sessions have booked.
+            booked = {} if simulated else _booked(run, broker.name)
+            await _fills(run, broker, account, before, day, booked, reports)
+            told = {**booked, **{fill.trade_id: fill for fill in reports.fills if fill.broker == broker.name}}
+            for order in own:
+                fills = [one for one in told.values() if one.client_order_id == order.client_order_id]
+                known = sum((fill.quantity for fill in fills if fill.session <= day), Decimal(0))
+                await _status(broker, order, known, reports)
+        finally:
+            await broker.close()
+    return reports
+
+
+def _booked(run: BookRun, broker: str) -> dict[str, Fill]:
+    """Trade id -> stored fill."""
+    return {fill.trade_id: fill for fill in run.orders.fills(run.book.name) if fill.broker == broker}
+
+
+async def _fills(
+    run: BookRun,
+    broker: Broker,
+    account: Account,
+    cursor: str,
+    day: date,
+    booked: Mapping[str, Fill],
+    reports: Reports,
+) -> None:
+    found = await broker.fills_since(cursor)
+    by_id = {execution.client_order_id for execution in found.fills}
+    known = (
+        {order.client_order_id for order, _ in run.orders.orders(run.book.name, identities=by_id)} if by_id else set()
+    )
+    complete = True
+    for execution in found.fills:
+        if execution.client_order_id not in known:
+            raise InputError(
+                f"{broker.name} reports fill {execution.trade_id} of order {execution.client_order_id!r}, which book"
+                f" {run.book.name} has not sent",
+                f"find out who traded in account {account.name}; nothing is booked until then",
+            )
+        if execution.trade_id in booked and booked[execution.trade_id].session != day:
+            continue
+        if session_of(execution.filled_at, run.settings.calendar) > day:
+            complete = False
+            continue
+        reports.fills.append(_fill(execution, broker.name, day))
+    reports.cursors[account.name] = found.cursor if complete else cursor
+
+
+async def _status(broker: Broker, order: Order, known: Decimal, reports: Reports) -> None:
+    """Note what became of an order of which ``known`` units are filled by fills up to the session."""
+    identity = order.client_order_id
+    found = await broker.find(identity)
+    if found.seen is not Seen.FOUND or found.order is None or not is_same(found.order, order):
+        reports.still_open.add(identity)
+        reports.unfilled.add(identity)
+        return
+    at_broker: BrokerOrder = found.order
+    # Fills are told late, or belong to a later session: until they are booked, the order has not ended here.
+    if at_broker.status.is_open or at_broker.filled > known:
+        reports.still_open.add(identity)
+        reports.unfilled.add(identity)
+    elif at_broker.status is BrokerStatus.FILLED:
+        reports.filled.add(identity)
+    else:
+        reports.unfilled.add(identity)
+        reports.ended[identity] = at_broker.reason or f"{at_broker.status.lower()} by {broker.name}"
+
+
+def session_of(filled_at: datetime, calendar: SessionCalendar) -> date:
+    """Return the session in whose accounting a fill falls: the first that is decided at its moment or later."""
+    newest = calendar.latest_decidable(filled_at)
+    return newest if calendar.decision_time(newest) == filled_at else calendar.next(newest)
+
+
+def _fill(execution: Execution, broker: str, day: date) -> Fill:
+    return Fill(
+        trade_id=execution.trade_id,
+        broker=broker,
+        client_order_id=execution.client_order_id,
+        symbol=execution.symbol,
+        side=execution.side,
+        quantity=execution.quantity,
+        price=execution.price,
+        reference_price=execution.price if execution.reference_price is None else execution.reference_price,
+        commission=execution.commission,
+        filled_at=execution.filled_at,
+        session=day,
+    )
+
+
+def save_cursors(run: BookRun, reports: Reports) -> None:
+    """Store how far each account's fills have been read; after the fills themselves."""
+    AccountStore(run.engine).save_cursors(run.book.name, reports.cursors, run.settings.clock())
