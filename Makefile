@@ -25,7 +25,7 @@ PYTEST ?=
 WORKERS ?= logical
 PARALLEL := -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo up down status doctor test test-fast lint format bench faults mutants outages venv venv-dev lock clean
+.PHONY: help demo up down status doctor test test-fast lint format bench faults mutants outages venv venv-dev lock calendar clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,10 @@ lock: $(STAMP_DEV) ## Compile requirements*.in into requirements*.txt (needs uv;
 	@for name in requirements requirements-dev; do \
 		uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 			--no-emit-index-url --no-emit-find-links $$name.in --output-file $$name.txt || exit 1; done
+
+calendar: $(STAMP_DEV) ## Write the exchange's sessions anew, after an update of exchange_calendars
+	@$(BIN)/python -c "from trading_lib.domain.market import session_table, sessions; \
+		session_table.write_sessions(str(sessions.FIRST_SESSION), f'{sessions.LAST_SESSION_YEAR}-12-31')"
 
 clean: ## Remove caches (not .venv, not .local)
 	@rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov build *.egg-info

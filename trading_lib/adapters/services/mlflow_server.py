@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import requests
-
 from trading_lib.adapters.mlflow.server.login import PASSWORD_VARIABLE, USER_VARIABLE
 from trading_lib.adapters.services.credentials import ADMINISTRATOR, Credentials
 from trading_lib.adapters.services.folders import StackFolders
@@ -30,6 +28,9 @@ class MlflowServer:
 
     def is_healthy(self, login: tuple[str, str]) -> bool:
         """Whether the server answers and knows this login: one of another home does not."""
+        # Every command asks this module for an address, few wait for the library.
+        import requests
+
         session = requests.Session()
         # Proxies of the environment must not see requests to this machine.
         session.trust_env = False

@@ -6,8 +6,6 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import psutil
-
 from trading_lib.domain.errors import ConfigurationError, PortInUseError
 
 HOST = "127.0.0.1"
@@ -77,6 +75,8 @@ def require_free(port: Port) -> None:
 
 
 def _holder(number: int) -> str:
+    import psutil
+
     try:
         connections = psutil.net_connections(kind="tcp")
     except (psutil.AccessDenied, OSError):

@@ -11,16 +11,16 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
-import exchange_calendars
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from trading_lib.domain.errors import NaiveDatetimeError, SessionError
+from trading_lib.domain.market.session_table import read_sessions
 
 NEW_YORK = ZoneInfo("America/New_York")
 FIRST_SESSION = date(1990, 1, 2)
-# exchange_calendars needs bounds; holidays further ahead than this are not announced yet.
+# Holidays further ahead than this are not announced yet.
 LAST_SESSION_YEAR = 2035
 BAR_DELAY = timedelta(minutes=15)
 DECISION_DELAY = timedelta(minutes=30)
@@ -47,11 +47,6 @@ def parse_session(text: str) -> date:
     if day is None or day.isoformat() != text:
         raise SessionError(f"{text!r} is not a date", "write it as YYYY-MM-DD")
     return day
-
-
-@cache
-def _exchange_calendar() -> exchange_calendars.ExchangeCalendar:
-    return exchange_calendars.get_calendar("XNYS", start=FIRST_SESSION.isoformat(), end=f"{LAST_SESSION_YEAR}-12-31")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -193,13 +188,8 @@ class SessionCalendar:
 
 @cache
 def exchange_sessions() -> SessionCalendar:
-    """Return the XNYS calendar from 1990 on, built once per process."""
-    calendar = _exchange_calendar()
-    return SessionCalendar(
-        sessions=calendar.sessions.to_numpy().astype("datetime64[D]"),
-        opens=calendar.opens.dt.tz_convert(None).to_numpy().astype("datetime64[us]"),
-        closes=calendar.closes.dt.tz_convert(None).to_numpy().astype("datetime64[us]"),
-    )
+    """Return the XNYS calendar from 1990 on, read once per process."""
+    return SessionCalendar(*read_sessions())
 
 
 def session_bar_available_at(sessions: DateArray) -> DateArray:

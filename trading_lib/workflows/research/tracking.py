@@ -9,8 +9,6 @@ import os
 from trading_lib.adapters.mlflow.runs import BACKTEST_EXPERIMENT, MlflowTracker
 from trading_lib.adapters.mlflow.trials import TrackedTrial, read_trials
 from trading_lib.adapters.mlflow.views import SHEET_FILE, artifact_page, run_page, runs_page
-from trading_lib.adapters.services.credentials import load_or_create
-from trading_lib.adapters.services.mlflow_server import mlflow_login
 from trading_lib.performance.metrics import SESSIONS_PER_YEAR
 from trading_lib.performance.significance.deflated_sharpe import Trials
 from trading_lib.workflows.setup.settings import Settings
@@ -27,6 +25,9 @@ def tracking_uri(settings: Settings) -> str | None:
     named, own = os.environ.get(TRACKING_VARIABLE), _started_by_the_stack(settings)
     address = named or own
     if address and own and address.rstrip("/") == own:
+        from trading_lib.adapters.services.credentials import load_or_create
+        from trading_lib.adapters.services.mlflow_server import mlflow_login
+
         os.environ.update(mlflow_login(load_or_create(settings.folders.credentials)))
     return address
 
