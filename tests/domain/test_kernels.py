@@ -132,9 +132,9 @@ def test_only_compiling_is_told_and_only_once(
 def test_the_loop_depends_on_the_files_of_all_its_rules() -> None:
     files = {Path(file).stem for file in called_sources(python_version(loop.trade_rows))}
     assert {
-        "level_rules",
-        "ceiling_rules",
-        "limits",
+        "drawdown_kernels",
+        "position_limit_kernels",
+        "buy_restrictions",
         "rebalancing",
         "trades",
         "sleeves",
@@ -142,7 +142,7 @@ def test_the_loop_depends_on_the_files_of_all_its_rules() -> None:
         "constraints",
     } <= files
     # Also those that its callees call.
-    assert {"money_arithmetic", "bounded_move"} <= files
+    assert {"money_arithmetic", "turnover_bound"} <= files
 
 
 def test_an_inlined_kernel_can_be_called_by_itself() -> None:

@@ -19,7 +19,7 @@ Times = NDArray[np.datetime64]
 
 
 def read_sessions(path: Path = FILE) -> tuple[Times, Times, Times]:
-    """Return sessions (datetime64[D]) with their opens and closes (datetime64[us], UTC), each of shape (n_sessions,)."""
+    """Return sessions (datetime64[D]) with their opens and closes (datetime64[us], UTC), shape (n_sessions,)."""
     with np.load(path) as table:
         sessions = table["session"].astype("datetime64[D]")
         opens, closes = (sessions + table[name].astype("timedelta64[m]") for name in ("open_minute", "close_minute"))
