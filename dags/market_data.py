@@ -1,4 +1,4 @@
-"""market_data: bring one session's prices in, judge them, compute the factors; docs/market_data.md."""
+"""market_data: bring one session's prices in, judge them, compute the factors; dags/docs/market_data.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""parameter_sweep: a backtest for every combination of configuration values; docs/parameter_sweep.md."""
+"""parameter_sweep: a backtest for every combination of configuration values; dags/docs/parameter_sweep.md."""
 
 from __future__ import annotations
 

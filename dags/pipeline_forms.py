@@ -76,7 +76,7 @@ def scenarios_field() -> Param:
 
 
 def page(file: str) -> str:
-    """Return the page about the DAG of ``file``: docs/NAME.md beside it."""
+    """Return the page about the DAG of ``file``, which lies in the folder docs beside it."""
     path = Path(file)
     return (path.parent / "docs" / f"{path.stem}.md").read_text(encoding="utf-8")
 

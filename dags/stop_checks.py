@@ -1,4 +1,4 @@
-"""stop_checks: check Bitcoin's stop on days without a session; docs/stop_checks.md."""
+"""stop_checks: check Bitcoin's stop on days without a session; dags/docs/stop_checks.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""stress_test: the strategy in crises, one task per scenario; monthly, or by hand; docs/stress_test.md."""
+"""stress_test: the strategy in crises, one task per scenario; monthly, or by hand; dags/docs/stress_test.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""trade_daily: decide and trade one session, from yesterday's fills to today's report; docs/trade_daily.md."""
+"""trade_daily: decide and trade one session, from yesterday's fills to today's report; dags/docs/trade_daily.md."""
 
 from __future__ import annotations
 

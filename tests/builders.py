@@ -1,4 +1,4 @@
-"""Values that many tests need: the universe of the technical design, bars, instants."""
+"""Values that many tests need: the shipped universe, bars, instants."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trading_lib.adapters.sources.shared.bar_windows import stamp_bars
 from trading_lib.domain.market.instruments import AssetClass, Instrument, TradingCalendar, Universe
 from trading_lib.domain.market.prices import Bars
 
-# symbol, category, max weight, volatility target, safe haven (technical design 3.4; SPEC section 8)
+# symbol, category, max weight, volatility target, safe haven (docs/specification.md#universe)
 _ETFS: tuple[tuple[str, str, float, float, bool], ...] = (
     ("GLD", "safe_haven", 0.50, 0.11, True),
     ("SPY", "core_equity", 0.40, 0.15, False),
@@ -33,7 +33,7 @@ _ETFS: tuple[tuple[str, str, float, float, bool], ...] = (
 
 
 def universe() -> Universe:
-    """The 15 assets of technical design 3.4 with the costs of 3.5."""
+    """The 15 assets and their costs (docs/specification.md#universe)."""
     etfs = [
         Instrument(
             symbol=symbol,

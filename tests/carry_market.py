@@ -32,7 +32,7 @@ def carry_config(**changes: Any) -> CarryConfig:
 
 
 def hedged_universe(config: CarryConfig) -> Universe:
-    """The universe of the technical design with the perpetual of ``config``."""
+    """The shipped universe with the perpetual of ``config``."""
     return replace(UNIVERSE, perpetuals=config.contract)
 
 

@@ -116,7 +116,7 @@ def random_macro(first: date, last: date, seed: int) -> MacroSeries:
 
 
 def market_of(bars: Bars, macro: MacroSeries | None = None, last: date | None = None) -> Market:
-    """Panel and factors of the universe of the technical design."""
+    """Panel and factors of the shipped universe."""
     return build_market(bars, macro or MacroSeries.empty(), UNIVERSE, CALENDAR, last)
 
 

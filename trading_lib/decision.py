@@ -102,8 +102,8 @@ def target_stage(
 ) -> TargetWeights:
     """Sleeves, their blend, and the portfolio constraints.
 
-    A sleeve that fails or answers with NaN or negative weights keeps its previous target (SPEC section 7), and an
-    event says so.
+    A sleeve that fails or answers with NaN or negative weights keeps its previous target, and an event says so
+    (docs/specification.md#unusable-answers).
 
     Parameters
     ----------

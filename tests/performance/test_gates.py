@@ -1,4 +1,4 @@
-"""Gate 1 of technical design 8.1: every criterion can keep it shut, and a missing figure does."""
+"""Gate 1 (docs/specification.md#backtest-gate): every criterion can keep it shut, and a missing figure does."""
 
 from __future__ import annotations
 

@@ -167,7 +167,7 @@ def test_where_definitions_differ() -> None:
 
 
 def test_win_rate_and_profit_factor_are_of_round_trips_not_of_days() -> None:
-    """Tear sheets of other packages count winning days; the design means trades."""
+    """Tear sheets of other packages count winning days; here they are of trades."""
     found = measure(NAV, TRADES, NO_RATE)
     days = np.array(RETURNS)
     assert found.win_rate == pytest.approx(1 / 3)

@@ -1,4 +1,4 @@
-"""Metrics against the bounds of the design."""
+"""Metrics against their bounds (docs/specification.md#performance-targets)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from trading_lib.performance.config import TargetConfig
 from trading_lib.performance.metrics import measure
 from trading_lib.performance.targets import judge
 
-# Technical design 7.1: metric, target, minimum acceptable.
-DESIGN = {
+# docs/specification.md#performance-targets: metric, target, minimum acceptable.
+SPECIFIED = {
     "annual_return": (0.10, 0.07),
     "annual_volatility": (0.15, 0.18),
     "sharpe": (1.0, 0.7),
@@ -29,13 +29,13 @@ METRICS = measure(np.array([100.0, 101.0, 100.5]), (), np.zeros(3))
 
 def test_the_defaults_are_the_designs() -> None:
     found = TargetConfig()
-    assert list(TargetConfig.model_fields) == list(DESIGN)
-    assert {n: (getattr(found, n).target, getattr(found, n).minimum) for n in DESIGN} == DESIGN
+    assert list(TargetConfig.model_fields) == list(SPECIFIED)
+    assert {n: (getattr(found, n).target, getattr(found, n).minimum) for n in SPECIFIED} == SPECIFIED
 
 
-@pytest.mark.parametrize("metric", DESIGN)
+@pytest.mark.parametrize("metric", SPECIFIED)
 def test_better_than_the_target_between_and_worse(metric: str) -> None:
-    target, minimum = DESIGN[metric]
+    target, minimum = SPECIFIED[metric]
     beyond = target + (target - minimum)
     for value, expected in ((beyond, (True, True)), ((target + minimum) / 2, (False, True)), (minimum, (False, False))):
         verdict = next(v for v in judge(replace(METRICS, **{metric: value}), TargetConfig()) if v.metric == metric)

@@ -1,4 +1,6 @@
-"""A small market with the whole risk manager in it, one session at a time, every rule of SPEC 7 and 8 checked in each.
+"""A small market with the whole risk manager in it, one session at a time, every rule checked in each.
+
+The rules: docs/specification.md#risk-control, docs/specification.md#orders.
 
 The properties in `test_risk_machine.py` walk it along generated paths.
 """

@@ -1,4 +1,4 @@
-"""Whatever is held and wanted, the orders of a session respect every limit of SPEC section 7."""
+"""Whatever is held and wanted, the orders of a session respect every limit (docs/specification.md#orders)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The properties SPEC section 8 asks of the risk levels, on any path of net asset value and volatility."""
+"""What holds of the risk levels (docs/specification.md#risk-levels) on any path of net asset value and volatility."""
 
 from __future__ import annotations
 

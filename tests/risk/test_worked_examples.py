@@ -1,4 +1,4 @@
-"""Risk control by hand: numbers worked out on paper from technical design 4.3.3 to 4.3.5 and SPEC section 8."""
+"""Risk control by hand: numbers worked out on paper from docs/specification.md#risk-control."""
 
 from __future__ import annotations
 

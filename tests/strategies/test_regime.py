@@ -1,4 +1,7 @@
-"""The regime from ^VIX: inclusive lower bounds, and a missing index is never calm (SPEC section 5)."""
+"""The regime from ^VIX: inclusive lower bounds, and a missing index is never calm.
+
+See docs/specification.md#market-regime.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The signal rules, their order where they overlap, the regime filter and the words (SPEC section 5)."""
+"""The signal rules, their order where they overlap, the regime filter and the words (docs/specification.md#signals)."""
 
 from __future__ import annotations
 

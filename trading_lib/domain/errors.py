@@ -183,7 +183,7 @@ class OptimisationError(TradingError):
 
 
 class NaiveDatetimeError(TypeError):
-    """A datetime without a time zone reached a boundary (SPEC section 1)."""
+    """A datetime without a time zone reached a boundary (docs/specification.md#time-zones)."""
 
 
 class OrderTransitionError(TradingError):
@@ -203,4 +203,4 @@ class DecisionConflictError(TradingError):
 
 
 class SimulatedDataError(InputError):
-    """A book that is not a demo book was asked to trade on simulated prices (SPEC section 3)."""
+    """A book that is not a demo book was asked to trade on simulated prices (docs/specification.md#books)."""

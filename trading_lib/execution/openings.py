@@ -1,4 +1,4 @@
-"""When an order decided at a session trades (SPEC section 1)."""
+"""When an order decided at a session trades (docs/specification.md#next-opening)."""
 
 from __future__ import annotations
 

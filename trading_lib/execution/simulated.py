@@ -1,7 +1,7 @@
 """Simulated execution at an opening price. Input: an order and the reference price. Output: a `Fill`.
 
-Technical design 3.5: slippage against the order and commission on the traded notional. Pure and deterministic, so
-the backtest and the paper broker cannot differ.
+Slippage against the order and commission on the traded notional (docs/specification.md#execution). Pure and
+deterministic, so the backtest and the paper broker cannot differ.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""`PricePanel` -> `FactorPanel`: the nine factors of technical design 4.2."""
+"""`PricePanel` -> `FactorPanel`: the nine factors and 12-1 momentum (docs/specification.md#factors)."""

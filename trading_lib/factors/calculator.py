@@ -30,7 +30,7 @@ FACTOR_NAMES = (
     ATR_14,
     MOMENTUM_12_1,
 )
-# Twelve months without the newest one, in exchange sessions (SPEC section 6).
+# Twelve months without the newest one, in exchange sessions (docs/specification.md#factors).
 YEAR_SESSIONS = 252
 MONTH_SESSIONS = 21
 # Their values are prices and must be divided by the growth factor to be read in dollars of the session.
@@ -72,7 +72,7 @@ def momentum_12_1(series: NativeSeries) -> FloatArray:
 def calculate_factors(panel: PricePanel) -> FactorPanel:
     """Compute the factors on each asset's own bars and read them off at each session's decision time.
 
-    A session without a new bar has no factor (NaN), as SPEC section 3 wants of quarantined or missing bars.
+    A session without a new bar has no factor (NaN): it is missing, or in quarantine (docs/specification.md#quarantine).
     """
     sessions, assets = panel.fresh.shape
     values = np.full((len(FACTOR_NAMES), sessions, assets), np.nan)

@@ -3,7 +3,8 @@
 Inputs are total-return prices without gaps, shape (T,); outputs have the same shape and are NaN until the
 lookback is complete. Every value depends on earlier rows only. Formulas are those of pandas-ta-classic; its
 RSI and ATR use Wilder smoothing (alpha = 1/n) seeded with a simple mean (J. W. Wilder, New Concepts in Technical
-Trading Systems, 1978); its standard deviation uses ddof=0 where ours uses 1 (SPEC section 4).
+Trading Systems, 1978); its standard deviation uses ddof=0 where ours uses 1. See
+docs/specification.md#factors.
 """
 
 from __future__ import annotations

@@ -170,7 +170,7 @@ class DefaultSource(Configuration):
 
 
 class LatencyConfig(Configuration):
-    """How long a session may take before its run warns (technical design 7.2).
+    """How long a session may take before its run warns (docs/specification.md#latency).
 
     Attributes
     ----------

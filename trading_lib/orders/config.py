@@ -11,7 +11,7 @@ from trading_lib.domain.money import MICRO
 
 
 class OrderConfig(Configuration):
-    """Daily limits on rebalancing (technical design 3.5, SPEC section 7); fractions of net asset value."""
+    """Daily limits on rebalancing (docs/specification.md#daily-limits); fractions of net asset value."""
 
     cash_buffer: float = Field(0.05, ge=0, lt=1)
     min_trade_value: Decimal = Field(Decimal(100), ge=0)

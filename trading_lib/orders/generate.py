@@ -1,4 +1,4 @@
-"""Approved weights and ceilings -> orders (SPEC section 7).
+"""Approved weights and ceilings -> orders (docs/specification.md#orders).
 
 Risk orders come first and only reduce; thresholds, trade count and turnover do not hold them back. Rebalancing sells
 follow, then buys, each by size, until a daily limit or the cash buffer is reached.

@@ -1,4 +1,4 @@
-"""The checks every order passes on every path before it is sent (SPEC section 12).
+"""The checks every order passes on every path before it is sent (docs/specification.md#pre-trade-checks).
 
 Input: one order and its context. Output: None, or why it is denied. A denied order is stored with that reason.
 """

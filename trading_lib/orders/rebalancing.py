@@ -1,6 +1,7 @@
-"""Changes of weight -> quantities to trade, within the day's limits (SPEC section 7). Whole numbers of `domain.money`.
+"""Changes of weight -> quantities to trade, within the day's limits (docs/specification.md#daily-limits).
 
-Sells come before buys and larger changes before smaller, each until a daily limit or the cash buffer is reached.
+Whole numbers of `domain.money`. Sells come before buys and larger changes before smaller, each until a daily limit or
+the cash buffer is reached.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Configuration of reports: targets of technical design 7.1 and how sure the figures must be."""
+"""Configuration of reports: targets (docs/specification.md#performance-targets), how sure figures must be."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Bound(Configuration):
 
 
 class TargetConfig(Configuration):
-    """Bounds of the metrics, with the numbers of technical design 7.1 as defaults; rates are fractions."""
+    """Bounds of the metrics (docs/specification.md#performance-targets); rates are fractions."""
 
     annual_return: Bound = Bound(target=0.10, minimum=0.07)
     annual_volatility: Bound = Bound(target=0.15, minimum=0.18)

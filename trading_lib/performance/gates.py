@@ -1,6 +1,7 @@
-"""Gate 1 of technical design 8.1: whether backtest and stress test are good enough for paper trading.
+"""Gate 1: whether backtest and stress test are good enough for paper trading.
 
-Input: the two reports, and the probability of overfitting of the sweep behind them. Output: one `Criterion` each.
+The criteria are in docs/specification.md#backtest-gate. Input: the two reports, and the probability of overfitting of
+the sweep behind them. Output: one `Criterion` each.
 """
 
 from __future__ import annotations

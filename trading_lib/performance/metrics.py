@@ -1,4 +1,6 @@
-"""Metrics of technical design 7.1 with stated definitions. Input: daily net asset values, fills, cash rate, flows.
+"""Metrics with stated definitions. Input: daily net asset values, fills, cash rate, flows.
+
+See docs/specification.md#performance-metrics and docs/metrics.md.
 
 A year has 252 sessions and a month 21. A metric that cannot be computed (too few sessions, no closed trade) is None,
 never a made-up 0.

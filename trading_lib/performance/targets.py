@@ -1,4 +1,4 @@
-"""Metrics beside the targets of technical design 7.1."""
+"""Metrics beside their targets (docs/specification.md#performance-targets)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from trading_lib.performance.metrics import Metrics
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One metric against its bounds; both are strict, as the design writes them.
+    """One metric against its bounds; both are strict.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Verdict:
 
 
 def judge(metrics: Metrics, targets: TargetConfig) -> tuple[Verdict, ...]:
-    """Compare every metric that has bounds with them, in the order of the design."""
+    """Compare every metric that has bounds with them, in the order of the configuration."""
     return tuple(_verdict(name, getattr(metrics, name), getattr(targets, name)) for name in TargetConfig.model_fields)
 
 

@@ -8,7 +8,7 @@ from trading_lib.domain.configuration import Configuration
 
 
 class ConstraintConfig(Configuration):
-    """Limits on target weights (technical design 3.5, SPEC sections 7 and 8); fractions of net asset value.
+    """Limits on target weights (docs/specification.md#portfolio-constraints); fractions of net asset value.
 
     Attributes
     ----------

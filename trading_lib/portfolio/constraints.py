@@ -1,4 +1,4 @@
-"""Portfolio constraints of technical design 3.4 and 3.5, SPEC section 7.
+"""Portfolio constraints (docs/specification.md#portfolio-constraints).
 
 Input: blended weights and correlations. Output: `TargetWeights`. Every constraint only lowers weights, so each one
 leaves those before it intact and a single pass is enough.

@@ -85,7 +85,8 @@ class StopConfig(Configuration):
     Attributes
     ----------
     days_without_session
-        Whether the stops of what trades every day are also checked on days without a session (SPEC section 1).
+        Whether the stops of what trades every day are also checked on days without a session
+        (docs/specification.md#days-without-a-session).
     """
 
     days_without_session: bool = True

@@ -1,8 +1,8 @@
-"""The carry sleeve: earns funding with spot long and perpetual short of equal quantity (technical design 4.5.2).
+"""The carry sleeve: earns funding with spot long and perpetual short of equal quantity.
 
-Input: funding rates as known, what the sleeve holds of both legs. Output: the spot weight and its hedges, by venue.
-Whether a venue is entered or left is decided by its own rate; what is held is the state, so nothing else is remembered
-but which events were told.
+The rules are in docs/specification.md#carry. Input: funding rates as known, what the sleeve holds of both legs. Output:
+the spot weight and its hedges, by venue. Whether a venue is entered or left is decided by its own rate; what is held is
+the state, so nothing else is remembered but which events were told.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class PatientTrendConfig(TrendConfig):
     Attributes
     ----------
     sessions
-        How long a signal must have stood: a trading week, the pause the design makes after a stop.
+        How long a signal must have stood: a trading week, as long as the cool-off of a stop.
     """
 
     sessions: int = Field(5, ge=1)
@@ -77,7 +77,9 @@ class RiskMeasure(StrEnum):
 
 
 class MomentumConfig(Configuration):
-    """Monthly ranking by 12-1 momentum (technical design 4.5.1) and the bounds on a month's trading (4.5.3).
+    """Monthly ranking by 12-1 momentum and the bounds on a month's trading.
+
+    See docs/specification.md#cross-sectional-momentum.
 
     Attributes
     ----------
@@ -108,7 +110,7 @@ class MomentumConfig(Configuration):
 
 
 class RotationConfig(MomentumConfig):
-    """Momentum with risk parity on the selected assets (technical design 4.5.3).
+    """Momentum with risk parity on the selected assets (docs/specification.md#rotation).
 
     Attributes
     ----------
@@ -133,7 +135,7 @@ class RotationConfig(MomentumConfig):
 
 
 class CarryConfig(Configuration):
-    """Funding carry: spot long and perpetual short of equal quantity (technical design 4.5.2, SPEC section 6).
+    """Funding carry: spot long and perpetual short of equal quantity (docs/specification.md#carry).
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Market regime from ^VIX (SPEC section 5). Input: the newest ^VIX and its age. Output: `RegimeReading`."""
+"""Market regime from ^VIX (docs/specification.md#market-regime). Input: ^VIX and its age. Output: `RegimeReading`."""
 
 from __future__ import annotations
 

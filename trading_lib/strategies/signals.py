@@ -1,4 +1,4 @@
-"""The signal rules of technical design 4.3.2 in the order of SPEC section 5.
+"""The signal rules in their order (docs/specification.md#signals).
 
 Input: a `MarketView` and the regime. Output: `SignalPanel`; `describe_signals` adds the words afterwards from the
 same numbers.
@@ -32,7 +32,7 @@ def generate_signals(view: MarketView, regime: RegimeReading, config: SignalConf
     """Apply the rules to every asset.
 
     An asset with a missing factor gets HOLD with confidence 0. At HIGH_VOL confidence halves; at EXTREME buys
-    become HOLD (SPEC section 5).
+    become HOLD (docs/specification.md#market-regime).
     """
     factors = view.factors
     codes, confidence, complete = signal_rules(

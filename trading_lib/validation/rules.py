@@ -18,7 +18,7 @@ class QualityRules:
     Attributes
     ----------
     missing_share
-        Share of the calendar's sessions that may be absent (SPEC section 3: 5 %).
+        Share of the calendar's sessions that may be absent (docs/specification.md#validation).
     coverage_sessions
         Fewest sessions of which a share is taken; in a week one late bar would already be 20 %.
     gap_sessions
@@ -28,7 +28,7 @@ class QualityRules:
     stray_gap_sessions, stray_bars
         At most ``stray_bars`` bars followed by a hole longer than ``stray_gap_sessions`` do not belong to the series.
     source_deviation
-        Largest difference of one day's return between two sources (SPEC section 3: 1 %).
+        Largest difference of one day's return between two sources (docs/specification.md#validation).
     gross_deviation
         Above this two sources cannot both be right about the day, and the bar is not traded on.
     reversal

@@ -1,4 +1,7 @@
-"""Nothing peeks: decisions up to a session are the same to the last bit when history ends there (SPEC 1, 9)."""
+"""Nothing peeks: decisions up to a session are the same to the last bit when history ends there.
+
+See docs/specification.md#lookahead-audit.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a stress test is passed (technical design 4.10.2)."""
+"""When a stress test is passed (docs/specification.md#stress-tests)."""
 
 from __future__ import annotations
 

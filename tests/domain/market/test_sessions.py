@@ -1,4 +1,4 @@
-"""When the exchange trades, and when each kind of observation is known (SPEC section 1)."""
+"""When the exchange trades, and when each kind of observation is known (docs/specification.md#availability)."""
 
 from __future__ import annotations
 

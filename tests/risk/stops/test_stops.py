@@ -1,4 +1,4 @@
-"""Asset stops from average cost (SPEC section 8)."""
+"""Asset stops from average cost (docs/specification.md#asset-stops)."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def test_an_unknown_scenario_names_the_known_ones(settings: Settings, prices: Pa
         stress_test(settings, CONFIG, prices, only=["nonsense"])
 
 
-def test_the_shipped_file_is_the_design(tmp_path: Path) -> None:
+def test_the_shipped_file_is_as_specified(tmp_path: Path) -> None:
     found = {scenario.name: scenario for scenario in load_stress(include_folder() / "config").scenarios}
     limits = {name: scenario.limit for name, scenario in found.items()}
     assert limits == {"2008_crisis": 0.25, "covid_crash": 0.18, "2022_rates": 0.20, "all_asset_decline": 0.22}

@@ -1,4 +1,4 @@
-"""Configuration: what ships is what the design says, and every mistake is one line that names file and key."""
+"""Configuration: what ships is what the specification says, and every mistake is one line that names file and key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""performance.yaml: what ships is what the design says, and none of it changes what a run is called."""
+"""performance.yaml: what ships is what the specification says, and none of it changes what a run is called."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Backtest and paper pipeline give the same orders, fills and net asset value, to the cent (SPEC section 2)."""
+"""Backtest and paper pipeline give the same orders, fills and net asset value, to the cent.
+
+See docs/specification.md#parity.
+"""
 
 from __future__ import annotations
 

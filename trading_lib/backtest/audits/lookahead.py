@@ -1,4 +1,6 @@
-"""The lookahead audit (SPEC section 9): nothing that was decided may depend on what became known later.
+"""The lookahead audit: nothing that was decided may depend on what became known later.
+
+See docs/specification.md#lookahead-audit.
 
 The whole history is run once. Then it is cut at the decision of some of its sessions, the data is assembled from what
 was known then, and those sessions are decided again from where the book stood. Whatever comes out different has seen

@@ -1,4 +1,4 @@
-"""What a strategy is put through (technical design 4.10): scenarios, criteria and crisis paths, as configuration."""
+"""What a strategy is put through (docs/specification.md#stress-tests): scenarios, criteria, crisis paths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a strategy came through its scenarios, and whether that is good enough (technical design 4.10.2)."""
+"""How a strategy came through its scenarios, and whether that is good enough (docs/specification.md#stress-tests)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The synthetic all-asset decline (technical design 4.10, SPEC section 9). Input: recent returns. Output: moves.
+"""The synthetic all-asset decline (docs/specification.md#stress-tests). Input: recent returns. Output: moves.
 
 The numbers asked for hold exactly, not on average: every asset falls by the stated share, every pair correlates as
 stated and every asset varies as stated. Only the path is drawn, from a seed.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-# Risk levels 3 (MANUAL_REVIEW) and 4 (REQUIRE_MANUAL_CONFIRM) of technical design 4.3.3 ask a person.
+# Risk levels 3 (MANUAL_REVIEW) and 4 (REQUIRE_MANUAL_CONFIRM) ask a person (docs/specification.md#approvals).
 REVIEW_LEVEL = 3
 
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class BookKind(StrEnum):
-    """What a book is for; only a demo or backtest book may trade on simulated prices (SPEC section 3)."""
+    """What a book is for; only a demo or backtest book trades on simulated prices (docs/specification.md#books)."""
 
     DEMO = "demo"
     BACKTEST = "backtest"

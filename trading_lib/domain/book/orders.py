@@ -84,9 +84,10 @@ def next_status(status: OrderStatus, event: OrderEvent) -> OrderStatus:
 
 
 def client_order_id(book: str, session: date, symbol: str, side: Side, slice_number: int = 0) -> str:
-    """Identify an order by what it is: the same decision can only ever make the same id (SPEC section 12).
+    """Identify an order by what it is: the same decision can only ever make the same id.
 
-    At most 36 characters of [A-Za-z0-9-], the narrowest rule among the supported brokers.
+    See docs/specification.md#order-identity. At most 36 characters of [A-Za-z0-9-], the narrowest rule among the
+    supported brokers.
     """
     day = session.isoformat()
     identity = f"{book}|{day}|{symbol}|{side}|{slice_number}"

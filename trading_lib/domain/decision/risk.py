@@ -1,4 +1,4 @@
-"""Risk state, events and assessments as values (technical design 4.3.3 to 4.3.5, SPEC section 8)."""
+"""Risk state, events and assessments as values (docs/specification.md#risk-control)."""
 
 from __future__ import annotations
 

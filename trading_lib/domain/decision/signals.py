@@ -1,4 +1,4 @@
-"""Signals and regimes as values (technical design 5.1, SPEC section 5)."""
+"""Signals and regimes as values (docs/specification.md#signals, docs/specification.md#market-regime)."""
 
 from __future__ import annotations
 

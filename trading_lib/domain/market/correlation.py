@@ -1,4 +1,4 @@
-"""Pairwise Pearson correlations of log returns over common sessions (SPEC section 8)."""
+"""Pairwise Pearson correlations of log returns over common sessions (docs/specification.md#correlations)."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from trading_lib.domain.money import to_micros
 
 
 class AssetClass(StrEnum):
-    """Routing and cost class of an instrument (technical design 3.4, 3.5)."""
+    """Routing and cost class of an instrument (docs/specification.md#universe)."""
 
     US_ETF = "US_ETF"
     CRYPTO = "CRYPTO"
@@ -43,11 +43,11 @@ class Instrument:
         Annualised volatility the trend sleeve sizes the asset to, as a fraction.
     stop_reduce, stop_exit
         Losses from average cost (fractions) that halve and that close the position. ``stop_reduce`` is None
-        where only the exit applies (SPEC section 8: Bitcoin).
+        where only the exit applies, as for Bitcoin (docs/specification.md#asset-stops).
     lot_size
         Smallest tradable quantity.
     commission_rate, slippage_rate
-        Fractions of traded notional (technical design 3.5).
+        Fractions of traded notional (docs/specification.md#costs).
     safe_haven
         Whether it may still be bought at risk level 3.
     inception

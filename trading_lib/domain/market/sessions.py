@@ -1,4 +1,6 @@
-"""Trading sessions: the XNYS calendar, and when each kind of observation becomes known (SPEC section 1).
+"""Trading sessions: the XNYS calendar, and when each kind of observation becomes known.
+
+See docs/specification.md#trading-sessions and docs/specification.md#availability.
 
 Inputs are session dates; outputs are dates and timezone-aware UTC datetimes. Nothing here reads a clock:
 callers pass ``now``.
@@ -217,7 +219,7 @@ def new_york_time(days: DateArray, at: time) -> DateArray:
 
 
 def volatility_index_available_at(days: DateArray) -> DateArray:
-    """When ^VIX closes of these dates are known: 16:15 New York time + 15 minutes (SPEC section 1)."""
+    """When ^VIX closes of these dates are known: 16:15 New York + 15 minutes (docs/specification.md#availability)."""
     return new_york_time(days, VOLATILITY_INDEX_TIME)
 
 

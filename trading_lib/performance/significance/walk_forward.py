@@ -1,8 +1,8 @@
 """Whether choosing among variants would have held up: each is chosen on the past and measured on the year after.
 
 Input: daily returns of variants over the same sessions. Output: `WalkForward`, whose returns no choice has seen. After
-Pardo 2008, "The Evaluation and Optimization of Trading Strategies", chapter 11; SPEC section 10 asks for it beside
-every cross-validation that trains on the future.
+Pardo 2008, "The Evaluation and Optimization of Trading Strategies", chapter 11. It belongs beside
+every cross-validation that trains on the future (docs/specification.md#walk-forward).
 """
 
 from __future__ import annotations

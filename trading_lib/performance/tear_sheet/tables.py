@@ -52,7 +52,7 @@ def figure_text(metric: str, value: float | None) -> str:
 
 
 def metrics_table(analysis: Analysis) -> Html:
-    """Every metric of the design beside its confidence interval, target and minimum."""
+    """Every metric with bounds beside its confidence interval, target and minimum."""
     rows = []
     for verdict in analysis.verdicts:
         found: Interval | None = getattr(analysis.intervals, verdict.metric, None) if analysis.intervals else None
@@ -76,7 +76,7 @@ def metrics_table(analysis: Analysis) -> Html:
         Column("Minimum"),
         Column("Verdict", number=False),
     )
-    return table("Metrics of technical design 7.1, targets and minima as configured", columns, rows, class_="stacked")
+    return table("Metrics, targets and minima as configured", columns, rows, class_="stacked")
 
 
 def _labelled(name: str, text: str) -> Html:

@@ -1,4 +1,4 @@
-"""The numbers behind drawdown levels, correlation floors and stops (SPEC section 8), as kernels.
+"""Kernels of drawdown levels, correlation floors and stops (docs/specification.md#risk-control).
 
 `levels` and `stops` put what they answer into states, events and words.
 """
@@ -99,7 +99,8 @@ def next_recovery(before: int, level: int, spent: int, sessions_per_step: int, s
 
     The ladder begins when level 4 is left, counts the sessions at drawdown level 0 or 1, restarts on a fresh breach and
     ends at full size. A correlation floor does not stop the count: the crash that led to level 4 stays in the 60
-    sessions of the correlations for 60 sessions, and 12 weeks must be enough to come back (SPEC section 8).
+    sessions of the correlations for 60 sessions, and 12 weeks must be enough to come back
+    (docs/specification.md#recovery).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Drawdown levels 0 to 4: escalation, de-escalation and the re-entry ladder (SPEC section 8).
+"""Drawdown levels 0 to 4: escalation, de-escalation, re-entry ladder (docs/specification.md#risk-levels).
 
 The trap this avoids: after a liquidation net asset value is flat, so drawdown from the old peak never heals. Levels
 therefore fall one at a time after calm sessions, and the reference peak follows so that the old drawdown does not

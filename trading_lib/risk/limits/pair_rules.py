@@ -1,4 +1,6 @@
-"""Which pairs of assets are closely correlated (technical design 4.3.5), as a kernel over sessions, and their names.
+"""Which pairs of assets are closely correlated, as a kernel over sessions, and their names.
+
+See docs/specification.md#correlations.
 
 A pair rises into the set above ``warning`` and leaves it at or below ``rearm``: between the two it stays as it was, so
 that a correlation that hovers around the warning is told once, not every other session.

@@ -1,4 +1,7 @@
-"""The stop from average cost (SPEC section 8): the universe's two bounds of an asset, one to halve and one to close."""
+"""The stop from average cost: the universe's two bounds of an asset, one to halve and one to close.
+
+See docs/specification.md#asset-stops.
+"""
 
 from __future__ import annotations
 

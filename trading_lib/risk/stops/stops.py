@@ -1,4 +1,4 @@
-"""Asset stops (technical design 3.4, 4.3.3; SPEC section 8): the list of stop rules, and one step over all assets.
+"""Asset stops (docs/specification.md#asset-stops): the list of stop rules, and one step over all assets.
 
 A stop rule is a module with a kernel and its words. It may remember a number per asset while that is held, e.g. a
 peak: its name in `RULES` is then a row of ``stop_state``, which states, stores and the compiled loop carry for it.

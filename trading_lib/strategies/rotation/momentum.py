@@ -1,7 +1,7 @@
 """Cross-sectional 12-1 momentum: who leads, who trails, and whether the leaders themselves fall.
 
-Technical design 4.5.1 after Asness, Moskowitz, Pedersen, Value and Momentum Everywhere (2013). Input: a `MarketView`.
-Output: `MomentumGroups`.
+See docs/specification.md#cross-sectional-momentum; after Asness, Moskowitz, Pedersen, Value and Momentum
+Everywhere (2013). Input: a `MarketView`. Output: `MomentumGroups`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One monthly rebalance by momentum (technical design 4.5.1 and 4.5.3). Output: `MonthlyAllocation`.
+"""One monthly rebalance by momentum (docs/specification.md#rotation). Output: `MonthlyAllocation`.
 
 Leading assets above their SMA_200 are selected; trailing ones are sold, and so are leaders not above that average; the
 middle keeps its weight, and so does what has no rank. The selected share what is left. In defence all capital goes to
@@ -81,7 +81,8 @@ def _plan(view: MarketView, config: MomentumConfig, weighing: Weighing) -> Month
     defence = _existing(view, config.defence_symbols)
     chosen = np.flatnonzero(defence if groups.defensive else groups.selected)
     shares = weighing.share(view, chosen) if len(chosen) else Shares(chosen, np.empty(0), "nothing to weigh")
-    # Without any known risk there is nothing to weigh by (SPEC section 7); a defence, though, must not wait.
+    # Without any known risk there is nothing to weigh by (docs/specification.md#unusable-answers); a defence must not
+    # wait, though.
     stays = len(chosen) > 0 and not len(shares.columns) and not groups.defensive
     dense = np.zeros(len(view.universe))
     dense[shares.columns] = shares.shares

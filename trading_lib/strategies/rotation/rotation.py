@@ -1,8 +1,8 @@
 """The rotation sleeve and plain cross-sectional momentum: monthly, bounded in turnover and cost, with a defence.
 
-Technical design 4.5.1 and 4.5.3 (after Keller, Butler, Kipnis, Momentum and Markowitz, 2015), SPEC section 6. The two
-differ in how the selected assets share the capital. On sessions other than a month's last the target stands as it is,
-the first sessions of a book included: it waits for its first month end in cash.
+See docs/specification.md#rotation (after Keller, Butler, Kipnis, Momentum and Markowitz, 2015). The two differ in how
+the selected assets share the capital. On sessions other than a month's last the target stands as it is, the first
+sessions of a book included: it waits for its first month end in cash.
 """
 
 from __future__ import annotations
@@ -67,14 +67,14 @@ class MonthlyMomentum:
 
 
 class Rotation(MonthlyMomentum):
-    """Risk parity on the selected assets (technical design 4.5.3)."""
+    """Risk parity on the selected assets (docs/specification.md#rotation)."""
 
     def __init__(self, config: RotationConfig) -> None:
         super().__init__(config, RiskParity(config))
 
 
 class CrossSectionalMomentum(MonthlyMomentum):
-    """Equal weights on the selected assets (technical design 4.5.1)."""
+    """Equal weights on the selected assets (docs/specification.md#cross-sectional-momentum)."""
 
     def __init__(self, config: MomentumConfig) -> None:
         super().__init__(config, EqualWeights())

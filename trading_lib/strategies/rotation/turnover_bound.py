@@ -1,4 +1,7 @@
-"""From the present weights toward the wanted ones, as far as turnover and cost allow (technical design 4.5.3)."""
+"""From the present weights toward the wanted ones, as far as turnover and cost allow.
+
+See docs/specification.md#cross-sectional-momentum.
+"""
 
 from __future__ import annotations
 

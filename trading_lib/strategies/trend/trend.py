@@ -21,7 +21,10 @@ VOLATILITY_WINDOW = 60
 
 
 class Trend:
-    """Technical design 4.3.2 with volatility targeting: buys what rises, keeps what holds, leaves what falls."""
+    """Signals with volatility targeting: buys what rises, keeps what holds, leaves what falls.
+
+    See docs/specification.md#trend.
+    """
 
     def __init__(self, config: TrendConfig, minimum_confidence: float) -> None:
         self.config = config

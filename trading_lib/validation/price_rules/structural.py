@@ -1,6 +1,7 @@
 """Structural validation. Input: `Bars`, `Universe`, as-of. Output: `ValidationReport`.
 
-Every rule looks at one source's own bars (SPEC section 3); whether another source agrees is a later stage's question.
+Every rule looks at one source's own bars (docs/specification.md#validation); whether another source agrees is a
+later stage's question.
 Each rule is a boolean array over the bars, so a clean history costs a few array operations and no Python loop.
 """
 

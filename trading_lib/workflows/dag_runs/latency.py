@@ -1,7 +1,7 @@
 """How long a session took, measured by its own runs: close -> data ready, data received -> signals stored.
 
-Targets are in sources.yaml (technical design 7.2). A run of a past session, by hand or in a backfill, has no such time:
-it says why instead of a figure.
+Targets are in sources.yaml (docs/specification.md#latency). A run of a past session, by hand or in a backfill, has no
+such time: it says why instead of a figure.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def plan(
 
 
 def checked_book(book: str, source_name: str) -> str:
-    """Return ``book``; paper and live books refuse simulated prices (SPEC section 3).
+    """Return ``book``; paper and live books refuse simulated prices (docs/specification.md#books).
 
     A name that no terminal or table shows well is refused, too.
     """

@@ -118,7 +118,7 @@ def _is_settled(run: BookRun) -> bool:
 
 
 def fetch_late_volatility_index(plan: SessionPlan) -> None:
-    """Ingest ^VIX again when the session's value was not out yet as the market data came in (SPEC section 1)."""
+    """Ingest ^VIX again when its value was not out as the market data came in (docs/specification.md#availability)."""
     settings = load_settings()
     session = plan.session
     store = market_store(settings)

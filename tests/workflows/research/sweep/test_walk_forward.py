@@ -118,5 +118,5 @@ def test_a_plan_that_cannot_be_followed_is_refused_before_the_sweep(tmp_path: Pa
 
 
 def test_a_switch_costs_a_whole_sale_and_purchase(configuration: SystemConfiguration) -> None:
-    """Bitcoin is the dearest to trade: 0.10 % commission and 0.15 % slippage (technical design 3.5)."""
+    """Bitcoin is the dearest to trade: 0.10 % commission and 0.15 % slippage (docs/specification.md#costs)."""
     assert switch_cost(configuration.universe) == pytest.approx(0.005)

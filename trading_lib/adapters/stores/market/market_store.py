@@ -1,6 +1,7 @@
 """Market data in PostgreSQL: versioned bars and macro values, validation results, factor values.
 
-Everything is written in bulk and idempotently, and prices are read as of an instant (SPEC section 1).
+Everything is written in bulk and idempotently, and prices are read as of an instant
+(docs/specification.md#point-in-time).
 """
 
 from __future__ import annotations

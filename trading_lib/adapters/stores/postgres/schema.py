@@ -505,7 +505,7 @@ ingestions = Table(
     _instant("fetched_at"),
 )
 
-# What the gates of technical design 8 found; every record carries the hash of the one before it.
+# What the gates found (docs/specification.md#backtest-gate); every record carries the hash of the one before it.
 gate_results = Table(
     "gate_results",
     metadata,
