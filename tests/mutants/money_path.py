@@ -11,8 +11,6 @@ SENDING = "tests/workflows/trade/test_sending.py"
 ORDERS = "tests/adapters/stores/books/test_order_store.py"
 SETTLE = "tests/accounting"
 
-WORKFLOWS, STORES = "trading_lib/workflows", "trading_lib/adapters/stores"
-
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
@@ -39,21 +37,21 @@ class Mutant:
 MUTANTS = (
     Mutant(
         "settle without the book's lock",
-        f"{WORKFLOWS}/trading.py",
+        "trading_lib/workflows/trade/tasks.py",
         "return take_turn(run or BookRun.open(plan), _settle, _is_settled)",
         "return _settle(_unlocked(run or BookRun.open(plan)))",
         (TURNS, "-k", "waits_for_the_book and settle"),
     ),
     Mutant(
         "place without the book's lock",
-        f"{WORKFLOWS}/trading.py",
+        "trading_lib/workflows/trade/tasks.py",
         "return take_turn(run or BookRun.open(plan), _place, is_placed)",
         "return _place(_unlocked(run or BookRun.open(plan)))",
         (TURNS, "-k", "waits_for_the_book and place"),
     ),
     Mutant(
         "orders decided without the book's lock",
-        f"{WORKFLOWS}/trading.py",
+        "trading_lib/workflows/trade/tasks.py",
         "return take_turn(run or BookRun.open(plan), _orders, _is_decided)",
         "return _orders(_unlocked(run or BookRun.open(plan)))",
         (TURNS, "-k", "waits_for_the_book and orders"),
@@ -67,7 +65,7 @@ MUTANTS = (
     ),
     Mutant(
         "status recorded before the fill",
-        f"{WORKFLOWS}/settlement.py",
+        "trading_lib/workflows/trade/settlement.py",
         "        new = run.orders.save_fills(fills, run.book.name) if fills else 0\n",
         "        if fills:\n"
         "            run.orders.record(identity, OrderEvent.FILL, fills[-1].filled_at, broker=fills[-1].broker)\n"
@@ -76,70 +74,70 @@ MUTANTS = (
     ),
     Mutant(
         "fills of two brokers count as one when their ids are the same",
-        f"{WORKFLOWS}/settlement.py",
+        "trading_lib/workflows/trade/settlement.py",
         "(fill.broker, fill.trade_id): fill",
         "fill.trade_id: fill",
         (REPORTS, "-k", "two_brokers_may_give"),
     ),
     Mutant(
         "a fill of an order that has ended is not stored",
-        f"{WORKFLOWS}/settlement.py",
+        "trading_lib/workflows/trade/settlement.py",
         "        run.orders.save_fills(late, run.book.name)\n",
         "        pass\n",
         (REPORTS, "-k", "order_that_has_ended"),
     ),
     Mutant(
         "any order under our id is ours",
-        f"{WORKFLOWS}/sending.py",
+        "trading_lib/workflows/trade/sending.py",
         "if not is_same(found.order, order):",
         "if False:",
         (SENDING, "-k", "another_order_under"),
     ),
     Mutant(
         "a repair ends what is at a real broker",
-        f"{WORKFLOWS}/book_repair.py",
+        "trading_lib/workflows/books/repair.py",
         "if entry[0].client_order_id not in elsewhere]",
         "]",
         (REPORTS, "-k", "repair_leaves"),
     ),
     Mutant(
         "an overtaken session is not refused",
-        f"{WORKFLOWS}/book_turns.py",
+        "trading_lib/workflows/trade/book_turns.py",
         "            turn.refuse_overtaken()\n",
         "            return work(turn)\n",
         (TURNS, "-k", "overtaken_session_decides"),
     ),
     Mutant(
         "a session of the same day counts as newer",
-        f"{WORKFLOWS}/book_turns.py",
+        "trading_lib/workflows/trade/book_turns.py",
         "newest > run.session",
         "newest >= run.session",
         (TURNS, "-k", "healthy or only_its_own"),
     ),
     Mutant(
         "only portfolios count as newer",
-        f"{STORES}/state_store.py",
+        "trading_lib/adapters/stores/books/state_store.py",
         "tables = (portfolio_state, decision_stages, risk_state, decisions, order_intents)",
         "tables = (portfolio_state,)",
         (TURNS, "-k", "whatever_a_newer_session"),
     ),
     Mutant(
         "orders of a newer session are not looked at",
-        f"{STORES}/state_store.py",
+        "trading_lib/adapters/stores/books/state_store.py",
         "risk_state, decisions, order_intents)",
         "risk_state, decisions)",
         (TURNS, "-k", "whatever_a_newer_session"),
     ),
     Mutant(
         "unsent orders of an earlier session stay intended",
-        f"{WORKFLOWS}/settlement.py",
+        "trading_lib/workflows/trade/settlement.py",
         "    cancel_unsent(run)\n",
         "",
         (TURNS, "-k", "decided_before_it_was_overtaken"),
     ),
     Mutant(
         "a session with orders that were never sent counts as placed",
-        f"{WORKFLOWS}/trading.py",
+        "trading_lib/workflows/trade/tasks.py",
         " and not run.orders.never_sent(name, session)",
         "",
         (TURNS, "-k", "decided_before_it_was_overtaken"),
@@ -153,49 +151,49 @@ MUTANTS = (
     ),
     Mutant(
         "missed sessions are settled from what is known today",
-        f"{WORKFLOWS}/settlement.py",
+        "trading_lib/workflows/trade/settlement.py",
         "market = run.market if day == run.session or run.market_was_given else _market_at(run, day)",
         "market = run.market",
         (TURNS, "-k", "catching_up or corrects_its_opening"),
     ),
     Mutant(
         "a lost lock goes unnoticed",
-        f"{STORES}/book_lock.py",
+        "trading_lib/adapters/stores/books/book_store.py",
         "if owner != self.server_process:",
         "if False:",
         (TURNS, "-k", "lock_was_lost"),
     ),
     Mutant(
         "commands for one book run at the same time",
-        f"{WORKFLOWS}/daily.py",
+        "trading_lib/workflows/trade/daily.py",
         "with run.orders.session_lock(run.book.name):",
         "if True:",
         (TURNS, "-k", "one_after_the_other"),
     ),
     Mutant(
         "an order that was denied is sent all the same",
-        f"{WORKFLOWS}/sending.py",
+        "trading_lib/workflows/trade/sending.py",
         "        sent.denied += 1\n        return\n",
         "        sent.denied += 1\n        cleared = ClearedOrder(order)\n",
         (TRADING, "-k", "kill_switch"),
     ),
     Mutant(
         "an UNKNOWN order is sent a second time",
-        f"{WORKFLOWS}/sending.py",
+        "trading_lib/workflows/trade/sending.py",
         "    if status is OrderStatus.UNKNOWN:\n        await _look_up(turn, broker, order, sent)\n        return\n",
         "",
         (TRADING, "-k", "unknown"),
     ),
     Mutant(
         "a fill counts again when it is stored again",
-        f"{STORES}/order_store.py",
+        "trading_lib/adapters/stores/books/order_store.py",
         "new += insert_once(connection, fills_table, row)",
         "new += bool(connection.execute(insert(fills_table).values(row | {'trade_id': row['trade_id'] + '+'})))",
         (TRADING, ORDERS, "-x", "-k", "once or again or twice"),
     ),
     Mutant(
         "a struck fill is still read",
-        f"{STORES}/order_store.py",
+        "trading_lib/adapters/stores/books/order_store.py",
         "query = select(table).where(table.c.book == book, table.c.voided_by.is_(None))",
         "query = select(table).where(table.c.book == book)",
         (TURNS, "-k", "struck"),
@@ -209,14 +207,14 @@ MUTANTS = (
     ),
     Mutant(
         "a repair strikes the newest session's order",
-        f"{WORKFLOWS}/book_repair.py",
+        "trading_lib/workflows/books/repair.py",
         "key=lambda claim: claim.order.session, reverse=True",
         "key=lambda claim: claim.order.session",
         (TURNS, "-k", "two_sales"),
     ),
     Mutant(
         "a trial repair changes the book",
-        f"{WORKFLOWS}/book_repair.py",
+        "trading_lib/workflows/books/repair.py",
         "            if not dry_run:\n",
         "            if True:\n",
         (TURNS, "-k", "two_sales"),
