@@ -28,6 +28,7 @@ from trading_lib.workflows.dag_runs import notes
 from trading_lib.workflows.dag_runs.backfill_request import BACKTEST, Progress, Request, planned
 from trading_lib.workflows.dag_runs.reports import headline
 from trading_lib.workflows.setup.settings import Settings, load_settings
+from trading_lib.workflows.stages.catalogue import EARLIER_NAMES
 from trading_lib.workflows.stages.plans import BacktestPlan, SessionPlan
 from trading_lib.workflows.stages.research_results import BacktestFigures, LoggedRun
 from trading_lib.workflows.stages.xcom import read
@@ -174,8 +175,9 @@ def _backtested(client: AirflowClient, run: BackfillRun) -> Record:
 
 def _fetched(client: AirflowClient, run: BackfillRun) -> Record:
     plan = _left(client, run, SessionPlan, "plan", "plan")
-    judged = returned_by(client, run, "validate") or {}
-    bars = f"{judged.get('bars')} bars, {judged.get('warnings')} warnings, {judged.get('severity')}"
+    name = "check_completeness"
+    check = returned_by(client, run, name) or returned_by(client, run, EARLIER_NAMES[name]) or {}
+    bars = f"{check.get('bars')} bars, {check.get('warnings')} warnings, {check.get('severity')}"
     return {
         "result": ", ".join([*([notes.prices_line(plan.source_name)] if plan else []), bars]),
         "url": f"{client.url}/dags/{run.dag_id}/runs/{run.run_id}",

@@ -50,7 +50,7 @@ from trading_lib.workflows.stages.plans import SessionPlan
 from trading_lib.workflows.stages.results import (
     Assessed,
     Closed,
-    Filled,
+    FillsReported,
     Ordered,
     Over,
     Placed,
@@ -326,8 +326,8 @@ def _pre_trade_context(run: BookRun, orders: tuple[Order, ...], still_open: Sequ
     return pre_trade_context(run.view, sure, run.assessment(), config, orders=orders)
 
 
-@logged("fills")
-def fills(plan: SessionPlan, run: BookRun | None = None) -> Filled | Closed:
+@logged("report_fills")
+def report_fills(plan: SessionPlan, run: BookRun | None = None) -> FillsReported | Closed:
     """Report the session's executions and what still works; orders placed today fill at the next opening."""
     active = run or BookRun.open(plan)
     if closed := closed_session(active):
