@@ -60,7 +60,7 @@ def hedged_weights(portfolio: Portfolio) -> dict[str, float]:
         return {}
     # In one order always: sums of floats depend on it, and a stored portfolio may come back in another.
     shorts = sorted(portfolio.perpetuals.items())
-    return {symbol: float(-one.quantity * one.mark / portfolio.nav) for symbol, one in shorts}
+    return {symbol: float(-position.quantity * position.mark / portfolio.nav) for symbol, position in shorts}
 
 
 def signal_stage(view: MarketView, config: DecisionConfig) -> tuple[RegimeReading, SignalPanel]:
@@ -115,12 +115,12 @@ def target_stage(
     sleeves = running_sleeves(config.strategy)
     views = _sleeve_views(view, regime, signals, held, history, sleeves, hedged)
     records = {
-        sleeve.name: SleeveRecord(_decide_sleeve(sleeve, view, own), own.held, sleeve.budget)
-        for sleeve, own in zip(sleeves, views, strict=True)
+        sleeve.name: SleeveRecord(_decide_sleeve(sleeve, view, sleeve_view), sleeve_view.held, sleeve.budget)
+        for sleeve, sleeve_view in zip(sleeves, views, strict=True)
     }
     weights = {name: record.target.weights for name, record in records.items()}
-    wanted = blend(weights, {sleeve.name: sleeve.budget for sleeve in sleeves}, len(view.universe))
-    return constrain(view, wanted, held, config.constraints, records)
+    blended = blend(weights, {sleeve.name: sleeve.budget for sleeve in sleeves}, len(view.universe))
+    return constrain(view, blended, held, config.constraints, records)
 
 
 def _sleeve_views(
@@ -144,16 +144,16 @@ def _sleeve_views(
     past_targets = np.array([record.target.weights if record else nothing for record in past])
     stopped = _stopped(view.universe, history.stopped)
     if hedged or any(sleeve.hedges for sleeve in sleeves):
-        wanted = drift(past_targets, returns)
+        drifted = drift(past_targets, returns)
         before = drift(past_held, returns) * budgets[:, None]
-        owned = _apart(view, held, before, wanted * budgets[:, None], budgets, sleeves, hedged)
-        forget_stopped(wanted, owned, stopped)
+        owned = _apart(view, held, before, drifted * budgets[:, None], budgets, sleeves, hedged)
+        forget_stopped(drifted, owned, stopped)
     else:
-        owned, wanted = sleeve_parts(held, past_held, past_targets, budgets, returns, stopped)
+        owned, drifted = sleeve_parts(held, past_held, past_targets, budgets, returns, stopped)
     return [
         SleeveView(
             owned[i],
-            wanted[i],
+            drifted[i],
             record.target.memory if record else {},
             regime,
             signals,
@@ -200,10 +200,10 @@ def _apart(
     return parts
 
 
-def _decide_sleeve(sleeve: Sleeve, view: MarketView, own: SleeveView) -> SleeveTarget:
+def _decide_sleeve(sleeve: Sleeve, view: MarketView, sleeve_view: SleeveView) -> SleeveTarget:
     try:
-        answer = sleeve.strategy.target(view, own)
-        problem = _weight_problem(answer, view.universe) or _hedge_problem(answer, view, sleeve)
+        target = sleeve.strategy.target(view, sleeve_view)
+        problem = _weight_problem(target, view.universe) or _hedge_problem(target, view, sleeve)
     except StrategyUnusableError:
         raise
     except StrategyFaultError as error:  # told with file and line already
@@ -214,16 +214,18 @@ def _decide_sleeve(sleeve: Sleeve, view: MarketView, own: SleeveView) -> SleeveT
     ) as error:  # the other sleeves still have to be decided
         problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
     if not problem:
-        return answer
+        return target
     reason = f"sleeve {sleeve.name} keeps its previous target: {problem}"
     # What it wanted of a hedge cannot be told from weights alone; what it has of both legs stays.
-    kept = own.held if sleeve.hedges else own.wanted
-    return SleeveTarget(kept, lambda: {"": reason}, own.memory, (SleeveEvent(SLEEVE_FAULT, reason),), own.hedged)
+    kept = sleeve_view.held if sleeve.hedges else sleeve_view.wanted
+    return SleeveTarget(
+        kept, lambda: {"": reason}, sleeve_view.memory, (SleeveEvent(SLEEVE_FAULT, reason),), sleeve_view.hedged
+    )
 
 
-def _weight_problem(answer: Any, universe: Universe) -> str:
+def _weight_problem(target: Any, universe: Universe) -> str:
     assets = len(universe)
-    weights = getattr(answer, "weights", None)
+    weights = getattr(target, "weights", None)
     if not isinstance(weights, np.ndarray) or weights.shape != (assets,) or weights.dtype != np.float64:
         return f"its strategy must answer with a SleeveTarget of {assets} float64 weights"
     if valid_weights(weights):
@@ -234,15 +236,15 @@ def _weight_problem(answer: Any, universe: Universe) -> str:
     return f"a weight is negative ({universe.symbols[int(weights.argmin())]} {weights.min():.4f})"
 
 
-def _hedge_problem(answer: SleeveTarget, view: MarketView, sleeve: Sleeve) -> str:
-    if not answer.hedges:
+def _hedge_problem(target: SleeveTarget, view: MarketView, sleeve: Sleeve) -> str:
+    if not target.hedges:
         return ""
     contract = view.universe.perpetuals
-    if not sleeve.hedges or contract is None or not all(contract.covers(symbol) for symbol in answer.hedges):
-        return f"it may not sell {', '.join(answer.hedges)} short"
-    spot = float(answer.weights[view.universe.positions[contract.spot]])
-    if not all(weight >= 0.0 for weight in answer.hedges.values()) or not sum(answer.hedges.values()) <= spot + 1e-9:
-        return f"its short legs {dict(answer.hedges)} do not fit the weight {spot:.4f} of {contract.spot}"
+    if not sleeve.hedges or contract is None or not all(contract.covers(symbol) for symbol in target.hedges):
+        return f"it may not sell {', '.join(target.hedges)} short"
+    spot = float(target.weights[view.universe.positions[contract.spot]])
+    if not all(weight >= 0.0 for weight in target.hedges.values()) or not sum(target.hedges.values()) <= spot + 1e-9:
+        return f"its short legs {dict(target.hedges)} do not fit the weight {spot:.4f} of {contract.spot}"
     return ""
 
 

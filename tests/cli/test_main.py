@@ -215,7 +215,7 @@ def test_ingest_and_run_daily_on_a_folder(
         summary = json.loads(capsys.readouterr().out)
         assert summary["session"] == "2021-03-01"
         assert len(summary["signals"]) == 15
-        assert summary["stages"]["validate"]["severity"] == "OK"
+        assert summary["stages"]["check_completeness"]["severity"] == "OK"
         assert summary["stages"]["report"]["nav"] == summary["nav"]
     closing = ("--book", "demo-cli", "--symbol", "UUP", "--amount-per-share", "1", "--session", "2021-03-02")
     assert run("record-proceeds", *closing, "--note", "merger") == 2

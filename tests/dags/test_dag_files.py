@@ -16,8 +16,8 @@ pytestmark = pytest.mark.airflow
 GRAPHS: dict[str, dict[str, list[str]]] = {
     "market_data": {
         "plan": ["ingest"],
-        "ingest": ["validate"],
-        "validate": ["factors"],
+        "ingest": ["check_completeness"],
+        "check_completeness": ["factors"],
         "factors": ["publish"],
         "publish": [],
     },
@@ -32,8 +32,8 @@ GRAPHS: dict[str, dict[str, list[str]]] = {
         "approval_needed": ["ask_for_approval"],
         "ask_for_approval": [],
         "orders": ["place"],
-        "place": ["fills"],
-        "fills": ["reconcile"],
+        "place": ["report_fills"],
+        "report_fills": ["reconcile"],
         "reconcile": ["report"],
         "report": [],
     },
@@ -188,7 +188,7 @@ def test_the_stages_of_trading_stand_in_groups(dag_bag: Any) -> None:
         "prepare": ["await_decision_time", "plan", "settle"],
         "decide": ["risk", "signals", "targets"],
         "ask": ["approval_needed", "ask_for_approval"],
-        "trade": ["fills", "orders", "place"],
+        "trade": ["orders", "place", "report_fills"],
         "account": ["reconcile", "report"],
     }
 

@@ -481,7 +481,7 @@ def test_a_person_sees_the_runs_in_a_browser(stack: RunningStack, demo: dict[str
         pytest.skip(reason)
     texts = take_pictures(stack.airflow_url, stack.mlflow_url, ("admin", stack.password), stack.mlflow_login, tmp_path)
     assert set(STAGES) <= set(texts["airflow-trade-daily"].split())
-    assert {"plan", "ingest", "validate", "factors", "publish"} <= {
+    assert {"plan", "ingest", "check_completeness", "factors", "publish"} <= {
         word.split("[")[0] for word in texts["airflow-market-data"].split()
     }
     assert "simulated" in texts["mlflow-experiment"].lower()

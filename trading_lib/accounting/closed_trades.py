@@ -143,15 +143,17 @@ class ClosedTradeLedger:
         before, held = self.portfolio, _held(self.portfolio, fill.symbol)
         short = is_perpetual(fill.symbol)
         self.portfolio = settle_perpetuals(before, [fill], ()) if short else apply_fills(before, [fill])
-        known = self.open_trades.get(fill.symbol, OpenTrade(fill.session, Decimal(0)))
+        open_trade = self.open_trades.get(fill.symbol, OpenTrade(fill.session, Decimal(0)))
         if not is_closing(fill):
-            self.open_trades[fill.symbol] = OpenTrade(known.opened_session, known.commission + fill.commission)
+            self.open_trades[fill.symbol] = OpenTrade(
+                open_trade.opened_session, open_trade.commission + fill.commission
+            )
             return
-        borne = self._leave(fill.symbol, known, fill.quantity, held)
+        borne = self._leave(fill.symbol, open_trade, fill.quantity, held)
         yield ClosedTrade(
             symbol=fill.symbol,
             direction=Direction.SHORT if short else Direction.LONG,
-            opened_session=known.opened_session,
+            opened_session=open_trade.opened_session,
             closed_session=fill.session,
             quantity=fill.quantity,
             entry_price=_entry_price(before, fill.symbol),
@@ -184,29 +186,29 @@ class ClosedTradeLedger:
         closed = exact - _held(alone, symbol)
         if not closed:
             return
-        known = self.open_trades[symbol]
+        open_trade = self.open_trades[symbol]
         yield ClosedTrade(
             symbol=symbol,
             direction=Direction.SHORT,
-            opened_session=known.opened_session,
+            opened_session=open_trade.opened_session,
             closed_session=session,
             quantity=closed,
             entry_price=from_micros(to_micros(_entry_price(before, symbol) / ratio)),
             exit_price=from_micros(to_micros(held.mark / ratio)),
             gross_pnl=alone.realised_pnl - before.realised_pnl,
-            commission=self._leave(symbol, known, closed, exact),
+            commission=self._leave(symbol, open_trade, closed, exact),
             broker=CORPORATE_ACTION,
             trade_id=f"{session}-{symbol}",
             client_order_id="",
         )
 
-    def _leave(self, symbol: str, known: OpenTrade, closed: Decimal, held: Decimal) -> Decimal:
+    def _leave(self, symbol: str, open_trade: OpenTrade, closed: Decimal, held: Decimal) -> Decimal:
         """Take the opening commission that the closed part bears; the last part bears all that is left."""
         if closed == held:
             self.open_trades.pop(symbol, None)
-            return known.commission
-        borne = to_cent(known.commission * closed / held)
-        self.open_trades[symbol] = OpenTrade(known.opened_session, known.commission - borne)
+            return open_trade.commission
+        borne = to_cent(open_trade.commission * closed / held)
+        self.open_trades[symbol] = OpenTrade(open_trade.opened_session, open_trade.commission - borne)
         return borne
 
 

@@ -74,7 +74,7 @@ def old_prices(
     price_day, price_age
         Shape (n,), of the portfolio's session: see `PricePanel`.
     """
-    found = []
+    positions = []
     for i, symbol in enumerate(symbols):
         position = portfolio.positions.get(symbol)
         if position is None or price_age[i] <= 0:
@@ -83,7 +83,7 @@ def old_prices(
         value = to_cent(position.quantity * price)
         share = float(value / portfolio.nav) if portfolio.nav > 0 else float("nan")
         day: date = price_day[i].item()
-        found.append(
+        positions.append(
             OldPrice(symbol, day, int(price_age[i]), position.quantity, price, value, share, symbol in retired)
         )
-    return tuple(found)
+    return tuple(positions)

@@ -31,7 +31,9 @@ def settle_perpetuals(portfolio: Portfolio, fills: Sequence[Fill], settlements: 
         When a fill turns a position around, or opens a long one: perpetuals only hedge.
     """
     # (instant, what comes first within it, what happened)
-    timeline: list[tuple[datetime, int, Settlement | Fill]] = [(one.settled_at, 0, one) for one in settlements]
+    timeline: list[tuple[datetime, int, Settlement | Fill]] = [
+        (settlement.settled_at, 0, settlement) for settlement in settlements
+    ]
     timeline += [(fill.filled_at, 1, fill) for fill in fills]
     for _, _, happened in sorted(timeline, key=lambda entry: entry[:2]):
         portfolio = _pay(portfolio, happened) if isinstance(happened, Settlement) else _book(portfolio, happened)

@@ -36,7 +36,7 @@ def closing_fills(
         Stands as the time of the closing.
     """
     closed = []
-    for due in sorted((one for one in proceeds if one.session == session), key=lambda one: one.symbol):
+    for due in sorted((entry for entry in proceeds if entry.session == session), key=lambda entry: entry.symbol):
         quantity = _left(due.symbol, portfolio, fills, splits, universe)
         if quantity > 0:
             identity = closing_id(session, due.symbol)

@@ -46,23 +46,23 @@ def unexplained_differences(
     # A perpetual moves no money when it is opened: what its fills would have moved is the entry value still open.
     cash += sum((position.entry_value for position in portfolio.perpetuals.values()), Decimal(0))
     cash += initial_cash + portfolio.dividends + portfolio.funding + net_of(flows)
-    found = []
+    differences = []
     held = {s: p.quantity for s, p in portfolio.positions.items()}
     held |= {s: p.quantity for s, p in portfolio.perpetuals.items()}
     for symbol in sorted(held.keys() | quantities.keys()):
         stored = held.get(symbol, Decimal(0))
         counted = quantities.get(symbol, Decimal(0))
         if stored != counted and symbol not in split_held:
-            found.append(f"{symbol}: {stored} stored, {counted} from fills")
+            differences.append(f"{symbol}: {stored} stored, {counted} from fills")
     if cash != portfolio.cash and not split_held:
-        found.append(f"cash: {portfolio.cash} stored, {cash} from fills{' and flows' if flows else ''}")
+        differences.append(f"cash: {portfolio.cash} stored, {cash} from fills{' and flows' if flows else ''}")
     shared = sum(portfolio.accounts.values(), Decimal(0))
     if portfolio.accounts and shared != portfolio.cash:
-        found.append(f"cash: {portfolio.cash} stored, {shared} in its accounts")
+        differences.append(f"cash: {portfolio.cash} stored, {shared} in its accounts")
     funding = _funding(fills, settlements)
     if funding != portfolio.funding:
-        found.append(f"funding: {portfolio.funding} stored, {funding} from fills and rates")
-    return found
+        differences.append(f"funding: {portfolio.funding} stored, {funding} from fills and rates")
+    return differences
 
 
 def _rebuild(

@@ -102,7 +102,7 @@ class BacktestResult:
     @property
     def sleeve_faults(self) -> int:
         """Times a strategy failed."""
-        return sum(found.sessions for found in self.faults.values())
+        return sum(fault.sessions for fault in self.faults.values())
 
     @cached_property
     def flows(self) -> FloatArray | None:

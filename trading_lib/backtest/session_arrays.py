@@ -87,10 +87,10 @@ class SessionArrays:
             self._sleeve(name)[steps] = owned
 
     def _sleeve(self, name: str) -> FloatArray:
-        own = self.sleeves.get(name)
-        if own is None:
-            own = self.sleeves[name] = np.zeros_like(self.quantity)
-        return own
+        weights = self.sleeves.get(name)
+        if weights is None:
+            weights = self.sleeves[name] = np.zeros_like(self.quantity)
+        return weights
 
     def _quantities(self, positions: Iterable[Position]) -> FloatArray:
         held = np.zeros(self.quantity.shape[1])

@@ -49,8 +49,8 @@ def missing_lines(record: Mapping[str, Any] | None) -> list[str]:
     # pandas comes with it, which help and errors need not wait for.
     from trading_lib.domain.market.missing_data import MissingData
 
-    found = MissingData.of_record(record).lines
-    return ["; ".join(found)] if found else []
+    lines = MissingData.of_record(record).lines
+    return ["; ".join(lines)] if lines else []
 
 
 def percent(value: float | None) -> str:

@@ -42,7 +42,7 @@ def _without_owner(context: Any, builder: Any, kind: Any, value: Any) -> Any:
         return array._getvalue()
     if isinstance(kind, types.BaseTuple):
         kinds: Any = kind
-        for place, own in enumerate(kinds):
-            part = _without_owner(context, builder, own, builder.extract_value(value, place))
+        for place, type_of_array in enumerate(kinds):
+            part = _without_owner(context, builder, type_of_array, builder.extract_value(value, place))
             value = builder.insert_value(value, part, place)
     return value

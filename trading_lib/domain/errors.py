@@ -30,11 +30,11 @@ class TradingError(Exception):
         super().__init__(f"{problem}: {remedy}" if remedy else problem)
 
 
-def one_of(given: str, known: Iterable[str]) -> str:
+def one_of(given: str, choices: Iterable[str]) -> str:
     """Return a remedy for a name that is none: the ones it may have been meant for, and all there are."""
-    names = list(dict.fromkeys(known))
+    names = list(dict.fromkeys(choices))
     by_lower = {name.lower(): name for name in reversed(names)}
-    close = [by_lower[found] for found in get_close_matches(given.lower(), by_lower, n=3)]
+    close = [by_lower[match] for match in get_close_matches(given.lower(), by_lower, n=3)]
     shown = ", ".join(names[:SHOWN_NAMES]) + (f" and {len(names) - SHOWN_NAMES} more" if names[SHOWN_NAMES:] else "")
     guess = f"did you mean {' or '.join(close[:1] if given.lower() in by_lower else close)}? " if close else ""
     return f"{guess}use one of {shown}"

@@ -27,8 +27,8 @@ class _Stamp:
     Numba asks for it where the kernel is defined, which may be above the kernels that it calls.
     """
 
-    def __init__(self, function: Callable[..., Any], own: Any) -> None:
-        self._function, self._own = function, own
+    def __init__(self, function: Callable[..., Any], sources: Any) -> None:
+        self._function, self._own = function, sources
 
     @cached_property
     def value(self) -> tuple[Any, tuple[str, ...]]:
@@ -149,16 +149,16 @@ def _compiled(function: Callable[P, R], **options: Any) -> Callable[P, R]:
 
 def called_sources(function: Callable[..., Any]) -> tuple[str, ...]:
     """Other files with kernels that ``function``, not yet compiled, or one of its kernels calls."""
-    found: set[Callable[..., Any]] = set()
+    functions: set[Callable[..., Any]] = set()
     waiting = [function]
     while waiting:
-        one = waiting.pop()
-        if one not in found:
-            found.add(one)
+        callee = waiting.pop()
+        if callee not in functions:
+            functions.add(callee)
             # Names of constants and modules are among them; only a kernel has a Python version.
-            named = (one.__globals__.get(name) for name in one.__code__.co_names)
+            named = (callee.__globals__.get(name) for name in callee.__code__.co_names)
             waiting += [plain for called in named if (plain := getattr(called, "py_func", None)) is not None]
-    return tuple(sorted({inspect.getfile(one) for one in found} - {inspect.getfile(function)}))
+    return tuple(sorted({inspect.getfile(callee) for callee in functions} - {inspect.getfile(function)}))
 
 
 def python_version(kernel: Callable[..., Any]) -> Callable[..., Any]:

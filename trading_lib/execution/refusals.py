@@ -42,9 +42,9 @@ def outside_range(symbol: str, day: date, opening: float, low: float, high: floa
     return f"{symbol} {day}: the opening {open_text} is outside the bar's own low {low_text} and high {high_text}"
 
 
-def without_cash(symbol: str, day: date, cash: int, bought: Decimal, wanted: Decimal, price: int) -> str:
+def without_cash(symbol: str, day: date, cash: int, bought: Decimal, quantity: Decimal, price: int) -> str:
     """Reason of a cancellation: cash (cents) pays for no more than ``bought`` at ``price`` (millionths)."""
-    share = f"{bought.normalize():f} of {wanted.normalize():f}" if bought else f"none of {wanted.normalize():f}"
+    share = f"{bought.normalize():f} of {quantity.normalize():f}" if bought else f"none of {quantity.normalize():f}"
     return f"{symbol} {day}: cash of ${from_cents(cash):,} pays for {share} at {from_micros(price):f} with commission"
 
 
@@ -53,14 +53,14 @@ def nothing_left(symbol: str, day: date, split: float) -> str:
     return f"{symbol} {day}: less than one lot is left of the order after the split of {split:g}"
 
 
-def no_longer_held(symbol: str, day: date, sold: Decimal, wanted: Decimal) -> str:
+def no_longer_held(symbol: str, day: date, sold: Decimal, quantity: Decimal) -> str:
     """Reason of a cancellation: the purchase before a sale came out smaller than ordered."""
-    return f"{symbol} {day}: {sold.normalize():f} of {wanted.normalize():f} sold, as no more was held"
+    return f"{symbol} {day}: {sold.normalize():f} of {quantity.normalize():f} sold, as no more was held"
 
 
-def without_spot(symbol: str, day: date, spot: str, sold: Decimal, wanted: Decimal) -> str:
+def without_spot(symbol: str, day: date, spot: str, sold: Decimal, quantity: Decimal) -> str:
     """Reason of a cancellation: the other leg of a hedge came out smaller, so this one does."""
     return (
-        f"{symbol} {day}: {sold.normalize():f} of {wanted.normalize():f} sold short, as its other leg in {spot} was "
+        f"{symbol} {day}: {sold.normalize():f} of {quantity.normalize():f} sold short, as its other leg in {spot} was "
         "filled for less"
     )

@@ -123,7 +123,7 @@ class SourceChain:
         """
         moment = require_aware(as_of, "as_of")
         frames: list[pd.DataFrame] = []
-        known: set[str] = set()
+        covered: set[str] = set()
         problems: list[SourceError] = []
         for source in self._macro_sources:
             try:
@@ -131,8 +131,8 @@ class SourceChain:
             except SourceError as error:
                 problems.append(error)
                 continue
-            new = frame[~frame["series"].isin(known)]
-            known |= set(new["series"].unique())
+            new = frame[~frame["series"].isin(covered)]
+            covered |= set(new["series"].unique())
             frames += [new] if len(new) else []
         if not frames and problems:
             kind = SourceUnavailableError if any(error.transient for error in problems) else SourceError
@@ -177,22 +177,22 @@ def route_of(symbol: str, universe: Universe) -> Route:
 def _ask(source: MarketDataSource, delivery: _Delivery, first: date, last: date, as_of: datetime) -> None:
     """Ask one source for one symbol and enter what came of it."""
     symbol = delivery.symbol
-    answer = source.bars([symbol], first, last, as_of)
-    delivery.notes += answer.notes
-    refusal = answer.failures.get(symbol)
-    if refusal is None and (answer.bars.frame["adjustment"] != "raw").any():
+    response = source.bars([symbol], first, last, as_of)
+    delivery.notes += response.notes
+    refusal = response.failures.get(symbol)
+    if refusal is None and (response.bars.frame["adjustment"] != "raw").any():
         # Adjusted prices stand on another base than the raw ones of the source before; mixed they would be a jump.
         refusal = f"{source.name} has adjusted prices of {symbol} only"
     if refusal is None:
-        delivery.frames.append(answer.bars.frame)
+        delivery.frames.append(response.bars.frame)
         delivery.sources.append(source.name)
         if delivery.refusals or len(delivery.sources) > 1:
             why = "; ".join(delivery.refusals) or f"{delivery.sources[0]} had nothing newer than {first - ONE_DAY}"
             delivery.notes.append(f"{symbol}: {source.name} was asked, because {why}")
         return
     delivery.refusals.append(refusal if source.name in refusal else f"{source.name}: {refusal}")
-    if symbol in answer.errors:
-        delivery.errors.append(answer.errors[symbol])
+    if symbol in response.errors:
+        delivery.errors.append(response.errors[symbol])
 
 
 def _failure(delivery: _Delivery) -> str:

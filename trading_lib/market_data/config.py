@@ -210,9 +210,9 @@ class SourcesConfig(Configuration):
 
     @model_validator(mode="after")
     def _default_is_known(self) -> SourcesConfig:
-        known = ("simulated", "files", "chain", *self.names)
-        if self.default.kind not in known and ":" not in self.default.kind:
-            raise ValueError(f"default.source {self.default.source!r} is unknown, use one of {', '.join(known)}")
+        names = ("simulated", "files", "chain", *self.names)
+        if self.default.kind not in names and ":" not in self.default.kind:
+            raise ValueError(f"default.source {self.default.source!r} is unknown, use one of {', '.join(names)}")
         if self.default.kind == "files" and not self.default.folder:
             raise ValueError("default.source is files, but default.folder names none")
         return self

@@ -146,5 +146,5 @@ class _SpotPrices:
         days = instants.astype("datetime64[D]")
         position = np.searchsorted(self._days, days, side="right") - 1
         at = np.maximum(position, 0)
-        known = np.where(self._days[at] == days, self._opening[at], self._close[at])
-        return np.where(position >= 0, known, np.nan)
+        prices = np.where(self._days[at] == days, self._opening[at], self._close[at])
+        return np.where(position >= 0, prices, np.nan)

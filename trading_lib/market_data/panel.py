@@ -89,15 +89,15 @@ def assemble_panel(
         When no instrument of the universe has a bar.
     """
     grouped = _by_symbol(bars.frame)
-    known = [grouped[symbol] for symbol in universe.symbols if symbol in grouped]
-    if not known:
+    series = [grouped[symbol] for symbol in universe.symbols if symbol in grouped]
+    if not series:
         until, later = ("", "") if last is None else (f" up to {last}", "choose a later window, or ")
         raise DataFileError(
             f"there is no price of any instrument of the universe{until}",
             f"{later}load data for at least one of {', '.join(universe.symbols)}",
         )
-    first_day = min(columns.dates[0] for columns in known)
-    last_day = max(columns.dates[-1] for columns in known) if last is None else np.datetime64(last)
+    first_day = min(columns.dates[0] for columns in series)
+    last_day = max(columns.dates[-1] for columns in series) if last is None else np.datetime64(last)
     sessions = calendar.between(first_day.item(), last_day.item())
     decisions = decision_times(calendar, sessions)
     assets = [_asset(i, grouped.get(i.symbol, _NO_ROWS), sessions, decisions) for i in universe]
@@ -237,8 +237,8 @@ def _fill_bars(rows: _Columns, sessions: DateArray, always: bool) -> list[FloatA
     if not len(rows.dates):
         return [np.full(len(sessions), np.nan) for _ in columns]
     position = np.searchsorted(rows.dates, days).clip(max=len(rows.dates) - 1)
-    found = rows.dates[position] == days
-    return [np.where(found, values[position], np.nan) for values in columns]
+    matches = rows.dates[position] == days
+    return [np.where(matches, values[position], np.nan) for values in columns]
 
 
 def _by_session(dates: DateArray, values: FloatArray, sessions: DateArray, empty: float) -> FloatArray:

@@ -93,10 +93,10 @@ def generate_orders(
     if assessment.effective_level == LIQUIDATION:
         return OrderBatch(tuple(orders), {})
     skipped = _left_alone(view, assessment, held_weights, {order.symbol for order in orders}, config)
-    words, change = _cut_words(config), assessment.weights - held_weights
+    reasons, change = _cut_words(config), assessment.weights - held_weights
     for i, quantity, cut in sized[risk:]:
         if cut:
-            skipped[universe.symbols[i]] = words[cut]
+            skipped[universe.symbols[i]] = reasons[cut]
         if quantity > 0:
             order = rebalancing_order(
                 universe.instruments[i],
@@ -119,8 +119,8 @@ def _cash_by_account(portfolio: Portfolio, universe: Universe) -> IntegerArray:
     """Cents of each account that `Universe.account_numbers` numbers."""
     if not universe.account_names:
         return np.array([to_cents(portfolio.cash)], np.int64)
-    known = portfolio.cash_by_account()
-    return np.array([to_cents(known.get(name, Decimal(0))) for name in universe.account_names], np.int64)
+    balances = portfolio.cash_by_account()
+    return np.array([to_cents(balances.get(name, Decimal(0))) for name in universe.account_names], np.int64)
 
 
 def _among(universe: Universe, symbols: Collection[str]) -> BoolArray:
@@ -129,9 +129,9 @@ def _among(universe: Universe, symbols: Collection[str]) -> BoolArray:
 
 def _ceilings(assessment: RiskAssessment) -> IntegerArray:
     """Ceilings in millionths of a unit."""
-    known = np.isfinite(assessment.ceilings)
-    ceilings = np.full(len(known), UNLIMITED, np.int64)
-    ceilings[known] = [to_micros(Decimal(repr(units))) for units in assessment.ceilings[known].tolist()]
+    limited = np.isfinite(assessment.ceilings)
+    ceilings = np.full(len(limited), UNLIMITED, np.int64)
+    ceilings[limited] = [to_micros(Decimal(repr(units))) for units in assessment.ceilings[limited].tolist()]
     return ceilings
 
 
@@ -147,9 +147,9 @@ def _cut_words(config: OrderConfig) -> tuple[str, ...]:
     )
 
 
-def limit_of(words: str, config: OrderConfig) -> str:
-    """Name the daily limit, see `CUT_LIMITS`, that `OrderBatch.skipped` tells in ``words``; "" for anything else."""
-    return dict(zip(_cut_words(config), CUT_LIMITS, strict=True)).get(words, "")
+def limit_of(reason: str, config: OrderConfig) -> str:
+    """Name the daily limit, see `CUT_LIMITS`, that `OrderBatch.skipped` tells in ``reason``; "" for anything else."""
+    return dict(zip(_cut_words(config), CUT_LIMITS, strict=True)).get(reason, "")
 
 
 def _left_alone(
@@ -159,8 +159,8 @@ def _left_alone(
     change = assessment.weights - held_weights
     causes = _causes(change, view.close, assessment.may_increase, config.rebalance_threshold).tolist()
     below = f"change of weight below the rebalance threshold of {config.rebalance_threshold:.1%}"
-    words = ("", below, "no price is known", "buying is not allowed")
-    skipped = {symbol: words[cause] for symbol, cause in zip(view.universe.symbols, causes, strict=True) if cause}
+    reasons = ("", below, "no price is known", "buying is not allowed")
+    skipped = {symbol: reasons[cause] for symbol, cause in zip(view.universe.symbols, causes, strict=True) if cause}
     for symbol in reduced:
         if abs(change[view.universe.positions[symbol]]) > DUST:
             skipped[symbol] = "a risk order of this session comes first"

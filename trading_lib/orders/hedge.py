@@ -73,15 +73,17 @@ def with_hedges(
         return batch
     spot, column = view.universe[contract.spot], view.universe.positions[contract.spot]
     # A spot leg without a price is not traded either; its last mark still serves to close what risk control closes.
-    known = portfolio.marks.get(contract.spot, exact_price(float(view.close[column])))
-    if not known.is_finite() or known <= 0 or portfolio.nav <= 0:
+    spot_price = portfolio.marks.get(contract.spot, exact_price(float(view.close[column])))
+    if not spot_price.is_finite() or spot_price <= 0 or portfolio.nav <= 0:
         return batch
-    legs = _legs(batch, targets, assessment, portfolio, spot, column, known, config.rebalance_threshold)
+    legs = _legs(batch, targets, assessment, portfolio, spot, column, spot_price, config.rebalance_threshold)
     total = _short_after(legs, spot.lot_size)
     short = _by_venue(legs, total, spot.lot_size)
     risk = any(order.purpose is OrderPurpose.RISK for order in batch.orders if order.symbol == contract.spot)
     orders = tuple(
-        _order(symbol, short[symbol] - legs.short.get(symbol, NOTHING), view, portfolio, contract, book, known, risk)
+        _order(
+            symbol, short[symbol] - legs.short.get(symbol, NOTHING), view, portfolio, contract, book, spot_price, risk
+        )
         for symbol in sorted(short)
         if short[symbol] != legs.short.get(symbol, NOTHING)
     )
@@ -110,14 +112,14 @@ def _legs(
     approved = float(assessment.weights[column])
     share = approved_share(approved, mine, others, present, max(float(before) / unit - present, 0.0))
     scale = share / mine if mine > 0 else 0.0
-    wanted = {symbol: whole_lots(_units(weight * scale, unit), spot.lot_size) for symbol, weight in hedges.items()}
-    if not traded and mine > 0 and _moved(wanted, short) < _units(threshold, unit):
-        wanted = short
+    targets_of = {symbol: whole_lots(_units(weight * scale, unit), spot.lot_size) for symbol, weight in hedges.items()}
+    if not traded and mine > 0 and _moved(targets_of, short) < _units(threshold, unit):
+        targets_of = short
     return _Legs(
         before,
         after,
         short,
-        wanted,
+        targets_of,
         whole_lots(_units(max(approved - share, 0.0), unit), spot.lot_size) if approved - share > DUST else NOTHING,
         not bool(assessment.may_increase[column]),
     )
@@ -149,19 +151,19 @@ def _units(weight: float, unit: float) -> Decimal:
     return Decimal(repr(weight * unit))
 
 
-def _moved(wanted: Mapping[str, Decimal], short: Mapping[str, Decimal]) -> Decimal:
+def _moved(target: Mapping[str, Decimal], short: Mapping[str, Decimal]) -> Decimal:
     """Largest change of one venue's short; leaving a venue altogether always counts as large."""
-    if any(short.get(symbol) and not wanted.get(symbol) for symbol in short):
+    if any(short.get(symbol) and not target.get(symbol) for symbol in short):
         return Decimal("Infinity")
-    return max((abs(units - short.get(symbol, NOTHING)) for symbol, units in wanted.items()), default=NOTHING)
+    return max((abs(units - short.get(symbol, NOTHING)) for symbol, units in target.items()), default=NOTHING)
 
 
 def _short_after(legs: _Legs, lot: Decimal) -> Decimal:
     """Units short in all once the orders are filled."""
-    now, wanted = sum(legs.short.values(), NOTHING), sum(legs.wanted.values(), NOTHING)
-    low, high = min(now, wanted), max(now, wanted)
+    now, target = sum(legs.short.values(), NOTHING), sum(legs.wanted.values(), NOTHING)
+    low, high = min(now, target), max(now, target)
     # Weights and lots round differently: one lot more makes both legs equal.
-    short = min(max(legs.after - legs.unhedged, low), high + lot if wanted > now else high)
+    short = min(max(legs.after - legs.unhedged, low), high + lot if target > now else high)
     if legs.frozen:
         short = max(short, now + legs.after - legs.before)
     return max(min(short, legs.after), NOTHING)
@@ -171,19 +173,19 @@ def _by_venue(legs: _Legs, total: Decimal, lot: Decimal) -> dict[str, Decimal]:
     """Split the short among the venues, on the way from what is to what is wanted."""
     symbols = sorted(legs.short.keys() | legs.wanted.keys())
     now = {symbol: legs.short.get(symbol, NOTHING) for symbol in symbols}
-    wanted = {symbol: legs.wanted.get(symbol, NOTHING) for symbol in symbols}
-    start, end = sum(now.values(), NOTHING), sum(wanted.values(), NOTHING)
+    targets = {symbol: legs.wanted.get(symbol, NOTHING) for symbol in symbols}
+    start, end = sum(now.values(), NOTHING), sum(targets.values(), NOTHING)
     if start == end:
-        split = dict(wanted)
+        split = dict(targets)
     else:
         way = min(max((total - start) / (end - start), NOTHING), Decimal(1))
-        split = {symbol: whole_lots(now[symbol] + (wanted[symbol] - now[symbol]) * way, lot) for symbol in symbols}
-    found = sum(split.values(), NOTHING)
-    if found > total:
-        split = {symbol: whole_lots(units * total / found, lot) for symbol, units in split.items()}
+        split = {symbol: whole_lots(now[symbol] + (targets[symbol] - now[symbol]) * way, lot) for symbol in symbols}
+    present = sum(split.values(), NOTHING)
+    if present > total:
+        split = {symbol: whole_lots(units * total / present, lot) for symbol, units in split.items()}
     rest = total - sum(split.values(), NOTHING)
     # The lots that rounding left go where the short grows or stays largest, so that no other venue is opened.
-    largest = max(symbols, key=lambda symbol: (wanted[symbol], now[symbol], symbol), default=None)
+    largest = max(symbols, key=lambda symbol: (targets[symbol], now[symbol], symbol), default=None)
     if largest is not None and rest > 0:
         split[largest] += rest
     return split

@@ -71,7 +71,7 @@ def deny_reason(order: Order, context: PreTradeContext) -> str | None:
 
 def refusal_kind(reason: str) -> str:
     """Kind of a reason that `deny_reason` gave, without the numbers and names of the single order."""
-    return next((kind for words, kind in _KINDS if words in reason), "other")
+    return next((kind for fragment, kind in _KINDS if fragment in reason), "other")
 
 
 def _own_problem(order: Order, context: PreTradeContext) -> str | None:

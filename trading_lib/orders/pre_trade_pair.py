@@ -22,8 +22,8 @@ def other_legs(order: Order, universe: Universe, orders: Sequence[Order]) -> lis
     if contract is None:
         return []
     if is_perpetual(order.symbol):
-        return [one for one in orders if one.symbol == contract.spot]
-    return [one for one in orders if is_perpetual(one.symbol)] if order.symbol == contract.spot else []
+        return [leg for leg in orders if leg.symbol == contract.spot]
+    return [leg for leg in orders if is_perpetual(leg.symbol)] if order.symbol == contract.spot else []
 
 
 def unknown_problem(order: Order, universe: Universe) -> str | None:
@@ -50,9 +50,9 @@ def hedge_problem(
     assert contract is not None  # asked by `unknown_problem` before
     held = portfolio.positions.get(contract.spot)
     spot = held.quantity if held else NOTHING
-    spot_after = spot - _sold(one for one in orders if one.symbol == contract.spot)
+    spot_after = spot - _sold(leg for leg in orders if leg.symbol == contract.spot)
     short = portfolio.hedged
-    short_after = short + _sold(one for one in orders if is_perpetual(one.symbol))
+    short_after = short + _sold(leg for leg in orders if is_perpetual(leg.symbol))
     if order.side is Side.SELL:
         if venue_of(order.symbol) not in contract.venues:
             return f"{venue_of(order.symbol)} is not among the allowed venues of carry"
@@ -60,9 +60,9 @@ def hedge_problem(
             return f"{short_after} short would be more than the {spot_after} {contract.spot} it may hedge"
         return None
     position = portfolio.perpetuals.get(order.symbol)
-    own = -position.quantity if position else NOTHING
-    if order.quantity > own:
-        return f"buying {order.quantity} {order.symbol} with {own} short would go long"
+    short_size = -position.quantity if position else NOTHING
+    if order.quantity > short_size:
+        return f"buying {order.quantity} {order.symbol} with {short_size} short would go long"
     if not may_buy_spot and spot_after - short_after > max(spot - short, NOTHING):
         return f"{contract.spot} may not be bought, and buying back would leave more of it unhedged"
     return None

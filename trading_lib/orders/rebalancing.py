@@ -73,10 +73,10 @@ def rebalancing_trades(
         if excluded[asset]:
             continue
         buying, price = change[asset] > 0.0, int(np.rint(close[asset] * MICRO))
-        wanted = _wanted(change[asset], approved[asset], nav, price, held[asset], lots[asset])
+        size = _wanted(change[asset], approved[asset], nav, price, held[asset], lots[asset])
         costs = commissions[asset] + slippages[asset]
         purse = CASH_LEFT + accounts[asset]
-        quantity, cut = _allowed(wanted, buying, price, lots[asset], costs, limits, purse)
+        quantity, cut = _allowed(size, buying, price, lots[asset], costs, limits, purse)
         if quantity > 0:
             value = value_rounded_up(quantity, price)
             limits[TRADES] -= 1
@@ -99,18 +99,18 @@ def excess_of(quantity: int, ceiling: int, lot: int) -> int:
 def in_turn(change: FloatArray, close: FloatArray, may_increase: BoolArray, threshold: float) -> IntegerArray:
     """Assets whose change of weight is large enough and allowed: sells before buys, larger before smaller."""
     assets = np.empty(change.shape[0], np.int64)
-    found = 0
+    count = 0
     for i in range(change.shape[0]):
         size = change[i]
         if not abs(size) >= threshold or not np.isfinite(close[i]) or (size > 0.0 and not may_increase[i]):
             continue
-        place = found
+        place = count
         while place > 0 and _before(size, change[assets[place - 1]]):
             assets[place] = assets[place - 1]
             place -= 1
         assets[place] = i
-        found += 1
-    return assets[:found]
+        count += 1
+    return assets[:count]
 
 
 @compiled
@@ -126,20 +126,20 @@ def _wanted(change: float, approved: float, nav: int, price: int, held: int, lot
     if price <= 0:
         return 0
     # A hair more than the quotient: 10 % of $100,000 at $100 is 100 shares, not 99.
-    wanted = max(int(np.floor(abs(change) * nav / 100.0 / price * MICRO / lot * MICRO + 1e-9)), 0) * lot
-    if change < 0.0 and (approved <= 0.0 or wanted > held):
-        wanted = held // lot * lot
-    return wanted
+    size = max(int(np.floor(abs(change) * nav / 100.0 / price * MICRO / lot * MICRO + 1e-9)), 0) * lot
+    if change < 0.0 and (approved <= 0.0 or size > held):
+        size = held // lot * lot
+    return size
 
 
 @compiled
 def _allowed(
-    wanted: int, buying: bool, price: int, lot: int, costs: int, limits: IntegerArray, purse: int
+    size: int, buying: bool, price: int, lot: int, costs: int, limits: IntegerArray, purse: int
 ) -> tuple[int, int]:
     """Quantity the limits allow, and what cut it; ``purse`` is the place of the cash that pays."""
     if limits[TRADES] <= 0:
         return 0, TRADE_COUNT
-    quantity, cut = wanted, UNCUT
+    quantity, cut = size, UNCUT
     most = affordable(limits[TURNOVER_LEFT], price, lot, 0)
     if most < quantity:
         quantity, cut = most, TURNOVER
@@ -149,7 +149,7 @@ def _allowed(
             quantity, cut = most, CASH_BUFFER
     if value_in_cents(quantity, price) < limits[SMALLEST] or quantity <= 0:
         if cut == UNCUT:
-            cut = TOO_SMALL if wanted > 0 else NO_LOT
+            cut = TOO_SMALL if size > 0 else NO_LOT
         return 0, cut
     return quantity, cut
 

@@ -78,7 +78,7 @@ def constraint_names(limit: TotalLimit) -> tuple[str, ...]:
 
 def constrain(
     view: MarketView,
-    wanted: FloatArray,
+    blended: FloatArray,
     held_weights: FloatArray,
     config: ConstraintConfig,
     sleeves: Mapping[str, SleeveRecord] = MappingProxyType({}),
@@ -87,19 +87,19 @@ def constrain(
 
     Parameters
     ----------
-    wanted
+    blended
         Shape (n,), the blended sleeves; NaN or negative is a ValueError, a fault of the sleeve.
     held_weights
         Shape (n,): an asset without a fresh, accepted bar may not grow beyond it.
     sleeves
         What the sleeves decided, for the answer to carry.
     """
-    if not valid_weights(wanted):
-        raise ValueError(f"sleeve weights must be finite and not negative, got {wanted}")
+    if not valid_weights(blended):
+        raise ValueError(f"sleeve weights must be finite and not negative, got {blended}")
     correlations = known_correlations(view, config.correlation_window)
     limit = total_limit(config, short_weight(sleeves))
     weights, clipped, any_clipped = clip_weights(
-        wanted,
+        blended,
         held_weights,
         view.fresh,
         view.universe.max_weights,
@@ -108,7 +108,7 @@ def constrain(
         limit.weight,
     )
     return TargetWeights(
-        wanted=wanted,
+        wanted=blended,
         weights=weights,
         correlations=correlations,
         clips=_name_clips(view.universe.symbols, clipped, limit) if any_clipped else {},
@@ -119,10 +119,10 @@ def constrain(
 def known_correlations(view: MarketView, window: int) -> FloatArray:
     """Correlations of the session's pairs, which every run over the view shares; see `pair_correlations`."""
     key = ("pair_correlations", window)
-    known: FloatArray | None = view.remembered.get(key)
-    if known is None:
-        known = view.remembered[key] = pair_correlations(view.common_returns, view.common_lag, window)
-    return known
+    cached: FloatArray | None = view.remembered.get(key)
+    if cached is None:
+        cached = view.remembered[key] = pair_correlations(view.common_returns, view.common_lag, window)
+    return cached
 
 
 @compiled
@@ -136,7 +136,7 @@ def valid_weights(weights: FloatArray) -> bool:
 
 @inlined
 def _clip(
-    wanted: FloatArray,
+    blended: FloatArray,
     held: FloatArray,
     fresh: BoolArray,
     caps: FloatArray,
@@ -146,8 +146,8 @@ def _clip(
     trace: ConstraintTrace,
 ) -> tuple[FloatArray, NDArray[np.uint8]]:
     """Every constraint in its order: weights, and the constraints that lowered each as bits."""
-    assets, traced = wanted.shape[0], trace.weights.shape[0] > 0
-    weights = wanted.copy()
+    assets, traced = blended.shape[0], trace.weights.shape[0] > 0
+    weights = blended.copy()
     clipped = np.zeros(assets, np.uint8)
     if traced:
         trace.weights[0] = weights
@@ -194,7 +194,7 @@ def _clip(
 
 @inlined
 def clip_weights(
-    wanted: FloatArray,
+    blended: FloatArray,
     held: FloatArray,
     fresh: BoolArray,
     caps: FloatArray,
@@ -204,13 +204,13 @@ def clip_weights(
 ) -> tuple[FloatArray, NDArray[np.uint8], bool]:
     """Kernel of `constrain`: weights, the constraints that lowered each as bits, and whether any did."""
     untraced = ConstraintTrace(np.empty((0, 0)), np.empty((0, 0), np.bool_))
-    weights, clipped = _clip(wanted, held, fresh, caps, correlations, pair_limit, total_limit, untraced)
+    weights, clipped = _clip(blended, held, fresh, caps, correlations, pair_limit, total_limit, untraced)
     return weights, clipped, bool(clipped.any())
 
 
 @compiled
 def traced_clips(
-    wanted: FloatArray,
+    blended: FloatArray,
     held: FloatArray,
     fresh: BoolArray,
     caps: FloatArray,
@@ -219,15 +219,15 @@ def traced_clips(
     total_limit: float,
 ) -> tuple[NDArray[np.uint8], ConstraintTrace]:
     """`clip_weights` step by step: the constraints that lowered each weight as bits, and what each left."""
-    assets = wanted.shape[0]
+    assets = blended.shape[0]
     trace = ConstraintTrace(np.empty((PLACES + 1, assets)), np.zeros((assets, assets), np.bool_))
-    _, clipped = _clip(wanted, held, fresh, caps, correlations, pair_limit, total_limit, trace)
+    _, clipped = _clip(blended, held, fresh, caps, correlations, pair_limit, total_limit, trace)
     return clipped, trace
 
 
 @compiled
 def constraint_cuts(
-    wanted: FloatArray,
+    blended: FloatArray,
     held: FloatArray,
     fresh: BoolArray,
     caps: FloatArray,
@@ -239,15 +239,15 @@ def constraint_cuts(
 
     Parameters
     ----------
-    wanted, held, fresh
+    blended, held, fresh
         Shape (c, n); ``correlations``, shape (c, n, n): see `clip_weights`.
     caps
         Shape (n,).
     """
-    sessions, assets = wanted.shape
+    sessions, assets = blended.shape
     weights, cuts = np.empty((sessions, assets)), np.empty((sessions, PLACES, assets))
     for t in range(sessions):
-        _, trace = traced_clips(wanted[t], held[t], fresh[t], caps, correlations[t], pair_limit, total_limit)
+        _, trace = traced_clips(blended[t], held[t], fresh[t], caps, correlations[t], pair_limit, total_limit)
         weights[t] = trace.weights[PLACES]
         for place in range(PLACES):
             cuts[t, place] = trace.weights[place] - trace.weights[place + 1]

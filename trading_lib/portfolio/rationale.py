@@ -43,11 +43,11 @@ def constraint_steps(
     for place, rule in enumerate(constraint_names(limit)):
         lowered = np.flatnonzero(clipped >> place & 1).tolist()
         if rule == PAIR_CAP:
-            words = {i: capped[i] for i in lowered}
+            details = {i: capped[i] for i in lowered}
         else:
-            words = {i: _words(rule, i, held_weights, universe.max_weights, weights[place], limit) for i in lowered}
+            details = {i: _words(rule, i, held_weights, universe.max_weights, weights[place], limit) for i in lowered}
         if lowered:
-            steps.append(WeightStep(rule, weights[place], weights[place + 1], words))
+            steps.append(WeightStep(rule, weights[place], weights[place + 1], details))
     return tuple(steps)
 
 
@@ -63,10 +63,10 @@ def _pair_words(
     pairs: BoolArray, correlations: FloatArray, caps: FloatArray, symbols: tuple[str, ...]
 ) -> dict[int, str]:
     """Asset -> the partners that its weight was capped together with, in the order of the caps."""
-    words: dict[int, str] = {}
+    details: dict[int, str] = {}
     for i, j in np.argwhere(pairs).tolist():
         bound = max(caps[i], caps[j])
-        for one, other in ((i, j), (j, i)):
-            text = f"with {symbols[other]} (correlation {correlations[i, j]:.2f}) at most {bound:.0%}"
-            words[one] = f"{words[one]}; {text}" if one in words else text
-    return words
+        for first, second in ((i, j), (j, i)):
+            text = f"with {symbols[second]} (correlation {correlations[i, j]:.2f}) at most {bound:.0%}"
+            details[first] = f"{details[first]}; {text}" if first in details else text
+    return details

@@ -45,7 +45,7 @@ def drift(weights: FloatArray, returns: FloatArray) -> FloatArray:
 
 
 @compiled
-def attribute(held: FloatArray, before: FloatArray, wanted: FloatArray, budgets: FloatArray) -> FloatArray:
+def attribute(held: FloatArray, before: FloatArray, targets: FloatArray, budgets: FloatArray) -> FloatArray:
     """Split the present holdings among the sleeves; columns add up to ``held``.
 
     Parameters
@@ -54,7 +54,7 @@ def attribute(held: FloatArray, before: FloatArray, wanted: FloatArray, budgets:
         Shape (n,): present weights, none negative.
     before
         Shape (s, n): each sleeve's part at the decision before, moved by the returns since.
-    wanted
+    targets
         Shape (s, n): each sleeve's part of the last target, moved likewise.
     budgets
         Shape (s,): what nobody wanted is split in this proportion.
@@ -66,24 +66,24 @@ def attribute(held: FloatArray, before: FloatArray, wanted: FloatArray, budgets:
         owned = missing = surplus = 0.0
         for k in range(sleeves):
             owned += before[k, i]
-            missing += max(wanted[k, i] - before[k, i], 0.0)
-            surplus += max(before[k, i] - wanted[k, i], 0.0)
+            missing += max(targets[k, i] - before[k, i], 0.0)
+            surplus += max(before[k, i] - targets[k, i], 0.0)
         change = held[i] - owned
         # A sale takes first what sleeves gave up, then from all in proportion.
         given_up = min(max(-change, 0.0), surplus)
         rest = max(-change, 0.0) - given_up
         left = owned - given_up
         for k in range(sleeves):
-            own = before[k, i]
+            part = before[k, i]
             if surplus > 0.0:
-                own -= given_up * (max(before[k, i] - wanted[k, i], 0.0) / surplus)
+                part -= given_up * (max(before[k, i] - targets[k, i], 0.0) / surplus)
             if rest > 0.0:
-                own -= rest * (own / left if left > 0.0 else budgets[k] / capital)
-            own = max(own, 0.0)
+                part -= rest * (part / left if left > 0.0 else budgets[k] / capital)
+            part = max(part, 0.0)
             if change > 0.0:
-                asked = max(wanted[k, i] - before[k, i], 0.0)
-                own += change * (asked / missing if missing > 0.0 else budgets[k] / capital)
-            parts[k, i] = own
+                asked = max(targets[k, i] - before[k, i], 0.0)
+                part += change * (asked / missing if missing > 0.0 else budgets[k] / capital)
+            parts[k, i] = part
     return parts
 
 
@@ -112,30 +112,30 @@ def sleeve_parts(
         Shape (n,): nobody goes on wanting more of these than is left.
     """
     sleeves, assets = past_targets.shape
-    wanted = drift(past_targets, returns)
+    drifted = drift(past_targets, returns)
     owned = np.empty((sleeves, assets))
     if sleeves == 1:
         # All holdings are the only sleeve's, whatever its past.
         owned[0] = held / budgets[0]
     else:
-        before, asked = drift(past_held, returns), wanted.copy()
+        before, asked = drift(past_held, returns), drifted.copy()
         for k in range(sleeves):
             before[k] *= budgets[k]
             asked[k] *= budgets[k]
         owned = attribute(held, before, asked, budgets)
         for k in range(sleeves):
             owned[k] /= budgets[k]
-    forget_stopped(wanted, owned, stopped)
-    return owned, wanted
+    forget_stopped(drifted, owned, stopped)
+    return owned, drifted
 
 
 @compiled
-def forget_stopped(wanted: FloatArray, owned: FloatArray, stopped: BoolArray) -> None:
+def forget_stopped(targets: FloatArray, owned: FloatArray, stopped: BoolArray) -> None:
     """Lower what the sleeves want of stopped assets to what is left, in place."""
     for i in range(stopped.shape[0]):
         if stopped[i]:
-            for k in range(wanted.shape[0]):
-                wanted[k, i] = min(wanted[k, i], owned[k, i])
+            for k in range(targets.shape[0]):
+                targets[k, i] = min(targets[k, i], owned[k, i])
 
 
 def blend(sleeves: Mapping[str, FloatArray], budgets: Mapping[str, float], assets: int) -> FloatArray:

@@ -152,8 +152,8 @@ def check_stops(
         Symbols whose mark is too old to judge.
     """
     memory, holdings = memory_of(state, universe), risk_holdings_of(portfolio, universe)
-    found = step_stops(memory, holdings, among(universe, retired), assets_of(universe), config.numbers)
-    kept, step = remembered(memory, universe), stop_step(found, portfolio, universe, session, state.effective_level)
+    stops = step_stops(memory, holdings, among(universe, retired), assets_of(universe), config.numbers)
+    kept, step = remembered(memory, universe), stop_step(stops, portfolio, universe, session, state.effective_level)
     return replace(step, halved=kept.halved, cooling_off=kept.cooling_off, stop_state=kept.stop_state)
 
 
@@ -169,11 +169,11 @@ def _exposed(weights: FloatArray, hedges: Mapping[str, float], universe: Univers
 
 def _correlation_summary(view: MarketView, correlations: FloatArray) -> tuple[float, float, float]:
     """Summarise them once for all runs that share the view and its correlations."""
-    known = view.remembered.get("correlation_summary")
-    if known is None or known[0] is not correlations:
-        known = (correlations, summarise_correlations(_of_living(correlations, view.universe)))
-        view.remembered["correlation_summary"] = known
-    summary: tuple[float, float, float] = known[1]
+    cached = view.remembered.get("correlation_summary")
+    if cached is None or cached[0] is not correlations:
+        cached = (correlations, summarise_correlations(_of_living(correlations, view.universe)))
+        view.remembered["correlation_summary"] = cached
+    summary: tuple[float, float, float] = cached[1]
     return summary
 
 
@@ -193,10 +193,10 @@ def _of_living(correlations: FloatArray, universe: Universe) -> FloatArray:
     """Correlations without those of retired assets, which no longer say anything about the portfolio to come."""
     if not universe.any_retired:
         return correlations
-    known = correlations.copy()
-    known[universe.retired, :] = np.nan
-    known[:, universe.retired] = np.nan
-    return known
+    living = correlations.copy()
+    living[universe.retired, :] = np.nan
+    living[:, universe.retired] = np.nan
+    return living
 
 
 def _ceiling_array(ceilings: dict[str, Decimal], universe: Universe) -> FloatArray:

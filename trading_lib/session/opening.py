@@ -81,11 +81,11 @@ def _before(
     data: SessionInput, portfolio: Portfolio, working: Sequence[Order], row: int, day: date, booked: Sequence[Fill]
 ) -> _Cash:
     waiting = {order.client_order_id for order in working}
-    found = _Cash(start_of_session(data, portfolio, row, day), data)
+    cash = _Cash(start_of_session(data, portfolio, row, day), data)
     for fill in booked:
         if fill.client_order_id not in waiting:
-            found.book(fill)
-    return found
+            cash.book(fill)
+    return cash
 
 
 class _Cash:
@@ -186,27 +186,27 @@ class _Opening:
         at = next_opening(instrument, order.session, self._data.calendar)
         price, low, high = self._bar(order, column, at.date())
         split = float(self._data.panel.split[self._row, column])
-        wanted = order if split == 1.0 else replace(order, quantity=self._split(order))
+        adjusted = order if split == 1.0 else replace(order, quantity=self._split(order))
         if not (np.isfinite(price) and price > 0):
-            self._cancel(wanted, wanted.quantity, without_opening(order.symbol, at.date()))
+            self._cancel(adjusted, adjusted.quantity, without_opening(order.symbol, at.date()))
         elif contradicted(price, low, high, self._data.paper.price_unit):
-            self._cancel(wanted, wanted.quantity, outside_range(order.symbol, at.date(), price, low, high))
-        elif wanted.quantity <= 0:
-            self._cancel(wanted, NOTHING, nothing_left(order.symbol, at.date(), split))
+            self._cancel(adjusted, adjusted.quantity, outside_range(order.symbol, at.date(), price, low, high))
+        elif adjusted.quantity <= 0:
+            self._cancel(adjusted, NOTHING, nothing_left(order.symbol, at.date(), split))
         else:
             slippage = to_micros(instrument.slippage_rate)
             executed = execution_price(
                 price_micros(price), order.side is Side.BUY, slippage, self._data.paper.price_unit
             )
-            met = _Met(wanted, instrument, price, executed, at.date())
+            met = _Met(adjusted, instrument, price, executed, at.date())
             quantity, reason = self._allowed_quantity(met)
             if quantity > 0:
-                sized = wanted if quantity == wanted.quantity else replace(wanted, quantity=quantity)
+                sized = adjusted if quantity == adjusted.quantity else replace(adjusted, quantity=quantity)
                 fill = fill_at_open(sized, price, instrument, at, self._day, self._data.paper)
                 self._cash.book(fill)
                 self.filled.append(fill)
-            if quantity < wanted.quantity:
-                self._cancel(wanted, wanted.quantity - quantity, reason)
+            if quantity < adjusted.quantity:
+                self._cancel(adjusted, adjusted.quantity - quantity, reason)
 
     def _bar(self, order: Order, column: int, day: date) -> tuple[float, float, float]:
         """Open, low and high of the bar that fills the order."""

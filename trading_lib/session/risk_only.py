@@ -120,25 +120,25 @@ def check_day(
         perpetuals={},
     )
     # The cool-off is counted in sessions, and this day is none: a new one begins with the next session.
-    found = check_stops(replace(risk, cooling_off={}), losing, data.universe, day, data.config.risk, risk.retired)
-    if not found.events:
+    step = check_stops(replace(risk, cooling_off={}), losing, data.universe, day, data.config.risk, risk.retired)
+    if not step.events:
         return None
-    cooling = {symbol: left + 1 for symbol, left in found.cooling_off.items()}
+    cooling = {symbol: left + 1 for symbol, left in step.cooling_off.items()}
     state = replace(
         risk,
         session=day,
-        halved=risk.halved | (found.halved & held.keys()),
+        halved=risk.halved | (step.halved & held.keys()),
         cooling_off={**risk.cooling_off, **cooling},
     )
     orders = tuple(
-        reducing_order(data.universe[symbol], losing, excess, day, data.book, found.reasons[symbol])
-        for symbol, ceiling in found.ceilings.items()
+        reducing_order(data.universe[symbol], losing, excess, day, data.book, step.reasons[symbol])
+        for symbol, ceiling in step.ceilings.items()
         if (excess := _excess(losing.positions[symbol], ceiling, data.universe[symbol])) > 0
     )
     prices = {symbol: float(mark) for symbol, mark in losing.marks.items()}
     context = PreTradeContext(data.universe, losing, None, prices, data.config.pre_trade, kill_switch, orders)
     cleared = split(orders, context)
-    return RiskOnlyDay(day, cleared.accepted, cleared.denied, found.events, state)
+    return RiskOnlyDay(day, cleared.accepted, cleared.denied, step.events, state)
 
 
 def _excess(position: Position, ceiling: Decimal, instrument: Instrument) -> int:
@@ -149,13 +149,13 @@ def _held(
     data: SessionInput, portfolio: Portfolio, working: Sequence[Order], day: date
 ) -> dict[str, tuple[Position, Decimal]]:
     """Symbol -> position and newest complete price of what trades every day and is held on ``day``."""
-    found = {}
+    held = {}
     for symbol, bars in data.panel.daily.items():
         close = bars.known_close(day)
         position = _position(data, data.universe[symbol], portfolio, working, day)
         if position.quantity > 0 and np.isfinite(close):
-            found[symbol] = position, exact_price(close)
-    return found
+            held[symbol] = position, exact_price(close)
+    return held
 
 
 def _position(

@@ -52,8 +52,8 @@ def settle_row(data: SessionInput, portfolio: Portfolio, row: int, day: date, fi
         return replace(settled, accounts={})
 
     def step(account: str, part: Portfolio) -> Portfolio:
-        own = [fill for fill in fills if data.account_of(fill.symbol) == account]
-        return _settle(without_flows, part, row, day, own)
+        of_account = [fill for fill in fills if data.account_of(fill.symbol) == account]
+        return _settle(without_flows, part, row, day, of_account)
 
     without_flows = replace(data, flows=())
     return replace(settled, accounts=cash_by_account(data, portfolio, day, step))

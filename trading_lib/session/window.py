@@ -15,17 +15,17 @@ def window_rows(panel: PricePanel, calendar: SessionCalendar, first: date, last:
     """Rows of the panel inside [first, last]; clear errors for windows the data does not cover."""
     if first > last:
         raise SessionError(f"the window {first} to {last} is inverted", "swap the two dates")
-    wanted = calendar.between(first, last)
-    if not len(wanted):
+    window = calendar.between(first, last)
+    if not len(window):
         raise SessionError(f"there is no trading session from {first} to {last}", "choose a longer window")
-    known = panel.sessions
-    if wanted[0] < known[0] or wanted[-1] > known[-1]:
+    sessions = panel.sessions
+    if window[0] < sessions[0] or window[-1] > sessions[-1]:
         raise SessionError(
-            f"the window {first} to {last} is not covered by the data ({known[0]} to {known[-1]})",
+            f"the window {first} to {last} is not covered by the data ({sessions[0]} to {sessions[-1]})",
             f"choose a window inside it; {_beginnings(panel)}",
         )
-    start = int(np.searchsorted(known, wanted[0]))
-    return range(start, start + len(wanted))
+    start = int(np.searchsorted(sessions, window[0]))
+    return range(start, start + len(window))
 
 
 def _beginnings(panel: PricePanel) -> str:

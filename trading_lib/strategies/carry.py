@@ -106,32 +106,32 @@ def venue_step(config: CarryConfig, venue: str, reading: VenueReading | None, he
     kept = held if held <= limit else size
     if venue not in config.allowed_venues:
         return VenueStep(0.0, "the venue is no longer allowed, both legs are closed")
-    known = reading or VenueReading()
-    if not math.isfinite(known.rate):
-        return _without_rate(config, known, held, kept)
-    rate = f"{known.rate:+.5%} per 8 hours ({known.annual_carry:+.1%} a year)"
-    if held > 0 and known.rate < config.exit_rate:
+    current = reading or VenueReading()
+    if not math.isfinite(current.rate):
+        return _without_rate(config, current, held, kept)
+    rate = f"{current.rate:+.5%} per 8 hours ({current.annual_carry:+.1%} a year)"
+    if held > 0 and current.rate < config.exit_rate:
         return VenueStep(0.0, f"{rate} is below {config.exit_rate:.3%}, both legs are closed")
-    if not known.rate > config.entry_rate:
+    if not current.rate > config.entry_rate:
         between = f"{rate} is not above {config.entry_rate:.3%}"
         return VenueStep(kept, f"{between}, " + ("what is held stays" if held > 0 else "nothing is opened"))
-    if not known.volatility_ratio <= config.pause_ratio:
-        missing = math.isnan(known.volatility_ratio)
+    if not current.volatility_ratio <= config.pause_ratio:
+        missing = math.isnan(current.volatility_ratio)
         cause = (
             "its history is too short to judge its volatility"
             if missing
-            else f"it is {known.volatility_ratio:.1f} times as volatile as usual, more than {config.pause_ratio:g}"
+            else f"it is {current.volatility_ratio:.1f} times as volatile as usual, more than {config.pause_ratio:g}"
         )
         return VenueStep(kept, f"{rate}, but {cause}: nothing is opened", paused=not missing)
     grown = f" (cut from {held:.1%}, above the limit of {limit:.1%})" if held > limit else ""
     return VenueStep(max(kept, size), f"{rate} is above {config.entry_rate:.3%}{grown}")
 
 
-def _without_rate(config: CarryConfig, known: VenueReading, held: float, kept: float) -> VenueStep:
-    old = f"the newest is {known.age_hours:.0f} hours old" if math.isfinite(known.age_hours) else "none is known"
+def _without_rate(config: CarryConfig, current: VenueReading, held: float, kept: float) -> VenueStep:
+    old = f"the newest is {current.age_hours:.0f} hours old" if math.isfinite(current.age_hours) else "none is known"
     if held <= 0:
         return VenueStep(0.0, f"no usable rate ({old}), nothing is opened")
-    if known.age_hours <= config.missing_hours:
+    if current.age_hours <= config.missing_hours:
         return VenueStep(kept, f"no usable rate ({old}), what is held stays")
     return VenueStep(0.0, f"no usable rate for more than {config.missing_hours:g} hours ({old}), both legs are closed")
 
@@ -163,5 +163,5 @@ def _events(config: CarryConfig, steps: dict[str, VenueStep], sleeve: SleeveView
 
 def _words(config: CarryConfig, steps: dict[str, VenueStep], without_rates: bool) -> Words:
     lines = [f"{venue}: {step.reason} -> {step.weight:.1%} of net asset value" for venue, step in steps.items()]
-    words = {config.spot: "; ".join(lines)}
-    return {"": NO_RATES, **words} if without_rates else words
+    rationale = {config.spot: "; ".join(lines)}
+    return {"": NO_RATES, **rationale} if without_rates else rationale

@@ -86,8 +86,8 @@ def signal_rules(
     confidence = np.zeros(assets)
     complete = np.zeros(assets, np.bool_)
     for i in range(assets):
-        known = close[i] + momentum[i] + volatility[i] + sma_20[i] + sma_50[i] + sma_200[i]
-        if not np.isfinite(known):
+        total = close[i] + momentum[i] + volatility[i] + sma_20[i] + sma_50[i] + sma_200[i]
+        if not np.isfinite(total):
             continue
         complete[i] = True
         # Reduction wins where rules overlap.

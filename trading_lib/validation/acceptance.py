@@ -190,9 +190,9 @@ def _judge_symbol(
         else:
             doubt = None
             errors = _errors_of_last(moving.take(rows), others, rules)
-            told = _told_by_others(moving.take(rows), others, errors, rules)
-            if told is not None:
-                moving = with_split(moving, row, told)
+            confirmed = _told_by_others(moving.take(rows), others, errors, rules)
+            if confirmed is not None:
+                moving = with_split(moving, row, confirmed)
                 _enter_split(moving, row, fresh, verdict)
                 errors = _errors_of_last(moving.take(rows), others, rules)
             if ruled.real[row]:
@@ -277,25 +277,25 @@ def _errors_of_last(history: PriceHistory, others: Sequence[SourceHistory], rule
     since = history.days[0]
     witnesses = [_between(other, since, day) for other in others]
     testimonies = [SourceHistory(OWN, history), *(other for other in witnesses if len(other.history))]
-    found = [finding for finding in disagreements(testimonies, rules) if finding.dataset == OWN]
+    findings = [finding for finding in disagreements(testimonies, rules) if finding.dataset == OWN]
     if history.symbol != VOLATILITY_INDEX:
         confirmed = np.zeros(len(history), dtype=bool)
         if len(testimonies) > 1:
             confirmed = confirmed_moves(testimonies, rules)[0]
         splits = split_findings(history, rules)
         explained = confirmed | split_rows(history, splits)
-        found += splits + dividend_findings(history, rules)
+        findings += splits + dividend_findings(history, rules)
         ratio = suspected_ratio(history, rules)
         if abs(float(history.plain_return[-1])) > _level_move(rules) and not _follows(history):
             ratio = None  # the bars between were kept out for their level, and so is this one
         if ratio is not None and witnessed(history, others, ratio, rules) is not True:
             # The split's trace in the adjusted close is no dividend.
-            found = [finding for finding in found if finding.rule not in DOUBTFUL_DIVIDEND]
-            found.append(suspicion(history, ratio, rules))
+            findings = [finding for finding in findings if finding.rule not in DOUBTFUL_DIVIDEND]
+            findings.append(suspicion(history, ratio, rules))
         else:
-            found += unit_findings(history, rules, explained) or _far_off(history, rules, explained)
+            findings += unit_findings(history, rules, explained) or _far_off(history, rules, explained)
     last = day.item()
-    errors = [finding for finding in found if finding.session == last and finding.severity is Severity.ERROR]
+    errors = [finding for finding in findings if finding.session == last and finding.severity is Severity.ERROR]
     if any(finding.rule == "dividend_not_stated" for finding in errors) and not _follows(history):
         # Across a bar that was kept out, the adjusted close takes off what that bar paid.
         errors = [finding for finding in errors if finding.rule != "dividend_not_stated"]
@@ -314,8 +314,8 @@ def _far_off(history: PriceHistory, rules: QualityRules, explained: BoolArray) -
     if explained[-1] or not abs(move) > _level_move(rules):
         return []
     session = history.days[-1].item()
-    words = f"the price {history.close[-1]:g} is {np.exp(move):.4g} times the last one that was accepted"
-    message = f"{history.symbol} {session}: {words}"
+    text = f"the price {history.close[-1]:g} is {np.exp(move):.4g} times the last one that was accepted"
+    message = f"{history.symbol} {session}: {text}"
     return [Finding(history.symbol, session, "price_scale", Severity.ERROR, float(np.exp(move)), message)]
 
 
@@ -330,7 +330,7 @@ def _between(other: SourceHistory, first: np.datetime64, last: np.datetime64) ->
     return replace(other, history=other.history.take(rows))
 
 
-def _both(one: Bars, rows: pd.DataFrame) -> Bars:
+def _both(bars: Bars, rows: pd.DataFrame) -> Bars:
     if rows.empty:
-        return one
-    return Bars.from_frame(pd.concat([one.frame, rows], ignore_index=True) if len(one) else rows)
+        return bars
+    return Bars.from_frame(pd.concat([bars.frame, rows], ignore_index=True) if len(bars) else rows)

@@ -17,14 +17,14 @@ def missing_findings(missing: MissingData, today: date) -> tuple[Finding, ...]:
 
     Rules: ``missing_symbol``, ``missing_volatility_index``, ``missing_cash_rate``.
     """
-    found = [
+    findings = [
         Finding(symbol, today, "missing_symbol", Severity.ERROR, None, f"no prices for {symbol}")
         for symbol in missing.symbols
     ]
     if missing.volatility_index:
-        words = f"no {VOLATILITY_INDEX}: all sessions count as HIGH_VOL"
-        found.append(Finding(VOLATILITY_INDEX, today, MISSING_RULES[1], Severity.ERROR, None, words))
+        message = f"no {VOLATILITY_INDEX}: all sessions count as HIGH_VOL"
+        findings.append(Finding(VOLATILITY_INDEX, today, MISSING_RULES[1], Severity.ERROR, None, message))
     if missing.cash_rate:
-        words = "no cash rate in the data: Sharpe is over 0"
-        found.append(Finding(CASH_RATE, today, MISSING_RULES[2], Severity.ERROR, None, words))
-    return tuple(found)
+        message = "no cash rate in the data: Sharpe is over 0"
+        findings.append(Finding(CASH_RATE, today, MISSING_RULES[2], Severity.ERROR, None, message))
+    return tuple(findings)

@@ -35,22 +35,24 @@ class KnownHistory:
     owed: pd.DataFrame = field(default_factory=_nothing_owed)
 
 
-def with_known(accepted: pd.DataFrame, delivered: pd.DataFrame, known: pd.DataFrame) -> tuple[pd.DataFrame, BoolArray]:
+def with_known(
+    accepted: pd.DataFrame, delivered: pd.DataFrame, history: pd.DataFrame
+) -> tuple[pd.DataFrame, BoolArray]:
     """Known and accepted rows by symbol and date, and which of them are to be judged."""
-    known = known[known["symbol"].isin(accepted["symbol"].unique())]
-    if known.empty:
+    history = history[history["symbol"].isin(accepted["symbol"].unique())]
+    if history.empty:
         return accepted, np.ones(len(accepted), dtype=bool)
-    days = pd.MultiIndex.from_frame(known[["symbol", "date"]])
+    days = pd.MultiIndex.from_frame(history[["symbol", "date"]])
     again = days.isin(pd.MultiIndex.from_frame(delivered[["symbol", "date"]]))
-    older = _on_one_base(known, accepted)[~again]
+    older = _on_one_base(history, accepted)[~again]
     together = pd.concat([older.assign(fresh=False), accepted.assign(fresh=True)], ignore_index=True)
     together = together.sort_values(["symbol", "date"], kind="stable", ignore_index=True)
     return together, together["fresh"].to_numpy(dtype=bool)
 
 
-def joined(known: Bars, bars: Bars) -> Bars:
+def joined(history: Bars, bars: Bars) -> Bars:
     """Known bars whose day did not come again, and the bars."""
-    older = known.frame[known.frame["symbol"].isin(bars.frame["symbol"].unique())]
+    older = history.frame[history.frame["symbol"].isin(bars.frame["symbol"].unique())]
     if older.empty:
         return bars
     days = pd.MultiIndex.from_frame(older[["symbol", "date"]])
@@ -58,30 +60,30 @@ def joined(known: Bars, bars: Bars) -> Bars:
     return Bars.from_frame(pd.concat([_on_one_base(older, bars.frame)[~again], bars.frame], ignore_index=True))
 
 
-def _on_one_base(known: pd.DataFrame, accepted: pd.DataFrame) -> pd.DataFrame:
+def _on_one_base(history: pd.DataFrame, accepted: pd.DataFrame) -> pd.DataFrame:
     """Known rows with their adjusted close on the base of the delivered ones, NaN where no common day tells it.
 
     A vendor's adjusted close ends at the newest close, so every capture has a base of its own.
     """
-    common = accepted.merge(known, on=["symbol", "date"], suffixes=("", "_known")).drop_duplicates("symbol")
+    common = accepted.merge(history, on=["symbol", "date"], suffixes=("", "_known")).drop_duplicates("symbol")
     base = pd.Series((common["adj_close"] / common["adj_close_known"]).to_numpy(), index=common["symbol"])
-    return known.assign(adj_close=known["adj_close"] * known["symbol"].map(base).astype("float64"))
+    return history.assign(adj_close=history["adj_close"] * history["symbol"].map(base).astype("float64"))
 
 
 def owed_actions(
-    accepted: Bars, quarantined: Bars, delivered: pd.DataFrame, known: pd.DataFrame
+    accepted: Bars, quarantined: Bars, delivered: pd.DataFrame, history: pd.DataFrame
 ) -> dict[str, list[tuple[date, float, float]]]:
     """Symbol -> (day, dividend, split) of bars that are quarantined before any history is looked at."""
     bad = quarantined.frame
-    if len(known):
-        again = pd.MultiIndex.from_frame(known[["symbol", "date"]])
-        known = known[~again.isin(pd.MultiIndex.from_frame(delivered[["symbol", "date"]]))]
+    if len(history):
+        again = pd.MultiIndex.from_frame(history[["symbol", "date"]])
+        history = history[~again.isin(pd.MultiIndex.from_frame(delivered[["symbol", "date"]]))]
     if len(bad):
         good = pd.MultiIndex.from_frame(accepted.frame[["symbol", "date"]])
         bad = bad[~pd.MultiIndex.from_frame(bad[["symbol", "date"]]).isin(good)]
         bad = bad.drop_duplicates(["symbol", "date"])
     owed: dict[str, list[tuple[date, float, float]]] = {}
-    for rows in (known, bad):
+    for rows in (history, bad):
         days = rows["date"].to_numpy().astype("datetime64[D]").tolist()
         for symbol, day, cash, ratio in zip(rows["symbol"], days, rows["dividend"], rows["split"], strict=True):
             actions = (day, stated(float(cash), 0.0), stated(float(ratio), 1.0))

@@ -27,24 +27,24 @@ def macro_findings(frame: pd.DataFrame, dataset: str) -> list[Finding]:
     Rules: ``repeated_observation``, ``observation_on_holiday`` (exchange series only), ``missing_observation`` (a
     month absent, or empty, inside a monthly series).
     """
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for name, rows in frame.sort_values(["series", "date"], kind="stable").groupby("series", sort=True):
         series = str(name)
         days = rows["date"].to_numpy().astype("datetime64[D]")
         values = rows["value"].to_numpy(dtype=np.float64)
         for row in np.flatnonzero(days[1:] == days[:-1]) + 1:
-            found.append(_warn(series, days[row], "repeated_observation", values[row], "is there twice", dataset))
-        known = np.isfinite(values)
+            findings.append(_warn(series, days[row], "repeated_observation", values[row], "is there twice", dataset))
+        finite = np.isfinite(values)
         if series in EXCHANGE_SERIES:
-            closed = known & ~np.isin(days, exchange_sessions().sessions) & (days >= exchange_sessions().sessions[0])
-            words = "has a value although the New York Stock Exchange was closed"
-            found += [_warn(series, days[row], "observation_on_holiday", values[row], words, dataset)
+            closed = finite & ~np.isin(days, exchange_sessions().sessions) & (days >= exchange_sessions().sessions[0])
+            message = "has a value although the New York Stock Exchange was closed"
+            findings += [_warn(series, days[row], "observation_on_holiday", values[row], message, dataset)
                       for row in np.flatnonzero(closed)]  # fmt: skip
-        found += [
+        findings += [
             _warn(series, day, "missing_observation", None, "has no value inside a monthly series", dataset)
-            for day in _missing_months(np.unique(days[known]))
+            for day in _missing_months(np.unique(days[finite]))
         ]
-    return found
+    return findings
 
 
 def _missing_months(days: np.ndarray) -> np.ndarray:
@@ -61,7 +61,7 @@ def funding_findings(frame: pd.DataFrame, dataset: str) -> list[Finding]:
     Rules: ``off_grid_settlement`` (not on the contract's own grid of hours), ``funding_gap`` (days without any; value:
     whole days), ``not_finite_rate``. The grid is what most of a contract's settlements keep to: 8, 4 or 1 hours.
     """
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for (exchange, contract), rows in frame.sort_values("time").groupby(["exchange", "symbol"], sort=True):
         name = f"{contract}@{exchange}"
         times = rows["time"].to_numpy().astype("datetime64[s]")
@@ -75,20 +75,20 @@ def funding_findings(frame: pd.DataFrame, dataset: str) -> list[Finding]:
         minutes, counts = np.unique(np.round(seconds / 60), return_counts=True)
         apart = (seconds - 60 * minutes[counts.argmax()]) % grid
         off = np.minimum(apart, grid - apart) > EXACT_SECONDS
-        found += [
+        findings += [
             _warn(name, times[row].astype("datetime64[D]"), "off_grid_settlement", float(apart[row] / 3600),
                   f"was settled at {times[row]} UTC, off its {grid // 3600}-hour grid", dataset)
             for row in np.flatnonzero(off)
         ]  # fmt: skip
         for row in np.flatnonzero(steps > 86_400 + EXACT_SECONDS):
             gap = float(steps[row] / 86_400)
-            words = f"has no settlement for {gap:.1f} days from {times[row]} UTC"
-            found.append(_warn(name, times[row].astype("datetime64[D]") + DAY, "funding_gap", gap, words, dataset))
-        found += [
+            message = f"has no settlement for {gap:.1f} days from {times[row]} UTC"
+            findings.append(_warn(name, times[row].astype("datetime64[D]") + DAY, "funding_gap", gap, message, dataset))
+        findings += [
             _warn(name, times[row].astype("datetime64[D]"), "not_finite_rate", None, "has no rate", dataset)
             for row in np.flatnonzero(~np.isfinite(rates))
         ]
-    return found
+    return findings
 
 
 def _grid_seconds(median_step: float) -> int:
@@ -111,7 +111,7 @@ def news_findings(texts: pd.Series, dataset: str, newest: date) -> list[Finding]
     ]  # fmt: skip
 
 
-def _warn(name: str, day: np.datetime64, rule: str, value: float | None, words: str, dataset: str) -> Finding:
+def _warn(name: str, day: np.datetime64, rule: str, value: float | None, message: str, dataset: str) -> Finding:
     session = day.astype("datetime64[D]").item()
     number = None if value is None or not np.isfinite(value) else float(value)
-    return Finding(name, session, rule, Severity.WARNING, number, f"{name} {session}: {words}", dataset)
+    return Finding(name, session, rule, Severity.WARNING, number, f"{name} {session}: {message}", dataset)

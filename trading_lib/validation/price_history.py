@@ -111,11 +111,11 @@ class PriceHistory:
         """Log total return: of the adjusted close where there is one, else of the close with stated actions."""
         cash = np.nan_to_num(self.dividend)
         ratio = np.where(self.split_visible, self.split, 1.0)
-        own = np.full(len(self), np.nan)
-        own[1:] = np.log((self.close[1:] + cash[1:]) * ratio[1:] / self.close[:-1])
+        returns = np.full(len(self), np.nan)
+        returns[1:] = np.log((self.close[1:] + cash[1:]) * ratio[1:] / self.close[:-1])
         with np.errstate(divide="ignore", invalid="ignore"):
             vendor = log_return(np.where(self.adj_close > 0, self.adj_close, np.nan))
-        return np.where(np.isfinite(vendor), vendor, own)
+        return np.where(np.isfinite(vendor), vendor, returns)
 
     @cached_property
     def scale(self) -> float:

@@ -116,8 +116,8 @@ def assess_prices(
             symbol: [testimony for place, testimony in testimonies if place != index]
             for symbol, testimonies in sources.items()
         }
-        found = _history_findings(item, index, universe, limits, confirmed, others)
-        findings += [replace(finding, dataset=item.dataset.name) for finding in found]
+        of_histories = _history_findings(item, index, universe, limits, confirmed, others)
+        findings += [replace(finding, dataset=item.dataset.name) for finding in of_histories]
     findings += _stale_in_all([item for item in judged if item.dataset.traded], universe, limits)
     findings += _adjusted_prices(judged, limits)
     for testimonies in sources.values():
@@ -199,8 +199,8 @@ def _by_symbol(judged: Sequence[_Judged]) -> dict[str, list[tuple[int, SourceHis
         adjusted = adjusted_symbols(item.dataset.bars.frame)
         for symbol, history in item.histories.items():
             if not history.intraday:
-                known = symbol in adjusted
-                testimony = SourceHistory(item.dataset.name, history, item.dataset.own_level, knows_splits=known)
+                is_adjusted = symbol in adjusted
+                testimony = SourceHistory(item.dataset.name, history, item.dataset.own_level, knows_splits=is_adjusted)
                 sources.setdefault(symbol, []).append((index, testimony))
     return sources
 
@@ -226,33 +226,33 @@ def _history_findings(
 ) -> list[Finding]:
     market = _market_moves(item.histories, rules)
     calendars = {symbol: calendar_of(symbol, universe, foreign=True) for symbol in item.histories}
-    found: list[Finding] = []
+    findings: list[Finding] = []
     event_days: dict[str, set[object]] = {}
     for symbol, history in item.histories.items():
         nothing = np.zeros(len(history), dtype=bool)
         decided = item.decided.get(symbol, nothing)
-        known = confirmed.get((index, symbol), nothing) | decided
-        event_days[symbol] = set(history.days[known].tolist())
+        events = confirmed.get((index, symbol), nothing) | decided
+        event_days[symbol] = set(history.days[events].tolist())
         calendar = calendars[symbol]
         if calendar is not None:
-            found += coverage_findings(history, calendar, rules)
+            findings += coverage_findings(history, calendar, rules)
         if symbol == VOLATILITY_INDEX:  # an index pays nothing, splits never, and really doubles within a day
             continue
         splits = split_findings(history, rules)
         unstated = unstated_split_findings(history, others.get(symbol, ()), decided, rules)
         suspected = split_rows(history, unstated)
-        explained = known | split_rows(history, splits) | suspected
+        explained = events | split_rows(history, splits) | suspected
         event_days[symbol] |= set(history.days[suspected].tolist())
         of_dividends = dividend_findings(history, rules)
         days = {finding.session for finding in unstated}
         # The split's trace in the adjusted close is no dividend.
-        found += [finding for finding in of_dividends if finding.session not in days] + splits + unstated
-        found += unit_findings(history, rules, explained)
-        found += tick_findings(history, rules, explained | market[symbol])
+        findings += [finding for finding in of_dividends if finding.session not in days] + splits + unstated
+        findings += unit_findings(history, rules, explained)
+        findings += tick_findings(history, rules, explained | market[symbol])
     if not item.dataset.traded:
-        found += stale_findings(item.histories, calendars, rules)
+        findings += stale_findings(item.histories, calendars, rules)
     jumps = [f for f in item.report.findings if f.rule != "price_jump" or f.session not in event_days.get(f.symbol, ())]
-    return jumps + found
+    return jumps + findings
 
 
 def _stale_in_all(traded: Sequence[_Judged], universe: Universe, rules: QualityRules) -> list[Finding]:
@@ -263,8 +263,8 @@ def _stale_in_all(traded: Sequence[_Judged], universe: Universe, rules: QualityR
             if symbol not in newest or newest[symbol][0].days[-1] < history.days[-1]:
                 newest[symbol] = history, item.dataset.name
     calendars = {symbol: calendar_of(symbol, universe, foreign=True) for symbol in newest}
-    found = stale_findings({symbol: history for symbol, (history, _) in newest.items()}, calendars, rules)
-    return [replace(finding, dataset=newest[finding.symbol][1]) for finding in found]
+    findings = stale_findings({symbol: history for symbol, (history, _) in newest.items()}, calendars, rules)
+    return [replace(finding, dataset=newest[finding.symbol][1]) for finding in findings]
 
 
 def _adjusted_prices(judged: Sequence[_Judged], rules: QualityRules) -> list[Finding]:
@@ -275,15 +275,15 @@ def _adjusted_prices(judged: Sequence[_Judged], rules: QualityRules) -> list[Fin
     for item in alone:
         first.setdefault(next(iter(item.histories)), item)
     exports += [list(first.values()), *([item] for item in alone if item not in first.values())]
-    found = []
+    findings = []
     for items in exports:
         owner = {symbol: item for item in items for symbol in item.histories}
         histories = {symbol: item.histories[symbol] for symbol, item in owner.items()}
-        found += [
+        findings += [
             replace(finding, dataset=owner[finding.symbol].dataset.name)
             for finding in adjusted_price_findings(histories, rules)
         ]
-    return found
+    return findings
 
 
 def _market_moves(histories: Mapping[str, PriceHistory], rules: QualityRules) -> Masks:
@@ -312,7 +312,7 @@ def _symbols(
         rows = item.dataset.bars.frame.groupby("symbol", sort=True)["date"].agg(["count", "min", "max"])
         bad = item.report.quarantined.frame["symbol"].value_counts()
         for symbol, count, first, last in rows.itertuples():
-            own = by_place.get((item.dataset.name, symbol), [])
+            of_symbol = by_place.get((item.dataset.name, symbol), [])
             history = item.histories.get(symbol)
             result.append(
                 SymbolQuality(
@@ -323,8 +323,8 @@ def _symbols(
                     last=last.date(),
                     coverage=_coverage(history, calendar_of(symbol, universe, foreign=True), rules),
                     quarantined=int(bad.get(symbol, 0)),
-                    rules=rule_counts(own),
-                    worst=worst_of(own),
+                    rules=rule_counts(of_symbol),
+                    worst=worst_of(of_symbol),
                 )
             )
     return tuple(sorted(result, key=lambda quality: quality.symbol))

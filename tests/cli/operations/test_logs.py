@@ -47,6 +47,17 @@ def test_an_empty_log_and_lines_that_are_none_are_said(home: Path, capsys: pytes
     assert (found["unreadable_lines"], len(found["lines"])) == (1, 1)
 
 
+def test_a_stage_is_found_under_its_earlier_name_too(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = home / "home" / "logs"
+    folder.mkdir(parents=True)
+    stages = ("validate", "check_completeness", "settle")
+    lines = [{"time": "2026", "message": "m", "level": "INFO", "stage": stage} for stage in stages]
+    (folder / "trading.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert run("logs", "--json", "--stage", "check_completeness") == 0
+    found = json.loads(capsys.readouterr().out)["lines"]
+    assert [line["stage"] for line in found] == ["validate", "check_completeness"]
+
+
 def test_since_takes_days_times_and_ages() -> None:
     now = datetime(2026, 1, 10, 12, tzinfo=UTC)
     assert since_when("2d", now) == datetime(2026, 1, 8, 12, tzinfo=UTC)

@@ -137,7 +137,7 @@ def test_run_daily_names_the_holding_in_its_stages_text_and_json(settings: Setti
     portfolio = portfolio_of(settings, session)
     position, share = portfolio.positions[held], portfolio.weight(held)
     value = position.quantity * portfolio.marks[held]
-    judged = results["validate"]
+    judged = results["check_completeness"]
     assert (judged["severity"], judged["missing"], judged["ended"]) == ("WARNING", [], [held])  # type: ignore[index]
     assert judged["lines"] == [f"{held} has had no bar since {ENDS}: it is retired"]  # type: ignore[index]
     line = f"{held} has had no price since {ENDS}: {position.quantity:f} shares valued at ${value:,.2f}, "
@@ -309,7 +309,7 @@ def test_a_source_with_too_little_history_is_a_warning_that_names_its_symbols(
 ) -> None:
     data = write_price_folder(tmp_path / "short", date(2021, 3, 1), date(2021, 6, 30))
     results = run_session(settings, data, date(2021, 6, 10))
-    judged = results["validate"]
+    judged = results["check_completeness"]
     assert judged["severity"] == "WARNING"  # type: ignore[index]
     lines = [line for line in judged["lines"] if "sessions of history" in line]  # type: ignore[index]
     assert len(lines) == len(settings.configuration.universe)
@@ -323,7 +323,7 @@ def test_what_the_source_never_had_is_a_warning_that_names_it(settings: Settings
     (data / "volatility.csv").unlink()
     plan = plan_for(settings, data, CALENDAR.previous(ENDS))
     fetching.ingest_history(plan, settings, ENDS)
-    judged = market_data.validate(plan, settings)
+    judged = market_data.check_completeness(plan, settings)
     assert judged["severity"] == "WARNING"
     said = [line for line in judged["lines"] if line.startswith("files:prices: ")]
     assert said == [
@@ -338,9 +338,9 @@ def test_what_ingestion_warned_of_reaches_the_validate_stage(settings: Settings,
     row = (prices["symbol"] == "GLD") & (prices["date"] == pd.Timestamp("2021-06-10"))
     prices.loc[row, "volume"] = 0.0
     prices.to_parquet(data / "prices.parquet", index=False)
-    judged = run_session(settings, data, date(2021, 6, 10))["validate"]
+    judged = run_session(settings, data, date(2021, 6, 10))["check_completeness"]
     assert judged["severity"] == "WARNING"  # type: ignore[index]
     assert judged["lines"] == ["GLD 2021-06-10: nothing was traded on a trading day"]  # type: ignore[index]
     assert judged["warnings"] == 1  # type: ignore[index]
-    clean = run_session(settings, data, date(2021, 6, 11))["validate"]
+    clean = run_session(settings, data, date(2021, 6, 11))["check_completeness"]
     assert (clean["severity"], clean["lines"], clean["warnings"]) == ("OK", [], 0)  # type: ignore[index]

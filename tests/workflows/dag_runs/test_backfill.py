@@ -180,6 +180,15 @@ def test_a_backfill_is_followed_and_each_run_tells_what_it_found(
     ]
 
 
+@pytest.mark.parametrize("task_id", ["check_completeness", "validate"])
+def test_a_session_of_market_data_tells_its_completeness_under_either_task_id(peer: AirflowPeer, task_id: str) -> None:
+    run = f"GET /api/v2/dags/market_data/dagRuns/backfill__1/taskInstances/{task_id}/xcomEntries/return_value"
+    peer.answers[run] = [(200, {"value": {"bars": 14, "warnings": 1, "severity": "WARNING"}})]
+    session = backfill.BackfillRun("market_data", "backfill__1", "success", datetime(2022, 6, 15, tzinfo=UTC))
+    record = backfill._fetched(AirflowClient(peer.url, "admin", "hunter2"), session)
+    assert record["result"] == "14 bars, 1 warnings, WARNING"
+
+
 @pytest.mark.parametrize(("reprocess", "again"), [("none", False), ("failed", False), ("completed", True)])
 def test_runs_that_are_there_are_said_and_not_passed_over_in_silence(
     peer: AirflowPeer, environment: dict[str, str], reprocess: str, again: bool

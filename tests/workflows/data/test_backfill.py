@@ -44,7 +44,7 @@ def run_as_the_dag_does(settings: Settings, prices: Path, session: date) -> list
     groups = market_data.groups_to_ingest(plan, settings=settings)
     for group in groups:
         market_data.ingest(plan, group, settings)
-    market_data.validate(plan, settings)
+    market_data.check_completeness(plan, settings)
     return groups
 
 
@@ -126,5 +126,5 @@ def test_a_symbol_is_expected_only_once_it_existed(database_url: str, prices: Pa
     fetching.ingest_history(plan_of(settings, prices, date(2020, 6, 30)), settings, date(2020, 6, 30))
     with settings.engine().begin() as connection:
         connection.exec_driver_sql("DELETE FROM bars WHERE symbol = 'SLV' AND session IN ('2020-05-20', '2020-06-10')")
-    assert market_data.validate(plan_of(settings, prices, date(2020, 5, 20)), settings)["missing"] == []
-    assert market_data.validate(plan_of(settings, prices, date(2020, 6, 10)), settings)["missing"] == ["SLV"]
+    assert market_data.check_completeness(plan_of(settings, prices, date(2020, 5, 20)), settings)["missing"] == []
+    assert market_data.check_completeness(plan_of(settings, prices, date(2020, 6, 10)), settings)["missing"] == ["SLV"]

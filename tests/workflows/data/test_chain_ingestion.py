@@ -105,7 +105,9 @@ def test_the_report_says_which_bar_came_from_where(
     assert dict(zip(frame["symbol"], frame["source"], strict=True)) == {
         symbol: source for symbol, source in expected.items() if symbol != "BTC-USD"
     }
-    quality = market_data.validate(market_data.plan(SESSION.isoformat(), "chain", None, "paper", settings), settings)
+    quality = market_data.check_completeness(
+        market_data.plan(SESSION.isoformat(), "chain", None, "paper", settings), settings
+    )
     # The peers know six sessions, which is too little for any signal and therefore a warning of each symbol.
     short = [line for line in quality.pop("lines") if "sessions of history up to 2024-03-08" in line]
     assert len(short) == len(etfs) + 1
@@ -172,7 +174,7 @@ def test_a_bar_that_nobody_has_is_missing_and_the_run_goes_on(
     result = run(settings, tiingo, yahoo, tmp_path)
     assert result["stale"] == {"SLV": "2024-03-07"}
     plan = market_data.plan(SESSION.isoformat(), "chain", None, "paper", settings)
-    quality = market_data.validate(plan, settings)
+    quality = market_data.check_completeness(plan, settings)
     assert (quality["missing"], quality["severity"]) == (["SLV"], "WARNING")
     assert quality["lines"][0] == "SLV has no accepted bar on 2024-03-08"
     assert all("sessions of history" in line for line in quality["lines"][1:])
@@ -191,7 +193,7 @@ def test_too_many_missing_bars_fail_the_session(
     run(settings, tiingo, yahoo, tmp_path)
     plan = market_data.plan(SESSION.isoformat(), "chain", None, "paper", settings)
     with pytest.raises(DataQualityError, match=r"8 of 14 exchange bars of session 2024-03-08 are missing from chain"):
-        market_data.validate(plan, settings)
+        market_data.check_completeness(plan, settings)
 
 
 def quarantine(settings: Settings) -> list[tuple[str, str, str]]:
@@ -201,7 +203,9 @@ def quarantine(settings: Settings) -> list[tuple[str, str, str]]:
 
 
 def judge(settings: Settings) -> dict[str, Any]:
-    return market_data.validate(market_data.plan(SESSION.isoformat(), "chain", None, "paper", settings), settings)
+    return market_data.check_completeness(
+        market_data.plan(SESSION.isoformat(), "chain", None, "paper", settings), settings
+    )
 
 
 def test_a_quarantined_bar_is_asked_of_the_next_source(

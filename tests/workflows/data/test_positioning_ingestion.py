@@ -84,7 +84,7 @@ def test_a_broken_file_of_rates_costs_no_price(settings: Settings, tmp_path: Pat
     for group in planned.groups:
         result = market_data.ingest(planned, group, settings)
         assert (group == "funding") is bool(result["abstained"])
-    assert market_data.validate(planned, settings)["bars"] == 14
+    assert market_data.check_completeness(planned, settings)["bars"] == 14
 
 
 class Venue:

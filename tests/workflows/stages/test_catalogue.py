@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from trading_lib.adapters.stores.postgres.schema import metadata
-from trading_lib.workflows.stages.catalogue import DATA_STAGES, TRADE_STAGES, Stage, in_group
+from trading_lib.workflows.stages.catalogue import DATA_STAGES, EARLIER_NAMES, TRADE_STAGES, Stage, in_group
 
 STAGES = (*DATA_STAGES, *TRADE_STAGES)
 
@@ -28,6 +28,12 @@ def test_a_stage_reads_nothing_that_only_a_later_one_writes() -> None:
     for stage in STAGES:
         assert set(stage.reads) <= before, stage.name
         before |= set(stage.writes)
+
+
+def test_an_earlier_name_belongs_to_a_stage_and_to_no_other() -> None:
+    names = {stage.name for stage in STAGES}
+    assert set(EARLIER_NAMES) <= names
+    assert names.isdisjoint(EARLIER_NAMES.values())
 
 
 def test_the_groups_hold_every_stage_once_and_in_order() -> None:

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.postgres
 BOOK = "demo-turns"
 DECIDING = (trading.settle, trading.signals, trading.targets, trading.risk, trading.orders, trading.place)
 TRADE_TASKS = tuple(stage.load() for stage in TRADE_STAGES)
-READING = (trading.fills, trading.reconcile, trading.report)
+READING = (trading.report_fills, trading.reconcile, trading.report)
 
 Task = Callable[..., Any]
 

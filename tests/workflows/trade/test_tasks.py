@@ -337,7 +337,7 @@ def test_a_quarantined_bar_is_kept_and_not_traded_on(settings: Settings, tmp_pat
     plan = plan_for(settings, folder, date(2021, 1, 7))
     fetching.ingest_history(plan, settings, date(2021, 1, 6))
     run_daily(plan, settings)
-    result = market_data.validate(plan, settings)
+    result = market_data.check_completeness(plan, settings)
     assert result["missing"] == ["SPY"]
     assert result["quarantined"] == ["SPY"]
     run = BookRun.open(plan, settings)
@@ -351,7 +351,7 @@ def test_a_quarantined_bar_is_kept_and_not_traded_on(settings: Settings, tmp_pat
 
 def test_a_session_without_any_bar_stops_before_trading(loaded: Settings, prices: Path) -> None:
     with pytest.raises(DataQualityError, match="no exchange bar of session 2021-02-16 came from files:prices"):
-        market_data.validate(plan_for(loaded, prices, date(2021, 2, 16)), loaded)
+        market_data.check_completeness(plan_for(loaded, prices, date(2021, 2, 16)), loaded)
 
 
 def test_bootstrap_again_changes_no_row(settings: Settings, prices: Path) -> None:

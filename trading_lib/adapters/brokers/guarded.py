@@ -28,8 +28,8 @@ class GuardedBroker:
 
     def __getattr__(self, name: str) -> Any:
         """Return the broker's own, guarded where it is a coroutine."""
-        found = getattr(self._broker, name)
-        return self._guarded(found) if inspect.iscoroutinefunction(found) else found
+        attribute = getattr(self._broker, name)
+        return self._guarded(attribute) if inspect.iscoroutinefunction(attribute) else attribute
 
     def _guarded(self, method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         @wraps(method)

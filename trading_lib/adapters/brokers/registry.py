@@ -38,24 +38,24 @@ def broker_class(name: str, folder: Path) -> type[Any]:
             f"there is no broker {name!r}",
             f"use {' or '.join(BROKERS)}, or file.py:Class for a broker of your own in {folder}",
         )
-    found = load_class(name, folder, "broker")
-    if not isinstance(getattr(found, "capabilities", None), Capabilities):
+    broker = load_class(name, folder, "broker")
+    if not isinstance(getattr(broker, "capabilities", None), Capabilities):
         raise ConfigurationError(f"broker {name} does not say what it can do", "give its class `capabilities`")
-    missing = sorted(method for method in _asked() if not callable(getattr(found, method, None)))
+    missing = sorted(method for method in _asked() if not callable(getattr(broker, method, None)))
     if missing:
         raise ConfigurationError(f"broker {name} has no method {missing[0]}", "see docs/brokers.md")
-    if not isinstance(getattr(found, "name", None), str) or found.name in ("", *BROKERS):
+    if not isinstance(getattr(broker, "name", None), str) or broker.name in ("", *BROKERS):
         raise ConfigurationError(
             f"broker {name} has no name of its own", f"give its class a `name` that is not {' or '.join(BROKERS)}"
         )
     waiting = sorted(
-        method for method in _asked() if method != "subscribe" and not iscoroutinefunction(getattr(found, method))
+        method for method in _asked() if method != "subscribe" and not iscoroutinefunction(getattr(broker, method))
     )
     if waiting:
         raise ConfigurationError(f"method {waiting[0]} of broker {name} is not `async def`", "see docs/brokers.md")
-    if found.capabilities.simulated:
+    if broker.capabilities.simulated:
         raise ConfigurationError(f"broker {name} calls itself simulated", "only the one that comes with the system is")
-    return found
+    return broker
 
 
 def capabilities_of(name: str, folder: Path) -> Capabilities:

@@ -82,7 +82,7 @@ class SimulatedOpening:
     @cached_property
     def cancelled(self) -> dict[str, Cancellation]:
         """Client order id -> what was not filled."""
-        return {one.client_order_id: one for one in self._met[1]}
+        return {cancellation.client_order_id: cancellation for cancellation in self._met[1]}
 
     @cached_property
     def _met(self) -> tuple[list[Fill], list[Cancellation]]:

@@ -46,21 +46,21 @@ class CachedMacro:
         """Macro series in the date range as known at ``as_of``; see `MacroSource.macro`."""
         moment = require_aware(as_of, "as_of")
         key = macro_key(self.name, first, last)
-        answer = self._cache.get(key, moment)
-        if answer is not None and self._stands(answer, last, moment):
+        cached = self._cache.get(key, moment)
+        if cached is not None and self._stands(cached, last, moment):
             try:
-                frame = decode_macro(answer.body).frame
+                frame = decode_macro(cached.body).frame
             except UnreadableAnswerError:
                 frame = MacroSeries.empty().frame
-            known = frame[(frame["available_at"] <= pd.Timestamp(moment)) & (frame["source"] == self.name)]
-            if len(known):
-                return MacroSeries(known.reset_index(drop=True))
+            available = frame[(frame["available_at"] <= pd.Timestamp(moment)) & (frame["source"] == self.name)]
+            if len(available):
+                return MacroSeries(available.reset_index(drop=True))
         fresh = self._source.macro(first, last, moment)
         if len(fresh.frame):
             self._cache.put(key, CachedAnswer(self._clock(), moment, encode_macro(fresh)))
         return fresh
 
-    def _stands(self, answer: CachedAnswer, last: date, as_of: datetime) -> bool:
-        if as_of <= answer.as_of:
+    def _stands(self, cached: CachedAnswer, last: date, as_of: datetime) -> bool:
+        if as_of <= cached.as_of:
             return True
-        return settled_by(last) <= answer.as_of and self._clock() - answer.retrieved_at <= self._settled_for
+        return settled_by(last) <= cached.as_of and self._clock() - cached.retrieved_at <= self._settled_for

@@ -86,30 +86,30 @@ class CachedSource:
     def _remember(self, bars: Bars, first: date, last: date, as_of: datetime) -> None:
         retrieved_at = self._clock()
         for symbol, frame in bars.frame.groupby("symbol", sort=False):
-            answer = CachedAnswer(retrieved_at, as_of, encode_bars(Bars(frame.reset_index(drop=True))))
-            self._cache.put(request_key(self.name, str(symbol), first, last), answer)
+            cached = CachedAnswer(retrieved_at, as_of, encode_bars(Bars(frame.reset_index(drop=True))))
+            self._cache.put(request_key(self.name, str(symbol), first, last), cached)
 
     def _remembered(self, symbol: str, first: date, last: date, as_of: datetime) -> tuple[datetime, Bars] | None:
-        answer = self._cache.get(request_key(self.name, symbol, first, last), as_of)
-        if answer is None:
+        cached = self._cache.get(request_key(self.name, symbol, first, last), as_of)
+        if cached is None:
             return None
         try:
-            bars = decode_bars(answer.body)
+            bars = decode_bars(cached.body)
         except UnreadableAnswerError:
             return None
-        if as_of > answer.as_of and not self._still_complete(symbol, bars, answer, first, last):
+        if as_of > cached.as_of and not self._still_complete(symbol, bars, cached, first, last):
             return None
         frame = bars.frame
         if (frame["symbol"] != symbol).any() or (frame["source"] != self.name).any():
             return None
-        known = frame[frame["available_at"] <= pd.Timestamp(as_of)]
-        return (answer.retrieved_at, Bars(known.reset_index(drop=True))) if len(known) else None
+        available = frame[frame["available_at"] <= pd.Timestamp(as_of)]
+        return (cached.retrieved_at, Bars(available.reset_index(drop=True))) if len(available) else None
 
-    def _still_complete(self, symbol: str, bars: Bars, answer: CachedAnswer, first: date, last: date) -> bool:
+    def _still_complete(self, symbol: str, bars: Bars, cached: CachedAnswer, first: date, last: date) -> bool:
         """Whether the answer covers a later instant as well."""
         if symbol != VOLATILITY_INDEX and symbol not in self._universe.symbols:
             return False
-        if settled_by(last) > answer.as_of or self._clock() - answer.retrieved_at > self._settled_for:
+        if settled_by(last) > cached.as_of or self._clock() - cached.retrieved_at > self._settled_for:
             return False
-        due = newest_due(symbol, self._universe, first, last, answer.as_of)
+        due = newest_due(symbol, self._universe, first, last, cached.as_of)
         return due is None or bars.frame["date"].max().date() >= due

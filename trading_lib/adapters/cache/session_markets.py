@@ -124,8 +124,8 @@ def _mapped(path: Path) -> tuple[dict[str, Any], dict[str, AnyArray]]:
 
 
 def _arrays(item: Any, prefix: str) -> dict[str, AnyArray]:
-    found = {field.name: getattr(item, field.name) for field in fields(item)}
-    return {prefix + name: value for name, value in found.items() if isinstance(value, np.ndarray)}
+    arrays = {field.name: getattr(item, field.name) for field in fields(item)}
+    return {prefix + name: value for name, value in arrays.items() if isinstance(value, np.ndarray)}
 
 
 def _filled(kind: type[T], arrays: Mapping[str, AnyArray], prefix: str, **others: Any) -> T:

@@ -18,12 +18,12 @@ def others_may_write(folder: Path) -> bool:
     exist is nobody's yet.
     """
     try:
-        found = folder.stat()
+        status = folder.stat()
     except FileNotFoundError:
         return False
-    if found.st_mode & stat.S_IWOTH:
+    if status.st_mode & stat.S_IWOTH:
         return True
-    return bool(found.st_mode & stat.S_IWGRP) and not _is_own_group(found)
+    return bool(status.st_mode & stat.S_IWGRP) and not _is_own_group(status)
 
 
 def refuse_shared(home: Path) -> None:
@@ -38,11 +38,11 @@ def refuse_shared(home: Path) -> None:
         )
 
 
-def _is_own_group(found: os.stat_result) -> bool:
-    if found.st_gid == 0:
+def _is_own_group(status: os.stat_result) -> bool:
+    if status.st_gid == 0:
         return True
     try:
-        owner, group = pwd.getpwuid(found.st_uid), grp.getgrgid(found.st_gid)
+        owner, group = pwd.getpwuid(status.st_uid), grp.getgrgid(status.st_gid)
     except KeyError:
         return False
     return owner.pw_gid == group.gr_gid and group.gr_name == owner.pw_name and set(group.gr_mem) <= {owner.pw_name}

@@ -38,15 +38,15 @@ NAMED = re.compile(
 QUERY = re.compile(r"(?i)((?:\b|_)(?:key|sig|signature|auth)=)[^\s&,;\"']+")
 
 
-def without_secrets(text: str, known: Iterable[str] = ()) -> str:
+def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
     """Return ``text`` with every secret struck.
 
     Parameters
     ----------
-    known
+    secrets
         Values to strike wherever they stand; see `secret_values`.
     """
-    for value in sorted(known, key=len, reverse=True):
+    for value in sorted(secrets, key=len, reverse=True):
         text = text.replace(value, STRUCK)
     text = URL_PASSWORD.sub(rf"\1:{STRUCK}@", text)
     text = AUTHORIZATION.sub(rf"\1\2{STRUCK}", text)
@@ -58,9 +58,9 @@ def without_secrets(text: str, known: Iterable[str] = ()) -> str:
 def secret_values(environment: Mapping[str, str] | None = None) -> frozenset[str]:
     """Return the secrets that the environment holds, also as they are written in an address."""
     variables = os.environ if environment is None else environment
-    found = {value for name, text in variables.items() for value in _secrets_of(name, text)}
-    found = {value for value in found if len(value) >= SHORTEST_SECRET and value.lower() not in HARMLESS}
-    return frozenset(found | {quote(value, safe="") for value in found})
+    secrets = {value for name, text in variables.items() for value in _secrets_of(name, text)}
+    secrets = {value for value in secrets if len(value) >= SHORTEST_SECRET and value.lower() not in HARMLESS}
+    return frozenset(secrets | {quote(value, safe="") for value in secrets})
 
 
 def _secrets_of(name: str, text: str) -> Iterator[str]:

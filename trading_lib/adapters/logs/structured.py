@@ -138,9 +138,9 @@ class JsonLog(logging.Handler):
         if raised and raised.value is not None and not isinstance(raised.value, TradingError):
             text = "".join(traceback.format_exception(raised.value))
             content["traceback"] = text[-LONGEST_TRACEBACK:]
-        known = secret_values() | self._stored_secrets()
+        secrets = secret_values() | self._stored_secrets()
         return (
-            json.dumps(_struck(content, known), ensure_ascii=False, default=str).encode(errors="backslashreplace")
+            json.dumps(_struck(content, secrets), ensure_ascii=False, default=str).encode(errors="backslashreplace")
             + b"\n"
         )
 
@@ -159,16 +159,16 @@ class JsonLog(logging.Handler):
             self._say(without_secrets(text, secret_values()))
 
 
-def _struck(value: Any, known: frozenset[str]) -> Any:
+def _struck(value: Any, secrets: frozenset[str]) -> Any:
     if isinstance(value, str):
-        return without_secrets(value, known)
+        return without_secrets(value, secrets)
     if isinstance(value, Mapping):
-        return {str(name): _struck(item, known) for name, item in value.items()}
+        return {str(name): _struck(item, secrets) for name, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_struck(item, known) for item in value]
+        return [_struck(item, secrets) for item in value]
     if value is None or isinstance(value, bool | int | float):
         return value
-    return without_secrets(str(value), known)
+    return without_secrets(str(value), secrets)
 
 
 _running: JsonLog | None = None

@@ -106,26 +106,26 @@ class MlflowTracker:
         from mlflow.exceptions import MlflowException
 
         try:
-            found = MlflowClient(self.tracking_uri).get_experiment_by_name(experiment)
+            match = MlflowClient(self.tracking_uri).get_experiment_by_name(experiment)
         except MlflowException as error:
             raise _unavailable(self.tracking_uri, "name its experiments", error) from None
-        return str(found.experiment_id) if found else None
+        return str(match.experiment_id) if match else None
 
     def _log(self, client: object, run: TrackedRun, experiment: str) -> str:
         from mlflow import MlflowClient
         from mlflow.entities import Metric, Param, RunTag
 
         assert isinstance(client, MlflowClient)
-        found = client.get_experiment_by_name(experiment)
-        experiment_id = str(found.experiment_id if found else client.create_experiment(experiment))
+        existing = client.get_experiment_by_name(experiment)
+        experiment_id = str(existing.experiment_id if existing else client.create_experiment(experiment))
         for tag, value in experiment_tags().items():
             # Experiments of earlier versions have no such tag, or another view.
-            if found is None or found.tags.get(tag) != value:
+            if existing is None or existing.tags.get(tag) != value:
                 client.set_experiment_tag(experiment_id, tag, value)
         identity = _identity(run)
         same = f"tags.identity = '{identity}' and attributes.status = 'FINISHED'"
-        for known in client.search_runs([experiment_id], filter_string=same, max_results=1):
-            return str(known.info.run_id)
+        for earlier in client.search_runs([experiment_id], filter_string=same, max_results=1):
+            return str(earlier.info.run_id)
         tags = {**run.tags, "identity": identity, TRIALS_TAG: str(run.trials)}
         run_id: str = client.create_run(experiment_id, run_name=run.name, tags=tags).info.run_id
         now = int(datetime.now(UTC).timestamp() * 1000)

@@ -66,15 +66,15 @@ def read_trials(tracking_uri: str, experiment: str = BACKTEST_EXPERIMENT) -> dic
     from mlflow.exceptions import MlflowException
 
     client = MlflowClient(tracking_uri)
-    found: dict[TrackedTrial, TrialResult] = {}
+    trials: dict[TrackedTrial, TrialResult] = {}
     try:
-        known = client.get_experiment_by_name(experiment)
+        tracked = client.get_experiment_by_name(experiment)
         token = None
-        while known:
+        while tracked:
             page = client.search_runs(
-                [known.experiment_id], "attributes.status = 'FINISHED'", max_results=RUNS_PER_PAGE, page_token=token
+                [tracked.experiment_id], "attributes.status = 'FINISHED'", max_results=RUNS_PER_PAGE, page_token=token
             )
-            found |= dict(map(_trial, page))
+            trials |= dict(map(_trial, page))
             token = page.token
             if not token:
                 break
@@ -83,7 +83,7 @@ def read_trials(tracking_uri: str, experiment: str = BACKTEST_EXPERIMENT) -> dic
             f"MLflow at {tracking_uri} did not list its runs ({str(error).splitlines()[0][:200]})",
             "start it with `make up`, or unset MLFLOW_TRACKING_URI",
         ) from None
-    return found
+    return trials
 
 
 def _trial(run: Run) -> tuple[TrackedTrial, TrialResult]:

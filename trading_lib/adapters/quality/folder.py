@@ -182,13 +182,13 @@ def _not_taken(path: Path, refused: Misfit, today: date) -> Finding:
 def _unread(folder: Path, universe: Universe, today: date, content: FolderContent) -> list[Finding]:
     """Note what is not looked into; what is named after a symbol without prices is an error."""
     names = SymbolNames(universe)
-    found = []
+    findings = []
     for path, reason in unread_files(folder):
         content.notes.append(f"{path.name}: not read, {reason}")
         named = names.of_cell(path.name.split(".")[0])
         if named is not None and named.symbol not in content.traded:
-            found.append(_not_taken(path, Misfit(path, f"cannot be read ({reason})", named.symbol), today))
-    return found
+            findings.append(_not_taken(path, Misfit(path, f"cannot be read ({reason})", named.symbol), today))
+    return findings
 
 
 def _note_series(path: Path, content: FolderContent, manifest: DatasetManifest | None) -> None:
@@ -196,10 +196,10 @@ def _note_series(path: Path, content: FolderContent, manifest: DatasetManifest |
     captures = {name: frame for name, frame in content.macro.items() if name.split("/")[0] == path.stem}
     if manifest is not None:
         entries = [entry for entry in manifest.role("macro") if entry.path == path]
-        wanted = [f"{path.stem}/{entry.where['source']}" for entry in entries if "source" in entry.where]
+        names = [f"{path.stem}/{entry.where['source']}" for entry in entries if "source" in entry.where]
         if not entries:
             return
-        captures = {name: captures[name] for name in wanted if name in captures} or captures
+        captures = {name: captures[name] for name in names if name in captures} or captures
     for frame in captures.values():
         content.traded_series |= {str(series) for series in frame["series"].unique()}
     if VOLATILITY_SERIES in content.traded_series and fred_series(path):
@@ -252,19 +252,21 @@ _OTHER_KINDS: dict[tuple[str, ...], Callable[[Path, date, FolderContent], None]]
 
 def _overlaps(datasets: list[PriceDataset]) -> list[Finding]:
     """Without a manifest nothing says which of two files is traded on: the same bar in both is an error."""
-    found = []
+    findings = []
     seen: dict[str, tuple[str, pd.Index]] = {}
     for dataset in datasets:
         for symbol, rows in dataset.stated.groupby("symbol", sort=True):
             days = pd.Index(rows["date"].to_numpy())
-            name, known = seen.get(str(symbol), ("", pd.Index([])))
-            both = days.intersection(known)
+            name, covered = seen.get(str(symbol), ("", pd.Index([])))
+            both = days.intersection(covered)
             if len(both):
                 session = pd.Timestamp(both.min()).date()
-                words = f"{len(both)} bars from here on are in both {name} and {dataset.name}"
-                message = f"{symbol} {session}: {words}; list the files to use in dataset.yaml"
+                overlap = f"{len(both)} bars from here on are in both {name} and {dataset.name}"
+                message = f"{symbol} {session}: {overlap}; list the files to use in dataset.yaml"
                 severity, value = Severity.ERROR, float(len(both))
-                found.append(Finding(str(symbol), session, "bar_in_two_files", severity, value, message, dataset.name))
+                findings.append(
+                    Finding(str(symbol), session, "bar_in_two_files", severity, value, message, dataset.name)
+                )
             else:
-                seen[str(symbol)] = (dataset.name, days.union(known))
-    return found
+                seen[str(symbol)] = (dataset.name, days.union(covered))
+    return findings

@@ -40,7 +40,7 @@ def expectation_findings(suite: ExpectationSuite, frame: pd.DataFrame, dataset: 
     result = _validation(context, suite, dataset or suite.name).run(
         batch_parameters={"dataframe": prepared}, result_format={"result_format": "COMPLETE"}
     )
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for outcome in result.results:
         config = outcome.expectation_config
         problem = _problem(outcome.exception_info)
@@ -49,8 +49,8 @@ def expectation_findings(suite: ExpectationSuite, frame: pd.DataFrame, dataset: 
         # Results come in an order of their own, so each carries its rule along.
         rule, severity = config.meta["rule"], Severity(config.meta["severity"])
         for row in outcome.result.get("unexpected_index_list") or ():
-            found.append(_finding(prepared.iloc[int(row)], rule, severity, config.kwargs.get("column"), dataset))
-    return ordered(found)
+            findings.append(_finding(prepared.iloc[int(row)], rule, severity, config.kwargs.get("column"), dataset))
+    return ordered(findings)
 
 
 def write_data_docs(content: FolderContent, target: Path) -> Path:

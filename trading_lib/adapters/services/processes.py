@@ -85,16 +85,16 @@ class ServiceProcess:
     def members(self) -> list[psutil.Process]:
         """Return every living process of the service, the first one first; empty when it does not run."""
         record = self._record()
-        found: dict[int, psutil.Process] = {}
+        processes: dict[int, psutil.Process] = {}
         for process in psutil.process_iter():
             with suppress(psutil.Error, OSError):
                 if process.status() != psutil.STATUS_ZOMBIE and self._belongs(process, record):
-                    found[process.pid] = process
-        for process in list(found.values()):
+                    processes[process.pid] = process
+        for process in list(processes.values()):
             with suppress(psutil.Error):
-                found.update({child.pid: child for child in process.children(recursive=True)})
+                processes.update({child.pid: child for child in process.children(recursive=True)})
         first = record.pid if record else -1
-        return sorted(found.values(), key=lambda process: (process.pid != first, process.pid))
+        return sorted(processes.values(), key=lambda process: (process.pid != first, process.pid))
 
     def is_running(self) -> bool:
         """Whether the first process of the service lives; stragglers alone do not count."""

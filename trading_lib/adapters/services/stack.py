@@ -293,13 +293,13 @@ class Stack:
         if not used or not self.supervisor.is_running():
             return
         if self.database.embedded:
-            wanted, same = "the embedded PostgreSQL", used.startswith(EMBEDDED)
+            requested, same = "the embedded PostgreSQL", used.startswith(EMBEDDED)
         else:
-            wanted = self.database.urls().description
-            same = wanted == used
+            requested = self.database.urls().description
+            same = requested == used
         if not same:
             raise ConfigurationError(
-                f"the running stack uses {used}, not {wanted}", f"run `make down` first, or correct {URL_VARIABLE}"
+                f"the running stack uses {used}, not {requested}", f"run `make down` first, or correct {URL_VARIABLE}"
             )
 
     @contextmanager

@@ -34,11 +34,11 @@ def own_source_class(reference: str) -> type[Any]:
     ConfigurationError
         When it cannot be loaded, lacks a method of `MarketDataSource`, or has no name for its rows.
     """
-    found = load_class(reference, include_folder() / "sources", "source")
-    missing = [method for method in METHODS if not callable(getattr(found, method, None))]
+    source = load_class(reference, include_folder() / "sources", "source")
+    missing = [method for method in METHODS if not callable(getattr(source, method, None))]
     if missing:
         raise ConfigurationError(f"source {reference} has no method {missing[0]}", SEE)
-    name = getattr(found, "name", None)
+    name = getattr(source, "name", None)
     if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME or not name.isprintable() or ":" in name:
         raise ConfigurationError(
             f"source {reference} has no name for its rows",
@@ -46,7 +46,7 @@ def own_source_class(reference: str) -> type[Any]:
         )
     if name in {entry.name for entry in SOURCES}:
         raise ConfigurationError(f"source {reference} calls its rows {name!r}, as a source of the system", "rename it")
-    return found
+    return source
 
 
 class OwnSource:
@@ -61,11 +61,11 @@ class OwnSource:
     """
 
     def __init__(self, reference: str, universe: Universe) -> None:
-        found = own_source_class(reference)
+        source = own_source_class(reference)
         self._reference = reference
-        self.name: str = found.name
+        self.name: str = source.name
         try:
-            self._source = found(universe)
+            self._source = source(universe)
         except (SourceError, ConfigurationError):
             raise
         except Exception as error:
@@ -76,18 +76,20 @@ class OwnSource:
     def bars(self, symbols: Sequence[str], first: date, last: date, as_of: datetime) -> SourceAnswer:
         """Bars of ``symbols``; see `MarketDataSource.bars`."""
         moment = require_aware(as_of, "as_of")
-        answer = self._asked(lambda: self._source.bars(symbols, first, last, as_of))
-        if not isinstance(answer, SourceAnswer) or not isinstance(answer.bars, Bars):
+        response = self._asked(lambda: self._source.bars(symbols, first, last, as_of))
+        if not isinstance(response, SourceAnswer) or not isinstance(response.bars, Bars):
             raise self._wrong("bars", "answers no SourceAnswer with Bars")
-        frame = answer.bars.frame
+        frame = response.bars.frame
         self._check_rows("bars", frame, BAR_COLUMNS, "symbol", first, last, moment)
         unasked = sorted(set(frame["symbol"]) - set(symbols))
         if unasked:
             raise self._wrong("bars", f"has bars of {unasked[0]}, which nobody asked for")
-        silent = [symbol for symbol in symbols if symbol not in answer.failures and symbol not in set(frame["symbol"])]
+        silent = [
+            symbol for symbol in symbols if symbol not in response.failures and symbol not in set(frame["symbol"])
+        ]
         if silent:
             raise self._wrong("bars", f"has neither bars of {silent[0]} nor a failure that says why")
-        return answer
+        return response
 
     def macro(self, first: date, last: date, as_of: datetime) -> MacroSeries:
         """Macro series, see `MacroSource.macro`."""

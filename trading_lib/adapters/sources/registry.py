@@ -88,8 +88,8 @@ def stored_name(name: str) -> str:
     """Return the name under which a source of sources.yaml stores its rows: a user's class says it itself."""
     if not is_own(name):
         return name
-    own: str = own_source_class(name).name
-    return own
+    name_of_source: str = own_source_class(name).name
+    return name_of_source
 
 
 def create_funding_source(name: str, universe: Universe, data_folder: Path | None = None) -> FundingSource:
@@ -122,6 +122,6 @@ def _files(universe: Universe, data_folder: Path | None, limits: FileLimits | No
     return FileSource(data_folder, universe, limits)
 
 
-def _unknown(kind: str, name: str, known: tuple[str, ...]) -> ConfigurationError:
+def _unknown(kind: str, name: str, names: tuple[str, ...]) -> ConfigurationError:
     problem = f"source {name!r} has no {kind}" if name in SOURCE_NAMES else f"unknown {kind} source {name!r}"
-    return ConfigurationError(problem, one_of(name, known))
+    return ConfigurationError(problem, one_of(name, names))

@@ -67,14 +67,14 @@ def make(setup: dict[str, Any], door: Door | None) -> Any:
 
     with opened():
         remember_lines(reference, folder)
-    found = load_strategy(reference, folder, opened=opened)
+    loaded = load_strategy(reference, folder, opened=opened)
     if "numba" in sys.modules:
         # Its first compilation looks through all installed packages for extensions of it.
         with opened():
             importlib.import_module("numba.core.entrypoints").init_all()
-    made = guarded(found.strategy, reference, folder, setup["seconds"])(**setup["options"])
+    made = guarded(loaded.strategy, reference, folder, setup["seconds"])(**setup["options"])
     with opened():
-        note_written_clock(reference, sys.modules[found.strategy.__module__])
+        note_written_clock(reference, sys.modules[loaded.strategy.__module__])
     return made
 
 

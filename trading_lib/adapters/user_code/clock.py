@@ -64,14 +64,14 @@ def _noted(function: Any, name: str, given: int) -> Any:
 
 def written_clock(source: str, name: str) -> list[tuple[str, str]]:
     """Find calls such as ``np.datetime64("now")``, which only the text shows; what and where."""
-    found = []
+    uses = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call):
             said = [a.value for a in node.args if isinstance(a, ast.Constant) and a.value in ("now", "today")]
             called = ast.unparse(node.func)
             if said and called.rpartition(".")[2] in ("datetime64", "to_datetime", "Timestamp", "array", "asarray"):
-                found.append((f'read the clock ({called}("{said[0]}"))', f"{name}, line {node.lineno}"))
-    return found
+                uses.append((f'read the clock ({called}("{said[0]}"))', f"{name}, line {node.lineno}"))
+    return uses
 
 
 def note_written_clock(reference: str, module: ModuleType) -> None:

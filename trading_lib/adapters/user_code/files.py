@@ -59,13 +59,13 @@ def load_strategy(
         module = _from_file(folder / place, source, reference, seconds)
     else:
         module = _from_module(place, reference, seconds)
-    found = getattr(module, name, None)
-    if not isinstance(found, type):
+    strategy = getattr(module, name, None)
+    if not isinstance(strategy, type):
         raise ConfigurationError(f"{place} has no class {name!r}", "name one of its classes after the colon")
     with opened():
         path = Path(module.__file__) if module.__file__ else None
         content = path.read_bytes() if path and path.is_file() else reference.encode()
-    return OwnStrategy(found, hashlib.sha256(content).hexdigest())
+    return OwnStrategy(strategy, hashlib.sha256(content).hexdigest())
 
 
 def _read(path: Path) -> bytes:
@@ -98,8 +98,8 @@ def _from_file(path: Path, source: bytes, reference: str, seconds: float) -> Mod
 
 def _from_module(name: str, reference: str, seconds: float) -> ModuleType:
     try:
-        known = sys.modules.get(name)
-        spec = known.__spec__ if known else importlib.util.find_spec(name)
+        loaded = sys.modules.get(name)
+        spec = loaded.__spec__ if loaded else importlib.util.find_spec(name)
         if spec is not None and spec.origin:
             belongs_to_user(spec.origin, reference)
         return cast(ModuleType, run_guarded(reference, IMPORTED, seconds, importlib.import_module, name))

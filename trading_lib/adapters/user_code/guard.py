@@ -94,10 +94,10 @@ class Guarded:
 
     def ask_here(self, method: str, view: MarketView, *more: SleeveView) -> Any:
         """Ask the object of this process; the answer holds nothing of the user's code any more."""
-        own, sleeves = PrivateView.of(view), [private_sleeve(sleeve) for sleeve in more]
+        private, sleeves = PrivateView.of(view), [private_sleeve(sleeve) for sleeve in more]
         when = f"while it decided {view.session}"
         try:
-            answer = run_guarded(self._strategy, when, self._allowed, _asked, self._made, method, own, *sleeves)
+            target = run_guarded(self._strategy, when, self._allowed, _asked, self._made, method, private, *sleeves)
         except _SlowError as error:
             self._late += 1
             if self._late >= TIMES_OUT:
@@ -108,9 +108,9 @@ class Guarded:
             raise
         finally:
             self._allowed = self._seconds
-            own.end()
+            private.end()
         self._late = 0
-        return answer
+        return target
 
 
 class GuardedTarget(Guarded):
@@ -123,8 +123,8 @@ class GuardedTarget(Guarded):
 
     def target(self, view: MarketView, sleeve: SleeveView) -> SleeveTarget:
         """See `Strategy`; words are asked for at once, so that none of the user's code runs later."""
-        answer: SleeveTarget = self._ask("target", view, sleeve)
-        return answer
+        target: SleeveTarget = self._ask("target", view, sleeve)
+        return target
 
 
 class GuardedPlan(Guarded):
@@ -189,14 +189,14 @@ def guarded(strategy: type[Any], reference: str, folder: Path, seconds: float) -
 
 
 def _asked(made: Any, method: str, view: MarketView, *more: Any) -> Any:
-    answer = getattr(made, method)(view, *more)
-    if isinstance(answer, np.ndarray):
-        return answer.copy()
-    if not isinstance(answer, SleeveTarget):
-        return answer
-    weights = answer.weights.copy() if isinstance(answer.weights, np.ndarray) else answer.weights
-    said = _said(answer)
-    return replace(answer, weights=weights, words=lambda: said, memory=dict(answer.memory), hedges=dict(answer.hedges))
+    target = getattr(made, method)(view, *more)
+    if isinstance(target, np.ndarray):
+        return target.copy()
+    if not isinstance(target, SleeveTarget):
+        return target
+    weights = target.weights.copy() if isinstance(target.weights, np.ndarray) else target.weights
+    said = _said(target)
+    return replace(target, weights=weights, words=lambda: said, memory=dict(target.memory), hedges=dict(target.hedges))
 
 
 def _said(answer: SleeveTarget) -> Words:

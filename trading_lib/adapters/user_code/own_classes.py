@@ -29,10 +29,10 @@ def load_class(reference: str, folder: Path, kind: str) -> type[Any]:
     """
     place, _, name = reference.partition(":")
     module = _from_file(folder / place, kind) if place.endswith(".py") else _from_module(place, kind)
-    found = getattr(module, name, None)
-    if not isinstance(found, type):
+    loaded = getattr(module, name, None)
+    if not isinstance(loaded, type):
         raise ConfigurationError(f"{place} has no class {name!r}", "name one of its classes after the colon")
-    return found
+    return loaded
 
 
 def _from_file(path: Path, kind: str) -> ModuleType:
@@ -65,10 +65,10 @@ def _from_module(name: str, kind: str) -> ModuleType:
 def _broken(kind: str, place: str, error: Exception) -> ConfigurationError:
     """Name the error and its line; only texts that cannot hold a key of the environment are told."""
     text = str(error.msg if isinstance(error, SyntaxError) else error)
-    told = f": {' '.join(text.split())}" if isinstance(error, (SyntaxError, ImportError)) else ""
+    details = f": {' '.join(text.split())}" if isinstance(error, (SyntaxError, ImportError)) else ""
     line = error.lineno if isinstance(error, SyntaxError) else _line(place, error)
     where = f" (line {line})" if line else ""
-    return ConfigurationError(f"{kind} {place} cannot be loaded: {type(error).__name__}{told}{where}", "correct it")
+    return ConfigurationError(f"{kind} {place} cannot be loaded: {type(error).__name__}{details}{where}", "correct it")
 
 
 def _line(place: str, error: Exception) -> int | None:

@@ -126,7 +126,7 @@ class StrategyProcess:
         places = re.findall(r"\(([^()]+, line \d+)\)", fault)
         what = f"opened {paths[0]}" if paths else "opened a file or a socket"
         when = f"while it decided {session}"
-        if not any(known[0] == what for known in self._seen):
+        if not any(entry[0] == what for entry in self._seen):
             self._seen.add((what, "", ""))
             where = places[-1] if places else self._recipe.reference
             watch.note(watch.Act(self._recipe.reference, "file", f"{what} in compiled code", where, when))

@@ -118,11 +118,11 @@ def acts_of(strategies: set[str]) -> tuple[Act, ...]:
 def note(act: Act) -> None:
     """Add an act, e.g. one that another process saw."""
     key = (act.strategy, act.what, act.where, " ".join(act.when.split()[:3]))
-    known = _acts.get(key)
-    if known is None:
+    count = _acts.get(key)
+    if count is None:
         _acts[key] = act
     elif act.when not in (IMPORTED, CONSTRUCTED):
-        _acts[key] = replace(known, times=known.times + act.times)
+        _acts[key] = replace(count, times=count.times + act.times)
 
 
 class Watching:
@@ -258,10 +258,10 @@ def _harmless(event: str, caller: FrameType) -> bool:
 
 
 def _owner(filename: str) -> _Owner:
-    found = _owner_of.get(filename)
-    if found is None:
-        found = _owner_of[filename] = _owner_now(filename)
-    return found
+    owner = _owner_of.get(filename)
+    if owner is None:
+        owner = _owner_of[filename] = _owner_now(filename)
+    return owner
 
 
 def _owner_now(filename: str) -> _Owner:

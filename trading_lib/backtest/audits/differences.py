@@ -78,24 +78,24 @@ class Difference:
     known: str
 
 
-def data_differences(full: SessionInput, known: SessionInput, row: int) -> Iterator[Difference]:
+def data_differences(full: SessionInput, truncated: SessionInput, row: int) -> Iterator[Difference]:
     """Compare panel and factors on every row up to ``row``: the first row and asset of each field that differs."""
     sessions, symbols = full.panel.sessions, full.universe.symbols
-    if not np.array_equal(sessions[: row + 1], known.panel.sessions[: row + 1]):
+    if not np.array_equal(sessions[: row + 1], truncated.panel.sessions[: row + 1]):
         yield Difference(
-            Layer.DATA, "sessions", sessions[row].item(), "", str(sessions[0]), str(known.panel.sessions[0])
+            Layer.DATA, "sessions", sessions[row].item(), "", str(sessions[0]), str(truncated.panel.sessions[0])
         )
         return
     pairs = [
-        *_pairs(full.panel, known.panel, [field.name for field in fields(full.panel) if field.name != "sessions"]),
-        *_pairs(full.factors, known.factors, ["total_return_close", "price_factor"]),
+        *_pairs(full.panel, truncated.panel, [field.name for field in fields(full.panel) if field.name != "sessions"]),
+        *_pairs(full.factors, truncated.factors, ["total_return_close", "price_factor"]),
     ]
     if full.funding is not None:
         names = ["rate", "annual_carry", "volatility_ratio", "age_hours"]
-        pairs += _pairs(full.funding, known.funding, names, "funding ")
-    values, others = full.factors.values, known.factors.values
+        pairs += _pairs(full.funding, truncated.funding, names, "funding ")
+    values, others = full.factors.values, truncated.factors.values
     pairs += [(Layer.FACTOR, name, values[k], others[k]) for k, name in enumerate(full.factors.names)]
-    yield from _settlement_differences(full, known, row)
+    yield from _settlement_differences(full, truncated, row)
     for layer, name, ours, theirs in pairs:
         ours, theirs = ours[: row + 1], theirs[: row + 1]
         if name in OF_FILL_BAR:
@@ -108,23 +108,25 @@ def data_differences(full: SessionInput, known: SessionInput, row: int) -> Itera
 
 def _without_unfinished(values: FloatArray, lags: IntegerArray) -> FloatArray:
     """Leave out the newest bar of 24/7 instruments, which is not complete at the decision."""
-    known: FloatArray = values.copy()
-    known[-1, lags > 0] = np.nan
-    return known
+    finished: FloatArray = values.copy()
+    finished[-1, lags > 0] = np.nan
+    return finished
 
 
-def _settlement_differences(full: SessionInput, known: SessionInput, row: int) -> Iterator[Difference]:
+def _settlement_differences(full: SessionInput, truncated: SessionInput, row: int) -> Iterator[Difference]:
     """Compare what was paid between decisions, up to the decision of ``row``."""
-    ours, theirs = (data.funding.settlements if data.funding else () for data in (full, known))
+    ours, theirs = (data.funding.settlements if data.funding else () for data in (full, truncated))
     for day, one, other in zip(full.panel.sessions[: row + 1].tolist(), ours, theirs, strict=False):
         if one != other:
             yield Difference(Layer.DATA, SETTLEMENTS, day, "", *_differing(one, other))
             return
 
 
-def outcome_differences(full: SessionOutcome, known: SessionOutcome, symbols: tuple[str, ...]) -> Iterator[Difference]:
+def outcome_differences(
+    full: SessionOutcome, truncated: SessionOutcome, symbols: tuple[str, ...]
+) -> Iterator[Difference]:
     """Compare one session stage by stage, in the order of `Layer`."""
-    day, ours, theirs = full.session, full.decision, known.decision
+    day, ours, theirs = full.session, full.decision, truncated.decision
 
     def between(layer: Layer, name: str, one: Any, other: Any, symbol: str = "") -> Iterator[Difference]:
         if isinstance(one, np.ndarray):
@@ -134,10 +136,10 @@ def outcome_differences(full: SessionOutcome, known: SessionOutcome, symbols: tu
         elif one != other and repr(one) != repr(other):  # NaN is not equal to itself
             yield Difference(layer, name, day, symbol, *_differing(one, other))
 
-    yield from between(Layer.FILL, "fills at the opening", _fills(full.fills), _fills(known.fills))
-    yield from between(Layer.FILL, "cancelled orders", full.cancelled, known.cancelled)
+    yield from between(Layer.FILL, "fills at the opening", _fills(full.fills), _fills(truncated.fills))
+    yield from between(Layer.FILL, "cancelled orders", full.cancelled, truncated.cancelled)
     for field in fields(full.end_of_day.portfolio):
-        one, other = (getattr(outcome.end_of_day.portfolio, field.name) for outcome in (full, known))
+        one, other = (getattr(outcome.end_of_day.portfolio, field.name) for outcome in (full, truncated))
         yield from between(Layer.ACCOUNT, field.name, one, other)
     yield from between(Layer.REGIME, "regime", _all(ours.regime), _all(theirs.regime))
     for name in ("codes", "unfiltered_codes", "confidence", "complete"):
@@ -158,7 +160,7 @@ def outcome_differences(full: SessionOutcome, known: SessionOutcome, symbols: tu
         )
     yield from between(Layer.ORDER, "orders", _orders(ours.batch.orders), _orders(theirs.batch.orders))
     yield from between(Layer.ORDER, "held back", ours.batch.skipped, theirs.batch.skipped)
-    yield from between(Layer.PRE_TRADE, "denied orders", _denied(full), _denied(known))
+    yield from between(Layer.PRE_TRADE, "denied orders", _denied(full), _denied(truncated))
 
 
 def _pairs(one: Any, other: Any, names: list[str], prefix: str = "") -> list[tuple[Layer, str, Any, Any]]:

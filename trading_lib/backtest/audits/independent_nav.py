@@ -92,6 +92,6 @@ def _dividends(data: SessionInput, result: BacktestResult, rows: slice) -> Float
     return paid
 
 
-def largest_difference(own: FloatArray, other: FloatArray) -> float:
+def largest_difference(nav: FloatArray, other: FloatArray) -> float:
     """Largest difference as a share of the own value."""
-    return float(np.abs(other / own - 1.0).max())
+    return float(np.abs(other / nav - 1.0).max())

@@ -120,8 +120,8 @@ def choose_cuts(
     chosen: set[int] = set()
     for pool, share in ((candidates[trading], 3), (candidates[month_end[candidates]], 2), (candidates, 1)):
         left = np.setdiff1d(pool, np.fromiter(chosen, np.int64, len(chosen)))
-        wanted = (count - len(chosen) + share - 1) // share
-        chosen |= set(generator.choice(left, min(wanted, len(left)), replace=False).tolist())
+        missing = (count - len(chosen) + share - 1) // share
+        chosen |= set(generator.choice(left, min(missing, len(left)), replace=False).tolist())
     return np.array(sorted(chosen), dtype=np.int64)
 
 
@@ -151,15 +151,15 @@ class _Audit:
     def cut(self, row: int, seed: int, run_again: bool) -> None:
         """Cut at the decision of one session and compare; where it decided orders, scramble what came later as well."""
         day: date = self.full.panel.sessions[row].item()
-        known = self._build(self._history.known_at(self.full.calendar.decision_time(day)), day)
+        truncated = self._build(self._history.known_at(self.full.calendar.decision_time(day)), day)
         self._compare(self.full, Check.REPEATED, row)
         with self._alone():
-            self._compare(known, Check.CUT, row)
+            self._compare(truncated, Check.CUT, row)
         if self.recorded[0][row - self.rows.start].end_of_day.working:
             self._scramble(row, seed)
         if run_again:
-            self._note(self._complete_run(known, row), Check.COMPLETE_RUN, day)
-            self._note(self._loop_problems(known, row), Check.LOOP, day)
+            self._note(self._complete_run(truncated, row), Check.COMPLETE_RUN, day)
+            self._note(self._loop_problems(truncated, row), Check.LOOP, day)
 
     def _scramble(self, row: int, seed: int) -> None:
         """Compare under garbage in place of the later data, every second time with the true next openings."""
@@ -189,7 +189,7 @@ class _Audit:
     def report(self, chosen: np.ndarray, complete_runs: int) -> LookaheadReport:
         """Order the findings: culprits first, then by layer and date."""
         layers = list(Layer)
-        found = sorted(
+        findings = sorted(
             (replace(f, times=len(self._cuts_found[key])) for key, f in self.findings.items()),
             key=lambda f: (not f.origin, layers.index(f.difference.layer), f.difference.session, f.difference.name),
         )
@@ -208,7 +208,7 @@ class _Audit:
             sleeves=self.sleeves,
             fills_checked=self._fills_checked,
             sleeve_faults=faults,
-            findings=tuple(found),
+            findings=tuple(findings),
         )
 
     def _run(self, data: SessionInput, config: DecisionConfig, rows: range) -> list[SessionOutcome]:
@@ -248,13 +248,13 @@ class _Audit:
                 rival = f"{price} with the same opening and another close"
                 yield Difference(Layer.FILL, FILL_PAST_OPENING, recorded.session, fill.symbol, text, rival)
 
-    def _complete_run(self, known: SessionInput, row: int) -> list[Difference]:
+    def _complete_run(self, truncated: SessionInput, row: int) -> list[Difference]:
         """Run everything up to the cut again: the first session that came out different."""
-        again = trade_sessions(known, range(self.rows.start, row + 1))
+        again = trade_sessions(truncated, range(self.rows.start, row + 1))
         for recorded, outcome in zip(self.recorded[0], again, strict=False):
-            found = list(outcome_differences(recorded, outcome, known.universe.symbols))
-            if found:
-                return found
+            differences = list(outcome_differences(recorded, outcome, truncated.universe.symbols))
+            if differences:
+                return differences
         return []
 
     def _loop_problems(self, data: SessionInput, row: int) -> Iterator[Difference]:

@@ -35,27 +35,29 @@ class SleeveFaults:
 
 def faults_of(run: Run, rows: range) -> dict[str, SleeveFaults]:
     """Collect the failures by sleeve; a session with one is always traded on the slow path."""
-    found: dict[str, SleeveFaults] = {}
+    by_sleeve: dict[str, SleeveFaults] = {}
     for part in run.parts:
         if not isinstance(part, SlowSession):
             continue
         for name, record in part.outcome.decision.targets.sleeves.items():
             if fault := record.target.fault:
-                known = found.get(name) or SleeveFaults(0, 0, part.outcome.session, fault)
-                found[name] = replace(known, sessions=known.sessions + 1)
-    if not found:
-        return found
+                earlier = by_sleeve.get(name) or SleeveFaults(0, 0, part.outcome.session, fault)
+                by_sleeve[name] = replace(earlier, sessions=earlier.sessions + 1)
+    if not by_sleeve:
+        return by_sleeve
     month_ends = int(np.count_nonzero(run.data.panel.month_end[rows.start : rows.stop]))
     monthly = {s.name for s in running_sleeves(run.data.config.strategy) if getattr(s.strategy, "monthly", False)}
-    return {name: replace(faults, asked=month_ends if name in monthly else len(rows)) for name, faults in found.items()}
+    return {
+        name: replace(faults, asked=month_ends if name in monthly else len(rows)) for name, faults in by_sleeve.items()
+    }
 
 
 def refuse_useless(faults: Mapping[str, SleeveFaults]) -> None:
     """Raise `StrategyUnusableError` for a sleeve that failed whenever it was asked: nothing of it was run."""
-    for name, found in faults.items():
-        if found.sessions >= found.asked:
+    for name, fault in faults.items():
+        if fault.sessions >= fault.asked:
             raise StrategyUnusableError(
-                f"sleeve {name} failed in all {found.asked} sessions it was asked in, first on {found.first}: "
-                f"{found.message}",
+                f"sleeve {name} failed in all {fault.asked} sessions it was asked in, first on {fault.first}: "
+                f"{fault.message}",
                 "correct its strategy",
             )

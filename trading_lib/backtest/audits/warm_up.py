@@ -109,7 +109,7 @@ def audit_warm_up(
     recorded = [list(trade_sessions(replace(full, config=config), range(start, stop + 1))) for config in configs]
     progress(f"ran {len(recorded[0])} sessions, {first} to {last}")
     chosen = np.unique(np.linspace(start + 1, start + room, beginnings).astype(int)).tolist()
-    found: dict[_Key, list[_Errors]] = {}
+    by_key: dict[_Key, list[_Errors]] = {}
     for number, row in enumerate(chosen):
         begun: date = sessions[row].item()
         shorter = build(history.since(begun), sessions[row + HORIZON - 1].item())
@@ -118,11 +118,11 @@ def audit_warm_up(
             (config, outcomes[step - 1 : step + HORIZON]) for config, outcomes in zip(configs, recorded, strict=True)
         ]
         for key, error in (*_factor_errors(full, shorter, row), *_decision_errors(full, shorter, row, runs)):
-            found.setdefault(key, []).append(error)
+            by_key.setdefault(key, []).append(error)
         progress(f"{number + 1} of {len(chosen)} later beginnings compared")
     rows = tuple(
         WarmUp(kind, name, _need(errors, LOOSE), _need(errors, TIGHT))
-        for (kind, name), errors in sorted(found.items(), key=lambda item: KINDS.index(item[0][0]))
+        for (kind, name), errors in sorted(by_key.items(), key=lambda item: KINDS.index(item[0][0]))
     )
     begun_at = tuple(sessions[chosen].tolist())
     return WarmUpReport(recorded[0][0].session, recorded[0][-1].session, begun_at, HORIZON, rows)
@@ -154,8 +154,8 @@ def _decision_errors(
         for number, (config, outcomes) in enumerate(runs):
             before, portfolio = outcomes[step].end_of_day, outcomes[step + 1].end_of_day.portfolio
             ours, theirs = (decide(view, portfolio, before.risk, config, full.book, before.sleeves) for view in views)
-            found = _sleeve_errors(ours, theirs) if number else _errors_as_configured(ours, theirs)
-            for key, error in found.items():
+            of_sleeves = _sleeve_errors(ours, theirs) if number else _errors_as_configured(ours, theirs)
+            for key, error in of_sleeves.items():
                 errors.setdefault(key, np.zeros(HORIZON))[step] = error
     yield from errors.items()
 

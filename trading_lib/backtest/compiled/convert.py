@@ -48,9 +48,9 @@ class Conversion:
         quiet = max(risk.level, risk.effective_level) < 3 and risk.recovery_sessions is None
         nobody_asked = not (risk.approved or risk.awaiting_approval or risk.question)
         traded = {*portfolio.positions, *(order.symbol for order in end_of_day.working)}
-        known = traded <= universe.positions.keys() and len(end_of_day.working) <= len(universe)
+        fits_in = traded <= universe.positions.keys() and len(end_of_day.working) <= len(universe)
         decided = all(sleeve.name in end_of_day.sleeves for sleeve in self.sleeves)
-        return quiet and nobody_asked and known and decided and not portfolio.perpetuals
+        return quiet and nobody_asked and fits_in and decided and not portfolio.perpetuals
 
     def write(self, end_of_day: EndOfDay, book: Book) -> None:
         """Write an end of day that `fits` into ``book``."""
@@ -98,7 +98,7 @@ class Conversion:
             correlated=named_pairs(pairs, symbols),
             retired=retired_symbols(data.panel.price_age[row], data.universe, data.config.risk),
         )
-        working = tuple(_order(one, symbols, day, data.book) for one in book.working[: counters[WORKING]].tolist())
+        working = tuple(_order(entry, symbols, day, data.book) for entry in book.working[: counters[WORKING]].tolist())
         records = {sleeve.name: self._record(book, k, sleeve) for k, sleeve in enumerate(self.sleeves)}
         return EndOfDay(with_holdings(last, book.holdings, symbols), risk, working, records)
 

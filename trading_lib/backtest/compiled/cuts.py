@@ -104,16 +104,16 @@ def _first_row(run: Run) -> int:
 def _logged(data: SessionInput, part: Segment) -> _Decided:
     """Of the sessions that the loop traded."""
     steps, log, config = part.steps, part.log, data.config
-    held, approved, wanted = log.held[steps], log.approved[steps], log.wanted[steps]
+    held, approved, blended = log.held[steps], log.approved[steps], log.wanted[steps]
     correlations = part.all_correlations(data)
     rows = slice(part.first, part.stop)
-    weights, cuts = _constrained(data, rows, wanted, held, correlations, total_limit(config.constraints))
+    weights, cuts = _constrained(data, rows, blended, held, correlations, total_limit(config.constraints))
     cuts += _by_code(dict(zip(BITS, RULES, strict=False)), _lowest_bits(log.blocks[steps]), weights - approved)
     codes, change = log.cuts[steps], approved - held
     undone = np.abs(change) - _traded(data, part, change.shape)
     cuts += _unsent(data, rows, change)
     cuts += _by_code(dict(enumerate(CUT_LIMITS)), codes, undone)
-    return _Decided(wanted, approved, held, cuts)
+    return _Decided(blended, approved, held, cuts)
 
 
 def _decided(data: SessionInput, part: SlowSession) -> _Decided:
@@ -136,8 +136,8 @@ def _decided(data: SessionInput, part: SlowSession) -> _Decided:
     if assessment.effective_level < 4:  # there nothing but liquidation is ordered
         cuts += _unsent(data, rows, change)
         undone = np.abs(change) - traded
-        told = {symbol: limit_of(words, config.orders) for symbol, words in batch.skipped.items()}
-        reasons = {at[symbol]: limit for symbol, limit in told.items() if symbol in at}
+        limits = {symbol: limit_of(reason, config.orders) for symbol, reason in batch.skipped.items()}
+        reasons = {at[symbol]: limit for symbol, limit in limits.items() if symbol in at}
         for limit in CUT_LIMITS[1:]:
             mask = np.array([[reasons.get(i) == limit for i in range(len(universe))]])
             cuts.append(_taken(limit, undone, mask))
@@ -147,7 +147,7 @@ def _decided(data: SessionInput, part: SlowSession) -> _Decided:
 def _constrained(
     data: SessionInput,
     rows: slice,
-    wanted: FloatArray,
+    blended: FloatArray,
     held: FloatArray,
     correlations: FloatArray,
     limit: TotalLimit,
@@ -155,7 +155,7 @@ def _constrained(
     """Read what each constraint took off the trace of the kernel that decides."""
     fresh, caps = np.ascontiguousarray(data.panel.fresh[rows]), data.universe.max_weights
     pair_limit = data.config.constraints.pair_correlation
-    weights, taken = constraint_cuts(wanted, held, fresh, caps, correlations, pair_limit, limit.weight)
+    weights, taken = constraint_cuts(blended, held, fresh, caps, correlations, pair_limit, limit.weight)
     return weights, [_taken(name, taken[:, k]) for k, name in enumerate(constraint_names(limit))]
 
 
@@ -180,9 +180,9 @@ def _by_risk(data: SessionInput, part: SlowSession, targets: FloatArray, held: F
 
 def _unsent(data: SessionInput, rows: slice, change: FloatArray) -> list[_Cuts]:
     """Find the changes of weight that no order was made for."""
-    size, known = np.abs(change), np.isfinite(data.panel.close[rows])
+    size, priced = np.abs(change), np.isfinite(data.panel.close[rows])
     intended, small = size > DUST, size < data.config.orders.rebalance_threshold
-    return [_taken(THRESHOLD, size, intended & small), _taken(NO_PRICE, size, intended & ~small & ~known)]
+    return [_taken(THRESHOLD, size, intended & small), _taken(NO_PRICE, size, intended & ~small & ~priced)]
 
 
 def _traded(data: SessionInput, part: Segment, shape: tuple[int, ...]) -> FloatArray:
@@ -218,9 +218,9 @@ def _taken(limit: str, amounts: FloatArray, mask: BoolArray | None = None) -> _C
 def _by_code(limits: Mapping[int, str], codes: NDArray[Any], amounts: FloatArray) -> Iterator[_Cuts]:
     """Divide the cuts of an array of shape (c, n) by the code of what made them; 0 is nothing."""
     row, asset = np.nonzero((codes != 0) & (amounts > ROUNDING))
-    found = codes[row, asset]
-    for code in np.unique(found).tolist():
-        mine = found == code
+    present = codes[row, asset]
+    for code in np.unique(present).tolist():
+        mine = present == code
         yield _Cuts(limits[code], row[mine], asset[mine], amounts[row[mine], asset[mine]])
 
 

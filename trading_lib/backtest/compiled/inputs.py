@@ -117,10 +117,10 @@ def shared_rows(data: SessionInput, views: SessionViews) -> Rows:
     risk, capital = data.config.risk, (data.proceeds, data.flows)
     now = (data.paper.price_unit, risk.retire_after_sessions, risk.stops.days_without_session, capital)
     # Only the newest are kept: a sweep may try a thousand.
-    known = views.remembered.get("rows")
-    if known is None or known[0] != now:
-        known = views.remembered["rows"] = now, rows_of(data)
-    rows: Rows = known[1]
+    cached = views.remembered.get("rows")
+    if cached is None or cached[0] != now:
+        cached = views.remembered["rows"] = now, rows_of(data)
+    rows: Rows = cached[1]
     return rows
 
 

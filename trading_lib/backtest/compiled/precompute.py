@@ -97,8 +97,8 @@ def _plan_sleeve(
     arrays: tuple[NDArray[Any], ...] = (
         outlook.due, outlook.shares, outlook.kept, outlook.defence, outlook.stays, outlook.defensive, outlook.notable,
     )  # fmt: skip
-    known = views.remembered.get(key)
-    if known is None or known[0] != stretch:
+    cached = views.remembered.get(key)
+    if cached is None or cached[0] != stretch:
         for step in month_ends if form.monthly else range(count):
             plan = _plan_of(form, views[outlook.first + step])
             if plan is None:
@@ -109,7 +109,7 @@ def _plan_sleeve(
                     array[number, step] = value
         views.remembered[key] = stretch, [array[number] for array in arrays]
         return
-    for array, values in zip(arrays, known[1], strict=True):
+    for array, values in zip(arrays, cached[1], strict=True):
         array[number] = values
 
 
@@ -135,11 +135,11 @@ def _signals(data: SessionInput, views: SessionViews, first: int, stop: int) -> 
     regime, signals = settings.regime, settings.signals
     # Only the newest settings of each segment are kept: a sweep tries a thousand.
     key, now = ("signals", first), (stop, regime, signals)
-    known = views.remembered.get(key)
-    if known is not None and known[0] == now:
-        answer: Signals = known[1]
-        return answer
-    answer = signals_of_rows(
+    cached = views.remembered.get(key)
+    if cached is not None and cached[0] == now:
+        computed: Signals = cached[1]
+        return computed
+    computed = signals_of_rows(
         factors.total_return_close[window],
         factor_rows(factors, "Momentum_60")[window],
         factor_rows(factors, "Volatility_60")[window],
@@ -152,8 +152,8 @@ def _signals(data: SessionInput, views: SessionViews, first: int, stop: int) -> 
         (regime.max_age_sessions, regime.elevated, regime.high, regime.extreme),
         (signals.momentum_high, signals.momentum_low, signals.momentum_negative, signals.momentum_negative_high),
     )
-    views.remembered[key] = now, answer
-    return answer
+    views.remembered[key] = now, computed
+    return computed
 
 
 @compiled
@@ -180,7 +180,7 @@ def signals_of_rows(
     for t in range(count):
         regime, missing = regime_code(volatility_index[t], age[t], max_age, elevated, high, extreme)
         regimes[t] = 2 * regime + (1 if missing else 0)
-        found, trust, complete[t] = signal_rules(
+        signals, trust, complete[t] = signal_rules(
             close[t],
             momentum[t],
             volatility[t],
@@ -194,7 +194,7 @@ def signals_of_rows(
             negative,
             negative_strong,
         )
-        codes[t], confidence[t] = after_regime(found, trust, regime)
+        codes[t], confidence[t] = after_regime(signals, trust, regime)
     return regimes, codes, confidence, complete
 
 
@@ -209,11 +209,11 @@ def _correlations(
             panel.common_return, panel.common_lag, window, first, correlations
         )
     key = ("correlations", window, first, stop)
-    known: tuple[FloatArray, FloatArray] | None = views.remembered.get(key)
-    if known is None:
-        known = correlations_of_rows(panel.common_return, panel.common_lag, window, first, stop)
-        views.remembered[key] = known
-    return known
+    cached: tuple[FloatArray, FloatArray] | None = views.remembered.get(key)
+    if cached is None:
+        cached = correlations_of_rows(panel.common_return, panel.common_lag, window, first, stop)
+        views.remembered[key] = cached
+    return cached
 
 
 @compiled

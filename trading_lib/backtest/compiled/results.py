@@ -184,8 +184,8 @@ def _cancellation(data: SessionInput, fill: list[int]) -> Cancellation:
     symbol, day = instrument.symbol, next_opening(instrument, _day(data, row - 1), data.calendar).date()
     opening = float(data.panel.fill_open[row, asset])
     if fill[REFERENCE_PRICE] > 0:
-        bought, wanted = from_micros(fill[FILL_QUANTITY]), from_micros(fill[FILL_QUANTITY] + fill[LEFT])
-        reason = without_cash(symbol, day, fill[CASH_THERE], bought, wanted, fill[PRICE])
+        bought, ordered = from_micros(fill[FILL_QUANTITY]), from_micros(fill[FILL_QUANTITY] + fill[LEFT])
+        reason = without_cash(symbol, day, fill[CASH_THERE], bought, ordered, fill[PRICE])
     elif np.isfinite(opening) and opening > 0:
         low, high = float(data.panel.fill_low[row, asset]), float(data.panel.fill_high[row, asset])
         reason = outside_range(symbol, day, opening, low, high)

@@ -61,8 +61,8 @@ class Segment:
     def pairs(self, first: int, stop: int) -> BoolArray:
         """Unpack the closely correlated pairs before the outlook's sessions [first, stop)."""
         assets = self.log.held.shape[1]
-        found = np.unpackbits(self.packed_pairs[first:stop], axis=1, count=assets * (assets - 1) // 2)
-        flags: BoolArray = found.view(np.bool_)
+        unpacked = np.unpackbits(self.packed_pairs[first:stop], axis=1, count=assets * (assets - 1) // 2)
+        flags: BoolArray = unpacked.view(np.bool_)
         return flags
 
     def correlations(self, data: SessionInput, step: int) -> FloatArray:
@@ -199,8 +199,8 @@ class _Loop:
         if self._room is not None:
             return correlated_pairs(outlook.correlations, before, *limits)
         key = ("pairs", *limits, self._data.config.constraints.correlation_window, outlook.first, before.tobytes())
-        known: tuple[FloatArray, BoolArray] | None = self._views.remembered.get(key)
-        if known is None or known[0] is not outlook.correlations:
-            known = (outlook.correlations, correlated_pairs(outlook.correlations, before, *limits))
-            self._views.remembered[key] = known
-        return known[1]
+        cached: tuple[FloatArray, BoolArray] | None = self._views.remembered.get(key)
+        if cached is None or cached[0] is not outlook.correlations:
+            cached = (outlook.correlations, correlated_pairs(outlook.correlations, before, *limits))
+            self._views.remembered[key] = cached
+        return cached[1]

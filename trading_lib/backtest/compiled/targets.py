@@ -24,7 +24,7 @@ def decide_sleeves(
 ) -> tuple[bool, bool]:
     """Whether a sleeve did something to tell, and whether all answers make sense."""
     notable = False
-    owned, wanted = sleeve_parts(
+    owned, drifted = sleeve_parts(
         held, book.owned, book.targets, rules.budgets, rows.mark_return[row : row + 1], book.cooling != ABSENT
     )
     book.owned[:] = owned
@@ -47,9 +47,9 @@ def decide_sleeves(
                 rules.sleeve_numbers[k, 1],
             )
         elif rules.kinds[k] == MONTHLY_MOVE and outlook.due[k, step]:
-            notable |= _rebalance_month(book, assets, outlook, rules, wanted[k], k, step)
+            notable |= _rebalance_month(book, assets, outlook, rules, drifted[k], k, step)
         else:
-            book.targets[k] = outlook.shares[k, step] if outlook.due[k, step] else wanted[k]
+            book.targets[k] = outlook.shares[k, step] if outlook.due[k, step] else drifted[k]
         if not valid_weights(book.targets[k]):
             return notable, False
     return notable, True

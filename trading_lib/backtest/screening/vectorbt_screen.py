@@ -71,8 +71,8 @@ def screening_prices(data: SessionInput, rows: range) -> ScreeningPrices:
     close: FloatArray = np.cumprod(1.0 + moves, axis=0).astype(np.float64)
     raw, opening = data.panel.close[window], data.panel.fill_open[window]
     wrong = contradicted(opening, data.panel.fill_low[window], data.panel.fill_high[window], data.paper.price_unit)
-    known = np.isfinite(opening) & (opening > 0) & np.isfinite(raw) & (raw > 0) & ~wrong
-    scaled = np.divide(opening * close, raw, out=np.full(close.shape, np.nan), where=known)
+    tradable = np.isfinite(opening) & (opening > 0) & np.isfinite(raw) & (raw > 0) & ~wrong
+    scaled = np.divide(opening * close, raw, out=np.full(close.shape, np.nan), where=tradable)
     return ScreeningPrices(close, scaled)
 
 
@@ -86,13 +86,13 @@ def screen_plans(data: SessionInput, rows: range, plans: Sequence[ScreeningPlan]
     """
     prices, size = screening_prices(data, rows), plans_per_batch(len(rows), len(data.universe))
     cash_rate = np.nan_to_num(data.panel.cash_rate[rows.start : rows.stop], nan=0.0)
-    found: list[ScreenedFigures] = []
+    figures: list[ScreenedFigures] = []
     for start in range(0, len(plans), size):
         nav, traded = _value(data, prices, plans[start : start + size])
         if not (nav > 0).all():
             raise DataQualityError("a screened net asset value fell to zero or below", "check the universe's prices")
-        found += [_figures(nav[:, k].copy(), float(traded[k]), cash_rate) for k in range(nav.shape[1])]
-    return tuple(found)
+        figures += [_figures(nav[:, k].copy(), float(traded[k]), cash_rate) for k in range(nav.shape[1])]
+    return tuple(figures)
 
 
 def _value(
@@ -107,9 +107,9 @@ def _value(
     size = np.full((len(prices.close), many * assets), np.nan)
     size[1:] = np.hstack([plan.orders[:-1] for plan in plans])
     before = np.vstack([prices.close[:1], prices.close[:-1]])
-    known = np.isfinite(prices.opening)
-    price = np.tile(np.where(known, prices.opening, before), many)
-    size[np.tile(~known, many)] = np.nan
+    priced = np.isfinite(prices.opening)
+    price = np.tile(np.where(priced, prices.opening, before), many)
+    size[np.tile(~priced, many)] = np.nan
     portfolio = vectorbt.Portfolio.from_orders(
         np.tile(prices.close, many),
         size=size,

@@ -115,22 +115,22 @@ def judge_scenarios(outcomes: Sequence[ScenarioOutcome], criteria: PassCriteria)
     """Apply the criteria; a scenario that could not run has not been passed."""
     failures = [f"{o.name} could not run: {o.reason}" for o in outcomes if o.status != "run"]
     failures += [
-        f"{o.name}: sleeve {name} failed in {found.sessions} of {found.asked} sessions: {found.message}"
+        f"{o.name}: sleeve {name} failed in {fault.sessions} of {fault.asked} sessions: {fault.message}"
         for o in outcomes
-        for name, found in o.faults.items()
+        for name, fault in o.faults.items()
     ]
     ran = [(o, o.max_drawdown, o.max_risk_level) for o in outcomes]
-    known = [(o, fall, level) for o, fall, level in ran if fall is not None and level is not None]
-    for outcome, fall, level in known:
+    measured = [(o, fall, level) for o, fall, level in ran if fall is not None and level is not None]
+    for outcome, fall, level in measured:
         if not outcome.passed:
             failures.append(f"{outcome.name} lost {fall:.1%}, not below its limit of {outcome.limit:.0%}")
         if not fall < criteria.max_drawdown:
             failures.append(f"{outcome.name} lost {fall:.1%}, not below {criteria.max_drawdown:.0%}")
         if level > criteria.highest_level:
             failures.append(f"{outcome.name} reached risk level {level}")
-    worst = max((fall for _, fall, _ in known), default=None)
-    average = sum(fall for _, fall, _ in known) / len(known) if known else None
+    worst = max((fall for _, fall, _ in measured), default=None)
+    average = sum(fall for _, fall, _ in measured) / len(measured) if measured else None
     if average is not None and not average < criteria.average_drawdown:
         failures.append(f"the average loss is {average:.1%}, not below {criteria.average_drawdown:.0%}")
-    highest = max((level for _, _, level in known), default=None)
-    return Verdict(bool(known) and not failures, worst, average, highest, tuple(failures))
+    highest = max((level for _, _, level in measured), default=None)
+    return Verdict(bool(measured) and not failures, worst, average, highest, tuple(failures))

@@ -29,14 +29,14 @@ def decline_moves(returns: FloatArray, volatility_index: float, scenario: Synthe
     """
     sessions, assets = scenario.sessions, returns.shape[1]
     recent = np.log1p(returns[-scenario.volatility_window :])
-    known = np.isfinite(recent).any(axis=0)
+    traded = np.isfinite(recent).any(axis=0)
     deviation = np.zeros(assets)
-    for i in np.flatnonzero(known):
-        own = recent[np.isfinite(recent[:, i]), i]
-        deviation[i] = own.std(ddof=1) if len(own) > 1 else 0.0
+    for i in np.flatnonzero(traded):
+        history = recent[np.isfinite(recent[:, i]), i]
+        deviation[i] = history.std(ddof=1) if len(history) > 1 else 0.0
     shocks = _correlated(np.random.default_rng(scenario.seed), sessions, assets, scenario.correlation)
     log_moves = np.log1p(-scenario.decline) / sessions + shocks * deviation * scenario.volatility_factor
-    log_moves[:, ~known] = np.nan
+    log_moves[:, ~traded] = np.nan
     opening = np.exp(OVERNIGHT_SHARE * log_moves)
     close = np.exp(log_moves)
     steps = np.arange(1, sessions + 1) / sessions

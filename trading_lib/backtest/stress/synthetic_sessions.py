@@ -94,9 +94,9 @@ def _every_day(
 
 
 def _index_rows(sessions: DateArray, levels: FloatArray, source: str) -> pd.DataFrame:
-    known = np.isfinite(levels)
-    prices = dict.fromkeys(("open", "high", "low", "close"), levels[known])
-    days = sessions[known]
+    finite = np.isfinite(levels)
+    prices = dict.fromkeys(("open", "high", "low", "close"), levels[finite])
+    days = sessions[finite]
     return _rows(VOLATILITY_INDEX, days, volatility_index_available_at(days), prices, 0.0, source)
 
 
@@ -127,8 +127,8 @@ def column_matrix(bars: Bars, universe: Universe, sessions: DateArray, name: str
         if column is None:
             continue
         at = np.minimum(np.searchsorted(days, sessions), len(days) - 1)
-        found = days[at] == sessions
-        matrix[found, column] = values[at[found]]
+        matches = days[at] == sessions
+        matrix[matches, column] = values[at[matches]]
     return matrix
 
 

@@ -32,14 +32,14 @@ def list_approvals(
     """
     from trading_lib.workflows.books.approvals import listing
 
-    found = listing(book)
-    lines = [f"open      {q['book']} {q['session']}  {q['subject']} {q['body']}" for q in found["open"]]
+    questions = listing(book)
+    lines = [f"open      {q['book']} {q['session']}  {q['subject']} {q['body']}" for q in questions["open"]]
     lines += [
         f"{'approved' if a['approved'] else 'rejected':<9} {a['book']} {a['session']}  level {a['level']}, by "
         f"{a['answered_by']} ({a['channel']}) at {a['answered_at']}{': ' + a['note'] if a['note'] else ''}"
-        for a in found["answered"]
+        for a in questions["answered"]
     ]
-    show(found, as_json, lines or ["no question was ever asked"])
+    show(questions, as_json, lines or ["no question was ever asked"])
 
 
 @approvals_app.command("approve")

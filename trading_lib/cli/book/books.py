@@ -55,10 +55,10 @@ def repairs(
     """
     from trading_lib.workflows.books.repair import repairs_of
 
-    found = repairs_of(book)
+    report = repairs_of(book)
     lines = [
         f"{r['number']:>4}  {r['repaired_at']}  {r['book']} {r['session']}  {r['action']} {r['subject']}: {r['detail']}"
         f" (by {r['repaired_by']}{', ' + r['note'] if r['note'] else ''})"
-        for r in found
+        for r in report
     ]
-    show({"repairs": found}, as_json, lines or ["nothing was ever repaired"])
+    show({"repairs": report}, as_json, lines or ["nothing was ever repaired"])

@@ -34,25 +34,26 @@ def explain(
     from trading_lib.workflows.setup.settings import load_settings
 
     start = parse_session(first) if first else None
-    found = explain_session(load_settings(), parse_session(session), symbol, book, data, start)
-    show(found, as_json, list(_lines(found)))
+    explanation = explain_session(load_settings(), parse_session(session), symbol, book, data, start)
+    show(explanation, as_json, list(_lines(explanation)))
 
 
-def _lines(found: dict[str, Any]) -> Iterator[str]:
-    yield f"Why {found['symbol']} ({found['name']}) in session {found['session']}: {found['origin']}"
-    bar, position, signal = found["bar"], found["position"], found["signal"]
+def _lines(explanation: dict[str, Any]) -> Iterator[str]:
+    asset = f"{explanation['symbol']} ({explanation['name']})"
+    yield f"Why {asset} in session {explanation['session']}: {explanation['origin']}"
+    bar, position, signal = explanation["bar"], explanation["position"], explanation["signal"]
     age = f"a new bar of {bar['date']}" if bar["fresh"] else "no new bar this session, so no new risk"
     close, volume = (
         "unknown" if bar[name] is None else format(bar[name], form)
         for name, form in (("close", ",.2f"), ("volume", ",.0f"))
     )
-    yield _line("Data", f"{found['data_source']}: close {close}, volume {volume}, {age}")
+    yield _line("Data", f"{explanation['data_source']}: close {close}, volume {volume}, {age}")
     if bar["quarantine"]:
         yield _line("", f"validation: {', '.join(bar['quarantine'])}")
-    factors = [f"{name} {_factor(name, value)}" for name, value in found["factors"].items()]
+    factors = [f"{name} {_factor(name, value)}" for name, value in explanation["factors"].items()]
     for start in range(0, len(factors), 5):
         yield _line("" if start else "Factors", ", ".join(factors[start : start + 5]))
-    yield _line("Regime", found["regime"]["reason"])
+    yield _line("Regime", explanation["regime"]["reason"])
     changed = f", {signal['before_regime']} before the regime" if signal["before_regime"] != signal["signal"] else ""
     yield _line("Signal", f"{signal['signal']} (confidence {signal['confidence']:.2f}{changed}): {signal['reason']}")
     cost = f" at average cost {float(position['average_cost']):.2f}" if position["average_cost"] else ""
@@ -61,21 +62,21 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
         f"{position['quantity']}{cost}, {position['weight']:.2%} of net asset value "
         f"${float(position['net_asset_value']):,.2f}",
     )
-    yield from _sleeve_lines(found)
-    yield _line("Blended", f"{found['blended_weight']:.2%} of net asset value")
-    yield from _step_lines("Constraints", found["constraints"])
-    yield _line("Target", f"{found['target_weight']:.2%}")
-    yield from _risk_lines(found["risk"])
-    yield _line("Approved", f"{found['approved_weight']:.2%}")
-    yield from _order_lines(found)
-    for leg in found["short_legs"]:
+    yield from _sleeve_lines(explanation)
+    yield _line("Blended", f"{explanation['blended_weight']:.2%} of net asset value")
+    yield from _step_lines("Constraints", explanation["constraints"])
+    yield _line("Target", f"{explanation['target_weight']:.2%}")
+    yield from _risk_lines(explanation["risk"])
+    yield _line("Approved", f"{explanation['approved_weight']:.2%}")
+    yield from _order_lines(explanation)
+    for leg in explanation["short_legs"]:
         yield _line("Short leg", f"{leg['symbol']}: holds {leg['quantity']}")
         if leg["order"]:
             yield from _order_lines({**leg, "held_back": ""})
 
 
-def _sleeve_lines(found: dict[str, Any]) -> Iterator[str]:
-    for sleeve in found["sleeves"]:
+def _sleeve_lines(explanation: dict[str, Any]) -> Iterator[str]:
+    for sleeve in explanation["sleeves"]:
         yield _line(
             "Sleeve",
             f"{sleeve['sleeve']} (budget {sleeve['budget']:.0%}): holds {sleeve['held']:.2%} of its capital, wants "
@@ -118,10 +119,10 @@ def _step_lines(name: str, steps: list[dict[str, Any]]) -> Iterator[str]:
         yield _line("" if number else name, f"{step['rule']}: {step['before']:.2%} -> {step['after']:.2%}{detail}")
 
 
-def _order_lines(found: dict[str, Any]) -> Iterator[str]:
-    order, fill = found["order"], found["fill"]
+def _order_lines(explanation: dict[str, Any]) -> Iterator[str]:
+    order, fill = explanation["order"], explanation["fill"]
     if order is None:
-        yield _line("Order", f"none: {found['held_back']}")
+        yield _line("Order", f"none: {explanation['held_back']}")
         return
     value = float(order["value"])
     yield _line(
@@ -129,8 +130,8 @@ def _order_lines(found: dict[str, Any]) -> Iterator[str]:
         f"{order['side']} {order['quantity']} at about {order['expected_price']} (${value:,.2f}, {order['purpose']}): "
         f"{order['reason']}",
     )
-    if found["held_back"]:
-        yield _line("", found["held_back"])
+    if explanation["held_back"]:
+        yield _line("", explanation["held_back"])
     if order["outcome"]:
         yield _line("", f"{order['client_order_id']}: {order['outcome']}")
     if fill is None:

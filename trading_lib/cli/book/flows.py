@@ -97,19 +97,21 @@ def flows(book: BookOption, as_json: JsonOption = False) -> None:
     """
     from trading_lib.workflows.books.flows import flows_listing
 
-    found = flows_listing(book)
-    lines = [_line(one) for one in found["flows"]] or [f"no capital came to book {book} or left it since it was opened"]
-    lines.append(f"booked: ${float(found['deposits']):,.2f} in, ${float(found['withdrawals']):,.2f} out")
-    show(found, as_json, lines)
+    listing = flows_listing(book)
+    lines = [_line(flow) for flow in listing["flows"]] or [
+        f"no capital came to book {book} or left it since it was opened"
+    ]
+    lines.append(f"booked: ${float(listing['deposits']):,.2f} in, ${float(listing['withdrawals']):,.2f} out")
+    show(listing, as_json, lines)
 
 
-def _line(one: dict[str, Any]) -> str:
-    where = " to ".join(filter(None, (one["source"], one["target"])))
-    state = "booked" if one["booked"] else "waiting"
-    note = f", {one['note']}" if one["note"] else ""
-    amount = f"{float(one['amount']):>14,.2f}"
-    who = f"{one['reference']} (by {one['recorded_by']}{note})"
-    return f"{one['session']}  {one['kind']:<10} {amount}  {where}  {state}  {who}"
+def _line(flow: dict[str, Any]) -> str:
+    where = " to ".join(filter(None, (flow["source"], flow["target"])))
+    state = "booked" if flow["booked"] else "waiting"
+    note = f", {flow['note']}" if flow["note"] else ""
+    amount = f"{float(flow['amount']):>14,.2f}"
+    who = f"{flow['reference']} (by {flow['recorded_by']}{note})"
+    return f"{flow['session']}  {flow['kind']:<10} {amount}  {where}  {state}  {who}"
 
 
 def _record(

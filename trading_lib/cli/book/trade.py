@@ -97,8 +97,8 @@ def run_daily(
         show({"book": plan.book, "session": plan.session.isoformat(), "closed_by_repair": closed}, as_json, [line])
         return
     summary = session_summary(plan.book, plan.session.isoformat(), settings)
-    judged = stages["validate"]
-    data_lines = [f"Data {judged['severity']}: {line}" for line in judged["lines"]]
+    completeness = stages["check_completeness"]
+    data_lines = [f"Data {completeness['severity']}: {line}" for line in completeness["lines"]]
     show(summary | {"stages": stages}, as_json, [*render(summary).splitlines(), *data_lines])
     faults = stages["targets"].get("sleeve_faults", {})
     for name, fault in faults.items():

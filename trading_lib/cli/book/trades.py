@@ -26,28 +26,29 @@ def trades(
     """
     from trading_lib.workflows.books.trade_history import listing
 
-    found = listing(book, symbol)
-    show(found, as_json, list(_lines(found)))
-    if found["totals"]["not_listed"]:
+    history = listing(book, symbol)
+    show(history, as_json, list(_lines(history)))
+    if history["totals"]["not_listed"]:
         raise typer.Exit(1)
 
 
-def _lines(found: dict[str, Any]) -> Iterator[str]:
+def _lines(history: dict[str, Any]) -> Iterator[str]:
     columns = f"{'quantity':>12} {'entry':>10} {'exit':>10} {'commission':>10} {'profit':>12}"
-    if found["trades"]:
+    if history["trades"]:
         yield f"{'closed':<10} {'opened':<10} {'sessions':>8} {'symbol':<10} {columns}  why"
-    for one in found["trades"]:
+    for trade in history["trades"]:
         yield (
-            f"{one['closed_session']!s:<10} {one['opened_session']!s:<10} {one['holding_sessions']:>8} "
-            f"{one['symbol']:<10} {one['quantity']:>12,f} {one['entry_price']:>10,.2f} {one['exit_price']:>10,.2f} "
-            f"{one['commission']:>10,.2f} {one['realised_pnl']:>12,.2f}  {one['purpose'] or one['broker']}"
+            f"{trade['closed_session']!s:<10} {trade['opened_session']!s:<10} {trade['holding_sessions']:>8} "
+            f"{trade['symbol']:<10} {trade['quantity']:>12,f} {trade['entry_price']:>10,.2f} "
+            f"{trade['exit_price']:>10,.2f} {trade['commission']:>10,.2f} {trade['realised_pnl']:>12,.2f}  "
+            f"{trade['purpose'] or trade['broker']}"
         )
-    totals = found["totals"]
+    totals = history["totals"]
     yield (
         f"{totals['trades']} closed trades, {totals['winners']} with a profit: {totals['gross_pnl']:,.2f} before and "
         f"{totals['realised_pnl']:,.2f} after {totals['commission']:,.2f} of commissions"
     )
-    came, went = (float(found["capital"][name]) for name in ("deposits", "withdrawals"))
+    came, went = (float(history["capital"][name]) for name in ("deposits", "withdrawals"))
     if came or went:
         yield f"apart from this, ${came:,.2f} were deposited and ${went:,.2f} withdrawn"
     if totals["not_listed"]:

@@ -75,8 +75,8 @@ def review_move(
     if symbol is None:
         if session or split is not None or real_move:
             raise InputError("no symbol is named", "add --symbol")
-        found = open_and_recorded()
-        show(found, as_json, _ruling_lines(found))
+        rulings = open_and_recorded()
+        show(rulings, as_json, _ruling_lines(rulings))
         return
     if session is None:
         raise InputError("no session is named", "add --session, the first at the new level")
@@ -84,17 +84,17 @@ def review_move(
     show(record_ruling(symbol, day, split, real_move, note, who, source), as_json)
 
 
-def _ruling_lines(found: dict[str, Any]) -> list[str]:
+def _ruling_lines(rulings: dict[str, Any]) -> list[str]:
     lines = [
         f"open      {d['symbol']} {d['session']} ({d['source']}) looks like an unstated {d['split']} split, kept out to"
         f" {d['newest']}"
-        for d in found["open"]
+        for d in rulings["open"]
     ]
     lines += [
         f"decided   {r['symbol']} {r['session']} {r['decision']}, by {r['recorded_by']} at {r['recorded_at']}"
         + (f" for {r['source']}" if r["source"] else "")
         + (f": {r['note']}" if r["note"] else "")
-        for r in found["recorded"]
+        for r in rulings["recorded"]
     ]
     return lines or ["no move waits for a decision"]
 

@@ -34,14 +34,14 @@ def logs(
     from trading_lib.domain.market.sessions import parse_session
     from trading_lib.workflows.operations.logs import read_log, since_when
 
-    found = read_log(
+    log = read_log(
         {"book": book, "session": parse_session(session).isoformat() if session else None, "stage": stage},
         run=run,
         level=level,
         since=since_when(since, datetime.now(UTC)) if since else None,
         newest=lines,
     )
-    show(found, as_json, [_line(record) for record in found["lines"]] or [f"nothing in {found['folder']} matches"])
+    show(log, as_json, [_line(record) for record in log["lines"]] or [f"nothing in {log['folder']} matches"])
 
 
 def _line(record: dict[str, Any]) -> str:

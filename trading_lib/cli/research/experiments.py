@@ -57,14 +57,14 @@ def stress(
 
 def _stress_lines(report: dict[str, Any]) -> list[str]:
     lines = [f"Stress test on {report['data_source']} data: {'passed' if report['passed'] else 'FAILED'}"]
-    for name, found in report["scenarios"].items():
-        if found["status"] != "run":
-            lines.append(f"  {name:<20} could not run: {found['reason']}")
+    for name, scenario in report["scenarios"].items():
+        if scenario["status"] != "run":
+            lines.append(f"  {name:<20} could not run: {scenario['reason']}")
             continue
-        mark = "passed" if found["passed"] else "FAILED"
+        mark = "passed" if scenario["passed"] else "FAILED"
         lines.append(
-            f"  {name:<20} {found['from']} to {found['to']}  drawdown {percent(found['max_drawdown'])} "
-            f"(limit {percent(found['limit'])})  highest level {found['max_risk_level']}  {mark}"
+            f"  {name:<20} {scenario['from']} to {scenario['to']}  drawdown {percent(scenario['max_drawdown'])} "
+            f"(limit {percent(scenario['limit'])})  highest level {scenario['max_risk_level']}  {mark}"
         )
     tail = report["crisis_paths"]
     if tail and tail["status"] == "run":
@@ -142,23 +142,23 @@ def sweep(
         from trading_lib.workflows.research.sweep.screen import screened_sweep
 
         with _termination_as_interrupt():
-            found = screened_sweep(settings, points, *window, screen, data, processes, progress, out)
+            result = screened_sweep(settings, points, *window, screen, data, processes, progress, out)
     else:
         with _termination_as_interrupt(), typer.progressbar(length=len(points), label="points", file=_stderr()) as bar:
-            found = workflow.sweep(settings, points, *window, data, processes, lambda _: bar.update(1), out)
-    write_points(out, found)
-    if not found.cancelled:
+            result = workflow.sweep(settings, points, *window, data, processes, lambda _: bar.update(1), out)
+    write_points(out, result)
+    if not result.cancelled:
         forget_journal(out)
-    summary = summarise(found)
+    summary = summarise(result)
     if address:
-        summary["tracked"] = track_points(found, address)
-    if plan and not found.cancelled:
-        walked = walk(found, settings.configuration, plan)
+        summary["tracked"] = track_points(result, address)
+    if plan and not result.cancelled:
+        walked = walk(result, settings.configuration, plan)
         summary["walk_forward"] = walked.report
         if picture:
             write_whole(picture, walked.picture())
     show(summary, as_json, _sweep_lines(summary))
-    if found.cancelled:
+    if result.cancelled:
         progress("stopped: the same command goes on with the points that are left")
         raise typer.Exit(INTERRUPTED)
     raise typer.Exit(0 if summary["ok"] else 1)
@@ -218,22 +218,20 @@ def _sweep_lines(summary: dict[str, Any]) -> list[str]:
     return lines + [f"  point {number} failed: {reason}" for number, reason in list(summary["failures"].items())[:10]]
 
 
-def _walk_lines(found: dict[str, Any]) -> list[str]:
-    years = found["training_years"]
-    training = f"{years} year{'s' * (years != 1)}{' (rolling)' if found['rolling'] else ''}"
-    lines = [
-        f"Out of sample {found['from']} to {found['to']}, a choice a year after {training}, {found['trials']} trials"
-    ]
+def _walk_lines(walk: dict[str, Any]) -> list[str]:
+    years = walk["training_years"]
+    training = f"{years} year{'s' * (years != 1)}{' (rolling)' if walk['rolling'] else ''}"
+    lines = [f"Out of sample {walk['from']} to {walk['to']}, a choice a year after {training}, {walk['trials']} trials"]
     lines += [
         f"  to {fold['to']}: {fold['name']}, Sharpe {readable(fold['sharpe'])} "
         f"(in training {readable(fold['training_sharpe'])}; as configured {readable(fold['default_sharpe'])})"
-        for fold in found["folds"]
+        for fold in walk["folds"]
     ]
-    rows = [("chosen every year", found["chosen_yearly"]), *((point["name"], point) for point in found["points"])]
+    rows = [("chosen every year", walk["chosen_yearly"]), *((point["name"], point) for point in walk["points"])]
     for name, row in rows:
         lines.append(
             f"  {name}: return {percent(row['annual_return'])}, Sharpe {readable(row['sharpe'])}, "
-            f"drawdown {percent(row['max_drawdown'])}{_difference_words(row['difference'], found['confidence'])}"
+            f"drawdown {percent(row['max_drawdown'])}{_difference_words(row['difference'], walk['confidence'])}"
         )
     return lines
 

@@ -91,14 +91,15 @@ class Accounts:
         InputError
             When the portfolio has cash in an account that is not configured any more.
         """
-        known = portfolio.cash_by_account(self.names[0] if len(self.accounts) == 1 else ONLY_ACCOUNT)
-        lost = [name for name, cash in known.items() if cash and name not in self.names]
+        balances = portfolio.cash_by_account(self.names[0] if len(self.accounts) == 1 else ONLY_ACCOUNT)
+        lost = [name for name, cash in balances.items() if cash and name not in self.names]
         if lost:
             raise InputError(
-                f"account {lost[0]} holds ${known[lost[0]]:,.2f} on {portfolio.session} and is not in execution.yaml",
+                f"account {lost[0]} holds ${balances[lost[0]]:,.2f} on {portfolio.session} and is not in"
+                " execution.yaml",
                 f"configure it again, or transfer its cash to {' or '.join(self.names)} before it is left out",
             )
-        return {name: known.get(name, Decimal(0)) for name in self.names}
+        return {name: balances.get(name, Decimal(0)) for name in self.names}
 
 
 def contradictions(accounts: Sequence[Account], asset_classes: Sequence[AssetClass], brokers: Sequence[str]) -> str:

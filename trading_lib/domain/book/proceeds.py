@@ -62,9 +62,9 @@ def in_force(history: Iterable[RecordedProceeds]) -> tuple[RecordedProceeds, ...
     kept: list[RecordedProceeds] = []
     for record in history:
         symbol = record.proceeds.symbol
-        kept = [one for one in kept if one.proceeds.symbol != symbol or one.books_on <= record.settled]
+        kept = [entry for entry in kept if entry.proceeds.symbol != symbol or entry.books_on <= record.settled]
         kept.append(record)
-    return tuple(sorted(kept, key=lambda one: (one.books_on, one.proceeds.symbol)))
+    return tuple(sorted(kept, key=lambda entry: (entry.books_on, entry.proceeds.symbol)))
 
 
 @dataclass(frozen=True, slots=True)

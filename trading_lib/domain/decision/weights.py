@@ -36,11 +36,11 @@ class TargetWeights:
     @property
     def hedges(self) -> dict[str, float]:
         """Perpetual -> share of net asset value that sleeves want short, none of the constraints applied."""
-        wanted: dict[str, float] = {}
+        hedges: dict[str, float] = {}
         for record in self.sleeves.values():
             for symbol, weight in record.target.hedges.items():
-                wanted[symbol] = wanted.get(symbol, 0.0) + record.budget * weight
-        return dict(sorted(wanted.items()))
+                hedges[symbol] = hedges.get(symbol, 0.0) + record.budget * weight
+        return dict(sorted(hedges.items()))
 
     @property
     def events(self) -> tuple[SleeveEvent, ...]:

@@ -153,23 +153,23 @@ def _matched(returns: FloatArray, lag: NDArray[np.int64], window: int, i: int, j
     """Correlation of a pair with gaps, over the sessions both have."""
     rows = returns.shape[0]
     newest = max(lag[i], lag[j])
-    found = 0
+    common = 0
     sum_i = sum_j = sum_ii = sum_jj = sum_ij = 0.0
     for back in range(newest, newest + 2 * window):
         row_i = rows - 1 - back + lag[i]
         row_j = rows - 1 - back + lag[j]
-        if row_i < 0 or row_j < 0 or found == window:
+        if row_i < 0 or row_j < 0 or common == window:
             break
         x = returns[row_i, i]
         y = returns[row_j, j]
         if np.isfinite(x) and np.isfinite(y):
-            found += 1
+            common += 1
             sum_i += x
             sum_j += y
             sum_ii += x * x
             sum_jj += y * y
             sum_ij += x * y
-    if found < window:
+    if common < window:
         return np.nan
     return _correlation(sum_i, sum_j, sum_ii, sum_jj, sum_ij, window)
 

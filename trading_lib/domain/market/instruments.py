@@ -230,5 +230,5 @@ class Universe:
 
     def select(self, symbols: tuple[str, ...]) -> Universe:
         """Return the universe restricted to ``symbols``, in universe order; unknown symbols are an error."""
-        wanted = {self[symbol].symbol for symbol in symbols}
-        return replace(self, instruments=tuple(i for i in self.instruments if i.symbol in wanted))
+        selected = {self[symbol].symbol for symbol in symbols}
+        return replace(self, instruments=tuple(i for i in self.instruments if i.symbol in selected))

@@ -28,21 +28,21 @@ class MissingData:
     @property
     def lines(self) -> tuple[str, ...]:
         """One clause for each thing that is absent, with what follows from it."""
-        found = []
+        lines = []
         if self.symbols:
-            found.append(f"no prices for {', '.join(self.symbols)}")
+            lines.append(f"no prices for {', '.join(self.symbols)}")
         if self.volatility_index:
-            found.append(f"no {VOLATILITY_INDEX}: all sessions count as HIGH_VOL")
+            lines.append(f"no {VOLATILITY_INDEX}: all sessions count as HIGH_VOL")
         if self.cash_rate:
-            found.append("no cash rate in the data: Sharpe is over 0")
-        return tuple(found)
+            lines.append("no cash rate in the data: Sharpe is over 0")
+        return tuple(lines)
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any] | None) -> MissingData:
         """Read what `as_record` wrote; nothing is missing where there is no record."""
-        found = record or {}
-        symbols = tuple(str(symbol) for symbol in found.get("symbols", ()))
-        return cls(symbols, bool(found.get("volatility_index")), bool(found.get("cash_rate")))
+        fields = record or {}
+        symbols = tuple(str(symbol) for symbol in fields.get("symbols", ()))
+        return cls(symbols, bool(fields.get("volatility_index")), bool(fields.get("cash_rate")))
 
     def as_record(self) -> dict[str, Any]:
         """Return it in values that JSON has."""

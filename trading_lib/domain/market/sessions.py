@@ -202,8 +202,8 @@ def session_bar_available_at(sessions: DateArray) -> DateArray:
     calendar = exchange_sessions()
     days = sessions.astype("datetime64[D]")
     position = np.searchsorted(calendar.sessions, days).clip(max=len(calendar.sessions) - 1)
-    known = calendar.closes[position] + np.timedelta64(BAR_DELAY)
-    return np.where(calendar.sessions[position] == days, known, daily_bar_available_at(days))
+    available = calendar.closes[position] + np.timedelta64(BAR_DELAY)
+    return np.where(calendar.sessions[position] == days, available, daily_bar_available_at(days))
 
 
 def daily_bar_available_at(days: DateArray) -> DateArray:

@@ -36,8 +36,8 @@ def due_dates(symbol: str, universe: Universe, first: date, last: date, as_of: d
         days = np.arange(np.datetime64(start, "D"), np.datetime64(last, "D") + 1)
         return days[daily_bar_available_at(days) <= moment]
     days = exchange_sessions().between(start, last)
-    known = volatility_index_available_at(days) if symbol == VOLATILITY_INDEX else session_bar_available_at(days)
-    return days[known <= moment]
+    available = volatility_index_available_at(days) if symbol == VOLATILITY_INDEX else session_bar_available_at(days)
+    return days[available <= moment]
 
 
 def newest_due(symbol: str, universe: Universe, first: date, last: date, as_of: datetime) -> date | None:

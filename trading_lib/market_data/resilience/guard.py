@@ -93,13 +93,13 @@ class SourceGuard:
             sleep=self._sleep,
             reraise=True,
         )
-        answer: Answer = attempts(self._attempt, ask)
-        return answer
+        response: Answer = attempts(self._attempt, ask)
+        return response
 
     def _attempt(self, ask: Callable[[], Answer]) -> Answer:
         self._sleep_until_admitted()
         try:
-            answer = ask()
+            response = ask()
         except BLAMES_SOURCE as error:
             self._failed(error)
             raise
@@ -115,7 +115,7 @@ class SourceGuard:
             self._failed(failure)
             raise failure from error
         self._answered()
-        return answer
+        return response
 
     def _sleep_until_admitted(self) -> None:
         now, wait = self._clock(), 0.0
@@ -203,7 +203,7 @@ class GuardedSource:
             except SourceError as error:
                 failures[symbol] = _naming(symbol, error)
                 errors[symbol] = error
-        notes = dict.fromkeys(note for answer in answers for note in answer.notes)
+        notes = dict.fromkeys(note for response in answers for note in response.notes)
         return SourceAnswer(_joined(answers), failures, tuple(notes), errors)
 
     def macro(self, first: date, last: date, as_of: datetime) -> MacroSeries:
@@ -212,10 +212,10 @@ class GuardedSource:
         return self._guard.call(lambda: self._source.macro(first, last, moment))
 
     def _one(self, symbol: str, first: date, last: date, as_of: datetime) -> SourceAnswer:
-        answer = self._source.bars([symbol], first, last, as_of)
-        if symbol in answer.failures:
-            raise answer.errors.get(symbol) or _NoBarsError(answer.failures[symbol])
-        return answer
+        response = self._source.bars([symbol], first, last, as_of)
+        if symbol in response.failures:
+            raise response.errors.get(symbol) or _NoBarsError(response.failures[symbol])
+        return response
 
 
 class GuardedMacro:

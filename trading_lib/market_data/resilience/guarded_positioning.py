@@ -33,20 +33,20 @@ class GuardedFunding:
         errors: dict[str, SourceError] = {}
         for symbol in dict.fromkeys(symbols):
             try:
-                answer = self._guard.call(partial(self._one, symbol, first, last, as_of))
+                response = self._guard.call(partial(self._one, symbol, first, last, as_of))
             except SourceError as error:
                 failures[symbol], errors[symbol] = " ".join(str(error).split()), error
                 continue
-            failures |= answer.failures
-            frames += [answer.rates.frame] if len(answer.rates.frame) else []
+            failures |= response.failures
+            frames += [response.rates.frame] if len(response.rates.frame) else []
         rates = FundingRates.from_frame(pd.concat(frames, ignore_index=True)) if frames else FundingRates.empty()
         return FundingAnswer(rates, failures, errors)
 
     def _one(self, symbol: str, first: date, last: date, as_of: datetime) -> FundingAnswer:
-        answer = self._source.funding([symbol], first, last, as_of)
-        if symbol in answer.errors:
-            raise answer.errors[symbol]
-        return answer
+        response = self._source.funding([symbol], first, last, as_of)
+        if symbol in response.errors:
+            raise response.errors[symbol]
+        return response
 
 
 class GuardedPositioning:

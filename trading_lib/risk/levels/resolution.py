@@ -38,23 +38,23 @@ class ToldSession(NamedTuple):
     correlated: frozenset[str] | None = None
 
 
-def is_over(event: RiskEvent, state: RiskState, told: Sequence[RiskEvent]) -> bool:
+def is_over(event: RiskEvent, state: RiskState, after: Sequence[RiskEvent]) -> bool:
     """Whether what ``event`` told has ended with the session of ``state``.
 
     Parameters
     ----------
-    told
+    after
         All events of that session.
     """
-    own = state.session == event.session
-    later = [] if own else told
+    same_session = state.session == event.session
+    later = [] if same_session else after
     match event.kind:
         case kind if kind in ENDS:
             return True
         case "level_raised":
             return state.level < event.level_after
         case "floor":
-            return state.floor == 0 if own else state.floor < _floor_of(event)
+            return state.floor == 0 if same_session else state.floor < _floor_of(event)
         case "reduction":
             return state.effective_level < event.level_after
         case "stop_reduce" | "stop_exit":
@@ -62,7 +62,7 @@ def is_over(event: RiskEvent, state: RiskState, told: Sequence[RiskEvent]) -> bo
         case "recovery":
             return state.recovery_sessions is None or _any(later, "recovery")
         case "regime":
-            return _any(later, "regime") or (own and state.regime == MarketRegime.NORMAL)
+            return _any(later, "regime") or (same_session and state.regime == MarketRegime.NORMAL)
         case kind if kind == RETIRED:
             # By the universe, which closes the position, or for want of a price.
             return event.symbol not in (state.ceilings if "EXIT" in event.actions else state.retired)
@@ -75,7 +75,7 @@ def is_over(event: RiskEvent, state: RiskState, told: Sequence[RiskEvent]) -> bo
             return any(e.kind == ending and _venue(e) == _venue(event) for e in later)
         case _:
             # A fault, a shortage of cash, or a kind of a sleeve's own: it lasts as long as it is told again.
-            return not own and not any((e.kind, e.symbol) == (event.kind, event.symbol) for e in later)
+            return not same_session and not any((e.kind, e.symbol) == (event.kind, event.symbol) for e in later)
 
 
 def with_resolutions(history: Iterable[ToldSession]) -> tuple[RiskEvent, ...]:
@@ -85,38 +85,38 @@ def with_resolutions(history: Iterable[ToldSession]) -> tuple[RiskEvent, ...]:
     # Dozens of these last for months, and only a change of the pairs can end one.
     pending_pairs: list[tuple[int, frozenset[str]]] = []
     state, correlated, unchanged = None, None, False
-    for told in history:
-        quiet = told.state is None
-        if quiet and told.correlated is None and unchanged:
+    for after in history:
+        quiet = after.state is None
+        if quiet and after.correlated is None and unchanged:
             continue
-        state = told.state or _quiet(state, told)
-        for event in told.events:
+        state = after.state or _quiet(state, after)
+        for event in after.events:
             if event.kind == PAIR_KIND:
                 pending_pairs.append((len(events), pairs_of(event)))
             else:
                 pending.append(len(events))
             events.append(event)
-        over = [number for number in pending if is_over(events[number], state, told.events)]
+        over = [number for number in pending if is_over(events[number], state, after.events)]
         if state.correlated != correlated:
             correlated = state.correlated
             over += [number for number, pairs in pending_pairs if pairs.isdisjoint(correlated)]
             pending_pairs = [entry for entry in pending_pairs if not entry[1].isdisjoint(correlated)]
         for number in over:
-            events[number] = replace(events[number], resolved_session=told.session)
+            events[number] = replace(events[number], resolved_session=after.session)
         pending = [number for number in pending if events[number].resolved_session is None]
         # Nothing can end in further quiet sessions once one was looked at and no cool-off runs.
         unchanged = quiet and not state.cooling_off
     return tuple(events)
 
 
-def _quiet(before: RiskState | None, told: ToldSession) -> RiskState:
+def _quiet(before: RiskState | None, after: ToldSession) -> RiskState:
     if before is None:
-        raise ValueError(f"session {told.session} is the first and has no state")
+        raise ValueError(f"session {after.session} is the first and has no state")
     return replace(
         before,
-        session=told.session,
+        session=after.session,
         cooling_off={symbol: left - 1 for symbol, left in before.cooling_off.items() if left > 1},
-        correlated=before.correlated if told.correlated is None else told.correlated,
+        correlated=before.correlated if after.correlated is None else after.correlated,
     )
 
 

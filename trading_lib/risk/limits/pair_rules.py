@@ -45,16 +45,20 @@ def correlated_pairs(correlations: FloatArray, before: BoolArray, warning: float
         ``before``, and the pairs after each session.
     """
     sessions, assets = correlations.shape[0], correlations.shape[1]
-    found = np.zeros((sessions + 1, before.shape[0]), np.bool_)
-    found[0] = before
+    correlated = np.zeros((sessions + 1, before.shape[0]), np.bool_)
+    correlated[0] = before
     for t in range(sessions):
         first = 0
         for i in range(assets):
-            values, was, now = correlations[t, i, :i], found[t, first : first + i], found[t + 1, first : first + i]
+            values, was, now = (
+                correlations[t, i, :i],
+                correlated[t, first : first + i],
+                correlated[t + 1, first : first + i],
+            )
             for j in range(values.shape[0]):
                 now[j] = (values[j] > warning) | (was[j] & (not values[j] <= rearm))
             first += i
-    return found
+    return correlated
 
 
 @lru_cache(maxsize=64)

@@ -90,7 +90,7 @@ def step_stops(
     Whose price is too old to judge is checked again when one returns.
     """
     count = holdings.quantity.shape[0]
-    found = Stops(
+    stops = Stops(
         np.zeros(count, np.int8),
         np.zeros(count, np.int8),
         np.zeros(count),
@@ -112,9 +112,9 @@ def step_stops(
         memory.cooling[i] = numbers.cool_off
         if stop == REDUCE:
             memory.halved[i] = True
-        found.stops[i], found.rules[i], found.moves[i], found.bounds[i] = stop, rule, move, bound
-        found.ceilings[i] = holdings.hedged[i] + stop_ceiling(free, stop, assets.lots[i])
-    return found
+        stops.stops[i], stops.rules[i], stops.moves[i], stops.bounds[i] = stop, rule, move, bound
+        stops.ceilings[i] = holdings.hedged[i] + stop_ceiling(free, stop, assets.lots[i])
+    return stops
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +129,16 @@ class StopStep:
     stop_state: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
-def stop_step(found: Stops, portfolio: Portfolio, universe: Universe, session: date, level: int) -> StopStep:
+def stop_step(stops: Stops, portfolio: Portfolio, universe: Universe, session: date, level: int) -> StopStep:
     """Put what the stops did into words; ``level`` is the one that was in force."""
     ceilings: dict[str, Decimal] = {}
     reasons: dict[str, str] = {}
     events = []
-    for i in np.flatnonzero(found.stops).tolist():
+    for i in np.flatnonzero(stops.stops).tolist():
         symbol = universe.symbols[i]
-        moved, bound = float(found.moves[i]), float(found.bounds[i])
-        reason = RULES[found.rules[i]].describe(symbol, portfolio.positions[symbol], moved, bound)
-        ceilings[symbol], reasons[symbol] = from_micros(int(found.ceilings[i])), reason
-        kind, action = ("stop_exit", "EXIT") if found.stops[i] == EXIT else ("stop_reduce", "REDUCE_50%")
+        moved, bound = float(stops.moves[i]), float(stops.bounds[i])
+        reason = RULES[stops.rules[i]].describe(symbol, portfolio.positions[symbol], moved, bound)
+        ceilings[symbol], reasons[symbol] = from_micros(int(stops.ceilings[i])), reason
+        kind, action = ("stop_exit", "EXIT") if stops.stops[i] == EXIT else ("stop_reduce", "REDUCE_50%")
         events.append(RiskEvent(session, kind, symbol, level, level, reason, (action,)))
     return StopStep(ceilings, reasons, tuple(events))

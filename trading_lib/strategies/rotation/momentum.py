@@ -62,7 +62,7 @@ def rank_by_momentum(view: MarketView, config: MomentumConfig) -> MomentumGroups
     top = rank > 1.0 - config.top_share + DUST
     bottom = rank < config.bottom_share - DUST
     falling = top & (view.total_return_close < average)
-    known = int((top & np.isfinite(average)).sum())
+    count = int((top & np.isfinite(average)).sum())
     return MomentumGroups(
         momentum=momentum,
         rank=rank,
@@ -71,7 +71,7 @@ def rank_by_momentum(view: MarketView, config: MomentumConfig) -> MomentumGroups
         selected=top & (view.total_return_close > average),
         falling=falling,
         kept=~(top | bottom | retired),
-        defensive=int(falling.sum()) > config.defence_share * known,
+        defensive=int(falling.sum()) > config.defence_share * count,
     )
 
 
@@ -85,8 +85,8 @@ def cross_sectional_rank(values: FloatArray) -> FloatArray:
         Shape (n,); NaN and infinity have no rank (NaN).
     """
     result = np.full(values.shape[0], np.nan)
-    known = np.flatnonzero(np.isfinite(values))
-    order = known[np.argsort(values[known])]
+    finite = np.flatnonzero(np.isfinite(values))
+    order = finite[np.argsort(values[finite])]
     first = 0
     while first < order.shape[0]:
         last = first

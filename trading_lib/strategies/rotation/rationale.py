@@ -16,23 +16,23 @@ from trading_lib.strategies.weighting.weighting import Shares
 
 def describe_waiting(view: MarketView, weights: FloatArray) -> Words:
     """Say that the target stands until the month's last session."""
-    words = {"": "waits for the month's last session" + ("" if weights.any() else ", in cash")}
+    rationale = {"": "waits for the month's last session" + ("" if weights.any() else ", in cash")}
     for i in np.flatnonzero(weights):
-        words[view.universe.symbols[i]] = f"keeps {weights[i]:.1%} until the month's last session"
-    return words
+        rationale[view.universe.symbols[i]] = f"keeps {weights[i]:.1%} until the month's last session"
+    return rationale
 
 
 def describe_month(view: MarketView, config: MomentumConfig, month: MonthlyAllocation) -> Words:
     """Say of each ranked or held asset where it stands and what follows, and of the sleeve what bounded it."""
-    words = {"": _whole(view, config, month)}
+    rationale = {"": _whole(view, config, month)}
     shares = dict(zip(month.shares.columns.tolist(), month.shares.shares.tolist(), strict=True))
     ranked = np.isfinite(month.groups.rank)
     for i in np.flatnonzero(ranked | (month.present > 0) | (month.wanted > 0)).tolist():
         text = f"{_standing(view, month, i)}: {_verdict(view, config, month, i, shares)}"
         if month.move.bound and month.wanted[i] != month.present[i]:
             text += f", of which {month.move.share:.0%} from {month.present[i]:.1%} -> {month.move.weights[i]:.1%}"
-        words[view.universe.symbols[i]] = text
-    return words
+        rationale[view.universe.symbols[i]] = text
+    return rationale
 
 
 def name_left_out(view: MarketView, shares: Shares) -> str:
@@ -76,16 +76,16 @@ def _standing(view: MarketView, month: MonthlyAllocation, i: int) -> str:
 def _verdict(
     view: MarketView, config: MomentumConfig, month: MonthlyAllocation, i: int, shares: dict[int, float]
 ) -> str:
-    groups, wanted = month.groups, f"{month.wanted[i]:.1%}"
+    groups, target = month.groups, f"{month.wanted[i]:.1%}"
     if month.stays:
-        return f"keeps {wanted}"
+        return f"keeps {target}"
     if i in month.shares.left_out:
         return f"left out, {month.shares.left_out[i]}"
     if view.universe.retired[i]:
         return "sold"
     if i in shares:
         part = "defence" if groups.defensive else "selected"
-        return f"{part}, {month.shares.method} {shares[i]:.1%} of {month.room:.1%} -> {wanted}"
+        return f"{part}, {month.shares.method} {shares[i]:.1%} of {month.room:.1%} -> {target}"
     if groups.defensive:
         return "sold for the defence" if month.present[i] > 0 else "not held in the defence"
     if groups.bottom[i]:
@@ -94,4 +94,4 @@ def _verdict(
         return "leads, but is not above its average"
     if month.wanted[i] < month.present[i] and month.defence[i]:
         return "bought as a defence, which has ended"
-    return f"keeps {wanted}" if month.present[i] > 0 else "not bought"
+    return f"keeps {target}" if month.present[i] > 0 else "not bought"

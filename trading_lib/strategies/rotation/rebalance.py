@@ -70,10 +70,10 @@ class MonthPlan:
 def plan_month(view: MarketView, config: MomentumConfig, weighing: Weighing) -> MonthPlan:
     """Rank, choose and weigh once for all runs that share the view and the configuration."""
     key = ("month_plan", type(weighing), config)
-    known: MonthPlan | None = view.remembered.get(key)
-    if known is None:
-        known = view.remembered[key] = _plan(view, config, weighing)
-    return known
+    cached: MonthPlan | None = view.remembered.get(key)
+    if cached is None:
+        cached = view.remembered[key] = _plan(view, config, weighing)
+    return cached
 
 
 def _plan(view: MarketView, config: MomentumConfig, weighing: Weighing) -> MonthPlan:
@@ -104,7 +104,7 @@ def allocate_month(
     """
     plan = plan_month(view, config, weighing)
     bounds = (config.monthly_turnover, config.monthly_cost)
-    weights, wanted, room, share, turnover, cost = month_weights(
+    weights, target, room, share, turnover, cost = month_weights(
         present,
         plan.groups.kept,
         plan.defence,
@@ -116,7 +116,7 @@ def allocate_month(
         *bounds,
     )
     move = BoundedMove(weights, share, turnover, cost, bound_words(share, turnover, cost, *bounds))
-    return MonthlyAllocation(plan.groups, plan.defence, plan.shares, room, plan.stays, present, wanted, move)
+    return MonthlyAllocation(plan.groups, plan.defence, plan.shares, room, plan.stays, present, target, move)
 
 
 @compiled
@@ -134,21 +134,21 @@ def month_weights(
 ) -> tuple[FloatArray, FloatArray, float, float, float, float]:
     """Weights, those wanted without bounds, room for the chosen, share of the way, its turnover and its cost."""
     assets = present.shape[0]
-    wanted, room = np.zeros(assets), 0.0
+    target, room = np.zeros(assets), 0.0
     if stays:
-        wanted[:] = present
+        target[:] = present
     else:
         total = 0.0
         for i in range(assets):
             if not defensive and kept[i] and not (defence[i] and leaving_defence):
-                wanted[i] = present[i]
+                target[i] = present[i]
                 total += present[i]
-        wanted /= max(total, 1.0)
+        target /= max(total, 1.0)
         room = 1.0 - total / max(total, 1.0)
         for i in range(assets):
-            wanted[i] += room * shares[i]
-    weights, share, turnover, cost = bounded_weights(present, wanted, cost_rates, max_turnover, max_cost)
-    return weights, wanted, room, share, turnover, cost
+            target[i] += room * shares[i]
+    weights, share, turnover, cost = bounded_weights(present, target, cost_rates, max_turnover, max_cost)
+    return weights, target, room, share, turnover, cost
 
 
 @compiled

@@ -36,9 +36,9 @@ class BoundedMove:
 
 
 def move_within(
-    present: FloatArray, wanted: FloatArray, cost_rates: FloatArray, max_turnover: float, max_cost: float
+    present: FloatArray, target: FloatArray, cost_rates: FloatArray, max_turnover: float, max_cost: float
 ) -> BoundedMove:
-    """Go from ``present`` toward ``wanted`` in a straight line until a bound is met.
+    """Go from ``present`` toward ``target`` in a straight line until a bound is met.
 
     Every asset goes the same part of its way: mixtures of two allocations keep what both keep (none negative, sum at
     most 1), and no asset's turn is a matter of order. Turnover is half of what is bought and sold, so the first
@@ -46,14 +46,14 @@ def move_within(
 
     Parameters
     ----------
-    present, wanted
+    present, target
         Shape (n,): shares of capital, the rest being cash.
     cost_rates
         Shape (n,): commission and slippage as fractions of traded notional.
     max_turnover, max_cost
         Bounds as fractions of capital.
     """
-    weights, share, turnover, cost = bounded_weights(present, wanted, cost_rates, max_turnover, max_cost)
+    weights, share, turnover, cost = bounded_weights(present, target, cost_rates, max_turnover, max_cost)
     return BoundedMove(weights, share, turnover, cost, bound_words(share, turnover, cost, max_turnover, max_cost))
 
 
@@ -68,12 +68,12 @@ def bound_words(share: float, turnover: float, cost: float, max_turnover: float,
 
 @compiled
 def bounded_weights(
-    present: FloatArray, wanted: FloatArray, cost_rates: FloatArray, max_turnover: float, max_cost: float
+    present: FloatArray, target: FloatArray, cost_rates: FloatArray, max_turnover: float, max_cost: float
 ) -> tuple[FloatArray, float, float, float]:
     """Kernel of `move_within`: where the move ends, the share of the way, and turnover and cost of the whole way."""
     traded, cost = 0.0, 0.0
     for i in range(present.shape[0]):
-        change = abs(wanted[i] - present[i])
+        change = abs(target[i] - present[i])
         traded += change
         cost += change * cost_rates[i]
     turnover = traded / 2.0
@@ -82,8 +82,8 @@ def bounded_weights(
         share = max_turnover / turnover
     if cost > max_cost:
         share = min(share, max_cost / cost)
-    weights = wanted.copy()
+    weights = target.copy()
     if share < 1.0:
         for i in range(present.shape[0]):
-            weights[i] = (1.0 - share) * present[i] + share * wanted[i]
+            weights[i] = (1.0 - share) * present[i] + share * target[i]
     return weights, share, turnover, cost

@@ -47,25 +47,27 @@ class PatientTrend:
         before = np.array([float(sleeve.memory.get(symbol, 0.0)) for symbol in symbols])
         codes, after = confirmed_codes(signals.codes, signals.complete, before, self.config.sessions)
         runs, confirmed = dict(zip(symbols, after.tolist(), strict=True)), replace(signals, codes=codes)
-        answer = self._trend.target(view, replace(sleeve, signals=confirmed))
+        target = self._trend.target(view, replace(sleeve, signals=confirmed))
         return replace(
-            answer, words=lambda: self._words(answer.words(), signals, confirmed, runs, symbols), memory=runs
+            target, words=lambda: self._words(target.words(), signals, confirmed, runs, symbols), memory=runs
         )
 
     def _words(
         self,
-        words: Words,
+        rationale: Words,
         signals: SignalPanel,
         confirmed: SignalPanel,
         runs: Mapping[str, float],
         symbols: tuple[str, ...],
     ) -> Words:
-        told = dict(words)
+        confirmed_rationale = dict(rationale)
         for i in np.flatnonzero(signals.codes != confirmed.codes):
             symbol, signal = symbols[i], SignalType(int(signals.codes[i]))
             waits = f"{signal.name} waits, session {abs(runs[symbol]):.0f} of {self.config.sessions}"
-            told[symbol] = f"{waits}; {told[symbol]}" if symbol in told else waits
-        return told
+            confirmed_rationale[symbol] = (
+                f"{waits}; {confirmed_rationale[symbol]}" if symbol in confirmed_rationale else waits
+            )
+        return confirmed_rationale
 
 
 @compiled

@@ -40,18 +40,18 @@ class Trend:
         return SleeveTarget(weights, partial(self._words, view, sleeve.signals, weights))
 
     def _words(self, view: MarketView, signals: SignalPanel, weights: FloatArray) -> Words:
-        words = {}
+        rationale = {}
         for i, symbol in enumerate(view.universe.symbols):
             signal, confidence = SignalType(int(signals.codes[i])), signals.confidence[i]
             if signal > 0 and confidence >= self.minimum_confidence:
                 volatility, target = view.factors["Volatility_60"][i], view.universe.volatility_targets[i]
-                words[symbol] = (
+                rationale[symbol] = (
                     f"{signal.name}: cap {view.universe.max_weights[i]:.0%} x confidence {confidence:.2f} x "
                     f"min(1, volatility target {target:.1%} / volatility {volatility:.1%}) -> {weights[i]:.1%}"
                 )
             elif weights[i] > 0:
-                words[symbol] = f"{signal.name} keeps what is held: {weights[i]:.1%}"
-        return words
+                rationale[symbol] = f"{signal.name} keeps what is held: {weights[i]:.1%}"
+        return rationale
 
 
 def trend_weights(
@@ -123,9 +123,9 @@ def sized_weights(
 ) -> FloatArray:
     """Kernel of `trend_weights`; returns have shape (rows, n), newest last."""
     weights = _size(codes, confidence, volatility, held, caps, targets, minimum_confidence)
-    own = portfolio_volatility(returns, weights, VOLATILITY_WINDOW)
-    if own > target_volatility:
-        weights *= target_volatility / own
+    volatility_now = portfolio_volatility(returns, weights, VOLATILITY_WINDOW)
+    if volatility_now > target_volatility:
+        weights *= target_volatility / volatility_now
     total = 0.0
     for weight in weights:
         total += weight

@@ -55,18 +55,18 @@ def constrained_parity(
         raise OptimisationError("there is no asset to weight", "keep the previous targets")
     if assets * cap <= 1.0 + SUM_TOLERANCE:
         return np.full(assets, min(cap, 1.0 / assets))
-    answer = _solve(returns, covariance, measure, cap, tail)
-    return checked_weights(answer, assets, cap)
+    weights = _solve(returns, covariance, measure, cap, tail)
+    return checked_weights(weights, assets, cap)
 
 
-def checked_weights(answer: Any, assets: int, cap: float) -> FloatArray:
+def checked_weights(solution: Any, assets: int, cap: float) -> FloatArray:
     """Return an optimiser's answer as weights that keep their promises exactly, or raise OptimisationError.
 
     What is off by no more than the solver's precision is put right; everything else is an error.
     """
-    if answer is None:
+    if solution is None:
         raise OptimisationError("riskfolio-lib found no solution", REMEDY)
-    weights = np.asarray(answer, dtype=np.float64).reshape(-1)
+    weights = np.asarray(solution, dtype=np.float64).reshape(-1)
     if weights.shape != (assets,) or not np.isfinite(weights).all():
         raise OptimisationError(f"riskfolio-lib answered {assets} assets with {weights}", REMEDY)
     if weights.min() < -SUM_TOLERANCE:
@@ -95,8 +95,8 @@ def _solve(returns: FloatArray, covariance: FloatArray, measure: RiskMeasure, ca
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         try:
-            answer = portfolio.rp_optimization(model="Classic", rm=measure.value, rf=0, b=None, hist=True)
+            solution = portfolio.rp_optimization(model="Classic", rm=measure.value, rf=0, b=None, hist=True)
         except Exception as error:  # solvers raise types of their own
             text = " ".join(str(error).split())
             raise OptimisationError(f"riskfolio-lib failed: {type(error).__name__}: {text}", REMEDY) from error
-    return None if answer is None else answer["weights"].to_numpy()
+    return None if solution is None else solution["weights"].to_numpy()

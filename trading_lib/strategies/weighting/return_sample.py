@@ -54,10 +54,10 @@ def sample_returns(view: MarketView, columns: NDArray[np.int64], window: int, co
         Share of the sessions an asset must have a return of; with fewer, or without variance, it is left out.
     """
     raw = _align(view.common_returns, view.common_lag, columns, window)
-    known = np.isfinite(raw)
-    count = known.sum(axis=0)
-    total = np.where(known, raw, 0.0).sum(axis=0)
-    deviations = np.where(known, raw - total / np.maximum(count, 1), 0.0)
+    finite = np.isfinite(raw)
+    count = finite.sum(axis=0)
+    total = np.where(finite, raw, 0.0).sum(axis=0)
+    deviations = np.where(finite, raw - total / np.maximum(count, 1), 0.0)
     variance = (deviations**2).sum(axis=0) / np.maximum(count - 1, 1)
     needed = max(math.ceil(coverage * window), 2)
     usable = (count >= needed) & (variance > NO_VARIANCE)

@@ -58,11 +58,11 @@ def equal_risk_contributions(covariance: FloatArray, budgets: FloatArray | None 
         raise OptimisationError("no asset has variance, so there is no risk to share", "leave such assets out")
     deviation = np.sqrt(variance[risky])
     correlation = np.ascontiguousarray(covariance[np.ix_(risky, risky)] / np.outer(deviation, deviation))
-    wanted = shares[risky] / shares[risky].sum()
-    solution, found = _descend(correlation, wanted, MAX_SWEEPS, TOLERANCE)
-    if not found:
-        solution, found = _newton(correlation, wanted, solution)
-    if not found:
+    target = shares[risky] / shares[risky].sum()
+    solution, converged = _descend(correlation, target, MAX_SWEEPS, TOLERANCE)
+    if not converged:
+        solution, converged = _newton(correlation, target, solution)
+    if not converged:
         raise OptimisationError(
             f"risk parity of {len(risky)} assets was not found: they hedge one another almost completely",
             "weight them by inverse volatility",
@@ -152,10 +152,10 @@ def inverse_volatility(covariance: FloatArray) -> FloatArray:
         When no asset has a finite variance above 0; the others get 0.
     """
     variance = np.diagonal(covariance)
-    known = np.isfinite(variance) & (variance > 0)
-    if not known.any():
+    usable = np.isfinite(variance) & (variance > 0)
+    if not usable.any():
         raise OptimisationError("no asset has a known volatility", "keep the previous targets")
     weights = np.zeros(len(variance))
-    weights[known] = 1.0 / np.sqrt(variance[known])
+    weights[usable] = 1.0 / np.sqrt(variance[usable])
     weights /= weights.sum()
     return weights

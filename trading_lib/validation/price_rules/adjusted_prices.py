@@ -82,12 +82,12 @@ def adjusted_price_findings(histories: Mapping[str, PriceHistory], rules: Qualit
         return []
     pooled = [_together([both[kind] for both in falls.values()]) for kind in (0, 1)]
     export = len(falls) > 1 and _adjusted(pooled[0], pooled[1], rules.unadjusted_errors, rules)
-    found = []
+    findings = []
     for symbol, both in falls.items():
         alone = _adjusted(both[0], both[1], rules.unadjusted_errors_alone, rules)
         if alone or (export and both[0].share < rules.largest_ex_date_share):
-            found.append(_finding(histories[symbol], both[0]))
-    return found
+            findings.append(_finding(histories[symbol], both[0]))
+    return findings
 
 
 def _adjusted(overnight: ExDateFall, daily: ExDateFall, errors: float, rules: QualityRules) -> bool:

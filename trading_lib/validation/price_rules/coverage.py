@@ -42,18 +42,18 @@ def coverage_findings(history: PriceHistory, calendar: TradingCalendar, rules: Q
     if history.intraday or history.several_days or not len(history):
         return []
     stray = stray_bars(history, calendar, rules)
-    found = [_stray(history, row, stray) for row in range(stray)]
+    findings = [_stray(history, row, stray) for row in range(stray)]
     days = history.days[stray:]
     expected = expected_days(calendar, days[0], days[-1])
     missing = np.setdiff1d(expected, days)
-    found += _holes(history.symbol, missing, expected, rules)
+    findings += _holes(history.symbol, missing, expected, rules)
     share = len(missing) / len(expected) if len(expected) else 0.0
     if share > rules.missing_share and len(expected) >= rules.coverage_sessions:
         last = days[-1].item()
-        words = f"{len(missing)} of {len(expected)} sessions since {days[0]} are missing ({share:.1%})"
-        message = f"{history.symbol} {last}: {words}"
-        found.append(Finding(history.symbol, last, "missing_sessions", Severity.ERROR, share, message))
-    return found + _without_volume(history)
+        text = f"{len(missing)} of {len(expected)} sessions since {days[0]} are missing ({share:.1%})"
+        message = f"{history.symbol} {last}: {text}"
+        findings.append(Finding(history.symbol, last, "missing_sessions", Severity.ERROR, share, message))
+    return findings + _without_volume(history)
 
 
 def stale_findings(
@@ -68,28 +68,28 @@ def stale_findings(
     if len(exchange) < 2:
         return []
     usual = exchange[len(exchange) // 2]
-    found = []
+    findings = []
     for symbol, last in ends.items():
         calendar = calendars[symbol]
         late = len(exchange_sessions().between(last + timedelta(days=1), usual))
         if calendar is not None and late > (calendar is TradingCalendar.ALWAYS):
-            found.append(stale_finding(symbol, last, usual, late, rules))
-    return found
+            findings.append(stale_finding(symbol, last, usual, late, rules))
+    return findings
 
 
 def stale_finding(symbol: str, last: date, expected: date, late: int, rules: QualityRules) -> Finding:
     """Report a newest bar that is ``late`` sessions old."""
     severity = Severity.ERROR if late >= rules.stale_sessions else Severity.WARNING
-    words = f"the newest bar is {late} session{'s' * (late > 1)} older than {expected}"
-    return Finding(symbol, last, "stale_last_bar", severity, float(late), f"{symbol} {last}: {words}")
+    message = f"the newest bar is {late} session{'s' * (late > 1)} older than {expected}"
+    return Finding(symbol, last, "stale_last_bar", severity, float(late), f"{symbol} {last}: {message}")
 
 
 def _stray(history: PriceHistory, row: int, count: int) -> Finding:
     session = history.days[row].item()
     lead = int((history.days[count] - history.days[row]) / ONE_DAY)
-    words = f"a stray bar {lead} days before the series starts on {history.days[count]}"
+    message = f"a stray bar {lead} days before the series starts on {history.days[count]}"
     return Finding(
-        history.symbol, session, "stray_bar", Severity.ERROR, float(lead), f"{history.symbol} {session}: {words}"
+        history.symbol, session, "stray_bar", Severity.ERROR, float(lead), f"{history.symbol} {session}: {message}"
     )
 
 
@@ -98,24 +98,26 @@ def _holes(symbol: str, missing: DateArray, expected: DateArray, rules: QualityR
         return []
     position = np.searchsorted(expected, missing)
     runs = np.split(np.arange(len(missing)), np.flatnonzero(np.diff(position) > 1) + 1)
-    found = []
+    findings = []
     for run in runs:
         first = missing[run[0]].item()
         if len(run) >= rules.gap_sessions:
-            words = f"no bar for {len(run)} sessions, to {missing[run[-1]]}"
-            found.append(Finding(symbol, first, "gap", Severity.WARNING, float(len(run)), f"{symbol} {first}: {words}"))
+            message = f"no bar for {len(run)} sessions, to {missing[run[-1]]}"
+            findings.append(
+                Finding(symbol, first, "gap", Severity.WARNING, float(len(run)), f"{symbol} {first}: {message}")
+            )
             continue
         for at in run:
             day = missing[at].item()
-            found.append(
+            findings.append(
                 Finding(symbol, day, "missing_bar", Severity.WARNING, None, f"{symbol} {day}: there is no bar")
             )
-    return found
+    return findings
 
 
 def _without_volume(history: PriceHistory) -> list[Finding]:
-    known = history.volume[np.isfinite(history.volume)]
-    if not len(known) or np.median(known) <= 0:
+    volumes = history.volume[np.isfinite(history.volume)]
+    if not len(volumes) or np.median(volumes) <= 0:
         return []
     return [
         Finding(

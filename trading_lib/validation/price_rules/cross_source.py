@@ -57,13 +57,13 @@ def compare_sources(testimonies: Sequence[SourceHistory], rules: QualityRules) -
         return []
     aligned = _align(testimonies)
     deviations = _deviations(aligned, len(testimonies))
-    found = _disagreements(testimonies, aligned, deviations, rules)
-    for one, other in deviations:
-        found += _levels(testimonies, aligned, one, other, rules)
-    for other in range(1, len(testimonies)):
-        for suspect, witness in ((0, other), (other, 0)):
-            found += _partial(testimonies, aligned, suspect, witness, rules)
-    return found
+    findings = _disagreements(testimonies, aligned, deviations, rules)
+    for first, second in deviations:
+        findings += _levels(testimonies, aligned, first, second, rules)
+    for second in range(1, len(testimonies)):
+        for suspect, witness in ((0, second), (second, 0)):
+            findings += _partial(testimonies, aligned, suspect, witness, rules)
+    return findings
 
 
 def disagreements(testimonies: Sequence[SourceHistory], rules: QualityRules) -> list[Finding]:
@@ -88,9 +88,9 @@ def confirmed_moves(testimonies: Sequence[SourceHistory], rules: QualityRules) -
     """For each history, rows whose return another data set shares."""
     aligned = _align(testimonies)
     confirmed = [np.zeros(len(aligned.days), dtype=bool) for _ in testimonies]
-    for one, other in combinations(range(len(testimonies)), 2):
-        apart = np.abs(_deviation(aligned, one, other))
-        for index in (one, other):
+    for first, second in combinations(range(len(testimonies)), 2):
+        apart = np.abs(_deviation(aligned, first, second))
+        for index in (first, second):
             slack = np.maximum(rules.source_deviation, rules.confirmation * np.abs(aligned.total[index]))
             confirmed[index] |= apart <= slack
     return [
@@ -122,18 +122,18 @@ def _align(testimonies: Sequence[SourceHistory]) -> _Aligned:
 
 
 def _deviations(aligned: _Aligned, count: int) -> Deviations:
-    return {(one, other): _deviation(aligned, one, other) for one, other in combinations(range(count), 2)}
+    return {(first, second): _deviation(aligned, first, second) for first, second in combinations(range(count), 2)}
 
 
-def _deviation(aligned: _Aligned, one: int, other: int) -> FloatArray:
+def _deviation(aligned: _Aligned, first: int, second: int) -> FloatArray:
     """Signed difference of log returns over the same days, of total or plain returns, whichever agree better.
 
     A source that is silent about dividends can still be compared by its plain returns.
     """
-    total = aligned.total[one] - aligned.total[other]
-    plain = aligned.plain[one] - aligned.plain[other]
+    total = aligned.total[first] - aligned.total[second]
+    plain = aligned.plain[first] - aligned.plain[second]
     use_plain = np.abs(plain) < np.abs(total)
-    same_days = aligned.since[one] == aligned.since[other]
+    same_days = aligned.since[first] == aligned.since[second]
     return np.where(same_days, np.where(use_plain, plain, total), np.nan)
 
 
@@ -143,13 +143,13 @@ def _disagreements(
     apart = {pair: np.abs(values) > rules.source_deviation for pair, values in deviations.items()}
     agree = {pair: np.abs(values) <= rules.source_deviation for pair, values in deviations.items()}
     outvoted = [_outvoted(index, len(testimonies), apart, agree) for index in range(len(testimonies))]
-    found = []
+    findings = []
     for pair, values in deviations.items():
         rows = apart[pair] & ~_returns_from(values, rules)
         for row in np.flatnonzero(rows):
             wrong = [index for index in pair if outvoted[index][row]]
-            found.append(_deviation_finding(testimonies, aligned, pair, int(row), float(values[row]), wrong, rules))
-    return _once(found)
+            findings.append(_deviation_finding(testimonies, aligned, pair, int(row), float(values[row]), wrong, rules))
+    return _once(findings)
 
 
 def _outvoted(index: int, count: int, apart: Votes, agree: Votes) -> BoolArray:
@@ -170,11 +170,11 @@ def _outvoted(index: int, count: int, apart: Votes, agree: Votes) -> BoolArray:
 def _returns_from(values: FloatArray, rules: QualityRules) -> BoolArray:
     """Rows that only undo the row before: one wrong bar makes two wrong returns, and one finding."""
     result = np.zeros(len(values), dtype=bool)
-    known = np.flatnonzero(np.isfinite(values))
-    for place in np.flatnonzero(np.abs(values[known]) > rules.source_deviation):
-        before = known[place]
-        if place + 1 < len(known) and not result[before]:
-            row = known[place + 1]
+    finite = np.flatnonzero(np.isfinite(values))
+    for place in np.flatnonzero(np.abs(values[finite]) > rules.source_deviation):
+        before = finite[place]
+        if place + 1 < len(finite) and not result[before]:
+            row = finite[place + 1]
             result[row] = abs(values[before] + values[row]) <= abs(values[before]) * rules.reversal
     return result
 
@@ -188,15 +188,15 @@ def _deviation_finding(
     wrong: list[int],
     rules: QualityRules,
 ) -> Finding:
-    one, other = pair
-    accused = wrong[0] if wrong else one
+    first, second = pair
+    accused = wrong[0] if wrong else first
     gross = bool(wrong) or abs(value) > rules.gross_deviation
-    session, symbol = aligned.days[row].item(), testimonies[one].history.symbol
+    session, symbol = aligned.days[row].item(), testimonies[first].history.symbol
     returns = [float(np.expm1(aligned.total[index][row])) for index in pair]
     verdict = "outvoted by the other sources" if wrong else "one of them is wrong"
-    words = (
-        f"the day's return is {returns[0]:+.2%} in {testimonies[one].dataset} and {returns[1]:+.2%} in"
-        f" {testimonies[other].dataset}; {testimonies[accused].dataset + ' is ' if wrong else ''}{verdict}"
+    message = (
+        f"the day's return is {returns[0]:+.2%} in {testimonies[first].dataset} and {returns[1]:+.2%} in"
+        f" {testimonies[second].dataset}; {testimonies[accused].dataset + ' is ' if wrong else ''}{verdict}"
     )
     return Finding(
         symbol,
@@ -204,7 +204,7 @@ def _deviation_finding(
         "source_deviation",
         Severity.ERROR if gross else Severity.WARNING,
         value,
-        f"{symbol} {session}: {words}",
+        f"{symbol} {session}: {message}",
         testimonies[accused].dataset,
     )
 
@@ -245,12 +245,12 @@ def truncated_sessions(sources: Sequence[Sequence[SourceHistory]], rules: Qualit
                 if share is None:
                     continue
                 apart = np.abs(_deviation(aligned, min(suspect, witness), max(suspect, witness)))
-                known = np.isfinite(share) & np.isfinite(apart)
+                finite = np.isfinite(share) & np.isfinite(apart)
                 early = (share < rules.truncated_volume_share) & (apart > rules.partial_deviation)
-                days.append(aligned.days[known])
-                weak.append(early[known])
+                days.append(aligned.days[finite])
+                weak.append(early[finite])
                 keys.append((testimonies[suspect].dataset, testimonies[witness].dataset, testimonies[0].history.symbol))
-    found = []
+    findings = []
     for pair in sorted({key[:2] for key in keys}):
         places = [place for place, key in enumerate(keys) if key[:2] == pair]
         if len(places) < rules.cross_section_peers:
@@ -261,65 +261,65 @@ def truncated_sessions(sources: Sequence[Sequence[SourceHistory]], rules: Qualit
         count, low = np.bincount(index), np.bincount(index, weights=all_weak)
         for day in np.flatnonzero((count >= rules.cross_section_peers) & (low * 2 > count)):
             session = sessions[day].item()
-            words = f"a truncated session in {pair[0]}: {int(low[day])} of {int(count[day])} symbols trade less than"
-            words += f" usual beside {pair[1]} and close elsewhere"
-            found += [
+            message = f"a truncated session in {pair[0]}: {int(low[day])} of {int(count[day])} symbols trade less than"
+            message += f" usual beside {pair[1]} and close elsewhere"
+            findings += [
                 Finding(
                     keys[place][2],
                     session,
                     "partial_session",
                     Severity.WARNING,
                     float(low[day] / count[day]),
-                    f"{keys[place][2]} {session}: {words}",
+                    f"{keys[place][2]} {session}: {message}",
                     pair[0],
                 )
                 for place in places
                 if sessions[day] in days[place]
             ]
-    return found
+    return findings
 
 
 def _usual_share(aligned: _Aligned, suspect: int, witness: int, rules: QualityRules) -> FloatArray | None:
     """Volume of one source in units of its usual share of another's; None with too few common days."""
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(aligned.volume[witness] > 0, aligned.volume[suspect] / aligned.volume[witness], np.nan)
-    known = np.isfinite(share)
-    usual = float(np.median(share[known])) if int(known.sum()) >= rules.level_overlap else 0.0
+    finite = np.isfinite(share)
+    usual = float(np.median(share[finite])) if int(finite.sum()) >= rules.level_overlap else 0.0
     return share / usual if usual > 0 else None
 
 
 def _levels(
-    testimonies: Sequence[SourceHistory], aligned: _Aligned, one: int, other: int, rules: QualityRules
+    testimonies: Sequence[SourceHistory], aligned: _Aligned, first: int, second: int, rules: QualityRules
 ) -> list[Finding]:
-    if not (testimonies[one].own_level and testimonies[other].own_level):
+    if not (testimonies[first].own_level and testimonies[second].own_level):
         return []
-    ratio = aligned.close[one] / aligned.close[other]
+    ratio = aligned.close[first] / aligned.close[second]
     common = np.flatnonzero(np.isfinite(ratio))
     if len(common) < rules.level_overlap:
         return []
     shared = ratio[common]
     level = float(np.median(shared))
     steady = float(np.median(np.abs(shared / level - 1))) <= rules.level_spread
-    found = []
+    findings = []
     if steady and abs(np.log(level)) > rules.level_ratio:
-        session, symbol = aligned.days[common[-1]].item(), testimonies[one].history.symbol
-        first = aligned.days[common[0]]
-        words = (
-            f"from {first} on prices in {testimonies[one].dataset} are {level:.4f} times those in"
-            f" {testimonies[other].dataset}: a split, spin-off or unit that one of them lacks"
+        session, symbol = aligned.days[common[-1]].item(), testimonies[first].history.symbol
+        since = aligned.days[common[0]]
+        message = (
+            f"from {since} on prices in {testimonies[first].dataset} are {level:.4f} times those in"
+            f" {testimonies[second].dataset}: a split, spin-off or unit that one of them lacks"
         )
-        found.append(
+        findings.append(
             Finding(
                 symbol,
                 session,
                 "level_between_sources",
                 Severity.WARNING,
                 level,
-                f"{symbol} {session}: {words}",
-                testimonies[other].dataset,
+                f"{symbol} {session}: {message}",
+                testimonies[second].dataset,
             )
         )
-    return found
+    return findings
 
 
 def _partial(
@@ -328,27 +328,27 @@ def _partial(
     share = _usual_share(aligned, suspect, witness, rules)
     if share is None:
         return []
-    known = np.isfinite(share)
+    finite = np.isfinite(share)
     # The share of a thin venue wanders by itself; only what leaves its ordinary range says something about a day.
-    ordinary = robust_scale(np.log(np.maximum(share[known], 1e-6)))
+    ordinary = robust_scale(np.log(np.maximum(share[finite], 1e-6)))
     least = min(rules.partial_volume_share, float(np.exp(-rules.partial_scales * ordinary)))
     off = np.abs(_deviation(aligned, min(suspect, witness), max(suspect, witness))) > rules.partial_deviation
-    found = []
-    for row in np.flatnonzero(known & (share < least) & off):
+    findings = []
+    for row in np.flatnonzero(finite & (share < least) & off):
         session, symbol = aligned.days[row].item(), testimonies[suspect].history.symbol
-        words = (
+        message = (
             f"a partial session in {testimonies[suspect].dataset}: {share[row]:.0%} of its usual share of the"
             f" volume in {testimonies[witness].dataset}, and another close"
         )
-        found.append(
+        findings.append(
             Finding(
                 symbol,
                 session,
                 "partial_session",
                 Severity.WARNING,
                 float(share[row]),
-                f"{symbol} {session}: {words}",
+                f"{symbol} {session}: {message}",
                 testimonies[suspect].dataset,
             )
         )
-    return found
+    return findings

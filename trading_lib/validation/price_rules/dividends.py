@@ -26,10 +26,10 @@ def dividend_findings(history: PriceHistory, rules: QualityRules) -> list[Findin
     """Apply every rule about dividends; what moves a day's return by more than sources may differ is an error."""
     if len(history) < 2:
         return []
-    found = [*_adjustment(history, rules), *_repeated(history, rules), *_not_stated(history, rules)]
+    findings = [*_adjustment(history, rules), *_repeated(history, rules), *_not_stated(history, rules)]
     if not history.intraday:
-        found += [*_without_drop(history, rules), *_jointly_off_scale(history, rules)]
-    return found
+        findings += [*_without_drop(history, rules), *_jointly_off_scale(history, rules)]
+    return findings
 
 
 def shares_on_ex_dates(history: PriceHistory) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:
@@ -60,7 +60,7 @@ def _adjusted_share(history: PriceHistory, row: int, last: int) -> float:
 
 
 def _adjustment(history: PriceHistory, rules: QualityRules) -> list[Finding]:
-    found = []
+    findings = []
     for row in _ex_rows(history):
         stated = _stated_share(history, row)
         # In a weekly bar the ex-date may be any day of the week; vendors then adjust up to the bar or after it.
@@ -72,8 +72,8 @@ def _adjustment(history: PriceHistory, rules: QualityRules) -> list[Finding]:
         slack = max(rules.dividend_share_floor, rules.dividend_tolerance * min(stated, 1.0))
         if abs(adjusted - stated) > slack:
             severity = _severity(abs(adjusted - stated), rules)
-            found.append(_mismatch(history, row, stated, adjusted, slack, severity))
-    return found
+            findings.append(_mismatch(history, row, stated, adjusted, slack, severity))
+    return findings
 
 
 def unstated_shares(history: PriceHistory, rules: QualityRules) -> FloatArray:
@@ -94,29 +94,29 @@ def unstated_shares(history: PriceHistory, rules: QualityRules) -> FloatArray:
 
 def _not_stated(history: PriceHistory, rules: QualityRules) -> list[Finding]:
     shares = unstated_shares(history, rules)
-    found = []
+    findings = []
     for row in map(int, np.flatnonzero(shares)):
-        words = f"no dividend is stated, but the adjusted close takes {shares[row]:.2%} off the price before it"
+        message = f"no dividend is stated, but the adjusted close takes {shares[row]:.2%} off the price before it"
         severity = _severity(abs(float(shares[row])), rules)
-        found.append(_finding(history, row, "dividend_not_stated", float(shares[row]), words, severity))
-    return found
+        findings.append(_finding(history, row, "dividend_not_stated", float(shares[row]), message, severity))
+    return findings
 
 
 def _mismatch(
     history: PriceHistory, row: int, stated: float, adjusted: float, slack: float, severity: Severity
 ) -> Finding:
     gain = float(history.capital_gain[row])
-    told = f"the dividend {history.dividend[row]:g} is {stated:.2%} of the price before it"
+    stated_text = f"the dividend {history.dividend[row]:g} is {stated:.2%} of the price before it"
     if gain > 0 and abs(adjusted - _stated_share(history, row, float(history.dividend[row]) + gain)) <= slack:
         rule = "capital_gain_double_counted"
-        words = f"{told}, but the adjustment also takes off the gain {gain:g} that is part of it"
+        message = f"{stated_text}, but the adjustment also takes off the gain {gain:g} that is part of it"
     elif _is_unit(adjusted / stated):
-        rule, words = "dividend_scale", f"{told}, but the adjusted close shows {adjusted:.2%}: a factor of 100"
+        rule, message = "dividend_scale", f"{stated_text}, but the adjusted close shows {adjusted:.2%}: a factor of 100"
     elif abs(adjusted) <= min(slack, stated / 4):
-        rule, words = "dividend_not_adjusted", f"{told}, but the adjusted close does not show it"
+        rule, message = "dividend_not_adjusted", f"{stated_text}, but the adjusted close does not show it"
     else:
-        rule, words = "dividend_mismatch", f"{told}, but the adjusted close shows {adjusted:.2%}"
-    return _finding(history, row, rule, stated, words, severity)
+        rule, message = "dividend_mismatch", f"{stated_text}, but the adjusted close shows {adjusted:.2%}"
+    return _finding(history, row, rule, stated, message, severity)
 
 
 def _severity(effect: float, rules: QualityRules) -> Severity:
@@ -131,7 +131,7 @@ def _is_unit(ratio: float) -> bool:
 def _without_drop(history: PriceHistory, rules: QualityRules) -> list[Finding]:
     if len(history) < rules.minimum_bars:
         return []
-    found = []
+    findings = []
     for row in _ex_rows(history):
         stated = _stated_share(history, row)
         if history.untraded[row] or history.several_days:
@@ -142,23 +142,23 @@ def _without_drop(history: PriceHistory, rules: QualityRules) -> list[Finding]:
         expected = -np.log1p(-stated) if stated < 1 else np.inf
         judgeable = expected > rules.unexplained_scales * history.scale
         if judgeable and -move < rules.dividend_drop * min(stated, 1.0):
-            words = f"the dividend {history.dividend[row]:g} is {stated:.2%} of the price, which moved {move:+.2%}"
-            found.append(_finding(history, row, "dividend_without_drop", stated, words, _severity(stated, rules)))
-    return found
+            message = f"the dividend {history.dividend[row]:g} is {stated:.2%} of the price, which moved {move:+.2%}"
+            findings.append(_finding(history, row, "dividend_without_drop", stated, message, _severity(stated, rules)))
+    return findings
 
 
 def _repeated(history: PriceHistory, rules: QualityRules) -> list[Finding]:
-    found = []
+    findings = []
     rows = _ex_rows(history)
     for earlier, later in pairwise(rows):
         days = float((history.times[later] - history.times[earlier]) / np.timedelta64(1, "D"))
-        one, other = float(history.dividend[earlier]), float(history.dividend[later])
-        similar = abs(one - other) <= rules.repeat_similarity * max(one, other)
+        first, second = float(history.dividend[earlier]), float(history.dividend[later])
+        similar = abs(first - second) <= rules.repeat_similarity * max(first, second)
         if similar and days > 0 and later - earlier <= rules.repeat_bars and not history.several_days:
-            words = f"the dividend {other:g} follows {one:g} of {history.days[earlier]}: paid twice"
+            message = f"the dividend {second:g} follows {first:g} of {history.days[earlier]}: paid twice"
             severity = _severity(_stated_share(history, later), rules)
-            found.append(_finding(history, later, "dividend_repeated", other, words, severity))
-    return found
+            findings.append(_finding(history, later, "dividend_repeated", second, message, severity))
+    return findings
 
 
 def _jointly_off_scale(history: PriceHistory, rules: QualityRules) -> list[Finding]:
@@ -178,12 +178,12 @@ def _jointly_off_scale(history: PriceHistory, rules: QualityRules) -> list[Findi
     if stated_misfit > -rules.refused_errors or abs(scaled_misfit) > rules.fitting_errors:
         return []
     first = int(np.array(rows)[small][0])
-    words = (
+    message = (
         f"{len(chosen)} dividends from here on are {chosen.mean():.3%} of the price on average, but the price fell"
         f" {-moves.mean():.2%}: a factor of 100"
     )
     severity = _severity(UNIT * float(chosen.mean()), rules)
-    return [_finding(history, first, "dividend_scale", float(chosen.mean()), words, severity)]
+    return [_finding(history, first, "dividend_scale", float(chosen.mean()), message, severity)]
 
 
 def _ordinary_spread(history: PriceHistory) -> float:
@@ -193,6 +193,6 @@ def _ordinary_spread(history: PriceHistory) -> float:
     return float(np.std(np.clip(returns, -limit, limit), ddof=1))
 
 
-def _finding(history: PriceHistory, row: int, rule: str, value: float, words: str, severity: Severity) -> Finding:
+def _finding(history: PriceHistory, row: int, rule: str, value: float, message: str, severity: Severity) -> Finding:
     session = history.days[row].item()
-    return Finding(history.symbol, session, rule, severity, float(value), f"{history.symbol} {session}: {words}")
+    return Finding(history.symbol, session, rule, severity, float(value), f"{history.symbol} {session}: {message}")

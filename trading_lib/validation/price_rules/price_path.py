@@ -21,7 +21,7 @@ def unit_findings(history: PriceHistory, rules: QualityRules, confirmed: BoolArr
     """
     if history.intraday:
         return []
-    found: list[Finding] = []
+    findings: list[Finding] = []
     open_since: tuple[int, float] | None = None
     returns = np.nan_to_num(history.total_return)
     noise = max(rules.unit_tolerance, rules.judgeable_scales * history.scale)
@@ -31,12 +31,12 @@ def unit_findings(history: PriceHistory, rules: QualityRules, confirmed: BoolArr
             continue
         direction = float(np.sign(returns[row])) * ratio
         if open_since is not None and direction == -open_since[1]:
-            found += [_unit(history, at, ratio) for at in range(open_since[0] + 1, int(row))]
+            findings += [_unit(history, at, ratio) for at in range(open_since[0] + 1, int(row))]
             open_since = None
         else:
-            found.append(_unit(history, int(row), ratio))
+            findings.append(_unit(history, int(row), ratio))
             open_since = (int(row), direction)
-    return found
+    return findings
 
 
 def tick_findings(history: PriceHistory, rules: QualityRules, confirmed: BoolArray) -> list[Finding]:
@@ -46,15 +46,15 @@ def tick_findings(history: PriceHistory, rules: QualityRules, confirmed: BoolArr
     returns = np.nan_to_num(history.total_return)
     out, back = returns[:-1], returns[1:]
     spike = (np.sign(out) == -np.sign(back)) & (np.minimum(np.abs(out), np.abs(back)) > rules.tick_move)
-    found = []
+    findings = []
     for row in np.flatnonzero(spike):
         least = min(abs(float(out[row])), abs(float(back[row])))
         if confirmed[row] or least <= rules.tick_scales * _scale_around(history, int(row), rules.tick_window):
             continue
         there, again = float(np.expm1(out[row])), float(np.expm1(back[row]))
-        words = f"the price moved {there:+.1%} and then {again:+.1%}, which no other day around it comes near"
-        found.append(_finding(history, int(row), "bad_tick", Severity.ERROR, there, words))
-    return found
+        message = f"the price moved {there:+.1%} and then {again:+.1%}, which no other day around it comes near"
+        findings.append(_finding(history, int(row), "bad_tick", Severity.ERROR, there, message))
+    return findings
 
 
 def _scale_around(history: PriceHistory, row: int, window: int) -> float:
@@ -75,10 +75,10 @@ def _unit(history: PriceHistory, row: int, ratio: float) -> Finding:
     traded = not (history.untraded[row] and history.untraded[row - 1])
     severity = Severity.ERROR if traded else Severity.WARNING
     move = float(history.close[row] / history.close[row - 1])
-    words = f"the price {history.close[row]:g} is off by the factor {ratio:g} from the bars around it"
-    return _finding(history, row, "price_scale", severity, move, words)
+    message = f"the price {history.close[row]:g} is off by the factor {ratio:g} from the bars around it"
+    return _finding(history, row, "price_scale", severity, move, message)
 
 
-def _finding(history: PriceHistory, row: int, rule: str, severity: Severity, value: float, words: str) -> Finding:
+def _finding(history: PriceHistory, row: int, rule: str, severity: Severity, value: float, message: str) -> Finding:
     session = history.days[row].item()
-    return Finding(history.symbol, session, rule, severity, value, f"{history.symbol} {session}: {words}")
+    return Finding(history.symbol, session, rule, severity, value, f"{history.symbol} {session}: {message}")

@@ -21,7 +21,7 @@ def split_findings(history: PriceHistory, rules: QualityRules) -> list[Finding]:
         return []
     returns = np.nan_to_num(history.total_return)
     noise = rules.judgeable_scales * history.scale
-    found: dict[int, Finding] = {}
+    findings: dict[int, Finding] = {}
     for row in map(int, np.flatnonzero(history.split != 1)):
         ratio = float(history.split[row])
         expected = abs(np.log(ratio))
@@ -31,9 +31,9 @@ def split_findings(history: PriceHistory, rules: QualityRules) -> list[Finding]:
         for at in range(first, last + 1):
             move = abs(float(returns[at]))
             residual = abs(move - expected)
-            if move > noise and residual < rules.split_residual * min(move, expected) and at not in found:
-                found[at] = _finding(history, at, row, ratio)
-    return list(found.values())
+            if move > noise and residual < rules.split_residual * min(move, expected) and at not in findings:
+                findings[at] = _finding(history, at, row, ratio)
+    return list(findings.values())
 
 
 def split_rows(history: PriceHistory, findings: list[Finding]) -> BoolArray:
@@ -47,8 +47,8 @@ def _finding(history: PriceHistory, at: int, row: int, ratio: float) -> Finding:
     move = float(np.expm1(history.total_return[at]))
     session, day = history.days[at].item(), history.days[row]
     if at == row:
-        words = f"moved {move:+.1%} on the day of the split {ratio:g}, which leaves its ratio in the adjusted price"
+        text = f"moved {move:+.1%} on the day of the split {ratio:g}, which leaves its ratio in the adjusted price"
     else:
-        words = f"moved {move:+.1%}, the ratio of the split {ratio:g} of {day}: prices around it are not adjusted alike"
-    message = f"{history.symbol} {session}: the price {words}"
+        text = f"moved {move:+.1%}, the ratio of the split {ratio:g} of {day}: prices around it are not adjusted alike"
+    message = f"{history.symbol} {session}: the price {text}"
     return Finding(history.symbol, session, "split_not_reconciled", Severity.ERROR, move, message)

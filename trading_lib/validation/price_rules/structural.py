@@ -193,12 +193,12 @@ def _price_jumps(frame: pd.DataFrame, rejected: BoolArray, limits: StructuralRul
         total_return = (close[1:] + cash[1:]) * split[1:] / close[:-1] - 1
         change[kept[1:]] = np.where(symbol[1:] == symbol[:-1], total_return, np.nan)
         broken = np.abs(change) > limits.price_jump
-    words = "moved {value:+.1%} since the bar before, which no split or dividend explains"
-    return _Breach("price_jump", Severity.WARNING, broken, change, words)
+    message = "moved {value:+.1%} since the bar before, which no split or dividend explains"
+    return _Breach("price_jump", Severity.WARNING, broken, change, message)
 
 
 def _findings(frame: pd.DataFrame, breaches: list[_Breach], excused: BoolArray) -> tuple[Finding, ...]:
-    found = []
+    findings = []
     for breach in breaches:
         for row in np.flatnonzero(breach.broken):
             symbol = str(frame["symbol"].iloc[row])
@@ -207,5 +207,5 @@ def _findings(frame: pd.DataFrame, breaches: list[_Breach], excused: BoolArray) 
             value = number if np.isfinite(number) else None
             message = f"{symbol} {session}: the bar {breach.words.format(value=number)}"
             severity = Severity.WARNING if excused[row] else breach.severity
-            found.append(Finding(symbol, session, breach.rule, severity, value, message))
-    return tuple(sorted(found, key=lambda finding: (finding.symbol, finding.session, finding.rule)))
+            findings.append(Finding(symbol, session, breach.rule, severity, value, message))
+    return tuple(sorted(findings, key=lambda finding: (finding.symbol, finding.session, finding.rule)))

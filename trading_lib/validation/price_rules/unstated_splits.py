@@ -149,8 +149,8 @@ def _ordinary_day(history: PriceHistory, row: int, size: float, rules: QualityRu
 
 
 def _median(values: FloatArray) -> float:
-    known = values[np.isfinite(values) & (values > 0)]
-    return float(np.median(known)) if len(known) else float("nan")
+    positive = values[np.isfinite(values) & (values > 0)]
+    return float(np.median(positive)) if len(positive) else float("nan")
 
 
 def _nearest(log_ratio: float, rules: QualityRules) -> float:

@@ -54,14 +54,16 @@ def unstated_split_findings(
     ``decided`` marks rows about which something was ruled, shape (n,). A leap that another source knows to be real is
     none; one that the bars after it take back is left to the rules about spikes.
     """
-    found: list[Finding] = []
+    findings: list[Finding] = []
     rows = np.flatnonzero(split_suspects(history, rules))
     for row in map(int, rows):
         until_then = history.take(slice(max(0, row + 1 - BARS), row + 1))
         ratio = None if decided[row] else suspected_ratio(until_then, rules)
         if ratio is None or witnessed(until_then, others, ratio, rules) is True:
             continue
-        returned = found and abs(np.log(ratio * float(found[-1].value or 1.0))) < np.log(rules.smallest_price_ratio) / 2
+        returned = (
+            findings and abs(np.log(ratio * float(findings[-1].value or 1.0))) < np.log(rules.smallest_price_ratio) / 2
+        )
         if not returned:
-            found.append(suspicion(until_then, ratio, rules))
-    return found
+            findings.append(suspicion(until_then, ratio, rules))
+    return findings

@@ -74,9 +74,9 @@ def open_question(book: str, settings: Settings | None = None, engine: Engine | 
     """Return what a book asks a person now, None when it asks nothing or has its answer."""
     active = settings or load_settings()
     connection = engine or active.engine()
-    known, store = BookStore(connection).book(book), StateStore(connection)
+    stored_book, store = BookStore(connection).book(book), StateStore(connection)
     state = store.latest_risk_state(book)
-    if state is None or state.question is None or answers_itself(known, active):
+    if state is None or state.question is None or answers_itself(stored_book, active):
         return None
     if ApprovalStore(connection).answer(book, state.question) is not None:
         return None
@@ -202,12 +202,12 @@ def listing(book: str | None = None, settings: Settings | None = None) -> Result
     """Open questions and the answers so far, of one book or of all."""
     active = settings or load_settings()
     engine = active.engine()
-    names = [BookStore(engine).book(book).name] if book else [known.name for known in BookStore(engine).books()]
+    names = [BookStore(engine).book(book).name] if book else [stored.name for stored in BookStore(engine).books()]
     asked = [open_question(name, active, engine) for name in names]
     answers = ApprovalStore(engine).answers(book)
     return {
         "open": [question_record(question) for question in asked if question],
-        "answered": [_answer_record(found) for found in answers],
+        "answered": [_answer_record(answer) for answer in answers],
     }
 
 
@@ -226,8 +226,8 @@ def answer_in_force(run: BookRun, state: RiskState) -> Approval | None:
         return None
     frozen = run.state.stage(name, run.session, STAGE)
     if frozen is None:
-        found = store.answer(name, state.question)
-        frozen = {"question": state.question, "answered": found is not None}
+        stored = store.answer(name, state.question)
+        frozen = {"question": state.question, "answered": stored is not None}
         run.state.save_stage(name, run.session, STAGE, frozen)
     return store.answer(name, state.question) if frozen["answered"] else None
 
@@ -247,34 +247,35 @@ def _configured(run: BookRun, state: RiskState) -> Approval:
 
 
 @logged("approval")
-def _store(found: Approval, settings: Settings) -> Result:
+def _store(approval: Approval, settings: Settings) -> Result:
     """Store an answer to the open question; the same answer to an answered one changes nothing."""
     engine = settings.engine()
     store = ApprovalStore(engine)
-    standing = store.answer(found.book, found.session)
+    standing = store.answer(approval.book, approval.session)
     if standing is None:
-        question = open_question(found.book, settings, engine)
-        if question is None or (question.session, question.level) != (found.session, found.level):
+        question = open_question(approval.book, settings, engine)
+        if question is None or (question.session, question.level) != (approval.session, approval.level):
             now = f"session {question.session} does" if question else "it asks nothing now"
             raise InputError(
-                f"session {found.session} of book {found.book} asks for no approval ({now}); nothing was stored",
+                f"session {approval.session} of book {approval.book} asks for no approval ({now}); nothing was stored",
                 "`trading approvals list` shows the open questions",
             )
-    elif standing.approved != found.approved:
+    elif standing.approved != approval.approved:
         raise DecisionConflictError(
             f"{standing.answered_by} {'approved' if standing.approved else 'rejected'} the question of session "
-            f"{found.session} of book {found.book} at {standing.answered_at:%Y-%m-%d %H:%M} UTC; that answer stands",
+            f"{approval.session} of book {approval.book} at {standing.answered_at:%Y-%m-%d %H:%M} UTC; that answer"
+            " stands",
             "answer the book's next question",
         )
-    new = store.save(standing or found)
-    return {"stored": new, **_answer_record(standing or found)}
+    new = store.save(standing or approval)
+    return {"stored": new, **_answer_record(standing or approval)}
 
 
-def _answer_record(found: Approval) -> Result:
-    return asdict(found) | {
-        "session": found.session.isoformat(),
-        "answered_at": found.answered_at.isoformat(),
-        "channel": str(found.channel),
+def _answer_record(approval: Approval) -> Result:
+    return asdict(approval) | {
+        "session": approval.session.isoformat(),
+        "answered_at": approval.answered_at.isoformat(),
+        "channel": str(approval.channel),
     }
 
 

@@ -94,7 +94,9 @@ def flows_due(run: BookRun, settled: date) -> tuple[Flow, ...]:
 
 def flows_until(run: BookRun) -> tuple[Flow, ...]:
     """Return every flow booked up to the run's session."""
-    return tuple(one.flow for one in FlowStore(run.engine).history(run.book.name) if one.flow.session <= run.session)
+    return tuple(
+        entry.flow for entry in FlowStore(run.engine).history(run.book.name) if entry.flow.session <= run.session
+    )
 
 
 def flows_listing(book: str, settings: Settings | None = None) -> Result:
@@ -140,14 +142,14 @@ def _reference(flow: Flow) -> str:
 
 
 def _is_recorded(record: RecordedFlow, history: list[RecordedFlow]) -> bool:
-    known = next((one for one in history if one.reference == record.reference), None)
-    if known is not None and not known.same_as(record):
+    recorded = next((entry for entry in history if entry.reference == record.reference), None)
+    if recorded is not None and not recorded.same_as(record):
         raise InputError(
-            f"reference {record.reference} of book {record.book} stands for a {known.flow.describe()} of session "
-            f"{known.flow.session}",
+            f"reference {record.reference} of book {record.book} stands for a {recorded.flow.describe()} of session "
+            f"{recorded.flow.session}",
             "choose another --reference",
         )
-    return known is not None
+    return recorded is not None
 
 
 def _refuse_past(record: RecordedFlow, newest: date, orders: OrderStore) -> None:
@@ -167,7 +169,7 @@ def _refuse_overdraft(
     configuration, account = settings.configuration, str(record.flow.source)
     buffer = Decimal(repr(configuration.decision.orders.cash_buffer))
     free = withdrawable(portfolio, account, configuration.accounts, configuration.universe, buffer)
-    waiting = (one.flow for one in history if portfolio.session < one.flow.session)
+    waiting = (entry.flow for entry in history if portfolio.session < entry.flow.session)
     for flow in waiting:
         # What leaves later was promised before.
         moved = dict(flow.sides()).get(account, NOTHING)

@@ -31,19 +31,19 @@ def stage_result(run: BookRun, portfolio: Portfolio) -> OldPriceLines:
     # A backtest, which reports with this module, reaches no store of a book.
     from trading_lib.workflows.books.proceeds import closings_of
 
-    lines = [one.words() for one in of_session(run, portfolio)]
-    closed = [one["message"] for one in closings_of(run.state, run.book.name, run.session)]
-    found: OldPriceLines = {}
+    lines = [position.words() for position in of_session(run, portfolio)]
+    closed = [position["message"] for position in closings_of(run.state, run.book.name, run.session)]
+    result: OldPriceLines = {}
     if lines:
-        found["old_prices"] = lines
+        result["old_prices"] = lines
     if closed:
-        found["closings"] = closed
-    return found
+        result["closings"] = closed
+    return result
 
 
 def stage_record(run: BookRun, portfolio: Portfolio) -> dict[str, Any]:
     """Return the same for the decision's record; empty where every holding has a new price."""
-    records = [one.as_record() for one in of_session(run, portfolio)]
+    records = [position.as_record() for position in of_session(run, portfolio)]
     return {"old_prices": records} if records else {}
 
 
@@ -59,13 +59,16 @@ def report_of(
     cancelled
         Gives what its openings did not fill; asked only where a holding is at an old price.
     """
-    found = _at(data, portfolio, int(data.panel.sessions.searchsorted(np.datetime64(portfolio.session))))
-    counts = Counter(one.symbol for one in cancelled()) if found else Counter()
+    positions = _at(data, portfolio, int(data.panel.sessions.searchsorted(np.datetime64(portfolio.session))))
+    counts = Counter(position.symbol for position in cancelled()) if positions else Counter()
     closed = [closing_record(fill) for fill in fills if fill.broker == RECORDED]
     return {
-        "old_prices": [one.as_record() | {"cancelled_orders": counts[one.symbol]} for one in found],
+        "old_prices": [position.as_record() | {"cancelled_orders": counts[position.symbol]} for position in positions],
         "closings": closed,
-        "notes": [*(one.words() + _cancelled(counts[one.symbol]) for one in found), *(c["message"] for c in closed)],
+        "notes": [
+            *(position.words() + _cancelled(counts[position.symbol]) for position in positions),
+            *(c["message"] for c in closed),
+        ],
     }
 
 

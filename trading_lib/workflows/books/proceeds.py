@@ -107,12 +107,12 @@ def proceeds_due(run: BookRun, settled: date) -> tuple[Proceeds, ...]:
         The book's newest session.
     """
     _enter_those_of_folder(run, settled)
-    return tuple(one.due for one in _in_force(run))
+    return tuple(entry.due for entry in _in_force(run))
 
 
 def recorded_until(run: BookRun) -> list[Proceeds]:
     """List what has been booked up to the run's session, where the symbol was held."""
-    return [one.due for one in _in_force(run) if one.books_on <= run.session]
+    return [entry.due for entry in _in_force(run) if entry.books_on <= run.session]
 
 
 def save_closings(run: BookRun, day: date, closed: Sequence[Fill]) -> None:
@@ -123,11 +123,11 @@ def save_closings(run: BookRun, day: date, closed: Sequence[Fill]) -> None:
 
 def closings_until(run: BookRun) -> list[Fill]:
     """Return every closing that the book has booked up to the run's session, as settlement booked it."""
-    found = []
-    for day in sorted({one.books_on for one in _in_force(run) if one.books_on <= run.session}):
+    closings = []
+    for day in sorted({entry.books_on for entry in _in_force(run) if entry.books_on <= run.session}):
         for record in closings_of(run.state, run.book.name, day):
             price, free = Decimal(record["amount_per_share"]), Decimal(0)
-            found.append(
+            closings.append(
                 Fill(
                     closing_id(day, record["symbol"]),
                     RECORDED,
@@ -142,7 +142,7 @@ def closings_until(run: BookRun) -> list[Fill]:
                     day,
                 )
             )
-    return found
+    return closings
 
 
 def closings_of(state: StateStore, book: str, session: date) -> list[dict[str, str]]:
@@ -161,14 +161,14 @@ def _enter_those_of_folder(run: BookRun, settled: date) -> None:
     if run.plan.source != FILES or not folder:
         return
     listed = read_proceeds(Path(folder), run.settings.configuration.universe)
-    due = [one for one in listed if settled < one.session <= run.session]
+    due = [entry for entry in listed if settled < entry.session <= run.session]
     if not due:
         return
     store = ProceedsStore(run.engine)
     history = store.history(run.book.name)
-    waiting = {one.proceeds.symbol for one in in_force(history) if one.books_on > settled}
+    waiting = {entry.proceeds.symbol for entry in in_force(history) if entry.books_on > settled}
     by, now = f"{Path(folder).name}/{PROCEEDS_NAME}", run.settings.clock()
-    for one in due:
-        if one.symbol not in waiting:
-            store.add(RecordedProceeds(run.book.name, one, one.session, settled, by, now))
-            LOG.info("proceeds of %s on %s come from %s", one.symbol, one.session, by)
+    for entry in due:
+        if entry.symbol not in waiting:
+            store.add(RecordedProceeds(run.book.name, entry, entry.session, settled, by, now))
+            LOG.info("proceeds of %s on %s come from %s", entry.symbol, entry.session, by)

@@ -55,8 +55,8 @@ class _Book:
         self.portfolio = self.state.latest_portfolio(name)
         # What is at a real broker ends by that broker's word alone.
         elsewhere = self.orders.at_other_brokers(name, SIMULATED_BROKER)
-        found = self.orders.orders(name, statuses=UNFINISHED)
-        self.unfinished = [entry for entry in found if entry[0].client_order_id not in elsewhere]
+        unfinished = self.orders.orders(name, statuses=UNFINISHED)
+        self.unfinished = [entry for entry in unfinished if entry[0].client_order_id not in elsewhere]
 
 
 @logged("repair")
@@ -94,25 +94,30 @@ def repair_book(
     if not by.strip():
         raise InputError("a repair needs the name of who does it", "give --by NAME")
     with OrderStore(engine).book_lock(book) as lock:
-        found = _Book(book, active, engine)
-        if session is not None and session >= found.newest:
+        repaired = _Book(book, active, engine)
+        if session is not None and session >= repaired.newest:
             raise InputError(
-                f"book {book} is at session {found.newest} and has not gone on from {session}", "run that session"
+                f"book {book} is at session {repaired.newest} and has not gone on from {session}", "run that session"
             )
-        steps = [*_unsent(found), *_impossible_sales(found), *_left_behind(found), *_sessions_to_close(found, session)]
+        steps = [
+            *_unsent(repaired),
+            *_impossible_sales(repaired),
+            *_left_behind(repaired),
+            *_sessions_to_close(repaired, session),
+        ]
         done: list[Result] = []
         for step in steps:
             entry = {"action": str(step.action), "session": step.session.isoformat(), "subject": step.subject}
             if not dry_run:
                 lock.ensure_held()
-                repair = found.repairs.add(
+                repair = repaired.repairs.add(
                     book, step.session, step.action, step.subject, step.detail, note, by, active.clock()
                 )
                 step.perform(repair)
                 entry["number"] = str(repair.number)
                 LOG.warning("repair %s: %s %s: %s", repair.number, step.action, step.subject, step.detail)
             done.append(entry | {"detail": step.detail})
-    return {"book": book, "book_is_at": found.newest.isoformat(), "dry_run": dry_run, "steps": done}
+    return {"book": book, "book_is_at": repaired.newest.isoformat(), "dry_run": dry_run, "steps": done}
 
 
 def repairs_of(book: str | None = None, settings: Settings | None = None) -> list[Result]:
@@ -181,8 +186,8 @@ def _claims(book: _Book, since: date) -> list[_Claim]:
     }
     filled = [order for order, _ in book.orders.orders(book.name, identities=unbooked.keys())] if unbooked else []
     waiting = [o for o, status in book.unfinished if status in OPEN_STATUSES and o.client_order_id not in unbooked]
-    found = [_Claim(o, unbooked[o.client_order_id].quantity, unbooked[o.client_order_id]) for o in filled]
-    return found + [_Claim(order, order.quantity, None) for order in waiting]
+    claims = [_Claim(o, unbooked[o.client_order_id].quantity, unbooked[o.client_order_id]) for o in filled]
+    return claims + [_Claim(order, order.quantity, None) for order in waiting]
 
 
 def _splits(book: _Book, since: date, symbols: Collection[str]) -> dict[str, Decimal]:

@@ -132,9 +132,9 @@ def listing(book: str, symbol: str | None = None, settings: Settings | None = No
     BookStore(engine).book(book)
     store = TradeHistoryStore(engine)
     everything = store.trades(book)
-    known = {*active.configuration.universe.symbols, *(trade.symbol for trade in everything)}
-    if symbol is not None and symbol not in known:
-        raise UnknownSymbolError(f"symbol {symbol!r} is not in the universe", one_of(symbol, sorted(known)))
+    symbols = {*active.configuration.universe.symbols, *(trade.symbol for trade in everything)}
+    if symbol is not None and symbol not in symbols:
+        raise UnknownSymbolError(f"symbol {symbol!r} is not in the universe", one_of(symbol, sorted(symbols)))
     trades = [trade for trade in everything if symbol in (None, trade.symbol)]
     newest = StateStore(engine).latest_portfolio(book)
     booked = newest.realised_pnl if newest else NOTHING

@@ -28,6 +28,7 @@ from trading_lib.workflows.dag_runs import notes
 from trading_lib.workflows.dag_runs.backfill_request import BACKTEST, Progress, Request, planned
 from trading_lib.workflows.dag_runs.reports import headline
 from trading_lib.workflows.setup.settings import Settings, load_settings
+from trading_lib.workflows.stages.catalogue import EARLIER_NAMES
 from trading_lib.workflows.stages.plans import BacktestPlan, SessionPlan
 from trading_lib.workflows.stages.research_results import BacktestFigures, LoggedRun
 from trading_lib.workflows.stages.xcom import read
@@ -51,36 +52,36 @@ def run_backfill(
         When it cannot be started: nothing to run, another one running, no stack.
     """
     settings = load_settings(environment)
-    wanted = planned(request, settings, progress)
+    backfill = planned(request, settings, progress)
     client = client_of(settings, environment, progress)
-    before = runs_between(client, wanted.dag_id, wanted.starts)
-    kept = [run for run in before.values() if not run.repeated_by(wanted.reprocess)]
-    if len(kept) == len(wanted.starts):
+    before = runs_between(client, backfill.dag_id, backfill.starts)
+    kept = [run for run in before.values() if not run.repeated_by(backfill.reprocess)]
+    if len(kept) == len(backfill.starts):
         raise InputError(
-            f"every run of {wanted.dag_id} from {_label(kept[0])} to {_label(kept[-1])} is there already"
+            f"every run of {backfill.dag_id} from {_label(kept[0])} to {_label(kept[-1])} is there already"
             f" ({_counts(kept)}){_noted(kept[0])}",
             _remedy(kept),
         )
     for run in kept:
-        progress(f"{wanted.dag_id} {_label(run)}: {run.state} already, not run again{_noted(run)}; {_remedy([run])}")
-    client.unpause(wanted.dag_id)
-    number = create_backfill(client, wanted)
-    prices = f"the prices in {wanted.conf['data']}" if "data" in wanted.conf else "prices of the configured default"
-    runs = len(wanted.starts) - len(kept)
-    progress(f"backfill {number} of {wanted.dag_id}: {runs} runs on {prices}, at {client.url}/dags/{wanted.dag_id}")
-    starts = [start for start in wanted.starts if start not in {run.start for run in kept}]
+        progress(f"{backfill.dag_id} {_label(run)}: {run.state} already, not run again{_noted(run)}; {_remedy([run])}")
+    client.unpause(backfill.dag_id)
+    number = create_backfill(client, backfill)
+    prices = f"the prices in {backfill.conf['data']}" if "data" in backfill.conf else "prices of the configured default"
+    runs = len(backfill.starts) - len(kept)
+    progress(f"backfill {number} of {backfill.dag_id}: {runs} runs on {prices}, at {client.url}/dags/{backfill.dag_id}")
+    starts = [start for start in backfill.starts if start not in {run.start for run in kept}]
     try:
-        finished = _followed(client, wanted, starts, progress, patience)
+        finished = _followed(client, backfill, starts, progress, patience)
     except KeyboardInterrupt:
         progress(
-            f"backfill {number} goes on; see {client.url}/dags/{wanted.dag_id},"
-            f" or end it with: trading backfill --dag {wanted.dag_id} --cancel"
+            f"backfill {number} goes on; see {client.url}/dags/{backfill.dag_id},"
+            f" or end it with: trading backfill --dag {backfill.dag_id} --cancel"
         )
         raise
     records = [_record(client, run, repeated=True) for run in finished]
     records += [_record(client, run, repeated=False) for run in kept]
     records.sort(key=lambda record: str(record["run_id"]))
-    return {"backfill": number, "dag": wanted.dag_id, "runs": records}
+    return {"backfill": number, "dag": backfill.dag_id, "runs": records}
 
 
 def cancel(dag_id: str, environment: MutableMapping[str, str], progress: Progress) -> Record:
@@ -113,7 +114,7 @@ def client_of(settings: Settings, environment: MutableMapping[str, str], progres
 
 
 def _followed(
-    client: AirflowClient, wanted: Backfill, starts: Sequence[datetime], progress: Progress, patience: Patience
+    client: AirflowClient, backfill: Backfill, starts: Sequence[datetime], progress: Progress, patience: Patience
 ) -> list[BackfillRun]:
     """Wait until the runs are over, with a line whenever the state of one changes."""
     shown: dict[datetime, str] = {}
@@ -121,7 +122,7 @@ def _followed(
 
     def attempt() -> list[BackfillRun] | None:
         try:
-            found = runs_between(client, wanted.dag_id, starts)
+            runs = runs_between(client, backfill.dag_id, starts)
         except AirflowError as error:
             absences[0] += 1
             if absences[0] == 1:
@@ -130,17 +131,17 @@ def _followed(
                 raise
             return None
         absences[0] = 0
-        done = sum(run.finished for run in found.values())
-        for start, run in found.items():
+        done = sum(run.finished for run in runs.values())
+        for start, run in runs.items():
             if shown.get(start) != run.state and run.state != "queued":
-                progress(f"{wanted.dag_id} {_label(run)}: {run.state} ({done} of {len(starts)} done)")
+                progress(f"{backfill.dag_id} {_label(run)}: {run.state} ({done} of {len(starts)} done)")
             shown[start] = run.state
-        return list(found.values()) if len(found) == len(starts) == done else None
+        return list(runs.values()) if len(runs) == len(starts) == done else None
 
-    found = patience.wait_for(attempt)
-    if found is None:
-        raise AirflowError(f"the backfill of {wanted.dag_id} did not end", f"see {client.url}/dags/{wanted.dag_id}")
-    return found
+    runs = patience.wait_for(attempt)
+    if runs is None:
+        raise AirflowError(f"the backfill of {backfill.dag_id} did not end", f"see {client.url}/dags/{backfill.dag_id}")
+    return runs
 
 
 def _record(client: AirflowClient, run: BackfillRun, *, repeated: bool) -> Record:
@@ -149,8 +150,8 @@ def _record(client: AirflowClient, run: BackfillRun, *, repeated: bool) -> Recor
     if run.state == "failed":
         tasks = client.task_instances(run.dag_id, run.run_id)
         failed = [task for task in tasks if task.state == "failed"]
-        known = DagRun(run.dag_id, run.run_id, run.state)
-        reasons = [f"{task.label}: {client.error_of(known, task, 3)}" for task in failed]
+        dag_run = DagRun(run.dag_id, run.run_id, run.state)
+        reasons = [f"{task.label}: {client.error_of(dag_run, task, 3)}" for task in failed]
         return record | {"result": "; ".join(reasons) or "cancelled before it started", "url": None}
     try:
         return record | (_backtested(client, run) if run.dag_id == BACKTEST else _fetched(client, run))
@@ -174,8 +175,9 @@ def _backtested(client: AirflowClient, run: BackfillRun) -> Record:
 
 def _fetched(client: AirflowClient, run: BackfillRun) -> Record:
     plan = _left(client, run, SessionPlan, "plan", "plan")
-    judged = returned_by(client, run, "validate") or {}
-    bars = f"{judged.get('bars')} bars, {judged.get('warnings')} warnings, {judged.get('severity')}"
+    name = "check_completeness"
+    check = returned_by(client, run, name) or returned_by(client, run, EARLIER_NAMES[name]) or {}
+    bars = f"{check.get('bars')} bars, {check.get('warnings')} warnings, {check.get('severity')}"
     return {
         "result": ", ".join([*([notes.prices_line(plan.source_name)] if plan else []), bars]),
         "url": f"{client.url}/dags/{run.dag_id}/runs/{run.run_id}",
@@ -219,9 +221,9 @@ def lines(result: Mapping[str, Any]) -> list[str]:
     """Lay the result out for a terminal: one line per run."""
     rows = []
     for record in result["runs"]:
-        known = "" if record["ran_now"] else " (from before)"
+        earlier = "" if record["ran_now"] else " (from before)"
         address = f"  {record['url']}" if record["url"] else ""
-        rows.append(f"{record['of']:<12}{record['state']:<9}{record['result']}{known}{address}")
+        rows.append(f"{record['of']:<12}{record['state']:<9}{record['result']}{earlier}{address}")
     failed = sum(record["state"] != "success" for record in result["runs"] if record["ran_now"])
     total = sum(record["ran_now"] for record in result["runs"])
     return [*rows, f"backfill {result['backfill']} of {result['dag']}: {total - failed} of {total} runs succeeded"]

@@ -25,8 +25,8 @@ def prices_line(source: str, *about: str) -> str:
 
 def about_session(plan: SessionPlan, *, book: bool) -> str:
     """Say which session of whose prices a run works on, and of which book where it works on one."""
-    words = [f"session {plan.session}", *([f"book {plan.book}"] if book else [])]
-    return prices_line(plan.source_name, *words)
+    parts = [f"session {plan.session}", *([f"book {plan.book}"] if book else [])]
+    return prices_line(plan.source_name, *parts)
 
 
 def about_window(plan: BacktestPlan | ChunkPlan) -> str:
@@ -42,10 +42,10 @@ def note_run(dag_id: str, run_id: str, *lines: str, client: AirflowClient | None
     """
     path = f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}"
     try:
-        known = client or airflow_of_environment(os.environ)
-        before = known.ask("GET", path).get("note")
+        airflow = client or airflow_of_environment(os.environ)
+        before = airflow.ask("GET", path).get("note")
         if before and not str(before).startswith((SIMULATED_WORDS, PRICES_WORDS)):
             return
-        known.ask("PATCH", path, json={"note": "\n".join(lines)[:NOTE_LENGTH]})
+        airflow.ask("PATCH", path, json={"note": "\n".join(lines)[:NOTE_LENGTH]})
     except (AirflowError, ConfigurationError) as error:
         LOG.warning("the run has no note: %s", error)

@@ -20,8 +20,8 @@ def finish_market_data(
     """Return what the run tells its asset's consumers (``event``) and how long its data took."""
     measured = latency.data_ready(plan, run_type)
     note_run(dag_id, run_id, about_session(plan, book=False), measured["line"])
-    told = {**market_data.publish(plan), "received_at": latency.received_at(fetched), "run_type": run_type}
-    return {"event": told, "latency": measured}
+    event = {**market_data.publish(plan), "received_at": latency.received_at(fetched), "run_type": run_type}
+    return {"event": event, "latency": measured}
 
 
 def finish_trading(dag_id: str, run_id: str, plan: SessionPlan, report: Mapping[str, Any]) -> Result:
@@ -32,16 +32,18 @@ def finish_trading(dag_id: str, run_id: str, plan: SessionPlan, report: Mapping[
     return {**report, "latency": measured}
 
 
-def finish_backtest(dag_id: str, run_id: str, plan: BacktestPlan, found: BacktestFigures, logged: LoggedRun) -> None:
+def finish_backtest(dag_id: str, run_id: str, plan: BacktestPlan, figures: BacktestFigures, logged: LoggedRun) -> None:
     """Let the note of the run say what the backtest found, and where its tear sheet is."""
     where = [logged.url] if logged.url else []
-    note_run(dag_id, run_id, about_window(plan), headline(found), *where)
+    note_run(dag_id, run_id, about_window(plan), headline(figures), *where)
 
 
-def headline(found: BacktestFigures) -> str:
+def headline(figures: BacktestFigures) -> str:
     """Say in one line what a backtest found."""
-    sharpe = "-" if found.sharpe is None else f"{found.sharpe:.2f}"
-    return f"return {_percent(found.annual_return)} a year, Sharpe {sharpe}, drawdown {_percent(found.max_drawdown)}"
+    sharpe = "-" if figures.sharpe is None else f"{figures.sharpe:.2f}"
+    return (
+        f"return {_percent(figures.annual_return)} a year, Sharpe {sharpe}, drawdown {_percent(figures.max_drawdown)}"
+    )
 
 
 def _percent(value: float | None) -> str:

@@ -65,22 +65,22 @@ def take_in_bars(
     A chain is asked for another source's bar where one is quarantined. A bar of a day that was quarantined in an
     earlier run is news of this moment, whatever day it is about: decisions since then were made without it.
     """
-    answer = source.bars(symbols, first, last, now)
-    refuse_adjusted_prices(source, answer.bars)
-    intake = Intake(answer)
+    response = source.bars(symbols, first, last, now)
+    refuse_adjusted_prices(source, response.bars)
+    intake = Intake(response)
     universe, names = settings.configuration.universe, store.sources_of(source.name)
     decisions = RulingStore(store.engine)
     rulings = (*rulings_of(source), *decisions.rulings(names))
     # What a suspected split keeps out is judged again: a statement of a source or a decision may have come since.
     standing = {doubt.symbol for doubt in decisions.doubts(last) if doubt.source in names}
     doubted = _still_near(decisions.doubted_bars(names, symbols, last), first, standing)
-    waiting, late = _undelivered(doubted, answer.bars), _late(doubted, decisions.decided_through(source.name))
+    waiting, late = _undelivered(doubted, response.bars), _late(doubted, decisions.decided_through(source.name))
     start = min([first, *waiting.frame["date"].dt.date])
     opinions = cross_checks(source, symbols, start - CONTEXT, last, now)
-    known = _known_history(store, source.name, symbols, start, last, now)
-    bars, tried = _both(answer.bars, waiting), set[tuple[str, str]]()
+    history = _known_history(store, source.name, symbols, start, last, now)
+    bars, tried = _both(response.bars, waiting), set[tuple[str, str]]()
     while True:
-        report = validate_history(bars, universe, now, opinions, known, rulings=rulings, late=late)
+        report = validate_history(bars, universe, now, opinions, history, rulings=rulings, late=late)
         others = _replacements(source, report, bars, tried, now)
         _save_findings(store, source.name, bars, report, now, errors_only=bool(len(others)))
         intake.quarantined += int((~_in(report.quarantined.frame, waiting.frame)).sum())
@@ -101,10 +101,10 @@ def judge_again(store: MarketStore, source: str, symbol: str, settings: Settings
     if not len(bars):
         return UpsertCounts(0, 0, 0)
     days = bars.frame["date"].dt.date
-    known = _known_history(store, source, [symbol], days.min(), days.max(), now)
+    history = _known_history(store, source, [symbol], days.min(), days.max(), now)
     universe = settings.configuration.universe
     rulings, late = decisions.rulings(names), _late(bars, decisions.decided_through(source))
-    report = validate_history(bars, universe, now, (), known, rulings=rulings, late=late)
+    report = validate_history(bars, universe, now, (), history, rulings=rulings, late=late)
     _save_findings(store, source, bars, report, now, errors_only=False)
     earlier = store.quarantined_days(source, days.min(), days.max(), now)
     return store.upsert_bars(_known_from_now(report.accepted, earlier, now), now)
@@ -129,8 +129,8 @@ def _undelivered(waiting: Bars, delivered: Bars) -> Bars:
     return Bars(frame[~_in(frame, delivered.frame)].reset_index(drop=True)) if len(waiting) else waiting
 
 
-def _both(one: Bars, other: Bars) -> Bars:
-    return Bars.from_frame(pd.concat([one.frame, other.frame], ignore_index=True)) if len(other) else one
+def _both(first: Bars, second: Bars) -> Bars:
+    return Bars.from_frame(pd.concat([first.frame, second.frame], ignore_index=True)) if len(second) else first
 
 
 def _known_history(
@@ -149,14 +149,14 @@ def _replacements(
     bad = report.quarantined.frame
     bad = bad[~_in(bad, report.accepted.frame)]
     tried |= {(str(symbol), str(name)) for symbol, name in zip(bars.frame["symbol"], bars.frame["source"], strict=True)}
-    found = []
+    replacements = []
     for symbol, rows in bad.groupby("symbol", sort=True):
         used = {name for owner, name in tried if owner == symbol}
         days = rows["date"]
         other = source.bars_instead(str(symbol), used, days.min().date(), days.max().date(), now)
         tried |= {(str(symbol), name) for name in other.asked}
-        found.append(other.bars.frame[other.bars.frame["date"].isin(days)])
-    return Bars.from_frame(pd.concat(found, ignore_index=True)) if found else Bars.empty()
+        replacements.append(other.bars.frame[other.bars.frame["date"].isin(days)])
+    return Bars.from_frame(pd.concat(replacements, ignore_index=True)) if replacements else Bars.empty()
 
 
 def _in(rows: pd.DataFrame, others: pd.DataFrame) -> pd.Series:
@@ -201,10 +201,10 @@ def _log_findings(by_owner: Mapping[str, Sequence[Finding]]) -> None:
     for owner, findings in sorted(by_owner.items()):
         for finding in findings:
             alike.setdefault((owner, finding.symbol, finding.rule), []).append(finding)
-    for (owner, symbol, rule), found in alike.items():
-        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        details = {"source": owner, "symbol": symbol, "rule": rule, "findings": len(found)}
-        LOG.warning("%s: %s%s", rule, found[-1].message, more, extra={"details": details})
+    for (owner, symbol, rule), group in alike.items():
+        more = f" (and {len(group) - 1} more)" if len(group) > 1 else ""
+        details = {"source": owner, "symbol": symbol, "rule": rule, "findings": len(group)}
+        LOG.warning("%s: %s%s", rule, group[-1].message, more, extra={"details": details})
 
 
 def _save_findings(

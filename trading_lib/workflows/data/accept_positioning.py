@@ -55,14 +55,14 @@ def take_in_funding(
     store, intake = PositioningStore(engine), PositioningIntake()
     for source in sources:
         try:
-            answer = source.funding(symbols, first, last, now)
-            intake.counts += store.upsert_funding(answer.rates, now)
+            response = source.funding(symbols, first, last, now)
+            intake.counts += store.upsert_funding(response.rates, now)
         except TradingError as error:
             intake.abstained[source.name] = _line(error)
             continue
-        for symbol in answer.rates.frame["symbol"].unique():
+        for symbol in response.rates.frame["symbol"].unique():
             intake.enter(str(symbol), source.name)
-        intake.abstained |= {f"{source.name} {symbol}": reason for symbol, reason in answer.failures.items()}
+        intake.abstained |= {f"{source.name} {symbol}": reason for symbol, reason in response.failures.items()}
     return intake
 
 

@@ -82,8 +82,8 @@ def ingest_range(
     for group, members in instrument_groups(settings).items():
         chosen = [symbol for symbol in members if not symbols or symbol in symbols]
         if group in groups and chosen:
-            answer = _ingest_bars(asked, chosen, first, last, store, settings, now, result)
-            ledger.record(_bars_fetched(asked.name, group, chosen, first, last, answer), now)
+            response = _ingest_bars(asked, chosen, first, last, store, settings, now, result)
+            ledger.record(_bars_fetched(asked.name, group, chosen, first, last, response), now)
     if MACRO_GROUP in groups:
         ledger.record(_ingest_macro(asked, first, last, store, now, result), now)
     if FUNDING_GROUP in groups:
@@ -100,13 +100,13 @@ def ingest_range(
 
 
 def _log_problems(result: Ingested) -> None:
-    for subjects, words in (
+    for subjects, message in (
         (result["failures"], "brought nothing"),
         (result["stale"], "brought no newer bar than"),
         (result["abstained"], "abstained"),
     ):
         for subject, reason in subjects.items():
-            LOG.warning("%s %s: %s", subject, words, reason)
+            LOG.warning("%s %s: %s", subject, message, reason)
     for symbol, days in result["replaced"].items():
         for day, source in days.items():
             LOG.info("%s: the quarantined bar of %s is replaced by %s's", symbol, day, source)
@@ -117,10 +117,10 @@ def ingest_history(
     plan: SessionPlan, settings: Settings, last: date, first: date = FIRST_SESSION, symbols: Sequence[str] = ()
 ) -> Ingested:
     """Load a source's history from ``first`` to ``last``; without the other series where single symbols are named."""
-    known = [symbol for members in instrument_groups(settings).values() for symbol in members]
+    every_symbol = [symbol for members in instrument_groups(settings).values() for symbol in members]
     for symbol in symbols:
-        if symbol not in known:
-            raise UnknownSymbolError(f"symbol {symbol!r} is not in the universe", one_of(symbol, known))
+        if symbol not in every_symbol:
+            raise UnknownSymbolError(f"symbol {symbol!r} is not in the universe", one_of(symbol, every_symbol))
     further = [MACRO_GROUP, *further_groups(plan.source, plan.data, settings)]
     groups = [*instrument_groups(settings), *([] if symbols else further)]
     return ingest_range(plan, groups, first, last, settings, symbols=symbols)
@@ -137,17 +137,17 @@ def _ingest_bars(
     result: Ingested,
 ) -> SourceAnswer:
     intake = take_in_bars(source, symbols, first, last, store, settings, now)
-    answer = intake.answer
+    response = intake.answer
     result["inserted"] += intake.counts.inserted
     result["revised"] += intake.counts.revised
     result["unchanged"] += intake.counts.unchanged
     result["quarantined"] += intake.quarantined
-    result["failures"] |= dict(answer.failures)
-    result["delivered"] |= _delivered(answer, source.name)
+    result["failures"] |= dict(response.failures)
+    result["delivered"] |= _delivered(response, source.name)
     result["replaced"] |= intake.replaced
-    result["stale"] |= {symbol: day.isoformat() for symbol, day in answer.stale.items()}
-    result["notes"] += [note for note in answer.notes if note not in result["notes"]]
-    return answer
+    result["stale"] |= {symbol: day.isoformat() for symbol, day in response.stale.items()}
+    result["notes"] += [note for note in response.notes if note not in result["notes"]]
+    return response
 
 
 def _ingest_macro(
@@ -183,12 +183,12 @@ def _enter_further(
 
 
 def _bars_fetched(
-    source: str, group: str, symbols: Sequence[str], first: date, last: date, answer: SourceAnswer
+    source: str, group: str, symbols: Sequence[str], first: date, last: date, response: SourceAnswer
 ) -> Ingestion:
-    complete = not answer.errors and not answer.stale
-    delivered = _delivered(answer, source)
-    return Ingestion(source, group, first, last, tuple(symbols), complete, delivered, dict(answer.failures))
+    complete = not response.errors and not response.stale
+    delivered = _delivered(response, source)
+    return Ingestion(source, group, first, last, tuple(symbols), complete, delivered, dict(response.failures))
 
 
-def _delivered(answer: SourceAnswer, source: str) -> dict[str, str]:
-    return dict(answer.delivered) or dict.fromkeys(answer.bars.symbols, source)
+def _delivered(response: SourceAnswer, source: str) -> dict[str, str]:
+    return dict(response.delivered) or dict.fromkeys(response.bars.symbols, source)

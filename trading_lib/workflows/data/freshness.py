@@ -59,11 +59,11 @@ def data_report(source: str | None = None, settings: Settings | None = None) -> 
         if symbol not in bars:
             problems.append(f"{symbol}: nothing is stored")
             continue
-        found = compare(bars[symbol].days, due_dates(symbol, universe, FIRST_SESSION, now.date(), now))
+        completeness = compare(bars[symbol].days, due_dates(symbol, universe, FIRST_SESSION, now.date(), now))
         # Without a stated inception, the calendar begins where the data does.
-        before = found.before_first if _has_inception(symbol, active) else 0
-        symbols[symbol] = _symbol_lines(bars[symbol], found, before, revised.get(symbol))
-        problems += _symbol_problems(symbol, found)
+        before = completeness.before_first if _has_inception(symbol, active) else 0
+        symbols[symbol] = _symbol_lines(bars[symbol], completeness, before, revised.get(symbol))
+        problems += _symbol_problems(symbol, completeness)
     series = {stored.name: _series_lines(stored, now) for stored in stored_series(engine, members)}
     problems += [f"{name}: the next value is overdue" for name, lines in series.items() if lines["overdue"]]
     return {"source": name, "as_of": now.isoformat(), "symbols": symbols, "series": series, "problems": problems}
@@ -71,14 +71,14 @@ def data_report(source: str | None = None, settings: Settings | None = None) -> 
 
 def _chosen(source: str | None, stored: tuple[str, ...], order: SourceOrder) -> tuple[str, list[str]]:
     chain = [name for name in stored if name in {*order.sources, *order.macro}]
-    wanted = source or (stored[0] if len(stored) == 1 else CHAIN if chain else None)
-    if wanted is None:
+    chosen = source or (stored[0] if len(stored) == 1 else CHAIN if chain else None)
+    if chosen is None:
         have = f"choose one with --source: {', '.join(stored)}" if stored else "run `trading ingest` first"
         raise InputError("it is not clear which source to report on" if stored else "no market data is stored", have)
-    members = chain if wanted == CHAIN else [name for name in stored if name == wanted]
+    members = chain if chosen == CHAIN else [name for name in stored if name == chosen]
     if not members:
-        raise InputError(f"nothing of source {wanted!r} is stored", f"there is {', '.join(stored) or 'nothing'}")
-    return wanted, members
+        raise InputError(f"nothing of source {chosen!r} is stored", f"there is {', '.join(stored) or 'nothing'}")
+    return chosen, members
 
 
 def _has_inception(symbol: str, settings: Settings) -> bool:
@@ -86,30 +86,32 @@ def _has_inception(symbol: str, settings: Settings) -> bool:
     return symbol in universe.positions and universe[symbol].inception is not None
 
 
-def _symbol_lines(stored: StoredDays, found: Completeness, before: int, revised: datetime | None) -> dict[str, Any]:
+def _symbol_lines(
+    stored: StoredDays, completeness: Completeness, before: int, revised: datetime | None
+) -> dict[str, Any]:
     return {
         "sources": list(stored.sources),
-        "first": found.first.isoformat(),
-        "newest": found.newest.isoformat(),
-        "behind": found.behind,
+        "first": completeness.first.isoformat(),
+        "newest": completeness.newest.isoformat(),
+        "behind": completeness.behind,
         "missing_since_inception": before,
-        "missing": found.missing,
-        "gaps": [{"from": str(gap.first), "to": str(gap.last), "days": gap.days} for gap in found.gaps],
-        "unexpected_days": found.unexpected,
+        "missing": completeness.missing,
+        "gaps": [{"from": str(gap.first), "to": str(gap.last), "days": gap.days} for gap in completeness.gaps],
+        "unexpected_days": completeness.unexpected,
         "revisions": stored.revisions,
         "last_revised": revised.isoformat() if revised else None,
     }
 
 
-def _symbol_problems(symbol: str, found: Completeness) -> list[str]:
+def _symbol_problems(symbol: str, completeness: Completeness) -> list[str]:
     problems = []
-    if found.behind:
-        problems.append(f"{symbol}: {found.behind} days behind, the newest bar is of {found.newest}")
-    if found.gaps:
-        longest = max(found.gaps, key=lambda gap: gap.days)
+    if completeness.behind:
+        problems.append(f"{symbol}: {completeness.behind} days behind, the newest bar is of {completeness.newest}")
+    if completeness.gaps:
+        longest = max(completeness.gaps, key=lambda gap: gap.days)
         problems.append(
-            f"{symbol}: {found.missing} days missing in {len(found.gaps)} gaps, the longest {longest.first} to"
-            f" {longest.last}"
+            f"{symbol}: {completeness.missing} days missing in {len(completeness.gaps)} gaps, the longest"
+            f" {longest.first} to {longest.last}"
         )
     return problems
 

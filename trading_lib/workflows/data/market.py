@@ -112,19 +112,19 @@ def market_from_source(
 ) -> LoadedSource:
     """Read everything a source has up to ``last``, set bad bars aside as ingestion would, and build the market."""
     symbols = [*universe.symbols, VOLATILITY_INDEX]
-    answer = source.bars(symbols, FIRST_SESSION, last, as_of)
-    if not answer.bars.frame["symbol"].isin(universe.symbols).any():
+    response = source.bars(symbols, FIRST_SESSION, last, as_of)
+    if not response.bars.frame["symbol"].isin(universe.symbols).any():
         _refuse_before_the_data(source, universe.symbols, last, as_of)
-    refuse_adjusted_prices(source, answer.bars)
+    refuse_adjusted_prices(source, response.bars)
     opinions = cross_checks(source, symbols, FIRST_SESSION, last, as_of)
-    validation = judge_arrivals(answer.bars, universe, as_of, opinions, rulings=rulings_of(source))
+    validation = judge_arrivals(response.bars, universe, as_of, opinions, rulings=rulings_of(source))
     macro = source.macro(FIRST_SESSION, last, as_of)
     newest = _newest_session(_and_doubted(validation), universe, calendar)
     rates = funding_from_source(source, universe, last, as_of)
     market = build_market(validation.accepted, macro, universe, calendar, newest, rates)
     if isinstance(source, ProceedsSource):
         market = replace(market, proceeds=source.proceeds)
-    return LoadedSource(market, answer, validation, macro)
+    return LoadedSource(market, response, validation, macro)
 
 
 def _refuse_before_the_data(source: MarketDataSource, symbols: Sequence[str], last: date, as_of: datetime) -> None:

@@ -33,9 +33,9 @@ def refuse_adjusted_prices(source: MarketDataSource, bars: Bars) -> None:
         return
     histories = {history.symbol: history for history in split_histories(bars.frame) if len(history)}
     judged = adjusted_price_findings(histories, QualityRules())
-    found = [finding for finding in judged if not source.states_unadjusted(finding.symbol)]
-    if found:
-        symbols = ", ".join(f"{finding.symbol} ({_file_name(source, finding.symbol)})" for finding in found)
+    findings = [finding for finding in judged if not source.states_unadjusted(finding.symbol)]
+    if findings:
+        symbols = ", ".join(f"{finding.symbol} ({_file_name(source, finding.symbol)})" for finding in findings)
         raise DataFileError(
             f"prices of {symbols} do not fall on their ex-dates: they are adjusted for dividends already, and the"
             " dividends stated beside them would count twice",
@@ -55,4 +55,4 @@ def cross_checks(
     """Second opinions of a source that has them."""
     if not isinstance(source, CrossCheckedSource):
         return []
-    return [answer.bars for answer in source.cross_check(symbols, first, last, as_of)]
+    return [response.bars for response in source.cross_check(symbols, first, last, as_of)]

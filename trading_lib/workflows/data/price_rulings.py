@@ -66,9 +66,9 @@ def record_ruling(
     active = settings or load_settings()
     if (split is None) != real_move or (split is not None and not (0 < split < float("inf") and split != 1)):
         raise InputError(f"it is not clear what happened to {symbol} on {session}", NEEDS)
-    known = (*active.configuration.universe.symbols, VOLATILITY_INDEX)
-    if symbol not in known:
-        raise UnknownSymbolError(f"symbol {symbol!r} is not in the universe", one_of(symbol, known))
+    symbols = (*active.configuration.universe.symbols, VOLATILITY_INDEX)
+    if symbol not in symbols:
+        raise UnknownSymbolError(f"symbol {symbol!r} is not in the universe", one_of(symbol, symbols))
     store, now = market_store(active, active.engine()), active.clock()
     decisions = RulingStore(store.engine)
     doubts = [d for d in decisions.doubts() if d.symbol == symbol and d.since == session and source in (None, d.source)]

@@ -124,10 +124,10 @@ def _once_per_rule(findings: Sequence[Finding]) -> list[Finding]:
     for finding in findings:
         grouped.setdefault((finding.symbol, finding.session, finding.rule), []).append(finding)
     return [
-        found[0]
-        if len(found) == 1
-        else replace(found[0], value=float(len(found)), message=f"{len(found)} times, first: {found[0].message}")
-        for found in grouped.values()
+        group[0]
+        if len(group) == 1
+        else replace(group[0], value=float(len(group)), message=f"{len(group)} times, first: {group[0].message}")
+        for group in grouped.values()
     ]
 
 
@@ -158,9 +158,9 @@ def _comparable(datasets: Sequence[PriceDataset], settings: Settings) -> list[li
 
 def _recorded(engine: Engine, names: Sequence[str], kinds: dict[str, tuple[str, ...]]) -> list[Finding]:
     """Return findings of earlier ingestions that the stored data alone does not show."""
-    found = []
+    findings = []
     for dataset, symbol, session, rule, severity, value, message in standing_findings(engine, names):
         if rule not in ABOUT_THE_WHOLE or dataset not in kinds:
             finding = Finding(symbol, session, rule, Severity(severity), value, message)
-            found.append(replace(finding, dataset=dataset))
-    return found
+            findings.append(replace(finding, dataset=dataset))
+    return findings

@@ -59,12 +59,12 @@ def standing_doubts(report: ValidationReport, last: date) -> list[tuple[str, dat
         return []
     good = report.accepted.frame
     newest_good = good[good["date"] <= pd.Timestamp(last)].groupby("symbol")["date"].max()
-    found: dict[str, tuple[str, date, float, float]] = {}
+    suspected: dict[str, tuple[str, date, float, float]] = {}
     bad = report.quarantined.frame
     for symbol, moment, close in zip(bad["symbol"], bad["date"], bad["close"], strict=True):
         ratio = ratios.get((symbol, moment.date()))
         if ratio is None or moment.date() > last or moment <= newest_good.get(symbol, pd.Timestamp.min):
             continue
-        since, first_ratio = found[symbol][1:3] if symbol in found else (moment.date(), ratio)
-        found[symbol] = (str(symbol), since, first_ratio, float(close))
-    return list(found.values())
+        since, first_ratio = suspected[symbol][1:3] if symbol in suspected else (moment.date(), ratio)
+        suspected[symbol] = (str(symbol), since, first_ratio, float(close))
+    return list(suspected.values())

@@ -1,4 +1,4 @@
-"""The tasks of the market_data DAG: plan -> ingest -> validate -> factors -> publish.
+"""The tasks of the market_data DAG: plan -> ingest -> check_completeness -> factors -> publish.
 
 Each function takes and returns small JSON-able dictionaries; everything large goes through the database.
 """
@@ -36,7 +36,7 @@ from trading_lib.workflows.data.sources import (
 from trading_lib.workflows.setup.settings import Settings, load_settings
 from trading_lib.workflows.setup.source_choice import SIMULATED, choose_source
 from trading_lib.workflows.stages.plans import SessionPlan
-from trading_lib.workflows.stages.results import FactorsStored, Ingested, Published, Validated
+from trading_lib.workflows.stages.results import CompletenessChecked, FactorsStored, Ingested, Published
 from trading_lib.workflows.trade.stage_log import logged
 
 LOG = logging.getLogger(__name__)
@@ -144,9 +144,9 @@ def _is_past(session: date, settings: Settings) -> bool:
     return session < newest and settled_by(session) <= settings.clock()
 
 
-@logged("validate")
-def validate(plan: SessionPlan, settings: Settings | None = None) -> Validated:
-    """Judge what arrived for the session, by severity.
+@logged("check_completeness")
+def check_completeness(plan: SessionPlan, settings: Settings | None = None) -> CompletenessChecked:
+    """Check how complete the bars of the session are, by severity.
 
     Too few exchange bars fail the run (`DataQualityError`): with none, or with more symbols missing than
     ``ingest.most_missing`` allows, a decision would rest on the day before. A single missing or quarantined symbol is

@@ -71,8 +71,10 @@ def stored_evidence(settings: Settings, session: date, name: str) -> Evidence:
     decided = run.state.decision(name, session)
     if decided is None:
         newest = run.state.last_session(name)
-        known = f"its newest decision is of {newest}" if newest else "it has decided none"
-        raise InputError(f"book {name} has not decided session {session}", f"{known}; see `trading run-daily`")
+        newest_decision = f"its newest decision is of {newest}" if newest else "it has decided none"
+        raise InputError(
+            f"book {name} has not decided session {session}", f"{newest_decision}; see `trading run-daily`"
+        )
     if list(decided.payload["symbols"]) != list(universe.symbols):
         raise InputError(
             f"the universe has changed since book {name} decided {session}", "explain it with the universe of that time"
@@ -81,8 +83,8 @@ def stored_evidence(settings: Settings, session: date, name: str) -> Evidence:
     orders = run.orders.orders(name, session=session)
     sent = {order.client_order_id for order, _ in orders}
     by_id = {order.client_order_id: order for order, _ in orders}
-    wanted = [identity for identity in run.stage("orders")["client_order_ids"] if identity in sent]
-    batch = OrderBatch(tuple(by_id[identity] for identity in wanted), dict(run.stage("orders")["skipped"]))
+    identities = [identity for identity in run.stage("orders")["client_order_ids"] if identity in sent]
+    batch = OrderBatch(tuple(by_id[identity] for identity in identities), dict(run.stage("orders")["skipped"]))
     outcomes = {}
     for order, status in orders:
         detail = run.orders.events(order.client_order_id)[-1][3] if status is not OrderStatus.INTENDED else ""
@@ -124,7 +126,9 @@ def recomputed_evidence(settings: Settings, session: date, data: Path | None, fi
         after = trade_session(run, row + 1, outcome.end_of_day)
         fills = after.fills
         outcomes |= {fill.client_order_id: "FILLED" for fill in fills}
-        outcomes |= {one.client_order_id: f"CANCELLED: {one.reason}" for one in after.cancelled}
+        outcomes |= {
+            cancellation.client_order_id: f"CANCELLED: {cancellation.reason}" for cancellation in after.cancelled
+        }
     broken: dict[str, list[str]] = {}
     for finding in loaded.validation.findings:
         if finding.session == session:

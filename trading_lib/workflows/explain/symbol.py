@@ -117,15 +117,15 @@ def _factors(view: MarketView, at: int) -> Section:
 
 def _signal(evidence: Evidence, at: int) -> Section:
     decision, signals = evidence.decision, evidence.decision.signals
-    words = describe_signals(
+    trade_signal = describe_signals(
         evidence.view, decision.regime, signals, decision.targets.weights, evidence.config.strategy.signals
     )[at]
     return {
-        "signal": words.signal.name,
+        "signal": trade_signal.signal.name,
         "before_regime": SignalType(int(signals.unfiltered_codes[at])).name,
         "confidence": float(signals.confidence[at]),
         "complete": bool(signals.complete[at]),
-        "reason": words.reason,
+        "reason": trade_signal.reason,
     }
 
 
@@ -142,7 +142,7 @@ def _position(evidence: Evidence, symbol: str, weight: float) -> Section:
 def _sleeves(evidence: Evidence, symbol: str, at: int) -> list[Section]:
     sections = []
     for name, record in evidence.decision.targets.sleeves.items():
-        words = record.target.words()
+        rationale = record.target.words()
         sections.append(
             {
                 "sleeve": name,
@@ -151,8 +151,8 @@ def _sleeves(evidence: Evidence, symbol: str, at: int) -> list[Section]:
                 "wanted": float(record.target.weights[at]),
                 "wanted_of_nav": float(record.budget * record.target.weights[at]),
                 "hedges_of_nav": {leg: record.budget * weight for leg, weight in record.target.hedges.items()},
-                "reason": words.get(symbol, ""),
-                "sleeve_reason": words.get("", ""),
+                "reason": rationale.get(symbol, ""),
+                "sleeve_reason": rationale.get("", ""),
                 "events": [event.reason for event in record.target.events if event.symbol in ("", symbol)],
             }
         )
@@ -199,8 +199,8 @@ def _sections(
     """Keep the steps that concern the asset; where today's configuration leads elsewhere, only the rules' names."""
     end = steps[-1].after if steps else before
     if np.abs(end - after).max() > DUST:
-        words = "decided under another configuration: the steps between cannot be retraced"
-        return [{"rule": ", ".join(clips), "before": float(before[at]), "after": float(after[at]), "detail": words}]
+        reason = "decided under another configuration: the steps between cannot be retraced"
+        return [{"rule": ", ".join(clips), "before": float(before[at]), "after": float(after[at]), "detail": reason}]
     return [
         {
             "rule": step.rule,
@@ -263,10 +263,10 @@ def _held_back(evidence: Evidence, held: FloatArray, symbol: str, at: int) -> st
         return limit
     if assessment.effective_level == 4:
         return "at level 4 nothing but liquidation is ordered"
-    wanted = float(evidence.decision.targets.weights[at] - held[at])
+    weight_change = float(evidence.decision.targets.weights[at] - held[at])
     blocks = blocks_of(view, evidence.decision.signals, evidence.portfolio, assessment)
     names = ", ".join(rule for rule, mask in named(blocks) if mask[at])
-    if wanted >= config.rebalance_threshold and names:
+    if weight_change >= config.rebalance_threshold and names:
         return f"buying is not allowed: {names}"
     if abs(change) < config.rebalance_threshold:
         return f"a change of {change:+.2%} is below the threshold of {config.rebalance_threshold:.0%}"

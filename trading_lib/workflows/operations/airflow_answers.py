@@ -40,8 +40,8 @@ def response_to(
     """
     if returned is not None:
         return returned
-    found = (client or airflow_of_environment(os.environ)).human_answer(dag_id, run_id, task_id)
-    return None if found is None else asdict(found)
+    response = (client or airflow_of_environment(os.environ)).human_answer(dag_id, run_id, task_id)
+    return None if response is None else asdict(response)
 
 
 def was_answered(dag_id: str, run_id: str, task_id: str, client: AirflowClient | None = None) -> bool:
@@ -63,12 +63,12 @@ def store_late_answer(
     if question is None or question.session == plan.session:
         return {}
     try:
-        known = client or airflow_of_environment(os.environ)
-        answers = [known.human_answer(DAG, run_id, TASK) for run_id in approvals.run_ids(question, active)]
+        airflow = client or airflow_of_environment(os.environ)
+        answers = [airflow.human_answer(DAG, run_id, TASK) for run_id in approvals.run_ids(question, active)]
     except (AirflowError, ConfigurationError) as error:
         log.warning("late answers to session %s of book %s: %s", question.session, question.book, error)
         return {}
-    found = next((answer for answer in answers if answer), None)
-    if found is None:
+    response = next((answer for answer in answers if answer), None)
+    if response is None:
         return {}
-    return approvals.record_response(approvals.question_record(question), asdict(found), active)
+    return approvals.record_response(approvals.question_record(question), asdict(response), active)

@@ -112,8 +112,8 @@ def run_demo(
     settings = load_settings(environment)
     chosen = choose_source(None, data.expanduser().resolve() if data is not None else None, settings)
     kind, folder, book = chosen.kind, chosen.folder, _book_for(chosen.folder, session)
-    wanted = session or newest_session(kind, folder, settings).isoformat()
-    plan = market_data.plan(wanted, kind, str(folder) if folder else None, book, settings)
+    day = session or newest_session(kind, folder, settings).isoformat()
+    plan = market_data.plan(day, kind, str(folder) if folder else None, book, settings)
 
     stack = Stack(folders, environment, progress)
     urls = stack.start_database()

@@ -14,6 +14,7 @@ from typing import Any
 from trading_lib.adapters.logs.rotating_file import log_files
 from trading_lib.adapters.services.folders import StackFolders
 from trading_lib.domain.errors import InputError
+from trading_lib.workflows.stages.catalogue import EARLIER_NAMES
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -32,7 +33,7 @@ def read_log(
     Parameters
     ----------
     subject
-        Field -> its value; None matches any.
+        Field -> its value; None matches any. A stage is also found under its earlier name.
     run
         How the run's name begins.
     home
@@ -40,7 +41,7 @@ def read_log(
     """
     lowest = _rank(level) if level else 0
     folder = (home or StackFolders.locate(os.environ).home) / "logs"
-    wanted = {name: value for name, value in subject.items() if value is not None}
+    values = {name: {value, EARLIER_NAMES.get(value)} for name, value in subject.items() if value is not None}
     start = since.astimezone(UTC).isoformat() if since else ""
     kept: deque[dict[str, Any]] = deque(maxlen=newest)
     unreadable = 0
@@ -48,7 +49,7 @@ def read_log(
         if record is None:
             unreadable += 1
         elif (
-            all(record.get(name) == value for name, value in wanted.items())
+            all(record.get(name) in accepted for name, accepted in values.items())
             and str(record.get("run") or "").startswith(run or "")
             and (not lowest or str(record.get("level")) not in LEVELS[:lowest])
             and str(record.get("time")) >= start

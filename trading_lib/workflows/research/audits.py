@@ -84,7 +84,7 @@ def lookahead(
         raise InputError(f"{cuts} cuts compare nothing", "ask for 1 or more")
     loaded = load_history(settings, data, first, last)
     with Alone() as alone:
-        found = audit_lookahead(
+        audit = audit_lookahead(
             loaded.history,
             loaded.build,
             loaded.first,
@@ -96,23 +96,26 @@ def lookahead(
             alone=alone.deciding,
         )
     sleeves = loaded.everything.strategy.sleeves
-    own = {sleeve.strategy: sleeve.name for sleeve in sleeves if ":" in sleeve.strategy}
-    report = _named(settings, loaded) | _lookahead_report(found, seed)
-    report["acts"] = [asdict(act) for act in acts_of(set(own))]
-    report["clean"] = not (found.findings or report["acts"] or found.sleeve_faults)
-    return report | {"own_sleeves": sorted(own.values()), "not_covered": _not_covered(own, alone.unsealed)}
+    own_strategies = {sleeve.strategy: sleeve.name for sleeve in sleeves if ":" in sleeve.strategy}
+    report = _named(settings, loaded) | _lookahead_report(audit, seed)
+    report["acts"] = [asdict(act) for act in acts_of(set(own_strategies))]
+    report["clean"] = not (audit.findings or report["acts"] or audit.sleeve_faults)
+    return report | {
+        "own_sleeves": sorted(own_strategies.values()),
+        "not_covered": _not_covered(own_strategies, alone.unsealed),
+    }
 
 
-def _not_covered(own: Mapping[str, str], unsealed: Collection[str]) -> list[str]:
+def _not_covered(own_strategies: Mapping[str, str], unsealed: Collection[str]) -> list[str]:
     """Say what the verdict on users' strategies leaves out."""
-    if not own:
+    if not own_strategies:
         return []
     limits = [
         "values written into a strategy's own text or into a module it imports",
         "sessions between the cuts, for whatever is neither an act nor a peek into the view",
     ]
     if unsealed:
-        named = ", ".join(sorted(own[reference] for reference in unsealed))
+        named = ", ".join(sorted(own_strategies[reference] for reference in unsealed))
         limits.append(
             f"what compiled libraries read in {named}: they open files of their own, so none could be refused"
         )
@@ -129,10 +132,10 @@ def warm_up(
 ) -> Report:
     """Measure how much history everything needs; see `audit_warm_up`."""
     loaded = load_history(settings, data, first, last)
-    found = audit_warm_up(
+    audit = audit_warm_up(
         loaded.history, loaded.build, loaded.first, loaded.last, everything=loaded.everything, progress=progress
     )
-    return _named(settings, loaded) | _warm_up_report(found)
+    return _named(settings, loaded) | _warm_up_report(audit)
 
 
 def load_history(settings: Settings, data: Path | None, first: date | None, last: date | None) -> AuditInput:
@@ -199,20 +202,20 @@ def _named(settings: Settings, loaded: AuditInput) -> Report:
     }
 
 
-def _lookahead_report(found: LookaheadReport, seed: int) -> Report:
+def _lookahead_report(audit: LookaheadReport, seed: int) -> Report:
     return {
-        "from": found.first.isoformat(),
-        "to": found.last.isoformat(),
-        "sessions": found.sessions,
+        "from": audit.first.isoformat(),
+        "to": audit.last.isoformat(),
+        "sessions": audit.sessions,
         "seed": seed,
-        "cuts": [day.isoformat() for day in found.cuts],
-        "complete_runs": found.complete_runs,
-        "factors": list(found.factors),
-        "sleeves": list(found.sleeves),
-        "sleeve_faults": dict(found.sleeve_faults),
-        "fills_checked": found.fills_checked,
-        "clean": not found.findings,
-        "findings": [_finding(finding) for finding in found.findings],
+        "cuts": [day.isoformat() for day in audit.cuts],
+        "complete_runs": audit.complete_runs,
+        "factors": list(audit.factors),
+        "sleeves": list(audit.sleeves),
+        "sleeve_faults": dict(audit.sleeve_faults),
+        "fills_checked": audit.fills_checked,
+        "clean": not audit.findings,
+        "findings": [_finding(finding) for finding in audit.findings],
     }
 
 
@@ -232,12 +235,12 @@ def _finding(finding: Finding) -> Report:
     }
 
 
-def _warm_up_report(found: WarmUpReport) -> Report:
+def _warm_up_report(audit: WarmUpReport) -> Report:
     return {
-        "from": found.first.isoformat(),
-        "to": found.last.isoformat(),
-        "beginnings": [day.isoformat() for day in found.beginnings],
-        "horizon": found.horizon,
-        "rows": [asdict(row) for row in found.rows],
-        "recommended_sessions": found.recommended,
+        "from": audit.first.isoformat(),
+        "to": audit.last.isoformat(),
+        "beginnings": [day.isoformat() for day in audit.beginnings],
+        "horizon": audit.horizon,
+        "rows": [asdict(row) for row in audit.rows],
+        "recommended_sessions": audit.recommended,
     }

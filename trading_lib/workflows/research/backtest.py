@@ -150,13 +150,13 @@ def _suspected_splits(result: BacktestResult, loaded: LoadedSource) -> list[Doub
     """Describe the positions at the end of the run that a suspected split leaves open."""
     panel, last = loaded.market.panel, result.sessions[-1]
     row = int(np.searchsorted(panel.sessions, last))
-    found = []
+    suspected = []
     for symbol, since, ratio, close in standing_doubts(loaded.validation, last.item()):
         if symbol in panel.symbols:
             at = panel.symbols.index(symbol)
             held, price = float(result.quantity[-1, at]), float(panel.close[row, at])
-            found.append(doubted_position(symbol, since, ratio, close, held, price))
-    return found
+            suspected.append(doubted_position(symbol, since, ratio, close, held, price))
+    return suspected
 
 
 def _missing(settings: Settings, market: Market, result: BacktestResult) -> MissingData:
@@ -206,8 +206,8 @@ def run_record(data: SessionInput, result: BacktestResult) -> RunRecord:
 def add_intervals(run: BacktestRun) -> BacktestRun:
     """Add the confidence intervals, which a plain run leaves out for speed."""
     analysis = run.analysis.with_intervals()
-    found = asdict(analysis.intervals) if analysis.intervals else None
-    return run.analysed(analysis, {"confidence_intervals": found})
+    intervals = asdict(analysis.intervals) if analysis.intervals else None
+    return run.analysed(analysis, {"confidence_intervals": intervals})
 
 
 def count_trials(run: BacktestRun, tracking_uri: str) -> BacktestRun:
@@ -219,14 +219,14 @@ def count_trials(run: BacktestRun, tracking_uri: str) -> BacktestRun:
         When the server does not answer.
     """
     report = run.report
-    own = TrackedTrial(
+    trial = TrackedTrial(
         data_source=str(report["data_source"]),
         first=str(report["from"]),
         last=str(report["to"]),
         config_hash=str(report["config_hash"]),
         final_nav=round(float(report["final_nav"]), 2),
     )
-    analysis = run.analysis.against(trials_behind(own, report["sharpe"], tracking_uri))
+    analysis = run.analysis.against(trials_behind(trial, report["sharpe"], tracking_uri))
     return run.analysed(analysis, report_sharpe(analysis))
 
 
@@ -247,7 +247,9 @@ def track(run: BacktestRun, tracking_uri: str) -> str:
     report = judged.report
     names = ("data_source", "from", "to", "config_hash", "code_version", "initial_cash")
     figures = {name: value for name, value in report.items() if isinstance(value, int | float | None)}
-    own = {name: value for name, value in figures.items() if name not in (*names, *OF_THE_TRIALS, "elapsed_seconds")}
+    metrics = {
+        name: value for name, value in figures.items() if name not in (*names, *OF_THE_TRIALS, "elapsed_seconds")
+    }
     files = {name: picture() for name, picture in pictures(judged.analysis, report).items()}
     exported = {f"{EXPORT_FOLDER}/{name}": content for name, content in exported_files(judged, CSV).items()}
     if sum(map(len, exported.values())) > LARGEST_EXPORT:
@@ -259,7 +261,7 @@ def track(run: BacktestRun, tracking_uri: str) -> str:
             **report["strategy_settings"],
             "data_digest": market_digest(judged.result.run.data.panel)[:16],
         },
-        metrics=own | cut_metrics(report["clipping"]),
+        metrics=metrics | cut_metrics(report["clipping"]),
         tags={
             "data_source": str(report["data_source"]),
             "config_hash": str(report["config_hash"]),

@@ -23,10 +23,10 @@ def continued_market(
     lead_sessions
         How far before the first move decisions are wanted; what lies further back than their factors look is left out.
     """
-    calendar, known = settings.calendar, loaded.market.panel.sessions
-    start = int(np.searchsorted(calendar.sessions, known[row], side="right"))
+    calendar, history = settings.calendar, loaded.market.panel.sessions
+    start = int(np.searchsorted(calendar.sessions, history[row], side="right"))
     sessions = calendar.sessions[start : start + len(moves.close)]
-    oldest = known[max(0, row + 1 - lead_sessions - 2 * WARM_UP_SESSIONS)]
+    oldest = history[max(0, row + 1 - lead_sessions - 2 * WARM_UP_SESSIONS)]
     frame = loaded.validation.accepted.frame
     recent = Bars(frame[frame["date"] >= oldest].reset_index(drop=True))
     universe = settings.configuration.universe

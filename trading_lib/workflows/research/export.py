@@ -109,9 +109,11 @@ def _positions(run: BacktestRun) -> Table:
 
 
 def _orders(run: BacktestRun) -> Table:
-    cancelled = {one.client_order_id: one for one in run.result.cancelled}
+    cancelled = {cancellation.client_order_id: cancellation for cancellation in run.result.cancelled}
     denied = {order.client_order_id: reason for order, reason in run.result.denied}
-    everything = sorted((*run.result.orders, *(order for order, _ in run.result.denied)), key=lambda one: one.session)
+    everything = sorted(
+        (*run.result.orders, *(order for order, _ in run.result.denied)), key=lambda cancellation: cancellation.session
+    )
     rows = []
     for order in everything:
         rest = cancelled.get(order.client_order_id)

@@ -84,11 +84,11 @@ def store_gate(settings: Settings, report: Report) -> Report:
 
 def criterion_line(criterion: Report | Criterion) -> str:
     """One criterion as a person reads it."""
-    found = asdict(criterion) if isinstance(criterion, Criterion) else criterion
-    value = found["value"]
+    fields = asdict(criterion) if isinstance(criterion, Criterion) else criterion
+    value = fields["value"]
     shown = "missing" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
-    mark = "pass" if found["passed"] else "FAIL"
-    return f"  {mark}  {found['name'].replace('_', ' '):<28} {shown} ({found['rule']} {found['threshold']})"
+    mark = "pass" if fields["passed"] else "FAIL"
+    return f"  {mark}  {fields['name'].replace('_', ' '):<28} {shown} ({fields['rule']} {fields['threshold']})"
 
 
 def _newest_years(settings: Settings, market: Market, years: float) -> Report:

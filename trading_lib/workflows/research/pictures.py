@@ -18,7 +18,10 @@ def pictures(analysis: Analysis, report: Mapping[str, Any]) -> dict[str, Callabl
     title = f"Backtest on {report['data_source']} data, {report['from']} to {report['to']}"
     trials = f"{report['trials']} trial{'s' * (report['trials'] != 1)}"
     footer = f"costs included; {trials}; configuration {report['config_hash']}; code {report['code_version']}"
-    curves = {"this run": record.adjusted_nav, **{name: found.values for name, found in analysis.comparisons.items()}}
+    curves = {
+        "this run": record.adjusted_nav,
+        **{name: comparison.values for name, comparison in analysis.comparisons.items()},
+    }
     return {
         "equity_curve.png": lambda: equity_chart(record.sessions, record.adjusted_nav, record.levels, title, footer),
         "benchmarks.png": lambda: comparison_chart(record.sessions, curves, f"{title}, and benchmarks", footer),

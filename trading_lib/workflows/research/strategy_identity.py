@@ -52,22 +52,22 @@ def named_run(strategy: str, report: Mapping[str, Any]) -> str:
 
 def strategy_parameters(configuration: SystemConfiguration) -> dict[str, str]:
     """Return the sleeves with what runs them, and every setting that is not as shipped, by dotted names."""
-    found = {"strategy": strategy_name(configuration)}
+    parameters = {"strategy": strategy_name(configuration)}
     for sleeve in _running(configuration):
-        found[f"sleeves.{sleeve.name}"] = f"{sleeve.budget:g}"
+        parameters[f"sleeves.{sleeve.name}"] = f"{sleeve.budget:g}"
         if sleeve.strategy != sleeve.name:
-            found[f"sleeves.{sleeve.name}.strategy"] = sleeve.strategy
+            parameters[f"sleeves.{sleeve.name}.strategy"] = sleeve.strategy
         if sleeve.strategy in configuration.own_strategies:
-            found[f"sleeves.{sleeve.name}.sha256"] = configuration.own_strategies[sleeve.strategy]
-        found |= {f"sleeves.{sleeve.name}.{name}": _text(value) for name, value in sleeve.options}
-    return found | changed_settings(configuration)
+            parameters[f"sleeves.{sleeve.name}.sha256"] = configuration.own_strategies[sleeve.strategy]
+        parameters |= {f"sleeves.{sleeve.name}.{name}": _text(value) for name, value in sleeve.options}
+    return parameters | changed_settings(configuration)
 
 
 def changed_settings(configuration: SystemConfiguration) -> dict[str, str]:
     """Return the settings that are not as shipped, e.g. strategy.signals.momentum_high: 0.12."""
-    shipped, own = _shipped(), dict(_flat("", _values(configuration)))
-    names = [*own, *(name for name in shipped if name not in own)]
-    pairs = {name: (shipped.get(name, ABSENT), own.get(name, ABSENT)) for name in names}
+    shipped, values = _shipped(), dict(_flat("", _values(configuration)))
+    names = [*values, *(name for name in shipped if name not in values)]
+    pairs = {name: (shipped.get(name, ABSENT), values.get(name, ABSENT)) for name in names}
     return {name: value for name, (before, value) in pairs.items() if before != value}
 
 
@@ -102,7 +102,7 @@ def _shipped() -> dict[str, str]:
         name: load_file(folder / f"{name}.yaml", model, {}).model_dump(mode="json") for name, model in models.items()
     }
     execution = load_file(folder / "execution.yaml", ExecutionFile, {})
-    values["execution"]["accounts"] = {one.name: one.account.as_record() for one in execution.accounts}
+    values["execution"]["accounts"] = {account.name: account.account.as_record() for account in execution.accounts}
     values["universe"] = load_file(folder / "universe.yaml", UniverseFile, {}).by_symbol()
     return dict(_flat("", values))
 

@@ -16,8 +16,8 @@ Report = dict[str, Any]
 
 def faults_report(faults: Mapping[str, SleeveFaults]) -> Report:
     """Failures in all, and of each sleeve how many, of how many sessions, the first of them and what was wrong."""
-    sleeves = {name: asdict(found) | {"first": found.first.isoformat()} for name, found in faults.items()}
-    return {"count": sum(found.sessions for found in faults.values()), "sleeves": sleeves}
+    sleeves = {name: asdict(fault) | {"first": fault.first.isoformat()} for name, fault in faults.items()}
+    return {"count": sum(fault.sessions for fault in faults.values()), "sleeves": sleeves}
 
 
 def acts_report(settings: StrategySettings) -> list[Report]:
@@ -29,9 +29,9 @@ def acts_report(settings: StrategySettings) -> list[Report]:
 def warning_lines(report: Mapping[str, Any]) -> list[str]:
     """One line for each sleeve that failed, and for each thing a strategy did."""
     faults = [
-        f"sleeve {name} failed in {found['sessions']} of {found['asked']} sessions and kept its previous target: first "
-        f"on {found['first']}: {found['message']}"
-        for name, found in report.get("sleeve_faults", {}).get("sleeves", {}).items()
+        f"sleeve {name} failed in {fault['sessions']} of {fault['asked']} sessions and kept its previous target: first "
+        f"on {fault['first']}: {fault['message']}"
+        for name, fault in report.get("sleeve_faults", {}).get("sleeves", {}).items()
     ]
     return faults + [
         f"strategy {act['strategy']} {act['what']} at {act['where']}, {act['when']}: a backtest cannot tell whether "
@@ -43,7 +43,11 @@ def warning_lines(report: Mapping[str, Any]) -> list[str]:
 def cut_metrics(clipping: Mapping[str, Any]) -> dict[str, float | None]:
     """Return what was wanted, allowed and held on average, and in which share of the sessions each limit bound."""
     sessions = clipping["sessions"]
-    bound = {f"limit/{one['limit']}": one["sessions"] / sessions for one in clipping["limits"] if not one["of_orders"]}
+    bound = {
+        f"limit/{limit['limit']}": limit["sessions"] / sessions
+        for limit in clipping["limits"]
+        if not limit["of_orders"]
+    }
     weights: dict[str, float | None] = {f"{name}_weight": clipping[name] for name in ("wanted", "allowed", "held")}
     return {**weights, "limit/any": clipping["sessions_cut"] / sessions, **bound}
 

@@ -108,11 +108,11 @@ def load_market(settings: Settings, data: Path | None) -> LoadedSource:
 
 def choose_scenarios(config: StressConfig, only: Sequence[str]) -> tuple[Scenario, ...]:
     """Scenarios by name, all of them when none is named; an unknown name is an error."""
-    known = {scenario.name: scenario for scenario in config.scenarios}
-    unknown = sorted(set(only) - known.keys())
+    by_name = {scenario.name: scenario for scenario in config.scenarios}
+    unknown = sorted(set(only) - by_name.keys())
     if unknown:
-        raise InputError(f"there is no scenario {', '.join(unknown)}", one_of(unknown[0], known))
-    return tuple(scenario for name, scenario in known.items() if not only or name in only)
+        raise InputError(f"there is no scenario {', '.join(unknown)}", one_of(unknown[0], by_name))
+    return tuple(scenario for name, scenario in by_name.items() if not only or name in only)
 
 
 def run_scenario(settings: Settings, loaded: LoadedSource, scenario: Scenario, config: StressConfig) -> ScenarioOutcome:
@@ -129,15 +129,17 @@ def run_scenario(settings: Settings, loaded: LoadedSource, scenario: Scenario, c
 def _historical(
     settings: Settings, market: Market, scenario: HistoricalWindow, config: StressConfig
 ) -> ScenarioOutcome:
-    known = market.panel.sessions
-    wanted = settings.calendar.between(scenario.first, scenario.last)
-    if not len(wanted):
+    sessions = market.panel.sessions
+    window = settings.calendar.between(scenario.first, scenario.last)
+    if not len(window):
         raise SessionError(f"there is no trading session from {scenario.first} to {scenario.last}")
-    if wanted[0] < known[0] or wanted[-1] > known[-1]:
-        raise SessionError(f"the data ({known[0]} to {known[-1]}) do not cover {scenario.first} to {scenario.last}")
-    row = int(np.searchsorted(known, wanted[0]))
+    if window[0] < sessions[0] or window[-1] > sessions[-1]:
+        raise SessionError(
+            f"the data ({sessions[0]} to {sessions[-1]}) do not cover {scenario.first} to {scenario.last}"
+        )
+    row = int(np.searchsorted(sessions, window[0]))
     _require_warm_up(row)
-    return _run_from(settings, market, scenario, row, wanted[-1], config)
+    return _run_from(settings, market, scenario, row, window[-1], config)
 
 
 def _require_warm_up(row: int) -> None:

@@ -96,13 +96,13 @@ def _tracked(run: StressRun, files: Mapping[str, bytes]) -> TrackedRun:
 
 
 @logged("stress verdict")
-def verdict(found: Sequence[ScenarioFigures]) -> dict[str, float | int | None]:
+def verdict(outcomes: Sequence[ScenarioFigures]) -> dict[str, float | int | None]:
     """Judge all scenarios together; a criterion that fails is an error, so that somebody hears of it."""
-    judged = judge_scenarios([_outcome(report) for report in found], load_stress().criteria)
+    judged = judge_scenarios([_outcome(report) for report in outcomes], load_stress().criteria)
     if not judged.passed:
         raise DataQualityError(f"the stress test failed: {'; '.join(judged.failures)}", "see trading stress --page")
     return {
-        "scenarios": len(found),
+        "scenarios": len(outcomes),
         "worst_drawdown": judged.worst_drawdown,
         "average_drawdown": judged.average_drawdown,
         "highest_level": judged.highest_level,

@@ -22,9 +22,9 @@ def tracking_uri(settings: Settings) -> str | None:
     For the server of the stack the login is put into this process's environment, where MLflow's client looks for it;
     another server gets what its user has set.
     """
-    named, own = os.environ.get(TRACKING_VARIABLE), _started_by_the_stack(settings)
-    address = named or own
-    if address and own and address.rstrip("/") == own:
+    named, started = os.environ.get(TRACKING_VARIABLE), _started_by_the_stack(settings)
+    address = named or started
+    if address and started and address.rstrip("/") == started:
         from trading_lib.adapters.services.credentials import load_or_create
         from trading_lib.adapters.services.mlflow_server import mlflow_login
 
@@ -62,20 +62,22 @@ def _experiment_id(server: str, experiment: str) -> str:
     return MlflowTracker(server).experiment_id(experiment) or "0"
 
 
-def trials_behind(own: TrackedTrial, own_sharpe: float | None, tracking_uri: str) -> Trials:
+def trials_behind(this_trial: TrackedTrial, own_sharpe: float | None, tracking_uri: str) -> Trials:
     """Count the distinct trials on the same data, the run itself included, whether or not it was logged before.
 
     Every configuration, window and outcome counts: who searches over windows has searched. Only trials of the same
     window tell how much Sharpe ratios vary from trial to trial, as a shorter window varies more by itself.
     """
-    known = read_trials(tracking_uri)
-    alike = {trial: result for trial, result in known.items() if trial.data_source == own.data_source}
+    tracked = read_trials(tracking_uri)
+    alike = {trial: result for trial, result in tracked.items() if trial.data_source == this_trial.data_source}
     same_window = {
-        trial: result.sharpe for trial, result in alike.items() if (trial.first, trial.last) == (own.first, own.last)
+        trial: result.sharpe
+        for trial, result in alike.items()
+        if (trial.first, trial.last) == (this_trial.first, this_trial.last)
     }
-    same_window[own] = own_sharpe
+    same_window[this_trial] = own_sharpe
     return Trials(
-        count=sum(result.weight for result in alike.values()) + (own not in alike),
+        count=sum(result.weight for result in alike.values()) + (this_trial not in alike),
         sharpes=tuple(sharpe / math.sqrt(SESSIONS_PER_YEAR) for sharpe in same_window.values() if sharpe is not None),
-        source=f"distinct backtests on {own.data_source} data in MLflow, this one included",
+        source=f"distinct backtests on {this_trial.data_source} data in MLflow, this one included",
     )

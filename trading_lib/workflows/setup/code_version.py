@@ -15,6 +15,6 @@ def code_version() -> str:
     if not (folder / ".git").exists() or shutil.which("git") is None:
         return trading_lib.__version__
     command = ["git", "-C", str(folder), "describe", "--always", "--dirty"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
-    revision = answer.stdout.strip()
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    revision = result.stdout.strip()
     return f"{trading_lib.__version__}+{revision}" if revision else trading_lib.__version__

@@ -139,7 +139,7 @@ def load_configuration(folder: Path, environment: Mapping[str, str] | None = Non
     if twice:
         raise ConfigurationError(f"{folder / 'universe.yaml'} lists {', '.join(twice)} twice", "keep one of each")
     settings = StrategySettings(**{name: getattr(strategy, name) for name in StrategySettings.model_fields})
-    own = _register_own_strategies(settings, folder.parent / "strategies")
+    strategies = _register_own_strategies(settings, folder.parent / "strategies")
     check_sleeves(settings)
     decision = DecisionConfig(
         strategy=settings,
@@ -148,7 +148,7 @@ def load_configuration(folder: Path, environment: Mapping[str, str] | None = Non
         orders=execution.orders,
         pre_trade=execution.pre_trade,
     )
-    accounts = Accounts(tuple(one.account for one in execution.accounts))
+    accounts = Accounts(tuple(account.account for account in execution.accounts))
     instruments = tuple(Instrument(**row.model_dump()) for row in universe.instruments)
     check_accounts(accounts.accounts, instruments)
     assets = Universe(instruments, settings.carry.contract, accounts.by_class())
@@ -160,9 +160,9 @@ def load_configuration(folder: Path, environment: Mapping[str, str] | None = Non
         decision=decision,
         paper=execution.paper,
         initial_cash=execution.initial_cash,
-        config_hash=_hash(list(own.values()), universe, strategy, risk, execution),
+        config_hash=_hash(list(strategies.values()), universe, strategy, risk, execution),
         universe_file=universe.by_symbol(),
-        own_strategies=own,
+        own_strategies=strategies,
         accounts=accounts,
         folder=folder,
     )
@@ -172,9 +172,9 @@ def _register_own_strategies(settings: StrategySettings, folder: Path) -> dict[s
     """Load the classes that sleeves name by file or module and return a digest of each source, by reference."""
     references = sorted({sleeve.strategy for sleeve in settings.sleeves if ":" in sleeve.strategy})
     loaded = [load_strategy(reference, folder) for reference in references]
-    for reference, found in zip(references, loaded, strict=True):
-        register_strategy(reference, guarded(found.strategy, reference, folder, settings.decision_seconds))
-    return {reference: found.digest for reference, found in zip(references, loaded, strict=True)}
+    for reference, strategy in zip(references, loaded, strict=True):
+        register_strategy(reference, guarded(strategy.strategy, reference, folder, settings.decision_seconds))
+    return {reference: strategy.digest for reference, strategy in zip(references, loaded, strict=True)}
 
 
 def _hash(own_strategies: list[str], *models: BaseModel) -> str:

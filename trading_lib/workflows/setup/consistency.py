@@ -26,8 +26,8 @@ def check_consistency(universe: Universe, decision: DecisionConfig, initial_cash
 def check_accounts(accounts: Sequence[Account], instruments: Sequence[Instrument]) -> None:
     """Raise `ConfigurationError` where accounts do not fit the assets, the brokers there are, or each other."""
     classes = tuple(dict.fromkeys(instrument.asset_class for instrument in instruments))
-    own = tuple(account.broker for account in accounts if ":" in account.broker)
-    problem = contradictions(accounts, classes, (SIMULATED_BROKER, *own))
+    own_brokers = tuple(account.broker for account in accounts if ":" in account.broker)
+    problem = contradictions(accounts, classes, (SIMULATED_BROKER, *own_brokers))
     if problem:
         raise ConfigurationError(f"execution.yaml: {problem}", "correct its accounts")
 
@@ -114,8 +114,8 @@ def _of_defence(universe: Universe, decision: DecisionConfig) -> Iterator[Contra
         section = getattr(decision.strategy, sleeve.strategy, None)
         if sleeve.budget <= 0 or not hasattr(section, "defence_symbols"):
             continue
-        wanted = dict(sleeve.options).get("defence_symbols", getattr(section, "defence_symbols", ()))
-        absent = [s for s in wanted if s not in universe.positions or universe[s].retired]
+        symbols = dict(sleeve.options).get("defence_symbols", getattr(section, "defence_symbols", ()))
+        absent = [s for s in symbols if s not in universe.positions or universe[s].retired]
         if absent:
             yield (
                 f"strategy.yaml: sleeve {sleeve.name} defends with {', '.join(absent)}, which universe.yaml does not "

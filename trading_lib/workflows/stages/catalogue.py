@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from trading_lib.workflows.setup.settings import Settings
     from trading_lib.workflows.stages.plans import SessionPlan
-    from trading_lib.workflows.stages.results import FactorsStored, StageResult, Validated
+    from trading_lib.workflows.stages.results import CompletenessChecked, FactorsStored, StageResult
     from trading_lib.workflows.trade.book_run import BookRun
 
-    DataFunction = Callable[[SessionPlan, Settings | None], Validated | FactorsStored]
+    DataFunction = Callable[[SessionPlan, Settings | None], CompletenessChecked | FactorsStored]
     TradeFunction = Callable[[SessionPlan, BookRun | None], StageResult]
 
 F = TypeVar("F")
@@ -51,10 +51,10 @@ class Stage(Generic[F]):
         return f"{self.about}\n\nReads {read}. Writes {written}."
 
 
-def _validate() -> DataFunction:
-    from trading_lib.workflows.data.tasks import validate
+def _check_completeness() -> DataFunction:
+    from trading_lib.workflows.data.tasks import check_completeness
 
-    return validate
+    return check_completeness
 
 
 def _factors() -> DataFunction:
@@ -99,10 +99,10 @@ def _place() -> TradeFunction:
     return place
 
 
-def _fills() -> TradeFunction:
-    from trading_lib.workflows.trade.tasks import fills
+def _report_fills() -> TradeFunction:
+    from trading_lib.workflows.trade.tasks import report_fills
 
-    return fills
+    return report_fills
 
 
 def _reconcile() -> TradeFunction:
@@ -117,11 +117,18 @@ def _report() -> TradeFunction:
     return report
 
 
+# Task ids of version 0.1, under which runs, XCom values and log lines of then are stored.
+EARLIER_NAMES = {"check_completeness": "validate", "report_fills": "fills"}
 BARS = ("bars", "macro")
 # After the groups are ingested, one task each, and before the asset is published.
 DATA_STAGES: tuple[Stage[DataFunction], ...] = (
     Stage(
-        "validate", _validate, "Judge whether the session's bars are complete.", "data", BARS, ("validation_findings",)
+        "check_completeness",
+        _check_completeness,
+        "Check whether the bars of the session are complete.",
+        "data",
+        BARS,
+        ("validation_findings",),
     ),
     Stage("factors", _factors, "Compute and store the session's factors.", "data", BARS, ("factor_values",)),
 )
@@ -167,7 +174,14 @@ TRADE_STAGES: tuple[Stage[TradeFunction], ...] = (
         ("order_intents", "orders", "decision_stages", "decisions"),
     ),
     Stage("place", _place, "Send what is intended, each order once.", "trade", ("orders",), ("orders", "order_events")),
-    Stage("fills", _fills, "Say what was executed and what still works.", "trade", ("fills", "orders"), ()),
+    Stage(
+        "report_fills",
+        _report_fills,
+        "Report the fills of the session and the orders that still work.",
+        "trade",
+        ("fills", "orders"),
+        (),
+    ),
     Stage(
         "reconcile",
         _reconcile,

@@ -44,7 +44,7 @@ class Ingested(TypedDict):
     history_from: NotRequired[str]
 
 
-class Validated(TypedDict):
+class CompletenessChecked(TypedDict):
     """How complete the session's bars are."""
 
     session: str
@@ -131,7 +131,7 @@ class Placed(TypedDict):
     unknown: NotRequired[int]
 
 
-class Filled(TypedDict):
+class FillsReported(TypedDict):
     """Executions of the session, and what still works."""
 
     filled: int

@@ -158,10 +158,10 @@ def _opened(store: BookStore, name: str, plan: SessionPlan, settings: Settings, 
         return store.open_book(book)
     except InputError:
         # Another session, started at the same moment, may have opened it just now; then its opening stands.
-        known = store.find(name)
-        if known is None:
+        stored = store.find(name)
+        if stored is None:
             raise
-        return known
+        return stored
 
 
 def _kind(name: str) -> BookKind:

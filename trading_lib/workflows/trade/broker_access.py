@@ -45,8 +45,8 @@ class AccountOrders:
 
     def sent(self, statuses: Sequence[OrderStatus]) -> list[Order]:
         """Orders of the account that were sent and have one of the statuses."""
-        found = self.store.orders(self.book, statuses=statuses)
-        return [order for order, _ in found if self._is_here(order.symbol)]
+        orders = self.store.orders(self.book, statuses=statuses)
+        return [order for order, _ in orders if self._is_here(order.symbol)]
 
     def fills(self) -> list[Fill]:
         """Return the stored fills of the account, the oldest first."""
@@ -82,9 +82,12 @@ def broker_of(
 
 def earlier_open_orders(run: BookRun) -> list[OpenOrder]:
     """Orders of earlier sessions that may still fill, and how much of each."""
-    found = run.orders.orders(run.book.name, statuses=OPEN_STATUSES)
-    earlier = [order for order, _ in found if order.session < run.session]
-    return [OpenOrder(one, one.quantity - run.orders.filled_quantity(one.client_order_id)) for one in earlier]
+    open_orders = run.orders.orders(run.book.name, statuses=OPEN_STATUSES)
+    earlier = [order for order, _ in open_orders if order.session < run.session]
+    return [
+        OpenOrder(open_order, open_order.quantity - run.orders.filled_quantity(open_order.client_order_id))
+        for open_order in earlier
+    ]
 
 
 def is_simulated(run: BookRun, account: Account) -> bool:

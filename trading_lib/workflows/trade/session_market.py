@@ -47,9 +47,9 @@ def session_market(store: MarketStore, source: str, settings: Settings, session:
         return market_from_store(store, source, universe, settings.calendar, session)
     # Before the rows are read: what comes in meanwhile makes the digest one of the past.
     digest = _digest(store, source, settings, session)
-    known = stored.load(source, session, digest)
-    if known is not None:
-        return Market(*known)
+    cached = stored.load(source, session, digest)
+    if cached is not None:
+        return Market(*cached)
     market = market_from_store(store, source, universe, settings.calendar, session)
     stored.save(source, session, digest, market.panel, market.factors)
     return market

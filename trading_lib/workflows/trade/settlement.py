@@ -41,8 +41,8 @@ def settle_book(turn: BookTurn, portfolio: Portfolio) -> Portfolio:
     run.settings.configuration.universe.require_known(traded, f"book {run.book.name}")
     due, moved = proceeds_due(run, portfolio.session), flows_due(run, portfolio.session)
     for day in _sessions_after(run, portfolio.session):
-        known = [fill for fill in booked if fill.session == day]
-        portfolio, working = _settle_session(turn, portfolio, day, working, known, due, moved)
+        executed = [fill for fill in booked if fill.session == day]
+        portfolio, working = _settle_session(turn, portfolio, day, working, executed, due, moved)
     return portfolio
 
 
@@ -58,13 +58,13 @@ def cancel_unsent(run: BookRun) -> int:
 
 def working_orders(run: BookRun) -> Working:
     """Orders that wait for their opening, as the decision listed them: in that order cash is spent."""
-    found = run.orders.orders(run.book.name, statuses=OPEN_STATUSES)
+    orders = run.orders.orders(run.book.name, statuses=OPEN_STATUSES)
     places: dict[str, int] = {}
-    for session in sorted({order.session for order, _ in found}):
+    for session in sorted({order.session for order, _ in orders}):
         record = run.state.stage(run.book.name, session, "orders")
         listed = record["client_order_ids"] if record else ()
         places |= {identity: len(places) + at for at, identity in enumerate(listed)}
-    return sorted(found, key=lambda entry: places.get(entry[0].client_order_id, len(places)))
+    return sorted(orders, key=lambda entry: places.get(entry[0].client_order_id, len(places)))
 
 
 def _sessions_after(run: BookRun, session: date) -> list[date]:

@@ -119,17 +119,17 @@ def stands_in_log(error: Exception) -> bool:
 
 def log_error(log: logging.Logger, what: str, error: Exception, **fields: Any) -> None:
     """Log an error once, however many stages it passes on its way; where a defect happened is logged with it."""
-    known = isinstance(error, TradingError)
+    expected = isinstance(error, TradingError)
     if stands_in_log(error):
         log.info("%s", what, extra=fields)
         return
     with suppress(AttributeError):
         setattr(error, LOGGED, True)
-    text = str(error) if known else f"{type(error).__name__}: {error}"
+    text = str(error) if expected else f"{type(error).__name__}: {error}"
     # A file name that is no text must not break whoever shows the line.
     text = text.encode(errors="backslashreplace").decode()
     fields |= {"exception": type(error).__name__}
-    log.error("%s: %s", what, text, extra=fields, exc_info=None if known else error)
+    log.error("%s: %s", what, text, extra=fields, exc_info=None if expected else error)
 
 
 def _log_failure(log: logging.Logger, name: str, error: Exception, took: float) -> None:
@@ -156,14 +156,14 @@ def logged(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 def _subject(described: inspect.Signature, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, str]:
     """Find book and session among the arguments: a plan's, those of a record, or their own."""
-    found: dict[str, str] = {}
+    subject: dict[str, str] = {}
     given = described.bind_partial(*args, **kwargs).arguments
     for key in SUBJECT:
         inside = (v.get(key) if isinstance(v, Mapping) else getattr(v, key, None) for v in given.values())
         named = [value for value in (given.get(key), *inside) if isinstance(value, str | date)]
         if named:
-            found[key] = str(named[0])
-    return found
+            subject[key] = str(named[0])
+    return subject
 
 
 def _figures(result: Any) -> dict[str, Any]:
@@ -175,13 +175,13 @@ def _figures(result: Any) -> dict[str, Any]:
         return _figures({field.name: getattr(result, field.name) for field in fields(result)})
     if not isinstance(result, Mapping):
         return {"items": len(result)} if isinstance(result, list | tuple) else {}
-    found: dict[str, Any] = {}
+    figures: dict[str, Any] = {}
     for key, value in result.items():
         if isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= LONGEST_VALUE):
-            found[str(key)] = value
+            figures[str(key)] = value
         elif isinstance(value, list | tuple | dict):
-            found[str(key)] = len(value)
-    return found
+            figures[str(key)] = len(value)
+    return figures
 
 
 def _words(fields: Mapping[str, Any]) -> str:
@@ -199,5 +199,5 @@ def _airflow_context() -> dict[str, str]:
     run = os.environ.get("AIRFLOW_CTX_DAG_RUN_ID")
     if not run:
         return {}
-    found = {"run": run, "dag": os.environ.get("AIRFLOW_CTX_DAG_ID"), "task": os.environ.get("AIRFLOW_CTX_TASK_ID")}
-    return {name: value for name, value in found.items() if value}
+    context = {"run": run, "dag": os.environ.get("AIRFLOW_CTX_DAG_ID"), "task": os.environ.get("AIRFLOW_CTX_TASK_ID")}
+    return {name: value for name, value in context.items() if value}

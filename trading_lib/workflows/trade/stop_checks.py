@@ -121,8 +121,8 @@ def check(plan: StopCheckPlan, run: BookRun | None = None) -> Checked:
     """Check the stops, store the risk state they lead to, and the sales as intents."""
     active = run or open_run(plan)
     with _turn(plan, active) as turn:
-        known = active.state.stage(active.book.name, plan.day, STAGE) or _check(plan, turn)
-        return {"day": plan.day.isoformat(), "stops": len(known["events"]), "orders": len(known["client_order_ids"])}
+        stored = active.state.stage(active.book.name, plan.day, STAGE) or _check(plan, turn)
+        return {"day": plan.day.isoformat(), "stops": len(stored["events"]), "orders": len(stored["client_order_ids"])}
 
 
 def _check(plan: StopCheckPlan, turn: BookTurn) -> dict[str, Any]:
@@ -158,13 +158,13 @@ def send(plan: StopCheckPlan, run: BookRun | None = None) -> SoldOut:
     """Send the sales of the day, each once; they trade at the opening of the next UTC day."""
     active = run or open_run(plan)
     with _turn(plan, active) as turn:
-        found = active.orders.orders(active.book.name, session=plan.day)
-        context = _context(active, [order for order, status in found if status is OrderStatus.INTENDED])
+        orders = active.orders.orders(active.book.name, session=plan.day)
+        context = _context(active, [order for order, status in orders if status is OrderStatus.INTENDED])
 
         def cleared(order: Order) -> ClearedOrder | str:
             return for_broker(order, context, active.kill_switch.is_on())
 
-        sent = asyncio.run(send_orders(turn, found, cleared))
+        sent = asyncio.run(send_orders(turn, orders, cleared))
     return {"day": plan.day.isoformat(), "sent": sent.accepted, "denied": sent.denied, "unknown": sent.unknown}
 
 

@@ -50,7 +50,7 @@ def session_summary(book: str, session: str, settings: Settings | None = None) -
     history = state.adjusted_nav_history(book)
     booked = sorted((f for f in orders.fills(book) if f.session <= day), key=lambda fill: fill.filled_at)
     peak = max(nav for at, nav in history if at <= day)
-    wanted = _wanted_by(decision.payload)
+    targets = _wanted_by(decision.payload)
     before = max((at for at, _ in history if at < day), default=day)
     return {
         "book": book,
@@ -75,7 +75,7 @@ def session_summary(book: str, session: str, settings: Settings | None = None) -
                 "confidence": round(signal.confidence, 4),
                 "target_weight": round(signal.target_weight, 4),
                 "actual_weight": round(actual, 4),
-                "wanted_by": wanted.get(signal.symbol, {}),
+                "wanted_by": targets.get(signal.symbol, {}),
                 "reason": signal.reason,
             }
             for signal, actual in state.signals(book, day)
@@ -94,7 +94,7 @@ def session_summary(book: str, session: str, settings: Settings | None = None) -
         "risk_events": [event.reason for event in state.risk_events(book, day)],
         "risk_event_details": [event.as_dict() for event in state.risk_events(book, day)],
         "between_sessions": {
-            "orders": [_order(one, status) for one, status in orders.orders(book) if before < one.session < day],
+            "orders": [_order(sent, status) for sent, status in orders.orders(book) if before < sent.session < day],
             "risk_events": [event.as_dict() for event in state.risk_events(book) if before < event.session < day],
         },
         "open_risk_events": [event.as_dict() for event in state.risk_events(book) if event.open_at(day)],
@@ -117,20 +117,20 @@ def _wanted_by(payload: Mapping[str, Any]) -> dict[str, dict[str, float]]:
 def _clipping(payload: Mapping[str, Any], held: Mapping[str, float]) -> dict[str, Any]:
     """Say what the session wanted, was allowed and held, and of each lowered asset which limits lowered it."""
     symbols, targets, risk = payload["symbols"], payload["targets"], payload["risk"]
-    wanted, allowed = (np.array(stage[name], float) for stage, name in ((targets, "wanted"), (risk, "weights")))
-    lowered = [i for i in range(len(symbols)) if wanted[i] - allowed[i] > ROUNDING]
+    blended, allowed = (np.array(stage[name], float) for stage, name in ((targets, "wanted"), (risk, "weights")))
+    lowered = [i for i in range(len(symbols)) if blended[i] - allowed[i] > ROUNDING]
     return {
-        "wanted": round(float(wanted.sum()), 4),
+        "wanted": round(float(blended.sum()), 4),
         "allowed": round(float(allowed.sum()), 4),
         "held": round(sum(held.values()), 4),
         "by_symbol": {
             symbols[i]: {
-                "wanted": round(float(wanted[i]), 4),
+                "wanted": round(float(blended[i]), 4),
                 "allowed": round(float(allowed[i]), 4),
                 "held": round(held.get(symbols[i], 0.0), 4),
                 "limits": list(dict.fromkeys([*_names(targets, symbols[i]), *_names(risk, symbols[i])])),
             }
-            for i in sorted(lowered, key=lambda i: allowed[i] - wanted[i])
+            for i in sorted(lowered, key=lambda i: allowed[i] - blended[i])
         },
     }
 
@@ -167,15 +167,15 @@ def _positions(portfolio: Portfolio) -> list[dict[str, Any]]:
 def _suspected_splits(settings: Settings, source: str, portfolio: Portfolio, day: date) -> list[dict[str, Any]]:
     """Describe leaps that may be splits, each position's value both ways."""
     names = market_store(settings, settings.engine()).sources_of(source)
-    found = []
+    suspected = []
     for doubt in RulingStore(settings.engine()).doubts(day):
         if doubt.source not in names:
             continue
         held = portfolio.positions.get(doubt.symbol)
         quantity = float(held.quantity) if held else 0.0
         mark = float(portfolio.marks[doubt.symbol]) if held else doubt.close
-        found.append(doubted_position(doubt.symbol, doubt.since, doubt.ratio, doubt.close, quantity, mark))
-    return found
+        suspected.append(doubted_position(doubt.symbol, doubt.since, doubt.ratio, doubt.close, quantity, mark))
+    return suspected
 
 
 def _latest_orders(store: OrderStore, book: str, day: date) -> list[dict[str, Any]]:
@@ -259,9 +259,9 @@ def _capital_lines(summary: Summary) -> list[str]:
     return lines
 
 
-def _sleeve_words(wanted: Mapping[str, float]) -> str:
+def _sleeve_words(targets: Mapping[str, float]) -> str:
     """Who wants the asset, where a signal alone would not explain its weight."""
-    return "  [" + ", ".join(f"{name} {share:.1%}" for name, share in wanted.items()) + "]" if wanted else ""
+    return "  [" + ", ".join(f"{name} {share:.1%}" for name, share in targets.items()) + "]" if targets else ""
 
 
 def _order_lines(summary: Summary) -> list[str]:

@@ -50,7 +50,7 @@ from trading_lib.workflows.stages.plans import SessionPlan
 from trading_lib.workflows.stages.results import (
     Assessed,
     Closed,
-    Filled,
+    FillsReported,
     Ordered,
     Over,
     Placed,
@@ -104,8 +104,8 @@ def _settle(turn: BookTurn) -> Settled:
         active.state.save_portfolio(name, portfolio, active.settings.configuration.accounts.names[0])
     store_closed_trades(active)
     fills = active.orders.fills(name, session)
-    found: Settled = {"session": session.isoformat(), "nav": str(portfolio.nav), "fills": len(fills)}
-    return {**found, **old_prices.stage_result(active, portfolio)}
+    result: Settled = {"session": session.isoformat(), "nav": str(portfolio.nav), "fills": len(fills)}
+    return {**result, **old_prices.stage_result(active, portfolio)}
 
 
 def _opened(run: BookRun) -> Portfolio:
@@ -168,10 +168,10 @@ def _targets(turn: BookTurn) -> Targeted:
     held = held_weights(view.universe, portfolio)
     hedged = hedged_weights(portfolio)
     weights = target_stage(view, regime, panel, held, _sleeve_history(active), config, hedged)
-    words = describe_signals(view, regime, panel, weights.weights, config.strategy.signals)
+    reasons = describe_signals(view, regime, panel, weights.weights, config.strategy.signals)
     actual = {symbol: float(held[i]) for i, symbol in enumerate(view.universe.symbols)}
     active.state.save_stage(active.book.name, active.session, "targets", targets_record(weights, view.universe.symbols))
-    active.state.save_signals(active.book.name, words, actual)
+    active.state.save_signals(active.book.name, reasons, actual)
     result: Targeted = {"invested": round(float(weights.weights.sum()), 6), "clipped": sorted(weights.clips)}
     faults = {name: fault for name, record in weights.sleeves.items() if (fault := record.target.fault)}
     for sleeve, fault in faults.items():
@@ -181,10 +181,10 @@ def _targets(turn: BookTurn) -> Targeted:
 
 def _sleeve_history(run: BookRun) -> SleeveHistory:
     """Return what the sleeves decided last in this book, and what its stops have closed since."""
-    known = run.state.latest_stage(run.book.name, "targets", run.session)
-    if known is None:
+    stored = run.state.latest_stage(run.book.name, "targets", run.session)
+    if stored is None:
         return FIRST_SESSION
-    session, record = known
+    session, record = stored
     state = run.state.latest_risk_state(run.book.name, run.session)
     elapsed = run.market.row(run.session) - run.market.row(session)
     return SleeveHistory(sleeves_from(record, run.view.universe.symbols), elapsed, state.cooling_off if state else ())
@@ -234,10 +234,10 @@ def _orders(turn: BookTurn) -> Ordered:
     signal_record = active.stage("signals")
     _, panel = signals_from(signal_record)
     assessment = active.assessment()
-    wanted, still_open = targets_from(active.stage("targets")), earlier_open_orders(active)
+    targets, still_open = targets_from(active.stage("targets")), earlier_open_orders(active)
     sure, allowed = at_worst(portfolio, still_open), without_purchases(assessment, still_open)
     held = held_weights(view.universe, sure)
-    batch = order_stage(view, panel, wanted, allowed, held, sure, name, active.decision_config)
+    batch = order_stage(view, panel, targets, allowed, held, sure, name, active.decision_config)
     if still_open:
         LOG.warning("%s", still_open_reason(still_open))
     turn.lock.ensure_held()
@@ -277,11 +277,11 @@ def place(plan: SessionPlan, run: BookRun | None = None) -> Placed | Over:
 
 def _place(turn: BookTurn) -> Placed:
     active = turn.run
-    found = active.orders.orders(active.book.name, session=active.session)
-    if not found:
+    orders = active.orders.orders(active.book.name, session=active.session)
+    if not orders:
         return {"sent": 0, "denied": 0, "broker": _brokers(active)}
     still_open = earlier_open_orders(active)
-    context = _pre_trade_context(active, tuple(order for order, _ in found), still_open)
+    context = _pre_trade_context(active, tuple(order for order, _ in orders), still_open)
 
     def check(order: Order) -> ClearedOrder | str:
         if still_open and increases(order):
@@ -289,7 +289,7 @@ def _place(turn: BookTurn) -> Placed:
         # The switch is read for every order: it may be thrown while earlier ones are on their way.
         return for_broker(order, context, active.kill_switch.is_on())
 
-    sent = asyncio.run(send_orders(turn, found, check))
+    sent = asyncio.run(send_orders(turn, orders, check))
     placed: Placed = {"sent": sent.accepted, "denied": sent.denied, "broker": _brokers(active)}
     if sent.rejected:
         placed["rejected"] = sent.rejected
@@ -300,7 +300,7 @@ def _place(turn: BookTurn) -> Placed:
 
 def _brokers(run: BookRun) -> str:
     """Name the brokers of the book's accounts."""
-    return ", ".join(dict.fromkeys(one.broker for one in run.settings.configuration.accounts.accounts))
+    return ", ".join(dict.fromkeys(account.broker for account in run.settings.configuration.accounts.accounts))
 
 
 def _has_stage(name: str) -> Callable[[BookRun], bool]:
@@ -326,8 +326,8 @@ def _pre_trade_context(run: BookRun, orders: tuple[Order, ...], still_open: Sequ
     return pre_trade_context(run.view, sure, run.assessment(), config, orders=orders)
 
 
-@logged("fills")
-def fills(plan: SessionPlan, run: BookRun | None = None) -> Filled | Closed:
+@logged("report_fills")
+def report_fills(plan: SessionPlan, run: BookRun | None = None) -> FillsReported | Closed:
     """Report the session's executions and what still works; orders placed today fill at the next opening."""
     active = run or BookRun.open(plan)
     if closed := closed_session(active):

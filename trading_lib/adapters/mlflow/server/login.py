@@ -96,8 +96,8 @@ class LoginRequired:
 
 def _header(scope: Scope, name: bytes) -> bytes:
     """Value of the header; nothing when it is absent or, which no honest client does, given twice."""
-    found = [bytes(value) for key, value in scope["headers"] if key == name]
-    return found[0] if len(found) == 1 else b""
+    values = [bytes(value) for key, value in scope["headers"] if key == name]
+    return values[0] if len(values) == 1 else b""
 
 
 async def answer(send: Send, status: int, text: bytes, *headers: tuple[bytes, bytes]) -> None:

@@ -53,7 +53,7 @@ class Backfill:
     at_once: int
 
 
-def create_backfill(client: AirflowClient, wanted: Backfill, patience: Patience = CLOSING) -> int:
+def create_backfill(client: AirflowClient, backfill: Backfill, patience: Patience = CLOSING) -> int:
     """Start a backfill and return its number.
 
     Airflow calls a backfill running for up to half a minute after its last run has ended; that is waited for.
@@ -64,12 +64,12 @@ def create_backfill(client: AirflowClient, wanted: Backfill, patience: Patience 
         When a backfill of the DAG is running, or Airflow finds nothing to run.
     """
     body = {
-        "dag_id": wanted.dag_id,
-        "from_date": wanted.starts[0].isoformat(),
-        "to_date": wanted.starts[-1].isoformat(),
-        "max_active_runs": wanted.at_once,
-        "reprocess_behavior": wanted.reprocess,
-        "dag_run_conf": dict(wanted.conf),
+        "dag_id": backfill.dag_id,
+        "from_date": backfill.starts[0].isoformat(),
+        "to_date": backfill.starts[-1].isoformat(),
+        "max_active_runs": backfill.at_once,
+        "reprocess_behavior": backfill.reprocess,
+        "dag_run_conf": dict(backfill.conf),
     }
 
     def attempt() -> int | None:
@@ -80,13 +80,13 @@ def create_backfill(client: AirflowClient, wanted: Backfill, patience: Patience 
                 raise InputError(error.problem, "correct the dates or the parameters") from None
             if error.status != HTTPStatus.CONFLICT:
                 raise
-            if _works(client, wanted.dag_id):
-                raise _busy(client, wanted.dag_id) from None
+            if _works(client, backfill.dag_id):
+                raise _busy(client, backfill.dag_id) from None
             return None
 
     number = patience.wait_for(attempt)
     if number is None:
-        raise _busy(client, wanted.dag_id)
+        raise _busy(client, backfill.dag_id)
     return number
 
 
@@ -117,7 +117,7 @@ def cancel_backfill(client: AirflowClient, number: int) -> None:
 
 def runs_between(client: AirflowClient, dag_id: str, starts: Sequence[datetime]) -> dict[datetime, BackfillRun]:
     """Start of interval -> run, of all runs there are from the first to the last of ``starts``."""
-    found: dict[datetime, BackfillRun] = {}
+    runs: dict[datetime, BackfillRun] = {}
     seen = 0
     while True:
         parameters = {
@@ -131,10 +131,10 @@ def runs_between(client: AirflowClient, dag_id: str, starts: Sequence[datetime])
         for entry in page:
             start = datetime.fromisoformat(entry["logical_date"])
             note = str(entry.get("note") or "").partition("\n")[0]
-            found[start] = BackfillRun(dag_id, str(entry["dag_run_id"]), str(entry["state"]), start, note)
+            runs[start] = BackfillRun(dag_id, str(entry["dag_run_id"]), str(entry["state"]), start, note)
         seen += len(page)
         if len(page) < PAGE:
-            return {start: found[start] for start in starts if start in found}
+            return {start: runs[start] for start in starts if start in runs}
 
 
 def returned_by(client: AirflowClient, run: BackfillRun, task_id: str, key: str = "return_value") -> Any:

@@ -74,8 +74,8 @@ def wait_for_triggered(
     """Return the run of ``dag_id`` that the asset events of ``run`` started, once it exists."""
 
     def attempt() -> DagRun | None:
-        found = [other for other in client.triggered_runs(run.dag_id, run.run_id) if other.dag_id == dag_id]
-        return found[-1] if found else None
+        runs = [other for other in client.triggered_runs(run.dag_id, run.run_id) if other.dag_id == dag_id]
+        return runs[-1] if runs else None
 
     triggered = patience.wait_for(_outlasting(attempt, progress, patience))
     if triggered is None:
@@ -94,7 +94,7 @@ def _outlasting(
 
     def outlasting() -> T | None:
         try:
-            found = attempt()
+            outcome = attempt()
         except AirflowUnavailableError as error:
             if not silent:
                 progress(f"{error.problem}: asking again")
@@ -103,7 +103,7 @@ def _outlasting(
                 raise
             return None
         silent.clear()
-        return found
+        return outcome
 
     return outlasting
 

@@ -31,8 +31,8 @@ class LogEntry:
         if isinstance(entry, str):
             return cls(event=entry)
         details = entry.get("error_detail")
-        found = [item for item in details if isinstance(item, Mapping)] if isinstance(details, list) else []
-        errors = tuple(f"{item.get('exc_type')}: {item.get('exc_value')}" for item in reversed(found))
+        items = [item for item in details if isinstance(item, Mapping)] if isinstance(details, list) else []
+        errors = tuple(f"{item.get('exc_type')}: {item.get('exc_value')}" for item in reversed(items))
         return cls(event=str(entry.get("event", "")), level=str(entry.get("level") or "").lower(), errors=errors)
 
 

@@ -102,8 +102,8 @@ class AirflowClient:
     def missing_components(self) -> tuple[str, ...]:
         """Return the components that are not healthy yet; needs no login."""
         try:
-            answer = self._session.get(f"{self.url}/api/v2/monitor/health", timeout=HEALTH_TIMEOUT)
-            health = answer.json()
+            response = self._session.get(f"{self.url}/api/v2/monitor/health", timeout=HEALTH_TIMEOUT)
+            health = response.json()
         except (requests.RequestException, ValueError):
             return (API_SERVER,)
         if not isinstance(health, dict):
@@ -192,8 +192,8 @@ class AirflowClient:
     def error_of(self, run: DagRun, task: TaskInstance, lines: int = 12) -> str:
         """Return the end of the task's log as far as it explains a failure."""
         path = f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task.task_id}/logs/{task.try_number}"
-        answer = self._mapping("GET", path, params={"map_index": task.map_index, "full_content": "true"})
-        entries = [LogEntry.parse(entry) for entry in answer["content"]]
+        log = self._mapping("GET", path, params={"map_index": task.map_index, "full_content": "true"})
+        entries = [LogEntry.parse(entry) for entry in log["content"]]
         return error_tail(entries, lines)
 
     def ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
@@ -201,42 +201,43 @@ class AirflowClient:
         return self._mapping(method, path, **options)
 
     def _mapping(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        answer = self._request(method, path, **options)
-        if not isinstance(answer, dict):
+        response = self._request(method, path, **options)
+        if not isinstance(response, dict):
             raise AirflowError(f"Airflow answered {method} {path} with something else than an object", "see its log")
-        return answer
+        return response
 
     def _request(
         self, method: str, path: str, missing_ok: bool = False, conflict_ok: bool = False, **options: Any
     ) -> Any:
         if "Authorization" not in self._session.headers:
             self._log_in()
-        answer = self._send(method, f"/api/v2{path}", **options)
-        if answer.status_code == requests.codes.unauthorized:
+        response = self._send(method, f"/api/v2{path}", **options)
+        if response.status_code == requests.codes.unauthorized:
             self._log_in()
-            answer = self._send(method, f"/api/v2{path}", **options)
-        if missing_ok and answer.status_code == requests.codes.not_found:
+            response = self._send(method, f"/api/v2{path}", **options)
+        if missing_ok and response.status_code == requests.codes.not_found:
             return None
-        if conflict_ok and answer.status_code == requests.codes.conflict:
+        if conflict_ok and response.status_code == requests.codes.conflict:
             return None
-        if not answer.ok:
-            kind = AirflowUnavailableError if answer.status_code >= SERVER_ERROR else AirflowError
+        if not response.ok:
+            kind = AirflowUnavailableError if response.status_code >= SERVER_ERROR else AirflowError
             raise kind(
-                f"Airflow refused {method} {path} ({answer.status_code}: {_detail(answer)})", status=answer.status_code
+                f"Airflow refused {method} {path} ({response.status_code}: {_detail(response)})",
+                status=response.status_code,
             )
-        return answer.json() if answer.content else {}
+        return response.json() if response.content else {}
 
     def _log_in(self) -> None:
         self._session.headers.pop("Authorization", None)
-        answer = self._send("POST", "/auth/token", json={"username": self._user, "password": self._password})
-        if answer.status_code >= SERVER_ERROR:
-            raise AirflowUnavailableError(f"Airflow at {self.url} cannot log anybody in ({answer.status_code})")
-        if not answer.ok:
+        response = self._send("POST", "/auth/token", json={"username": self._user, "password": self._password})
+        if response.status_code >= SERVER_ERROR:
+            raise AirflowUnavailableError(f"Airflow at {self.url} cannot log anybody in ({response.status_code})")
+        if not response.ok:
             raise AirflowError(
-                f"Airflow at {self.url} refused the login of {self._user!r} ({answer.status_code})",
+                f"Airflow at {self.url} refused the login of {self._user!r} ({response.status_code})",
                 "another Airflow may run there; stop it, or run `trading stack down` and `trading stack up`",
             )
-        self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        self._session.headers["Authorization"] = f"Bearer {response.json()['access_token']}"
 
     def _send(self, method: str, path: str, **options: Any) -> requests.Response:
         try:
@@ -265,11 +266,11 @@ def _human_answer(detail: Any) -> HumanAnswer | None:
     )
 
 
-def _detail(answer: requests.Response) -> str:
+def _detail(response: requests.Response) -> str:
     try:
-        return " ".join(str(answer.json().get("detail", "")).split())[:300]
+        return " ".join(str(response.json().get("detail", "")).split())[:300]
     except (ValueError, AttributeError):
-        return answer.reason
+        return response.reason
 
 
 def _last_line(text: str) -> str:

@@ -87,17 +87,19 @@ def end_leftovers(name: str) -> int:
 
     A scheduler that was killed leaves its workers waiting for tasks for ever.
     """
-    own = {os.getpid(), os.getppid()}
+    ourselves = {os.getpid(), os.getppid()}
     marker = os.environ.get(MARKER_VARIABLE)
-    found = [process for process in psutil.process_iter() if process.pid not in own and _is_of(process, name, marker)]
+    leftovers = [
+        process for process in psutil.process_iter() if process.pid not in ourselves and _is_of(process, name, marker)
+    ]
     for signal in ("terminate", "kill"):
-        for process in found:
+        for process in leftovers:
             try:
                 getattr(process, signal)()
             except psutil.Error:
                 continue
-        _, found = psutil.wait_procs(found, timeout=LEFTOVER_SECONDS)
-    return len(found)
+        _, leftovers = psutil.wait_procs(leftovers, timeout=LEFTOVER_SECONDS)
+    return len(leftovers)
 
 
 def _is_of(process: psutil.Process, name: str, marker: str | None) -> bool:

@@ -35,13 +35,13 @@ class Supervisor:
         path = self._folders.services / "supervisord.conf"
         write_private(path, configuration(components))
         command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(path)]
-        own = {
+        variables = {
             HOME_VARIABLE: str(self._folders.home),
             PYTHON_VARIABLE: sys.executable,
             # Airflow changes its processes' titles, which would overwrite the environment that they are found by.
             "SPT_NOENV": "1",
         }
-        self.process.start(command, {**environment, **own})
+        self.process.start(command, {**environment, **variables})
 
     def is_running(self) -> bool:
         """Whether the supervisor itself lives; programs that outlived it do not count."""

@@ -69,8 +69,8 @@ def stamp_macro(rows: pd.DataFrame, source: str) -> MacroSeries:
     pieces = []
     for series, group in rows.groupby("series", sort=True):
         observed: DateArray = group["date"].to_numpy()
-        known = pd.Series(macro_available_at(str(series), observed), index=group.index).dt.tz_localize("UTC")
-        pieces.append(group.assign(source=source, available_at=known))
+        available = pd.Series(macro_available_at(str(series), observed), index=group.index).dt.tz_localize("UTC")
+        pieces.append(group.assign(source=source, available_at=available))
     return MacroSeries.from_frame(pd.concat(pieces, ignore_index=True)) if pieces else MacroSeries.empty()
 
 

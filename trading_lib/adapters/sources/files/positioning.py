@@ -107,8 +107,8 @@ def read_cot_files(files: Files, source: str, *, strict: bool) -> CotReports:
 def is_funding_file(path: Path) -> bool:
     """Whether a file has the columns of funding rates."""
     names = column_names(path)
-    told = (VENUES, RATES, (*UTC_TIMES, *ZONED_TIMES))
-    return "symbol" in names and all(any(name in names for name in choice) for choice in told)
+    required = (VENUES, RATES, (*UTC_TIMES, *ZONED_TIMES))
+    return "symbol" in names and all(any(name in names for name in choice) for choice in required)
 
 
 def is_cot_file(path: Path) -> bool:

@@ -115,15 +115,17 @@ def _require_days(path: Path, rows: pd.DataFrame) -> None:
 
 
 def _income_notes(path: Path, read: PriceRows, universe: Universe) -> list[str]:
-    found = without_income(read, universe)
-    return [f"{path.name}: no dividends are stated, {', '.join(found)} count by their prices alone"] if found else []
+    lacking = without_income(read, universe)
+    return (
+        [f"{path.name}: no dividends are stated, {', '.join(lacking)} count by their prices alone"] if lacking else []
+    )
 
 
 def _contradictions(path: Path, differing: pd.DataFrame) -> dict[str, str]:
-    found: dict[str, str] = {}
+    contradictions: dict[str, str] = {}
     for (symbol, day), pair in differing.groupby(["symbol", "date"], sort=True):
         lines = " and ".join(line_of(path, int(row)) for row in pair.index[:2])
-        found.setdefault(
+        contradictions.setdefault(
             str(symbol), f"ERROR {symbol} is left out: {lines} differ about {day:%Y-%m-%d}; keep one of them"
         )
-    return found
+    return contradictions

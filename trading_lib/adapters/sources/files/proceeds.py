@@ -36,11 +36,11 @@ def read_proceeds(folder: Path, universe: Universe) -> tuple[Proceeds, ...]:
         symbol that is closed twice in a session; names file and entry.
     """
     path = folder / PROCEEDS_NAME
-    found = [_entry(path, number, item, universe) for number, item in enumerate(read_list(path), start=1)]
-    for (symbol, session), count in Counter((one.symbol, one.session) for one in found).items():
+    entries = [_entry(path, number, item, universe) for number, item in enumerate(read_list(path), start=1)]
+    for (symbol, session), count in Counter((entry.symbol, entry.session) for entry in entries).items():
         if count > 1:
             raise DataFileError(f"{path}: {symbol} is closed {count} times on {session}", "keep one of the entries")
-    return tuple(sorted(found, key=lambda one: (one.session, one.symbol)))
+    return tuple(sorted(entries, key=lambda entry: (entry.session, entry.symbol)))
 
 
 def _entry(path: Path, number: int, item: Any, universe: Universe) -> Proceeds:

@@ -98,9 +98,9 @@ class FileSource:
         """Bars of ``symbols`` in the date range that were known at ``as_of``; see `MarketDataSource.bars`."""
         moment = require_aware(as_of, "as_of")
         history = self._prices
-        answer = answer_from_history(history.bars, self.name, symbols, first, last, moment, history.notes)
-        reasons = {symbol: text for symbol, text in history.contradictions.items() if symbol in answer.failures}
-        return replace(answer, failures={**answer.failures, **reasons}) if reasons else answer
+        response = answer_from_history(history.bars, self.name, symbols, first, last, moment, history.notes)
+        reasons = {symbol: text for symbol, text in history.contradictions.items() if symbol in response.failures}
+        return replace(response, failures={**response.failures, **reasons}) if reasons else response
 
     def macro(self, first: date, last: date, as_of: datetime) -> MacroSeries:
         """Macro observations in the date range that were published by ``as_of``; empty when the folder has none."""
@@ -261,9 +261,9 @@ class FileSource:
         misfits = [file for file in read if isinstance(file, Misfit)]
         refused_for_symbols(misfits, {str(name) for file in files for name in file.rows["symbol"].unique()})
         if not files:
-            found = "; ".join(f"{misfit.path.name} {misfit.reason}" for misfit in misfits)
+            reasons = "; ".join(f"{misfit.path.name} {misfit.reason}" for misfit in misfits)
             raise DataFileError(
-                f"data folder {self._folder} has no usable price file ({found or 'no CSV or Parquet file at all'})",
+                f"data folder {self._folder} has no usable price file ({reasons or 'no CSV or Parquet file at all'})",
                 f"add one with symbol, {', '.join(REQUIRED)}, volume",
             )
         return files, misfits
@@ -286,11 +286,11 @@ def _combine(files: Sequence[PriceFile]) -> pd.DataFrame:
     rows = rows.sort_values(["symbol", "date"], kind="stable", ignore_index=True)
     repeated = rows.duplicated(["symbol", "date"])
     if repeated.any():
-        second = rows[repeated].iloc[0]
-        same = rows[(rows["symbol"] == second["symbol"]) & (rows["date"] == second["date"])]
-        one, other = (files[number].path for number in same["file"].iloc[:2])
+        later = rows[repeated].iloc[0]
+        same = rows[(rows["symbol"] == later["symbol"]) & (rows["date"] == later["date"])]
+        earlier, other = (files[number].path for number in same["file"].iloc[:2])
         raise DataFileError(
-            f"{second['symbol']} on {second['date']:%Y-%m-%d} is in both {one} and {other}",
+            f"{later['symbol']} on {later['date']:%Y-%m-%d} is in both {earlier} and {other}",
             "remove one, or list the files to use in dataset.yaml",
         )
     return rows.drop(columns="file")

@@ -34,8 +34,10 @@ def column_names(path: Path) -> dict[str, str]:
     return {name: layout.written[position] for name, position in layout.columns.items()}
 
 
-def read_columns(path: Path, wanted: Sequence[str], where: Mapping[str, str], *, as_text: bool = False) -> pd.DataFrame:
-    """Read the ``wanted`` columns that exist, canonically named, of the rows that satisfy ``where``.
+def read_columns(
+    path: Path, columns: Sequence[str], where: Mapping[str, str], *, as_text: bool = False
+) -> pd.DataFrame:
+    """Read the ``columns`` columns that exist, canonically named, of the rows that satisfy ``where``.
 
     Parameters
     ----------
@@ -50,7 +52,7 @@ def read_columns(path: Path, wanted: Sequence[str], where: Mapping[str, str], *,
     layout = table_layout(path)
     names = layout.columns
     where = {_canonical(layout, column): value for column, value in where.items()}
-    needed = [name for name in names if name in wanted or name in where]
+    needed = [name for name in names if name in columns or name in where]
     with readable(path):
         if layout.text is None:
             frame = _read_parquet(layout, needed)
@@ -65,7 +67,7 @@ def read_columns(path: Path, wanted: Sequence[str], where: Mapping[str, str], *,
             present = ", ".join(sorted(frame[column].astype("str").unique())[:5])
             raise DataFileError(f"{path} has no row with {column} {value!r}", f"it has {present}")
         frame = frame[kept]
-    return frame[[name for name in needed if name in wanted]]
+    return frame[[name for name in needed if name in columns]]
 
 
 def read_texts(path: Path, where: Mapping[str, str]) -> pd.DataFrame:

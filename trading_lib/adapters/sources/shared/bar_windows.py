@@ -26,20 +26,20 @@ def bar_available_at(symbols: pd.Series, dates: DateArray, universe: Universe) -
     symbols, dates
         One row per bar, shape (n,); symbols of ``universe`` or ^VIX.
     """
-    known = session_bar_available_at(dates)
+    available = session_bar_available_at(dates)
     always = [i.symbol for i in universe if i.calendar is TradingCalendar.ALWAYS]
     every_day = symbols.isin(always).to_numpy(dtype=bool)
-    known[every_day] = daily_bar_available_at(dates[every_day])
+    available[every_day] = daily_bar_available_at(dates[every_day])
     index = (symbols == VOLATILITY_INDEX).to_numpy(dtype=bool)
     if index.any():
-        known[index] = volatility_index_available_at(dates[index])
-    return known
+        available[index] = volatility_index_available_at(dates[index])
+    return available
 
 
 def stamp_bars(rows: pd.DataFrame, universe: Universe, source: str) -> Bars:
     """Add ``source`` and ``available_at`` to price rows and make them `Bars`."""
-    known = bar_available_at(rows["symbol"], rows["date"].to_numpy(), universe)
-    stamped = rows.assign(source=source, available_at=pd.Series(known, index=rows.index).dt.tz_localize("UTC"))
+    available = bar_available_at(rows["symbol"], rows["date"].to_numpy(), universe)
+    stamped = rows.assign(source=source, available_at=pd.Series(available, index=rows.index).dt.tz_localize("UTC"))
     return Bars.from_frame(stamped)
 
 

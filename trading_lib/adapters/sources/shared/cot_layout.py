@@ -119,8 +119,8 @@ def cot_rows(lines: pd.DataFrame, markets: Mapping[str, str] = MARKETS) -> pd.Da
     if lacking or dated is None:
         raise LayoutError(f"has no column {', '.join(lacking) or ' or '.join(DATES)}")
     codes = frame[CODE].str.strip()
-    wanted = codes.isin(list(markets))
-    chosen, codes = frame[wanted], codes[wanted]
+    selected = codes.isin(list(markets))
+    chosen, codes = frame[selected], codes[selected]
     rows = pd.DataFrame({"market": codes.map(dict(markets)), "report_date": _dates(chosen[dated])})
     rows.insert(0, "report", layout.report)
     for position, column in layout.columns.items():
@@ -143,9 +143,9 @@ def _dates(column: pd.Series) -> pd.Series:
 
 def _contracts(column: pd.Series) -> pd.Series:
     text = column.str.strip().str.replace(",", "")
-    known = text.where(~text.isin(MISSING))
-    parsed = pd.to_numeric(known, errors="coerce").astype("float64")
-    bad = (parsed.isna() & known.notna()) | np.isinf(parsed)
+    present = text.where(~text.isin(MISSING))
+    parsed = pd.to_numeric(present, errors="coerce").astype("float64")
+    bad = (parsed.isna() & present.notna()) | np.isinf(parsed)
     if bad.any():
         raise LayoutError(f"has {column[bad].iloc[0]!r} in {column.name}, which is no number of contracts")
     return parsed

@@ -52,6 +52,6 @@ def bars_per_symbol(
     if pieces:
         fetched = stamp_bars(pd.concat(pieces, ignore_index=True), universe, source)
     asked = [symbol for symbol in dict.fromkeys(symbols) if symbol not in errors]
-    answer = answer_from_history(fetched, source, asked, first, last, moment, notes)
+    response = answer_from_history(fetched, source, asked, first, last, moment, notes)
     failures = {symbol: str(error) for symbol, error in errors.items()}
-    return SourceAnswer(answer.bars, {**failures, **answer.failures}, notes, errors)
+    return SourceAnswer(response.bars, {**failures, **response.failures}, notes, errors)

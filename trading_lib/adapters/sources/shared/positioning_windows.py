@@ -48,11 +48,11 @@ def funding_window(
         & (frame["available_at"] <= pd.Timestamp(moment))
     )
     rates = FundingRates(frame[inside].reset_index(drop=True))
-    found = set(rates.frame["symbol"].unique())
+    delivered = set(rates.frame["symbol"].unique())
     failures = {
         symbol: f"{source} has no funding rates of {symbol} from {first} to {last} known at {moment:%Y-%m-%d %H:%M} UTC"
         for symbol in dict.fromkeys(symbols)
-        if symbol not in found
+        if symbol not in delivered
     }
     return FundingAnswer(rates, failures)
 
@@ -60,8 +60,8 @@ def funding_window(
 def stamp_cot(rows: pd.DataFrame, source: str) -> CotReports:
     """Add ``source`` and the time of publication to report rows; positions that ``rows`` lacks are NaN."""
     lacking = {name: np.nan for name in COT_POSITIONS if name not in rows}
-    known = pd.Series(cot_available_at(rows["report_date"].to_numpy()), index=rows.index).dt.tz_localize("UTC")
-    return CotReports.from_frame(rows.assign(**lacking, source=source, available_at=known))
+    available = pd.Series(cot_available_at(rows["report_date"].to_numpy()), index=rows.index).dt.tz_localize("UTC")
+    return CotReports.from_frame(rows.assign(**lacking, source=source, available_at=available))
 
 
 def cot_window(history: CotReports, first: date, last: date, as_of: datetime) -> CotReports:

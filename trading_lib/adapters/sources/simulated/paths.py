@@ -33,18 +33,18 @@ class Waypoint:
 
 def waypoints(symbol: str) -> tuple[Waypoint, ...]:
     """Return the published levels and turning points of an asset in order, its first day first."""
-    found = {day: Waypoint(day, float(np.log(price))) for day, price in LEVELS[symbol]}
+    points = {day: Waypoint(day, float(np.log(price))) for day, price in LEVELS[symbol]}
     for episode in sorted((*CRISES, *CRYPTO_WINTERS), key=lambda episode: episode.first):
         legs = episode.legs.get(symbol, ())
         if not legs:
             continue
         steps = np.log1p([move for _, move in legs])
-        turns = found[episode.first].log_price + np.concatenate([[0.0], steps.cumsum()])
+        turns = points[episode.first].log_price + np.concatenate([[0.0], steps.cumsum()])
         trough = float(turns[int(steps.argmin()) + 1])
         room = min(WIDEST_ROOM, -ROOM_SHARE * float(np.log1p(largest_fall(legs))))
         for (day, _), start, end in zip(legs, turns[:-1].tolist(), turns[1:].tolist(), strict=True):
-            found[day] = Waypoint(day, end, _walls(start, end, room, trough))
-    return tuple(found[day] for day in sorted(found))
+            points[day] = Waypoint(day, end, _walls(start, end, room, trough))
+    return tuple(points[day] for day in sorted(points))
 
 
 def log_price_path(symbol: str, axis: MarketAxis, returns: FloatArray, volatility: FloatArray) -> FloatArray:

@@ -75,8 +75,8 @@ def daily_volatility(model: AssetModel, shocks: MarketShocks) -> FloatArray:
 
 def asset_returns(symbol: str, model: AssetModel, axis: MarketAxis, shocks: MarketShocks, seed: int) -> FloatArray:
     """Log total returns of each day, shape (n_days,); 0 on days the asset does not trade."""
-    own = heavy_tailed(stream(seed, f"asset {symbol}"), (len(axis),), OWN_TAIL)
-    total = model.own_volatility * _own_scale(shocks) * own / np.sqrt(SESSIONS_PER_YEAR)
+    idiosyncratic = heavy_tailed(stream(seed, f"asset {symbol}"), (len(axis),), OWN_TAIL)
+    total = model.own_volatility * _own_scale(shocks) * idiosyncratic / np.sqrt(SESSIONS_PER_YEAR)
     for factor, loading in model.loadings.items():
         periods = DAYS_PER_YEAR if factor == "crypto" else SESSIONS_PER_YEAR
         total = total + loading * _scale(factor, shocks) * shocks.factors[factor] / np.sqrt(periods)

@@ -63,15 +63,15 @@ class SimulatedMarket:
         moment = require_aware(as_of, "as_of")
         if self._bars is None:
             history = _simulated_history(self._seed).bars
-            known = history["symbol"].isin([*self._universe.symbols, VOLATILITY_INDEX])
-            self._bars = stamp_bars(history[known], self._universe, self.name)
-        answer = answer_from_history(self._bars, self.name, symbols, first, last, moment, (f"seed {self._seed}",))
+            listed = history["symbol"].isin([*self._universe.symbols, VOLATILITY_INDEX])
+            self._bars = stamp_bars(history[listed], self._universe, self.name)
+        response = answer_from_history(self._bars, self.name, symbols, first, last, moment, (f"seed {self._seed}",))
         unmodelled = {
             symbol: f"the simulated market has no model of {symbol}; it knows {', '.join(SYMBOLS)}"
             for symbol in symbols
             if symbol not in SYMBOLS
         }
-        return SourceAnswer(answer.bars, {**answer.failures, **unmodelled}, answer.notes)
+        return SourceAnswer(response.bars, {**response.failures, **unmodelled}, response.notes)
 
     def macro(self, first: date, last: date, as_of: datetime) -> MacroSeries:
         """DFF, DGS2, DGS10 and CPIAUCSL in the date range as published by ``as_of``."""

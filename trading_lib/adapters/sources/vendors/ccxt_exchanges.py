@@ -116,9 +116,9 @@ class CcxtSource:
         rows = [piece for piece in pieces if len(piece)]
         rates = stamp_funding(pd.concat(rows, ignore_index=True), self.name) if rows else FundingRates.empty()
         asked = [symbol for symbol in symbols if symbol not in errors]
-        answer = funding_window(rates, self.name, asked, first, last, moment)
+        response = funding_window(rates, self.name, asked, first, last, moment)
         failures = {symbol: str(error) for symbol, error in errors.items()}
-        return FundingAnswer(answer.rates, {**failures, **answer.failures}, errors)
+        return FundingAnswer(response.rates, {**failures, **response.failures}, errors)
 
     def _coins(self) -> dict[str, str]:
         return {i.symbol: i.symbol.partition("-")[0] for i in self._universe if i.asset_class is AssetClass.CRYPTO}
@@ -129,8 +129,8 @@ class CcxtSource:
     def _bars(self, session: CcxtSession, symbol: str, base: str, first: date, last: date) -> pd.DataFrame:
         rows: list[list[Any]] = []
         for start, end in _pages(first, last):
-            found = session.call(symbol, "fetch_ohlcv", f"{base}/{QUOTE}", "1d", start, BARS_PER_PAGE, {"until": end})
-            rows += _rows(session, symbol, found)
+            candles = session.call(symbol, "fetch_ohlcv", f"{base}/{QUOTE}", "1d", start, BARS_PER_PAGE, {"until": end})
+            rows += _rows(session, symbol, candles)
         stamps = [row[0] for row in rows]
         dates = millisecond_dates(session.vendor, symbol, stamps, "UTC")
         columns: dict[str, FloatArray] = {}
@@ -159,9 +159,9 @@ def _settlements(session: CcxtSession, symbol: str, pages: _FundingPages, low: i
     contract = f"{symbol.replace('-', '/')}:{QUOTE}"
     rates: dict[int, float] = {}
     while low <= high:
-        found = session.call(symbol, "fetch_funding_rate_history", contract, low, pages.size, {"until": high})
+        page = session.call(symbol, "fetch_funding_rate_history", contract, low, pages.size, {"until": high})
         new = {}
-        for entry in found:
+        for entry in page:
             stamp, rate = entry.get("timestamp"), entry.get("fundingRate")
             if stamp is None or rate is None:
                 raise session.vendor.unreadable(symbol, "has settlements without time or rate")

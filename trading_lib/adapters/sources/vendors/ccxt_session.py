@@ -66,10 +66,10 @@ class CcxtSession:
 
         self._subject, self._status, self._headers, self._body = subject, 0, {}, ""
         try:
-            found = getattr(self._client, method)(*positional)
-            if not found and self._rows_sent():
+            response = getattr(self._client, method)(*positional)
+            if not response and self._rows_sent():
                 raise self.vendor.unreadable(subject, f"has rows without a time, such as {self._body[:80]}")
-            return found
+            return response
         except SourceError:
             raise
         except ccxt.BaseError as error:

@@ -96,12 +96,12 @@ class FredSource:
 
         One series' failure is logged and costs no other; when all fail, the first error is raised.
         """
-        answer = self.observations(first, last, as_of)
-        if answer.errors and len(answer.errors) == len(self._series):
-            raise next(iter(answer.errors.values()))
-        for line in answer.failures.values():
+        observations = self.observations(first, last, as_of)
+        if observations.errors and len(observations.errors) == len(self._series):
+            raise next(iter(observations.errors.values()))
+        for line in observations.failures.values():
             logger.warning("%s", line)
-        return answer.macro
+        return observations.macro
 
     def observations(self, first: date, last: date, as_of: datetime) -> MacroAnswer:
         """Like `macro`, with the failures by series instead of an exception."""
@@ -137,10 +137,10 @@ def _vintages(session: FredSession, series: str, first: date, as_of: datetime) -
         rows = pd.DataFrame({"date": latest.index, "value": latest.to_numpy(dtype=np.float64)})
     rows = rows.dropna(subset="value")
     dates = rows["date"].to_numpy().astype("datetime64[D]")
-    known = macro_available_at(series, dates)
+    available = macro_available_at(series, dates)
     if archived:
-        known = np.where(_before_archive(session, rows, known), known, _end_of_day(rows["realtime_start"]))
-    stamped = rows.assign(series=series, available_at=pd.Series(known, index=rows.index).dt.tz_localize("UTC"))
+        available = np.where(_before_archive(session, rows, available), available, _end_of_day(rows["realtime_start"]))
+    stamped = rows.assign(series=series, available_at=pd.Series(available, index=rows.index).dt.tz_localize("UTC"))
     return _without_repetitions(stamped[["series", "date", "value", "available_at"]])
 
 

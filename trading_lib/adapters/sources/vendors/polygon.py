@@ -89,7 +89,7 @@ class PolygonSource:
     def _history(self, session: PolygonSession, symbol: str, first: date, last: date) -> pd.DataFrame:
         coin = symbol != VOLATILITY_INDEX and self._universe[symbol].asset_class is AssetClass.CRYPTO
         ticker = vendor_ticker(symbol, coin)
-        found = session.all(
+        aggregates = session.all(
             symbol,
             "list_aggs",
             ticker,
@@ -101,7 +101,7 @@ class PolygonSource:
             sort="asc",
             limit=BARS_PER_PAGE,
         )
-        rows = [vars(bar) for bar in found]
+        rows = [vars(bar) for bar in aggregates]
         dates = millisecond_dates(
             self._vendor, symbol, [row["timestamp"] for row in rows], "UTC" if coin else "New York"
         )
@@ -124,7 +124,7 @@ class PolygonSource:
         return numbers(self._vendor, symbol, rows, name)
 
     def _dividends(self, session: PolygonSession, symbol: str, dates: DateArray, first: date, last: date) -> FloatArray:
-        found = session.all(
+        dividends = session.all(
             symbol,
             "list_dividends",
             ticker=symbol,
@@ -133,7 +133,7 @@ class PolygonSource:
             limit=ACTIONS_PER_PAGE,
         )
         cash = np.zeros(len(dates))
-        for dividend in found:
+        for dividend in dividends:
             self._same_ticker(symbol, dividend.ticker)
             if dividend.currency not in (None, DOLLAR):
                 raise self._vendor.unreadable(symbol, f"has a dividend in {dividend.currency}, not in dollars")
@@ -143,7 +143,7 @@ class PolygonSource:
         return cash
 
     def _splits(self, session: PolygonSession, symbol: str, dates: DateArray, first: date, last: date) -> FloatArray:
-        found = session.all(
+        splits = session.all(
             symbol,
             "list_splits",
             ticker=symbol,
@@ -152,7 +152,7 @@ class PolygonSource:
             limit=ACTIONS_PER_PAGE,
         )
         ratio = np.ones(len(dates))
-        for split in found:
+        for split in splits:
             self._same_ticker(symbol, split.ticker)
             new = self._positive(symbol, split.split_to, "split_to")
             old = self._positive(symbol, split.split_from, "split_from")

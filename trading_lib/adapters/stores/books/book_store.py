@@ -64,11 +64,11 @@ class BookStore:
 
     def book(self, name: str) -> Book:
         """Return a book; an unknown name is an `InputError` that lists the books there are."""
-        known = self.books()
-        for book in known:
+        books = self.books()
+        for book in books:
             if book.name == name:
                 return book
-        names = [book.name for book in known]
+        names = [book.name for book in books]
         first = "`trading run-daily --book NAME` opens one"
         raise InputError(f"there is no book {name!r}", one_of(name, names) if names else first)
 

@@ -259,8 +259,8 @@ def _locked(connection: Connection, client_order_id: str) -> Any:
 def _refuse_mismatch(connection: Connection, client_order_id: str, book: str, fills: Sequence[Fill]) -> None:
     order = _locked(connection, client_order_id)
     for fill in fills:
-        found = (book, fill.symbol, str(fill.side))
-        if fill.client_order_id == client_order_id and found != (order.book, order.symbol, order.side):
+        of_fill = (book, fill.symbol, str(fill.side))
+        if fill.client_order_id == client_order_id and of_fill != (order.book, order.symbol, order.side):
             raise InputError(
                 f"fill {fill.trade_id} of {fill.broker} is {fill.side} {fill.symbol} in book {book!r}, its order"
                 f" {client_order_id} is {order.side} {order.symbol} in book {order.book!r}",

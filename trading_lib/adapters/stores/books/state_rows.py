@@ -34,8 +34,8 @@ def portfolio_row(book: str, portfolio: Portfolio) -> dict[str, Any]:
         "costs": portfolio.costs,
         "perpetuals": encode(
             {
-                symbol: {"quantity": one.quantity, "entry_value": one.entry_value, "mark": one.mark}
-                for symbol, one in portfolio.perpetuals.items()
+                symbol: {"quantity": perpetual.quantity, "entry_value": perpetual.entry_value, "mark": perpetual.mark}
+                for symbol, perpetual in portfolio.perpetuals.items()
             }
         ),
         "funding": portfolio.funding,
@@ -65,7 +65,9 @@ def portfolio_from(row: Mapping[Any, Any], accounts: Mapping[str, Decimal]) -> P
         realised_pnl=row["realised_pnl"],
         dividends=row["dividends"],
         costs=row["costs"],
-        perpetuals={symbol: PerpetualPosition(symbol, **one) for symbol, one in decode(row["perpetuals"]).items()},
+        perpetuals={
+            symbol: PerpetualPosition(symbol, **fields) for symbol, fields in decode(row["perpetuals"]).items()
+        },
         funding=row["funding"],
         deposits=row["deposits"],
         withdrawals=row["withdrawals"],

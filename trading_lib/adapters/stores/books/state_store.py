@@ -150,8 +150,10 @@ class StateStore:
         tables = (portfolio_state, decision_stages, risk_state, decisions, order_intents)
         newest = [select(func.max(table.c.session).label("session")).where(table.c.book == book) for table in tables]
         with self._engine.connect() as connection:
-            found: date | None = connection.execute(select(func.max(union_all(*newest).subquery().c.session))).scalar()
-        return found
+            newest_day: date | None = connection.execute(
+                select(func.max(union_all(*newest).subquery().c.session))
+            ).scalar()
+        return newest_day
 
     def save_signals(self, book: str, signals: Sequence[TradeSignal], actual_weights: Mapping[str, float]) -> bool:
         """Store the signals of one session; a symbol absent from ``actual_weights`` has weight 0."""
@@ -194,7 +196,7 @@ class StateStore:
         if row is None:
             return None
         accounts = self._all(account_state, "account", book=book, session=row["session"])
-        return portfolio_from(row, {one["account"]: one["cash"] for one in accounts})
+        return portfolio_from(row, {account["account"]: account["cash"] for account in accounts})
 
     def adjusted_nav_history(self, book: str) -> list[tuple[date, float]]:
         """Session and net asset value as it would be had no capital come or gone, the oldest first."""
@@ -254,11 +256,11 @@ class StateStore:
             return connection.execute(query.order_by(table.c.session.desc()).limit(1)).mappings().one_or_none()
 
 
-def _resolve(connection: Connection, book: str, state: RiskState, told: Sequence[RiskEvent]) -> None:
+def _resolve(connection: Connection, book: str, state: RiskState, events: Sequence[RiskEvent]) -> None:
     """Mark the open events of a book that ended with the session of ``state``."""
     table = risk_events
     mine = (table.c.book == book, table.c.session <= state.session, table.c.resolved_session.is_(None))
     for row in connection.execute(select(table).where(*mine)).mappings().all():
-        if is_over(risk_event_from(row), state, told):
+        if is_over(risk_event_from(row), state, events):
             this = (table.c.book == book, table.c.session == row["session"], table.c.sequence == row["sequence"])
             connection.execute(update(table).where(*this).values(resolved_session=state.session))

@@ -47,9 +47,9 @@ def read_complete(
 
 def forming_columns(ranges: bool, prefix: str = "") -> str:
     """Columns from ``open`` to ``volume`` of a forming bar, in the order of `BAR_VALUES`."""
-    known = ("open", *RANGE) if ranges else ("open",)
+    columns = ("open", *RANGE) if ranges else ("open",)
     return ", ".join(
-        f"COALESCE({prefix}{name}, 'NaN')" if name in known else "'NaN'::float8"
+        f"COALESCE({prefix}{name}, 'NaN')" if name in columns else "'NaN'::float8"
         for name in ("open", *UNKNOWN_WHILE_FORMING)
     )
 
@@ -124,9 +124,9 @@ def _bars(columns: dict[str, NDArray[Any]], source: str, names: list[str], adjus
     return Bars(frame)
 
 
-def _texts(codes: NDArray[Any], words: list[str]) -> Any:
+def _texts(codes: NDArray[Any], texts: list[str]) -> Any:
     """Texts of pandas' str type, one per code, without making a Python object per row."""
-    return pd.array(words, dtype="str").take(codes)
+    return pd.array(texts, dtype="str").take(codes)
 
 
 MACRO_KINDS = {"series": Kind.INTEGER, "observed": Kind.DATE, "value": Kind.FLOAT, "available_at": Kind.INSTANT}

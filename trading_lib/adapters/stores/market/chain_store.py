@@ -52,12 +52,12 @@ class ChainStore(MarketStore):
             return super().read_bars(source, as_of, symbols, first, last, opened, always_open, ranges)
         moment = require_aware(as_of, "as_of")
         bounds = (first or date.min, last or date.max)
-        wanted = {s: order for s, order in self._order.bars.items() if symbols is None or s in symbols}
-        forming = {s: order for s, order in wanted.items() if opened and s in always_open}
+        orders = {s: order for s, order in self._order.bars.items() if symbols is None or s in symbols}
+        forming = {s: order for s, order in orders.items() if opened and s in always_open}
         with self._engine.begin() as connection:
             # Both queries must see the same rows.
             connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            complete = read_preferred(connection, wanted, moment, *bounds)
+            complete = read_preferred(connection, orders, moment, *bounds)
             started = read_preferred_forming(connection, forming, moment, *bounds, ranges) if forming else Bars.empty()
         if not len(started):
             return complete
@@ -68,11 +68,11 @@ class ChainStore(MarketStore):
         if source != self._order.name:
             return super().read_macro(source, as_of)
         frames: list[pd.DataFrame] = []
-        known: set[str] = set()
+        covered: set[str] = set()
         for member in self._order.macro:
             frame = super().read_macro(member, as_of).frame
-            new = frame[~frame["series"].isin(known)]
-            known |= set(new["series"].unique())
+            new = frame[~frame["series"].isin(covered)]
+            covered |= set(new["series"].unique())
             frames += [new] if len(new) else []
         return MacroSeries.from_frame(pd.concat(frames, ignore_index=True)) if frames else MacroSeries.empty()
 

@@ -84,11 +84,11 @@ def save_findings(
 
 def quarantined_symbols(connection: Connection, source: str, session: date) -> dict[str, tuple[str, ...]]:
     """Symbol -> failed rules of the ERROR findings that no later accepted bar has overruled."""
-    found = validation_findings
+    findings = validation_findings
     query = (
-        select(found.c.symbol, found.c.rule)
-        .where(found.c.source == source, found.c.session == session, found.c.severity == ERROR)
-        .where(~_accepted_after(found.c.found_at))
+        select(findings.c.symbol, findings.c.rule)
+        .where(findings.c.source == source, findings.c.session == session, findings.c.severity == ERROR)
+        .where(~_accepted_after(findings.c.found_at))
     )
     rules: dict[str, list[str]] = defaultdict(list)
     for symbol, rule in connection.execute(query):
@@ -98,12 +98,12 @@ def quarantined_symbols(connection: Connection, source: str, session: date) -> d
 
 def alerts_of_session(connection: Connection, sources: Sequence[str], session: date) -> list[tuple[str, str, str]]:
     """(symbol, rule, message) of the WARNING findings that no later accepted bar has overruled, by symbol and rule."""
-    found = validation_findings
+    findings = validation_findings
     query = (
-        select(found.c.symbol, found.c.rule, found.c.message)
-        .where(found.c.source.in_(sources), found.c.session == session, found.c.severity == WARNING)
-        .where(~_accepted_after(found.c.found_at))
-        .order_by(found.c.symbol, found.c.rule)
+        select(findings.c.symbol, findings.c.rule, findings.c.message)
+        .where(findings.c.source.in_(sources), findings.c.session == session, findings.c.severity == WARNING)
+        .where(~_accepted_after(findings.c.found_at))
+        .order_by(findings.c.symbol, findings.c.rule)
     )
     return [(row.symbol, row.rule, row.message) for row in connection.execute(query)]
 
@@ -152,10 +152,12 @@ def owed_actions(
 
 
 def _accepted_after(moment: Any) -> Any:
-    found = validation_findings
+    findings = validation_findings
     return (
         select(1)
-        .where(bars.c.source == found.c.source, bars.c.symbol == found.c.symbol, bars.c.session == found.c.session)
+        .where(
+            bars.c.source == findings.c.source, bars.c.symbol == findings.c.symbol, bars.c.session == findings.c.session
+        )
         .where(bars.c.ingested_at > moment)
         .exists()
     )

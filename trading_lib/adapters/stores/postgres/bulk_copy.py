@@ -110,12 +110,12 @@ def _blocks(kinds: Mapping[str, Kind], columns: Columns) -> Iterator[bytes]:
         name: _encode_numbers(name, kind, columns[name]) for name, kind in kinds.items() if kind is not Kind.TEXT
     }
     combination = np.zeros(rows, dtype=np.int64)
-    for codes, words in texts.values():
-        lengths = np.array([len(word) for word in words], dtype=np.int64)
+    for codes, values in texts.values():
+        lengths = np.array([len(word) for word in values], dtype=np.int64)
         combination = combination * (lengths.max(initial=0) + 1) + lengths[codes]
     for value in np.unique(combination):
         chosen = np.flatnonzero(combination == value)
-        text_lengths = {name: len(words[codes[chosen[0]]]) for name, (codes, words) in texts.items()}
+        text_lengths = {name: len(values[codes[chosen[0]]]) for name, (codes, values) in texts.items()}
         block = np.zeros(len(chosen), dtype=_row_type(kinds, text_lengths))
         block["fields"] = len(kinds)
         for name, kind in kinds.items():
@@ -124,15 +124,15 @@ def _blocks(kinds: Mapping[str, Kind], columns: Columns) -> Iterator[bytes]:
             if kind is not Kind.TEXT:
                 block[name] = numbers[name][chosen]
             elif length:
-                codes, words = texts[name]
-                block[name] = np.array(words)[codes[chosen]]
+                codes, values = texts[name]
+                block[name] = np.array(values)[codes[chosen]]
         yield block.tobytes()
     yield TRAILER
 
 
 def _encode_text(values: NDArray[Any]) -> tuple[NDArray[np.intp], list[bytes]]:
-    codes, words = pd.factorize(values)
-    encoded = [str(word).encode() for word in words]
+    codes, uniques = pd.factorize(values)
+    encoded = [str(word).encode() for word in uniques]
     bad = next((word for word in encoded if b"\x00" in word), None)
     if bad is not None or (codes < 0).any():
         raise InputError(f"a text to be stored is missing or holds a NUL character: {bad!r}", "correct the data")

@@ -113,7 +113,7 @@ def unavailable(url: URL, error: BaseException) -> StorageUnavailableError:
     for secret in (url.password, url.query.get("password")):
         if isinstance(secret, str) and secret:
             cause = cause.replace(secret, "***")
-    remedy = next((remedy for words, remedy in REMEDIES if words in cause), DEFAULT_REMEDY)
+    remedy = next((remedy for fragment, remedy in REMEDIES if fragment in cause), DEFAULT_REMEDY)
     return StorageUnavailableError(f"cannot use database {describe(url)}: {cause}", remedy)
 
 

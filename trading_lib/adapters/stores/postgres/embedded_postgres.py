@@ -85,24 +85,24 @@ class EmbeddedPostgres:
 
     def is_running(self) -> bool:
         """Whether the server runs and accepts connections."""
-        found = postmaster.running(self.folder)
-        return found is not None and found.ready and self._reachable(found)
+        server = postmaster.running(self.folder)
+        return server is not None and server.ready and self._reachable(server)
 
     def url(self, database: str) -> str:
         """SQLAlchemy URL of ``database`` over the Unix socket; the server must be running."""
-        found = self._running_postmaster()
-        query = {"host": str(found.socket_folder)}
-        if found.port != doors.PORT:
-            query["port"] = str(found.port)
+        server = self._running_postmaster()
+        query = {"host": str(server.socket_folder)}
+        if server.port != doors.PORT:
+            query["port"] = str(server.port)
         url = URL.create("postgresql+psycopg2", username=SUPERUSER, database=database, query=query)
         return url.render_as_string(hide_password=False)
 
     def create_databases(self, names: Sequence[str]) -> None:
         """Create the databases that do not exist yet."""
-        found = self._running_postmaster()
+        server = self._running_postmaster()
         try:
             connection = psycopg2.connect(
-                host=str(found.socket_folder), port=found.port, user=SUPERUSER, dbname="postgres"
+                host=str(server.socket_folder), port=server.port, user=SUPERUSER, dbname="postgres"
             )
             connection.autocommit = True
             with closing(connection), connection.cursor() as cursor:
@@ -117,27 +117,27 @@ class EmbeddedPostgres:
             raise unavailable(make_url(self.url("postgres")), error) from error
 
     def _running_postmaster(self) -> Postmaster:
-        found = postmaster.running(self.folder)
-        if found is None or not found.ready or not self._reachable(found):
+        server = postmaster.running(self.folder)
+        if server is None or not server.ready or not self._reachable(server):
             raise StorageUnavailableError(
                 f"the embedded PostgreSQL in {self.folder} is not running", "start it with `make up`"
             )
-        return found
+        return server
 
-    def _reachable(self, found: Postmaster) -> bool:
+    def _reachable(self, server: Postmaster) -> bool:
         """Whether the socket is where the server put it, and still in a folder that is closed to others."""
-        folder = found.socket_folder
+        folder = server.socket_folder
         try:
             closed = folder == self.folder or doors.is_closed(folder, self.folder.stat().st_uid)
         except OSError:
             return False
-        return closed and os.path.exists(folder / f".s.PGSQL.{found.port}")
+        return closed and os.path.exists(folder / f".s.PGSQL.{server.port}")
 
     def _start(self) -> None:
         account = account_for(self.folder)
-        found = postmaster.running(self.folder)
-        if found is not None and not found.ready:
-            await_ready(self.folder, found.process.pid)
+        server = postmaster.running(self.folder)
+        if server is not None and not server.ready:
+            await_ready(self.folder, server.process.pid)
             return
         # What runs now was started on a folder that is gone, is left over from a crash, or has lost its socket.
         self._end(postmaster.family(self.folder))

@@ -102,12 +102,12 @@ def schema_problem(connection: Connection) -> StorageUnavailableError | None:
     if not stored:
         if len(missing) == len(metadata.tables):
             return StorageUnavailableError(f"database {name} has no tables yet", UPGRADE)
-        found = ", ".join(sorted(set(metadata.tables) & present)[:3])
+        names = ", ".join(sorted(set(metadata.tables) & present)[:3])
         return StorageUnavailableError(
-            f"database {name} is half-migrated: it has tables ({found}) but no recorded revision", REPLACE
+            f"database {name} is half-migrated: it has tables ({names}) but no recorded revision", REPLACE
         )
-    known = {script.revision for script in _scripts().walk_revisions()}
-    unknown = [revision for revision in stored if revision not in known]
+    revisions = {script.revision for script in _scripts().walk_revisions()}
+    unknown = [revision for revision in stored if revision not in revisions]
     if unknown or len(stored) > 1:
         return StorageUnavailableError(
             f"database {name} is at revision {', '.join(unknown or stored)}, which this version does not know",

@@ -50,8 +50,8 @@ class GateStore:
     def results(self) -> list[Row]:
         """All results, oldest first."""
         with self._engine.connect() as connection:
-            found = connection.execute(select(gate_results).order_by(gate_results.c.number)).mappings()
-            return [dict(row) for row in found]
+            rows = connection.execute(select(gate_results).order_by(gate_results.c.number)).mappings()
+            return [dict(row) for row in rows]
 
     def broken_links(self) -> list[int]:
         """Numbers of the records whose content or place in the chain isn't what their hash says; empty when sound."""

@@ -12,22 +12,22 @@ from typing import Any
 Finding = tuple[Mapping[str, Any], Any]
 
 
-def effect_report(found: Sequence[Finding]) -> dict[str, Any]:
+def effect_report(results: Sequence[Finding]) -> dict[str, Any]:
     """Say whether all points came to the same, and which keys changed nothing wherever only they differed."""
-    alike = len(found) > 1 and len({outcome for _, outcome in found}) == 1
-    return {"all_equal": alike, "without_effect": keys_without_effect(found)}
+    alike = len(results) > 1 and len({outcome for _, outcome in results}) == 1
+    return {"all_equal": alike, "without_effect": keys_without_effect(results)}
 
 
-def keys_without_effect(found: Sequence[Finding]) -> list[str]:
+def keys_without_effect(results: Sequence[Finding]) -> list[str]:
     """Return the keys that changed no result, of those that were varied while all others stood still."""
-    keys = list(dict.fromkeys(key for values, _ in found for key in values))
-    texts = [({key: json.dumps(value, default=str) for key, value in values.items()}, o) for values, o in found]
+    keys = list(dict.fromkeys(key for values, _ in results for key in values))
+    texts = [({key: json.dumps(value, default=str) for key, value in values.items()}, o) for values, o in results]
     return [key for key in keys if _changes_nothing(key, texts)]
 
 
-def _changes_nothing(key: str, found: Sequence[tuple[Mapping[str, str], Any]]) -> bool:
+def _changes_nothing(key: str, results: Sequence[tuple[Mapping[str, str], Any]]) -> bool:
     groups: dict[tuple[tuple[str, str], ...], list[tuple[str | None, Any]]] = defaultdict(list)
-    for values, outcome in found:
+    for values, outcome in results:
         others = tuple(sorted((name, text) for name, text in values.items() if name != key))
         groups[others].append((values.get(key), outcome))
     varied = [group for group in groups.values() if len({value for value, _ in group}) > 1]

@@ -156,9 +156,9 @@ def configuration_at(point: GridPoint, folder: Path, variables: Mapping[str, str
     variables
         The environment, whose own overrides the point's values override in turn.
     """
-    own = {f"TRADING_{key.replace('.', '__').upper()}": written(value) for key, value in point.values.items()}
-    others = {name: value for name, value in variables.items() if name.upper() not in own}
-    return load_configuration(folder, {**others, **own})
+    overrides = {f"TRADING_{key.replace('.', '__').upper()}": written(value) for key, value in point.values.items()}
+    others = {name: value for name, value in variables.items() if name.upper() not in overrides}
+    return load_configuration(folder, {**others, **overrides})
 
 
 def written(value: Any) -> str:

@@ -49,11 +49,11 @@ class SweepJournal:
 
     def finished(self, points: Sequence[GridPoint]) -> dict[int, PointResult]:
         """Return the points that an earlier run finished, by their numbers."""
-        known = {point.number: self._known.get(_key(point)) for point in points}
+        results = {point.number: self._known.get(_key(point)) for point in points}
         return {
             point.number: _result(point, record)
             for point in points
-            if (record := known[point.number]) is not None and record["config_hash"] == self._hash(point)
+            if (record := results[point.number]) is not None and record["config_hash"] == self._hash(point)
         }
 
     def _hash(self, point: GridPoint) -> str | None:

@@ -105,8 +105,8 @@ def _commonest_failure(sweep: SweepResult) -> dict[str, Any] | None:
 def rank_correlation(done: Sequence[PointResult]) -> float | None:
     """Spearman's correlation between screened and full Sharpe ratio; None with fewer than three, or all alike."""
     pairs = [(r.screened.get("screened_sharpe"), r.metrics["sharpe"]) for r in done]
-    known = [pair for pair in pairs if None not in pair]
-    ranks = pd.DataFrame(known, columns=["screened", "full"], dtype=float).rank()
+    complete = [pair for pair in pairs if None not in pair]
+    ranks = pd.DataFrame(complete, columns=["screened", "full"], dtype=float).rank()
     if len(ranks) < 3 or (ranks.nunique() < 2).any():
         return None
     return float(np.corrcoef(ranks["screened"], ranks["full"])[0, 1])

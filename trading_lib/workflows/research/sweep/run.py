@@ -96,9 +96,9 @@ def sweep(
     task = prepare(settings, first, last, data)
     with stage_log("sweep") as counts, kept_beside(keep_at, task) as journal:
         counts |= {"points": len(points)}
-        found = collected(task, run_points(task, points, processes, progress, journal))
-        counts |= {"ok": found.count(), "failed": found.count(FAILED), "cancelled": found.count(CANCELLED)}
-    return found
+        results = collected(task, run_points(task, points, processes, progress, journal))
+        counts |= {"ok": results.count(), "failed": results.count(FAILED), "cancelled": results.count(CANCELLED)}
+    return results
 
 
 def collected(task: SweepTask, results: tuple[PointResult, ...]) -> SweepResult:

@@ -66,10 +66,10 @@ def screen_and_run(
     journal: SweepJournal | None = None,
 ) -> tuple[PointResult, ...]:
     """Screen and run points on a market that is loaded, results in the order of ``points``."""
-    found = screen_points(task, points, say)
-    if any(result.status == CANCELLED for result in found.values()):
-        return tuple(found[point.number] for point in points)
-    ranked = sorted((r for r in found.values() if r.status == SCREENED), key=_by_screened_sharpe)
+    results = screen_points(task, points, say)
+    if any(result.status == CANCELLED for result in results.values()):
+        return tuple(results[point.number] for point in points)
+    ranked = sorted((r for r in results.values() if r.status == SCREENED), key=_by_screened_sharpe)
     best = [result.point for result in ranked[:keep]]
     done = 0
 
@@ -79,8 +79,8 @@ def screen_and_run(
         say(f"run {done} of {len(best)}: point {result.point.number} {result.status}")
 
     run = run_points(task, best, processes, tell, journal) if best else ()
-    found |= {r.point.number: replace(r, screened=found[r.point.number].screened) for r in run}
-    return tuple(found[point.number] for point in points)
+    results |= {r.point.number: replace(r, screened=results[r.point.number].screened) for r in run}
+    return tuple(results[point.number] for point in points)
 
 
 def screen_points(task: SweepTask, points: Sequence[GridPoint], say: Say = _silent) -> dict[int, PointResult]:
@@ -91,16 +91,16 @@ def screen_points(task: SweepTask, points: Sequence[GridPoint], say: Say = _sile
     rows = window_rows(task.market.panel, exchange_sessions(), task.first, task.last)
     size = plans_per_batch(len(rows), len(task.base.universe))
     runner = PointRunner(task)
-    found: dict[int, PointResult] = {}
+    results: dict[int, PointResult] = {}
     try:
         for start in range(0, len(points), size):
             for result in _screen_batch(runner, task, points[start : start + size], rows):
-                found[result.point.number] = result
-            say(f"screened {len(found)} of {len(points)} points")
+                results[result.point.number] = result
+            say(f"screened {len(results)} of {len(points)} points")
     except KeyboardInterrupt:
         stopped = "the sweep was stopped before this point was screened"
-        return {p.number: found.get(p.number) or PointResult(p, CANCELLED, stopped) for p in points}
-    return found
+        return {p.number: results.get(p.number) or PointResult(p, CANCELLED, stopped) for p in points}
+    return results
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +125,13 @@ def _screen_batch(
     if not planned:
         return
     # Prices and costs are the market's and the universe's, which all points share.
-    for one, figures in zip(planned, screen_plans(planned[0].data, rows, [p.plan for p in planned]), strict=True):
+    for candidate, figures in zip(planned, screen_plans(planned[0].data, rows, [p.plan for p in planned]), strict=True):
         yield PointResult(
-            one.point, SCREENED, "screened, and not among the best", one.config_hash, screened=_columns(figures)
+            candidate.point,
+            SCREENED,
+            "screened, and not among the best",
+            candidate.config_hash,
+            screened=_columns(figures),
         )
 
 

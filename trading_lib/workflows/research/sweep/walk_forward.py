@@ -74,11 +74,11 @@ class SweepWalk:
 
     def picture(self) -> bytes:
         """Draw the curves as PNG."""
-        found = self.report
-        title = f"Out of sample, {found['from']} to {found['to']}: {found['data_source']} data"
-        years = found["training_years"]
-        training = f"{years} year{'s' * (years != 1)}{' (rolling)' if found['rolling'] else ''}"
-        footer = f"costs included; a choice a year after {training}; {found['trials']} trials"
+        report = self.report
+        title = f"Out of sample, {report['from']} to {report['to']}: {report['data_source']} data"
+        years = report["training_years"]
+        training = f"{years} year{'s' * (years != 1)}{' (rolling)' if report['rolling'] else ''}"
+        footer = f"costs included; a choice a year after {training}; {report['trials']} trials"
         return comparison_chart(self.sessions, self.curves, title, footer, "Value of 1 (log)")
 
 
@@ -101,12 +101,12 @@ def walk(sweep: SweepResult, configuration: SystemConfiguration, plan: Plan) -> 
     rate = np.nan_to_num(sweep.cash_rate[:-1], nan=0.0)
     cost = switch_cost(configuration.universe)
     folds = yearly_folds(sweep.sessions, plan.training_years, plan.rolling)
-    found = walk_forward(returns, rate, folds, default, cost)
-    rows = slice(found.rows.start, found.rows.stop)
+    walked = walk_forward(returns, rate, folds, default, cost)
+    rows = slice(walked.rows.start, walked.rows.stop)
     sessions = sweep.sessions[rows.start : rows.stop + 1]
     # One more column than trials: what the choices came to.
-    outside, rate = np.column_stack([returns[rows], found.returns]), rate[rows]
-    points, chosen = _measured(outside, rate, trials, found, default, configuration.performance.intervals)
+    outside, rate = np.column_stack([returns[rows], walked.returns]), rate[rows]
+    points, chosen = _measured(outside, rate, trials, walked, default, configuration.performance.intervals)
     report: Report = {
         "data_source": sweep.data_source,
         "from": str(sessions[0]),
@@ -114,12 +114,12 @@ def walk(sweep: SweepResult, configuration: SystemConfiguration, plan: Plan) -> 
         "training_years": plan.training_years,
         "rolling": plan.rolling,
         "trials": len(trials),
-        "switches": found.switches,
+        "switches": walked.switches,
         "switch_cost": cost,
         "confidence": configuration.performance.intervals.confidence,
         "chosen_yearly": chosen,
         "default": {"point": trials[default].point.number, **_figures(outside[:, default], rate)},
-        "folds": [_fold(choice, trials, sweep.sessions) for choice in found.folds],
+        "folds": [_fold(choice, trials, sweep.sessions) for choice in walked.folds],
         "points": points,
     }
     curves = {"chosen every year": outside[:, -1], DEFAULT: outside[:, default]}
@@ -142,7 +142,7 @@ def _measured(
     outside: FloatArray,
     rate: FloatArray,
     trials: Sequence[PointResult],
-    found: WalkForward,
+    walked: WalkForward,
     default: int,
     config: IntervalConfig,
 ) -> tuple[list[Report], Report]:
@@ -152,15 +152,15 @@ def _measured(
         {
             **_named(result),
             **_figures(outside[:, k], rate),
-            "years_ahead": _years_ahead(outside, rate, found, k, default),
+            "years_ahead": _years_ahead(outside, rate, walked, k, default),
             "difference": _difference(differences, k),
         }
         for k, result in enumerate(trials)
     ]
     chosen = {
-        **_figures(found.returns, rate),
+        **_figures(walked.returns, rate),
         "difference": _difference(differences, len(trials)),
-        **_deflated(found.returns, outside, rate, len(trials)),
+        **_deflated(walked.returns, outside, rate, len(trials)),
     }
     return points, chosen
 
@@ -171,12 +171,12 @@ def switch_cost(universe: Universe) -> float:
 
 
 def _figures(returns: FloatArray, rate: FloatArray) -> Report:
-    found = measure(np.r_[1.0, np.cumprod(1.0 + returns)], (), np.r_[rate, 0.0])
-    return {name: getattr(found, name) for name in FIGURES}
+    metrics = measure(np.r_[1.0, np.cumprod(1.0 + returns)], (), np.r_[rate, 0.0])
+    return {name: getattr(metrics, name) for name in FIGURES}
 
 
-def _difference(found: tuple[SharpeDifference | None, ...] | None, k: int) -> Report | None:
-    difference = found[k] if found else None
+def _difference(walked: tuple[SharpeDifference | None, ...] | None, k: int) -> Report | None:
+    difference = walked[k] if walked else None
     return asdict(difference) if difference else None
 
 
@@ -210,14 +210,14 @@ def _fold(choice: FoldChoice, trials: Sequence[PointResult], sessions: DateArray
     }
 
 
-def _years_ahead(outside: FloatArray, rate: FloatArray, found: WalkForward, k: int, default: int) -> int:
+def _years_ahead(outside: FloatArray, rate: FloatArray, walked: WalkForward, k: int, default: int) -> int:
     """Folds in which a point's Sharpe ratio is above the default's."""
     ahead = 0
-    for choice in found.folds:
-        start = choice.fold.test.start - found.rows.start
+    for choice in walked.folds:
+        start = choice.fold.test.start - walked.rows.start
         test = slice(start, start + len(choice.fold.test))
-        own, usual = (_figures(outside[test, j], rate[test])["sharpe"] for j in (k, default))
-        ahead += _merit(own) > _merit(usual)
+        chosen, usual = (_figures(outside[test, j], rate[test])["sharpe"] for j in (k, default))
+        ahead += _merit(chosen) > _merit(usual)
     return ahead
 
 

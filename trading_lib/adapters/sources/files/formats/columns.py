@@ -70,8 +70,8 @@ def meanings(path: Path, written: Sequence[str]) -> dict[str, int]:
     keys = [key(name) for name in written]
     chosen: dict[str, int] = {}
     for canonical, names in MEANINGS.items():
-        found = [(names.index(own), position) for position, own in enumerate(keys) if own in names]
-        free = sorted(pair for pair in found if pair[1] not in chosen.values())
+        matches = [(names.index(own), position) for position, own in enumerate(keys) if own in names]
+        free = sorted(pair for pair in matches if pair[1] not in chosen.values())
         if not free:
             continue
         same = [position for rank, position in free if rank == free[0][0]]

@@ -62,8 +62,8 @@ def own_days(stamps: Stamps, symbols: pd.Series, universe: Universe) -> DateArra
 
 def _always(symbols: pd.Series, universe: Universe) -> BoolArray:
     names = [i.symbol for i in universe if i.calendar is TradingCalendar.ALWAYS]
-    found: BoolArray = symbols.isin(names).to_numpy(dtype=bool)
-    return found
+    matches: BoolArray = symbols.isin(names).to_numpy(dtype=bool)
+    return matches
 
 
 def _decided(stamps: Stamps, symbols: pd.Series, universe: Universe) -> DateArray | None:
@@ -88,11 +88,11 @@ def _coin_and_exchange_days(
     exchange = ~always
     midnight_dates = False
     if zoned and exchange.any():
-        own = values[exchange]
+        stamps = values[exchange]
         # Vendors that mean a date write it as midnight UTC; no daily bar is stamped at seven in the evening.
-        midnight_dates = bool((own == own.astype("datetime64[D]")).all())
+        midnight_dates = bool((stamps == stamps.astype("datetime64[D]")).all())
         if not midnight_dates:
-            converted = pd.DatetimeIndex(own).tz_localize("UTC").tz_convert(EXCHANGE_ZONE).tz_localize(None)
+            converted = pd.DatetimeIndex(stamps).tz_localize("UTC").tz_convert(EXCHANGE_ZONE).tz_localize(None)
             local[exchange] = converted.to_numpy().astype("datetime64[us]")
     day = local.astype("datetime64[D]").astype("datetime64[us]")
     several = _several_a_day(day, local, symbols)
@@ -124,8 +124,8 @@ def _several_a_day(day: DateArray, local: DateArray, symbols: pd.Series) -> Refu
 
 
 def _coin_stamp(clock: np.ndarray) -> BoolArray:
-    found: BoolArray = (clock == MIDNIGHT) | (clock >= NEARLY_MIDNIGHT)
-    return found
+    accepted: BoolArray = (clock == MIDNIGHT) | (clock >= NEARLY_MIDNIGHT)
+    return accepted
 
 
 def _exchange_stamp(clock: np.ndarray, zoned: bool, exchange: BoolArray) -> BoolArray:
@@ -133,10 +133,10 @@ def _exchange_stamp(clock: np.ndarray, zoned: bool, exchange: BoolArray) -> Bool
     early = clock == EARLY_CLOSE
     # A bar stamped at one o'clock is of a short session, so most others are stamped at four.
     short = early & (early[exchange].sum() * 2 < exchange.sum())
-    known = (clock == MIDNIGHT) | (clock == OPENING) | (clock == CLOSE) | (clock == LATE_CLOSE) | short
+    usual = (clock == MIDNIGHT) | (clock == OPENING) | (clock == CLOSE) | (clock == LATE_CLOSE) | short
     outside = (clock < OPENING) | (clock >= CLOSE)
-    found: BoolArray = known | (outside if zoned else clock >= NEARLY_MIDNIGHT)
-    return found
+    accepted: BoolArray = usual | (outside if zoned else clock >= NEARLY_MIDNIGHT)
+    return accepted
 
 
 def _odd_time(row: int, clock: np.timedelta64, zoned: bool, always: bool) -> Refusal:

@@ -25,10 +25,10 @@ def fred_series(path: Path) -> tuple[str, ...]:
     if len(written) < 2:
         return ()
     first, series = key(written[0]), [name.strip() for name in written[1:]]
-    known = {*BUSINESS_DAY_SERIES, *MACRO_RELEASE_LAG_DAYS, "FEDFUNDS"}
-    own = first == "observationdate" and all(_SERIES.fullmatch(name) for name in series)
-    older = first == "date" and all(name in known for name in series)
-    return tuple(series) if own or older else ()
+    lagged = {*BUSINESS_DAY_SERIES, *MACRO_RELEASE_LAG_DAYS, "FEDFUNDS"}
+    has_header = first == "observationdate" and all(_SERIES.fullmatch(name) for name in series)
+    older = first == "date" and all(name in lagged for name in series)
+    return tuple(series) if has_header or older else ()
 
 
 def read_fred(path: Path) -> pd.DataFrame:

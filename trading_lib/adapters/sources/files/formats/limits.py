@@ -35,17 +35,17 @@ def check_size(path: Path, limits: FileLimits) -> None:
 
 def _check_parquet(path: Path, limits: FileLimits) -> None:
     try:
-        found = pa.parquet.read_metadata(path)
+        metadata = pa.parquet.read_metadata(path)
     except (OSError, ValueError, pa.ArrowException):
         return
-    _refuse_above(path, "rows", found.num_rows, limits.max_rows)
-    _refuse_above(path, "columns", found.num_columns, limits.max_columns)
-    stored = sum(found.row_group(group).total_byte_size for group in range(found.num_row_groups))
+    _refuse_above(path, "rows", metadata.num_rows, limits.max_rows)
+    _refuse_above(path, "columns", metadata.num_columns, limits.max_columns)
+    stored = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
     # Run-length encoding stores a column of equal values in a few bytes; in memory every value has its own.
-    size = max(stored, found.num_rows * found.num_columns * BYTES_PER_VALUE)
+    size = max(stored, metadata.num_rows * metadata.num_columns * BYTES_PER_VALUE)
     _refuse_above(path, "unpacked megabytes", size / MEGABYTE, limits.max_megabytes)
     try:
-        _check_texts(path, found, limits)
+        _check_texts(path, metadata, limits)
     except (OSError, ValueError, pa.ArrowException):
         return
 

@@ -58,19 +58,19 @@ def belongs_to_nobody(misfit: Misfit, present: Collection[str]) -> bool:
 
 def unread_files(folder: Path) -> tuple[tuple[Path, str], ...]:
     """Files and folders that may be meant as prices and are not looked into, with the reason."""
-    found = []
+    unread = []
     for path in sorted(folder.iterdir()):
         name = path.name.lower()
         if name.startswith("."):
             continue
         table = name.endswith(PRICE_SUFFIXES)
         if path.is_dir():
-            found.append((path, "it is a folder"))
+            unread.append((path, "it is a folder"))
         elif table and not path.is_file():
-            found.append((path, "it is a link to nothing"))
+            unread.append((path, "it is a link to nothing"))
         elif not table and name.endswith(OTHER_FORMS):
-            found.append((path, f"{path.suffix} is not CSV, TXT, TSV or Parquet"))
-    return tuple(found)
+            unread.append((path, f"{path.suffix} is not CSV, TXT, TSV or Parquet"))
+    return tuple(unread)
 
 
 def folder_notes(folder: Path, universe: Universe, present: Collection[str]) -> tuple[str, ...]:

@@ -66,15 +66,15 @@ def is_missing(texts: pd.Series) -> pd.Series:
 
 def ratio(text: str) -> float:
     """Read a split such as "2:1", "3/2" or "4-for-1" as new shares per old one; NaN when it is none."""
-    found = _RATIO.fullmatch(text.strip())
-    return float(found[1]) / float(found[2]) if found and float(found[2]) else float("nan")
+    match = _RATIO.fullmatch(text.strip())
+    return float(match[1]) / float(match[2]) if match and float(match[2]) else float("nan")
 
 
 def _shown_mark(text: str) -> str | None:
-    found = _PLAIN.fullmatch(text.strip())
-    if found is None:
+    match = _PLAIN.fullmatch(text.strip())
+    if match is None:
         return None
-    digits = found[3]
+    digits = match[3]
     point, comma = digits.rfind(POINT), digits.rfind(COMMA)
     if point >= 0 and comma >= 0:
         return POINT if point > comma else COMMA
@@ -91,19 +91,19 @@ def _shown_mark(text: str) -> str | None:
 def _number(text: str, mark: str | None) -> float:
     if text.lower() in MISSING:
         return float("nan")
-    found = _PLAIN.fullmatch(text)
-    if found is None:
+    match = _PLAIN.fullmatch(text)
+    if match is None:
         return float("nan")
-    digits = re.sub(r"['\u00a0\u202f ]", "", found[3])
+    digits = re.sub(r"['\u00a0\u202f ]", "", match[3])
     if mark is None and COMMA in digits:
         return float("nan")
-    own = mark or POINT
-    if not _GROUPED[own].fullmatch(digits):
+    decimal = mark or POINT
+    if not _GROUPED[decimal].fullmatch(digits):
         return float("nan")
-    grouping = COMMA if own == POINT else POINT
-    plain = digits.replace(grouping, "").replace(own, POINT)
-    sign = -1.0 if "-" in (found[1] + found[2]) else 1.0
+    grouping = COMMA if decimal == POINT else POINT
+    plain = digits.replace(grouping, "").replace(decimal, POINT)
+    sign = -1.0 if "-" in (match[1] + match[2]) else 1.0
     try:
-        return sign * float(plain + (found[4] or "")) * SUFFIXES.get(found[5].lower(), 1.0)
+        return sign * float(plain + (match[4] or "")) * SUFFIXES.get(match[5].lower(), 1.0)
     except ValueError:
         return float("nan")

@@ -117,20 +117,20 @@ def days_of(path: Path, column: pd.Series, symbols: pd.Series, known: pd.Series,
             f"{path} {line_of(path, column.index[row])}: {column.iloc[row]!r} is not a date",
             "write dates as YYYY-MM-DD, all in one way",
         )
-    own = known.to_numpy(dtype=bool)
+    usable = known.to_numpy(dtype=bool)
     days: DateArray = stamps.values.copy()
-    if own.any():
+    if usable.any():
         part = stamps
-        if not own.all():
-            other = None if stamps.other is None else stamps.other[own]
-            part = Stamps(stamps.values[own], stamps.zoned[own], stamps.ambiguous, other)
-        found = own_days(part, symbols if own.all() else symbols[own], universe)
-        if isinstance(found, Refusal):
-            row = int(np.flatnonzero(own)[found.row])
+        if not usable.all():
+            other = None if stamps.other is None else stamps.other[usable]
+            part = Stamps(stamps.values[usable], stamps.zoned[usable], stamps.ambiguous, other)
+        dates = own_days(part, symbols if usable.all() else symbols[usable], universe)
+        if isinstance(dates, Refusal):
+            row = int(np.flatnonzero(usable)[dates.row])
             raise DataFileError(
-                f"{path} {line_of(path, column.index[row])}: {column.iloc[row]!r} {found.reason}", found.remedy
+                f"{path} {line_of(path, column.index[row])}: {column.iloc[row]!r} {dates.reason}", dates.remedy
             )
-        days[own] = found
+        days[usable] = dates
     return days
 
 

@@ -173,10 +173,10 @@ def lacking_dividends(read: PriceRows, universe: Universe) -> str:
 
     A table that is nobody's in particular is taken at its word.
     """
-    found = without_income(read, universe)
-    if not read.vendor or not found:
+    lacking = without_income(read, universe)
+    if not read.vendor or not lacking:
         return ""
-    return f"is {read.vendor}'s, which states no dividends, and {', '.join(found[:5])} may pay some"
+    return f"is {read.vendor}'s, which states no dividends, and {', '.join(lacking[:5])} may pay some"
 
 
 def _symbols(path: Path, universe: Universe, read: pd.DataFrame, *, lenient: bool) -> tuple[pd.Series, dict[str, str]]:

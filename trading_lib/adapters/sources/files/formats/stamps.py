@@ -109,8 +109,8 @@ def _iso(texts: Sequence[str]) -> Stamps:
     written = pd.Series(texts, dtype="object")
     if all(len(text) in (0, ISO_DATE) for text in texts):
         return _no_zone(_plain(pd.to_datetime(written, format="%Y-%m-%d", errors="coerce")))
-    found = [ISO.fullmatch(text) for text in texts]
-    zoned = np.array([bool(match and match[1]) for match in found], dtype=bool)
+    matches = [ISO.fullmatch(text) for text in texts]
+    zoned = np.array([bool(match and match[1]) for match in matches], dtype=bool)
     cleaned = written.str.replace(r"\s*UTC$", "Z", regex=True).str.rstrip("T ")
     return Stamps(
         _plain(pd.to_datetime(cleaned, format="ISO8601", errors="coerce", utc=True).dt.tz_localize(None)), zoned

@@ -82,26 +82,26 @@ class SymbolNames:
         whole = self.of_cell(stem)
         if whole:
             return whole
-        words = [
+        parts = [
             word for word in re.split(r"[\s,;()\[\]-]+|(?<=[^\W_])_(?=\w)|(?<=\w)_(?=[^\W_])", stem.upper()) if word
         ]
-        found = {}
+        symbols = {}
         interval = ""
-        for word in words:
+        for word in parts:
             meaning = self.of_cell(word)
             if meaning:
-                found[meaning.symbol] = meaning
+                symbols[meaning.symbol] = meaning
             elif _INTERVAL.fullmatch(word):
                 interval = word
             elif word not in DECORATIONS and not _NUMBER.fullmatch(word):
                 return None
-        if len(found) != 1:
+        if len(symbols) != 1:
             return None
-        (meaning,) = found.values()
+        (meaning,) = symbols.values()
         return NamedSymbol(meaning.symbol, meaning.quoted, exact=False, interval=interval)
 
     def hinted(self, stem: str) -> str | None:
         """Find the one symbol that is a word of ``stem``, whatever stands around it."""
-        words = re.split(r"[^A-Z0-9^.]+", stem.upper())
-        found = {meaning.symbol for word in words if (meaning := self.of_cell(word))}
-        return next(iter(found)) if len(found) == 1 else None
+        parts = re.split(r"[^A-Z0-9^.]+", stem.upper())
+        symbols = {meaning.symbol for word in parts if (meaning := self.of_cell(word))}
+        return next(iter(symbols)) if len(symbols) == 1 else None

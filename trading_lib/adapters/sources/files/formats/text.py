@@ -171,9 +171,9 @@ def _level(cell: str) -> bool:
 
 
 def _price_names(cells: Sequence[str]) -> bool:
-    known = {name for canonical in (*PRICES, "adj_close", "volume") for name in MEANINGS[canonical]}
-    known |= {"dividends", "stocksplits", "capitalgains", "repaired"}
-    return bool(cells) and all(key(cell) in known for cell in cells)
+    names = {name for canonical in (*PRICES, "adj_close", "volume") for name in MEANINGS[canonical]}
+    names |= {"dividends", "stocksplits", "capitalgains", "repaired"}
+    return bool(cells) and all(key(cell) in names for cell in cells)
 
 
 def _header(rows: dict[int, list[str]], filled: Sequence[int]) -> _Found | None:

@@ -95,14 +95,14 @@ def account_for(folder: Path) -> Account:
 
     That is the user of this process; where it is root, the folder's owner, or for root's own a system account.
     """
-    own = os.geteuid()
-    owner = folder.stat().st_uid if folder.exists() else own
-    if own != 0:
-        if owner != own:
+    user = os.geteuid()
+    owner = folder.stat().st_uid if folder.exists() else user
+    if user != 0:
+        if owner != user:
             raise StorageUnavailableError(
                 f"{folder} belongs to {_name(owner)}", "work as that user, or set TRADING_HOME to a folder of your own"
             )
-        return _account(own)
+        return _account(user)
     return _account(owner, changed=True) if owner else _system_account()
 
 

@@ -45,8 +45,8 @@ def close_doors(folder: Path, account: Account) -> bool:
     """
     maps = dict.fromkeys((account.name, ROOT))
     lines = [f'owner "{name}" postgres\n' for name in maps]
-    wanted = {"pg_ident.conf": NAMES + "".join(lines), "pg_hba.conf": ACCESS}
-    changed = [name for name, text in wanted.items() if _put(folder / name, text, account)]
+    files = {"pg_ident.conf": NAMES + "".join(lines), "pg_hba.conf": ACCESS}
+    changed = [name for name, text in files.items() if _put(folder / name, text, account)]
     return bool(changed)
 
 
@@ -96,22 +96,22 @@ def remove_short_folder(folder: Path) -> None:
 def is_closed(folder: Path, owner: int) -> bool:
     """Whether ``folder`` is a real folder of ``owner``, which nobody else can enter."""
     try:
-        found = folder.lstat()
+        status = folder.lstat()
     except OSError:
         return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == owner and not stat.S_IMODE(found.st_mode) & 0o077
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == owner and not stat.S_IMODE(status.st_mode) & 0o077
 
 
 def _made_before(base: Path, name: str, account: Account) -> Path | None:
     """Return our folder of an earlier start: services that run have its address, and would not find a new one."""
-    own = [path for path in base.glob(f"{name}-*") if is_closed(path, account.uid)]
-    return max(own, key=lambda path: path.stat().st_mtime, default=None)
+    folders = [path for path in base.glob(f"{name}-*") if is_closed(path, account.uid)]
+    return max(folders, key=lambda path: path.stat().st_mtime, default=None)
 
 
 def _short_name(folder: Path, account: Account) -> str:
     # A copy and a successor at the same path are other servers, so the path alone would not tell them apart.
-    found = folder.stat()
-    identity = f"{folder}\n{found.st_dev}\n{found.st_ino}"
+    status = folder.stat()
+    identity = f"{folder}\n{status.st_dev}\n{status.st_ino}"
     return f"{SHORT_NAME}{account.uid}-{hashlib.sha256(os.fsencode(identity)).hexdigest()[:12]}"
 
 

@@ -81,8 +81,8 @@ def _becomes_ready(folder: Path, pid: int) -> bool:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         lives = postmaster.alive(pid)
-        found = postmaster.running(folder)
-        if found is not None and found.process.pid == pid and found.ready:
+        server = postmaster.running(folder)
+        if server is not None and server.process.pid == pid and server.ready:
             return True
         if not lives:
             return False

@@ -66,23 +66,23 @@ def family(folder: Path) -> list[psutil.Process]:
 
     Servers are known by their command line, their helpers by the folder they work in or by their parent.
     """
-    found = {process.pid: process for process in psutil.process_iter() if belongs(process, folder)}
-    for process in list(found.values()):
+    processes = {process.pid: process for process in psutil.process_iter() if belongs(process, folder)}
+    for process in list(processes.values()):
         with suppress(psutil.Error):
-            found.update({child.pid: child for child in process.children(recursive=True)})
-    return list(found.values())
+            processes.update({child.pid: child for child in process.children(recursive=True)})
+    return list(processes.values())
 
 
 def socket_folders(processes: Iterable[psutil.Process]) -> set[Path]:
     """Folders that the servers among ``processes`` were given for their sockets: they know them when no file does."""
-    found = set()
+    folders = set()
     for process in processes:
         with suppress(psutil.Error):
             for argument in process.cmdline():
                 setting, _, value = argument.partition("=")
                 if setting == SOCKET_SETTING:
-                    found.add(Path(value.strip('"')))
-    return found
+                    folders.add(Path(value.strip('"')))
+    return folders
 
 
 def end(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
