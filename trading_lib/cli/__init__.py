@@ -25,6 +25,7 @@ from trading_lib.cli.book.trade import app as trade_app
 from trading_lib.cli.book.trades import app as trades_app
 from trading_lib.cli.market.data import app as data_app
 from trading_lib.cli.market.quality import app as quality_app
+from trading_lib.cli.operations.configuration import app as configuration_app
 from trading_lib.cli.operations.database import app as database_app
 from trading_lib.cli.operations.logs import app as logs_app
 from trading_lib.cli.operations.operations import app as operations_app
@@ -58,6 +59,7 @@ for group in (
     audit_app,
     explain_app,
     operations_app,
+    configuration_app,
     logs_app,
 ):
     app.registered_commands += group.registered_commands
