@@ -8,11 +8,11 @@ from datetime import date
 import pytest
 
 from tests.cli.command_line import run
-from trading_lib.adapters.stores.book_store import BookStore
-from trading_lib.adapters.stores.state_store import StateStore
-from trading_lib.domain.books import Book, BookKind
-from trading_lib.domain.records import DecisionRecord
-from trading_lib.workflows.settings import load_settings
+from trading_lib.adapters.stores.books.book_store import BookStore
+from trading_lib.adapters.stores.books.state_store import StateStore
+from trading_lib.domain.book.books import Book, BookKind
+from trading_lib.domain.decision.record import DecisionRecord
+from trading_lib.workflows.setup.settings import load_settings
 
 HASH = "0123456789abcdef"
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.cli.command_line import run
-from trading_lib.workflows.research.strategy_trial import SLEEVES_VARIABLE
+from trading_lib.workflows.strategies.trial import SLEEVES_VARIABLE
 
 WINDOW = ("--from", "2006-01-03", "--to", "2006-09-29")
 

@@ -62,8 +62,8 @@ def diff(
     lines = [_changed_line(setting) for setting in changed] or ["every setting is as shipped"]
     lines += _unread_lines(unread)
     if book:
-        from trading_lib.workflows.settings import load_settings
         from trading_lib.workflows.setup.book_configuration import book_configuration
+        from trading_lib.workflows.setup.settings import load_settings
 
         history = book_configuration(load_settings(), book)
         result["book"] = history.as_record()

@@ -35,10 +35,10 @@ def new(
 
     Example: trading strategy new calm_trend
     """
-    from trading_lib.adapters.user_strategies.template import write_strategy
+    from trading_lib.adapters.user_code.template import write_strategy
     from trading_lib.strategies.registry import BUILT_IN
-    from trading_lib.workflows.research.strategy_trial import SLEEVES_VARIABLE, sleeve_variable
-    from trading_lib.workflows.settings import configuration_folder
+    from trading_lib.workflows.setup.settings import configuration_folder
+    from trading_lib.workflows.strategies.trial import SLEEVES_VARIABLE, sleeve_variable
 
     usual = configuration_folder(os.environ).parent / "strategies"
     if folder is None:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from trading_lib.adapters.stores.book_store import BookStore
-from trading_lib.adapters.stores.state_store import StateStore
-from trading_lib.workflows.configuration import load_configuration
-from trading_lib.workflows.settings import Settings
+from trading_lib.adapters.stores.books.book_store import BookStore
+from trading_lib.adapters.stores.books.state_store import StateStore
+from trading_lib.workflows.setup.configuration import load_configuration
 from trading_lib.workflows.setup.effective_settings import SHIPPED
+from trading_lib.workflows.setup.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,19 +16,19 @@ import yaml
 from pydantic import BaseModel, SecretStr
 
 import trading_lib
-from trading_lib.adapters.include_folder import INCLUDE_VARIABLE
+from trading_lib.adapters.files.include_folder import INCLUDE_VARIABLE
 from trading_lib.adapters.logs.config import LogConfig
 from trading_lib.adapters.logs.redaction import NOT_SECRET_NAME, SECRET_NAME, STRUCK, secret_values, without_secrets
-from trading_lib.backtest.scenarios import StressConfig
+from trading_lib.backtest.stress.scenarios import StressConfig
 from trading_lib.domain.errors import InputError
 from trading_lib.market_data.config import SourcesConfig
 from trading_lib.performance.config import PerformanceConfig
 from trading_lib.performance.gates import GateConfig
 from trading_lib.risk.config import RiskConfig
-from trading_lib.workflows.configuration import ExecutionFile, StrategyFile, UniverseFile, load_file
-from trading_lib.workflows.configuration_file import read_content
-from trading_lib.workflows.settings import configuration_folder
-from trading_lib.workflows.sweep_limits import SweepConfig
+from trading_lib.workflows.research.sweep.limits import SweepConfig
+from trading_lib.workflows.setup.configuration import ExecutionFile, StrategyFile, UniverseFile, load_file
+from trading_lib.workflows.setup.configuration_file import read_content
+from trading_lib.workflows.setup.settings import configuration_folder
 
 FILES: dict[str, type[BaseModel]] = {
     "universe": UniverseFile,

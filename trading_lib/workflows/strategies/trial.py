@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from trading_lib.domain.prices import FloatArray
+from trading_lib.domain.market.prices import FloatArray
 from trading_lib.session.step import trade_sessions
 from trading_lib.session.window import window_rows
-from trading_lib.workflows.market import market_from_source, session_input
-from trading_lib.workflows.settings import load_settings
-from trading_lib.workflows.source_choice import SIMULATED, offline_source
+from trading_lib.workflows.data.market import market_from_source, session_input
+from trading_lib.workflows.setup.settings import load_settings
+from trading_lib.workflows.setup.source_choice import SIMULATED, offline_source
 
 NAME = "trial"
 SLEEVES_VARIABLE = "TRADING_STRATEGY__SLEEVES"
