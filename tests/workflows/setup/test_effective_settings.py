@@ -163,3 +163,10 @@ def test_a_variable_of_no_file_is_told_to_set_nothing() -> None:
     assert unread_variables({"TRADING_RIKS__A": "1", "TRADING_RISK__CALM_SESSIONS": "4", "TRADING_HOME": "x"}) == [
         "TRADING_RIKS__A"
     ]
+
+
+def test_a_rule_of_ones_own_takes_the_place_of_an_empty_list() -> None:
+    variable = "TRADING_RISK__RULES"
+    found = settings(**{variable: "[{rule: 'own.py:Own', options: {share: 0.1}}]"})
+    rules = {key: (setting.value, setting.where) for key, setting in found.items() if key.startswith("risk.rules")}
+    assert rules == {"risk.rules.own.py:Own.options.share": (0.1, variable)}

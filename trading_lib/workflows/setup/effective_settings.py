@@ -45,7 +45,7 @@ FILES: dict[str, type[BaseModel]] = {
 OPTIONAL_FILES = ("sweep", "logging")
 SHIPPED = Path(trading_lib.__file__).parent / "adapters" / "shipped_config"
 # Entries of a list are told apart by these.
-NAMES = ("symbol", "name")
+NAMES = ("symbol", "name", "rule")
 SHOWN_GUESSES = 3
 CONFIG_VARIABLE = "TRADING_CONFIG"
 # What is set by the environment alone, and what holds without it.
@@ -170,27 +170,30 @@ def unread_variables(variables: Mapping[str, str] | None = None) -> list[str]:
 
 
 def _of_file(
-    path: Path, model: type[BaseModel], variables: Mapping[str, str], origin: Origin, secrets: frozenset[str]
+    file: Path, model: type[BaseModel], variables: Mapping[str, str], origin: Origin, secrets: frozenset[str]
 ) -> Iterator[Setting]:
-    name = path.stem
-    shipped = dict(_flat(name, _values(load_file(SHIPPED / path.name, model, {}))))
-    if name in OPTIONAL_FILES and not path.exists():
-        effective, raw, overrides, lines = model(), {}, [], None
+    name = file.stem
+    shipped = dict(_flat((name,), _values(load_file(SHIPPED / file.name, model, {}))))
+    if name in OPTIONAL_FILES and not file.exists():
+        effective, lines = model(), None
+        raw: dict[str, Any] = {}
+        overrides: list[str] = []
     else:
-        effective = load_file(path, model, variables)
-        raw, overrides = read_content(path, variables)
-        lines = yaml.compose(path.read_text(encoding="utf-8"))
-    own = dict(_flat(name, _values(effective)))
-    for key in [*own, *(key for key in shipped if key not in own)]:
-        value, default = own.get(key, ABSENT), shipped.get(key, ABSENT)
-        place = key.split(".")[1:]
+        effective, lines = load_file(file, model, variables), yaml.compose(file.read_text(encoding="utf-8"))
+        raw, overrides = read_content(file, variables)
+    own = dict(_flat((name,), _values(effective)))
+    # An empty list whose place entries have taken is no setting that is gone.
+    gone = (path for path in shipped if path not in own and not any(other[: len(path)] == path for other in own))
+    for path in [*own, *gone]:
+        key, value, default = ".".join(path), own.get(path, ABSENT), shipped.get(path, ABSENT)
         variable = _variable_of(key, overrides)
-        if value is not ABSENT and not _is_written(raw, place):
+        if value is not ABSENT and not _is_written(raw, path[1:]):
             source, where = Origin.DEFAULT, ""
         elif variable:
             source, where = Origin.ENVIRONMENT, variable
         else:
-            source, where = origin, f"{_short(path)}{_line(lines, place) if value is not ABSENT else ''}"
+            line = _line(lines, path[1:]) if value is not ABSENT else ""
+            source, where = origin, f"{_short(file)}{line}"
         yield Setting(key, _shown(key, value, secrets), _shown(key, default, secrets), value != default, source, where)
 
 
@@ -209,14 +212,14 @@ def _values(model: BaseModel) -> dict[str, Any]:
     return model.model_dump(by_alias=True)
 
 
-def _flat(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _flat(prefix: tuple[str, ...], values: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
     for name, value in values.items():
-        key = f"{prefix}.{name}"
+        path = (*prefix, str(name))
         nested = dict(value) if name == "options" and not isinstance(value, Mapping) else _by_name(value)
         if isinstance(nested, Mapping) and nested:
-            yield from _flat(key, nested)
+            yield from _flat(path, nested)
         else:
-            yield key, value
+            yield path, value
 
 
 def _by_name(value: Any) -> Any:
@@ -229,17 +232,15 @@ def _by_name(value: Any) -> Any:
     return {str(entry[field]): {k: v for k, v in entry.items() if k != field} for entry in value}
 
 
-def _is_written(raw: Any, place: list[str]) -> bool:
+def _is_written(raw: Any, path: tuple[str, ...]) -> bool:
     """Whether the file or a variable says it; a shorter form, such as ``trend: 0.5`` for a sleeve, says it all."""
-    for number, part in enumerate(place):
+    for part in path:
         raw = _by_name(raw)
         if not isinstance(raw, Mapping):
             return True
-        # A name may hold a dot, as a symbol does.
-        key = next((key for key in raw if ".".join(place[number:]).startswith(f"{key}.")), part)
-        if key not in raw:
+        if part not in raw:
             return False
-        raw = raw[key]
+        raw = raw[part]
     return True
 
 
@@ -252,10 +253,10 @@ def _variable_of(key: str, overrides: list[str]) -> str | None:
     return None
 
 
-def _line(node: yaml.Node | None, place: list[str]) -> str:
+def _line(node: yaml.Node | None, path: tuple[str, ...]) -> str:
     """Return ":12", the line on which the key begins; "" where the text does not show it."""
     found = ""
-    for part in place:
+    for part in path:
         if isinstance(node, yaml.SequenceNode):
             node = next((entry for entry in node.value if _is_named(entry, part)), None)
         elif isinstance(node, yaml.MappingNode):
