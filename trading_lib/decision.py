@@ -30,6 +30,7 @@ from trading_lib.orders.hedge import with_hedges
 from trading_lib.portfolio.constraints import constrain, valid_weights
 from trading_lib.portfolio.sleeves import attribute, blend, drift, forget_stopped, sleeve_parts
 from trading_lib.risk.assess import assess_risk
+from trading_lib.risk.limits.own_rules import apply_rules
 from trading_lib.strategies.regime import read_regime
 from trading_lib.strategies.registry import Sleeve, running_sleeves
 from trading_lib.strategies.signals import generate_signals
@@ -258,8 +259,9 @@ def risk_stage(
     state: RiskState,
     config: DecisionConfig,
 ) -> RiskAssessment:
-    """Risk control over the targets."""
-    return assess_risk(view, regime, signals, targets, held, portfolio, state, config.risk)
+    """Risk control over the targets, rules of the user's own last."""
+    assessment = assess_risk(view, regime, signals, targets, held, portfolio, state, config.risk)
+    return apply_rules(view, targets.weights, held, portfolio, assessment, config.risk.rules)
 
 
 def order_stage(

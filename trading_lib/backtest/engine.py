@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from trading_lib.backtest.audits.sleeve_faults import SleeveFaults, faults_of
+from trading_lib.backtest.audits.sleeve_faults import SleeveFaults, faults_of, without_rule_faults
 from trading_lib.backtest.compiled.cuts import cuts_of
 from trading_lib.backtest.compiled.results import (
     Executions,
@@ -209,7 +209,7 @@ def require_value(result: BacktestResult, universe: Universe, remedy: str) -> No
 
 def _slow_path(data: SessionInput, rows: range, observe: DecisionObserver | None) -> Run:
     parts: list[Part] = []
-    for row, outcome in zip(rows, trade_sessions(data, rows), strict=True):
+    for row, outcome in zip(rows, without_rule_faults(trade_sessions(data, rows)), strict=True):
         parts.append(SlowSession(row, outcome))
         if observe:
             observe(outcome.session, outcome.decision, outcome.end_of_day.portfolio)

@@ -25,6 +25,7 @@ from trading_lib.cli.book.trade import app as trade_app
 from trading_lib.cli.book.trades import app as trades_app
 from trading_lib.cli.market.data import app as data_app
 from trading_lib.cli.market.quality import app as quality_app
+from trading_lib.cli.operations.configuration import app as configuration_app
 from trading_lib.cli.operations.database import app as database_app
 from trading_lib.cli.operations.logs import app as logs_app
 from trading_lib.cli.operations.operations import app as operations_app
@@ -32,6 +33,7 @@ from trading_lib.cli.research.audit import app as audit_app
 from trading_lib.cli.research.backfill import app as backfill_app
 from trading_lib.cli.research.experiments import app as experiments_app
 from trading_lib.cli.research.research import app as research_app
+from trading_lib.cli.research.strategy import app as strategy_app
 from trading_lib.cli.usage import give_each_once, report, usage_line
 from trading_lib.domain.errors import FileTroubleError, TradingError
 from trading_lib.workflows.trade.stage_log import log_error, start_log
@@ -48,6 +50,7 @@ app = typer.Typer(
 for group in (
     research_app,
     experiments_app,
+    strategy_app,
     backfill_app,
     trade_app,
     books_app,
@@ -58,6 +61,7 @@ for group in (
     audit_app,
     explain_app,
     operations_app,
+    configuration_app,
     logs_app,
 ):
     app.registered_commands += group.registered_commands

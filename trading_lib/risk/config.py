@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from trading_lib.domain.configuration import Configuration
+from trading_lib.domain.configuration import Configuration, Options
 from trading_lib.domain.market.prices import FloatArray
 from trading_lib.domain.money import MICRO
 from trading_lib.risk.numbers import RiskNumbers
@@ -119,11 +119,42 @@ class CorrelationConfig(Configuration):
         return self
 
 
+class RuleConfig(Configuration):
+    """A risk rule of the user's own.
+
+    Attributes
+    ----------
+    rule
+        ``file.py:Class`` in include/risk_rules, or ``package.module:Class``.
+    options
+        Pairs of name and value, the keyword arguments of the class.
+    """
+
+    rule: str
+    options: Options = ()
+
+    @model_validator(mode="after")
+    def _is_a_class(self) -> Self:
+        place, _, name = self.rule.partition(":")
+        if not place or not name.isidentifier():
+            raise ValueError(f"{self.rule!r} names no class: write file.py:Class, or package.module:Class")
+        return self
+
+
+def _named(given: Any) -> Any:
+    """Take a rule without options by its name alone."""
+    if not isinstance(given, list | tuple):
+        return given
+    return tuple({"rule": entry} if isinstance(entry, str) else entry for entry in given)
+
+
 class RiskConfig(Configuration):
     """Everything the risk manager is told.
 
     Attributes
     ----------
+    rules
+        Of the user's own, asked after all others.
     retire_after_sessions
         Sessions without a new price after which an asset is retired: neither bought nor sold until a price returns or
         its proceeds are recorded.
@@ -138,6 +169,14 @@ class RiskConfig(Configuration):
     correlation: CorrelationConfig = CorrelationConfig()
     retire_after_sessions: int = Field(20, ge=1)
     simulated_approval: bool = True
+    rules: Annotated[tuple[RuleConfig, ...], BeforeValidator(_named)] = ()
+
+    @model_validator(mode="after")
+    def _each_rule_once(self) -> Self:
+        names = [entry.rule for entry in self.rules]
+        if len(set(names)) < len(names):
+            raise ValueError(f"rules names one twice: {', '.join(names)}")
+        return self
 
     @cached_property
     def numbers(self) -> RiskNumbers:

@@ -5,6 +5,8 @@ Input: a session's targets and `RiskAssessment`. The numbers are the trace of th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from trading_lib.domain.book.portfolio import Portfolio
@@ -74,7 +76,20 @@ def limit_steps(
         after = np.where(lowered & bit, trace[APPROVED], before)
         step(bit, before, after, "everything is sold" if rule == LIQUIDATION else "no more than what is held")
         before = after
-    return tuple(steps)
+    return (*steps, *_own_steps(assessment, before, view))
+
+
+def _own_steps(assessment: RiskAssessment, before: FloatArray, view: MarketView) -> Iterator[WeightStep]:
+    """One step for each rule of the user's own that lowered anything."""
+    lowering = [ceiling for ceiling in assessment.rule_ceilings if ceiling.lowers]
+    for rule in dict.fromkeys(ceiling.rule for ceiling in lowering):
+        after, details = before.copy(), {}
+        for ceiling in lowering:
+            if ceiling.rule == rule:
+                i = view.universe.positions[ceiling.symbol]
+                after[i], details[i] = ceiling.weight, ceiling.reason
+        yield WeightStep(rule, before, after, details)
+        before = after
 
 
 def blocks_of(view: MarketView, signals: SignalPanel, portfolio: Portfolio, assessment: RiskAssessment) -> Blocks:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from trading_lib.domain.configuration import Configuration
+from trading_lib.domain.configuration import Configuration, Options
 from trading_lib.domain.market.perpetuals import FundingWindows, PerpetualContract
 
 
@@ -225,14 +225,7 @@ class SleeveConfig(Configuration):
     name: str = Field(min_length=1, pattern=r"^[a-z][a-z0-9_]*$")
     strategy: str = Field(min_length=1)
     budget: float = Field(ge=0, le=1)
-    options: Annotated[tuple[tuple[str, Any], ...], BeforeValidator(lambda given: _pairs(given))] = ()
-
-
-def _pairs(given: Any) -> Any:
-    """Turn a mapping into pairs and its lists into tuples, so that the model can be hashed."""
-    if not isinstance(given, Mapping):
-        return given
-    return tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in given.items())
+    options: Options = ()
 
 
 def _listed(given: Any) -> Any:

@@ -16,6 +16,7 @@ from trading_lib.workflows.research.strategy_identity import (
     strategy_parameters,
 )
 from trading_lib.workflows.setup.configuration import SystemConfiguration, load_configuration
+from trading_lib.workflows.setup.effective_settings import FILES
 
 SHIPPED = Path(trading_lib.__file__).parent / "adapters" / "shipped_config"
 
@@ -29,7 +30,7 @@ def loaded(folder: Path, **variables: str) -> SystemConfiguration:
     return load_configuration(folder, variables)
 
 
-@pytest.mark.parametrize("name", ["universe", "strategy", "risk", "execution"])
+@pytest.mark.parametrize("name", list(FILES))
 def test_what_counts_as_shipped_is_what_is_shipped(folder: Path, name: str) -> None:
     ours, theirs = (yaml.safe_load((place / f"{name}.yaml").read_text(encoding="utf-8")) for place in (SHIPPED, folder))
     assert ours == theirs

@@ -1,4 +1,4 @@
-"""A user's strategy from a file of theirs or from an installed module."""
+"""A user's strategy or risk rule from a file of theirs or from an installed module."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from trading_lib.domain.errors import ConfigurationError, StrategyFaultError
 
 @dataclass(frozen=True, slots=True)
 class OwnStrategy:
-    """A class that a sleeve names, and a digest of its source for the configuration's hash."""
+    """A class that the configuration names, and a digest of its source for the configuration's hash."""
 
     strategy: type[Any]
     digest: str
@@ -36,6 +36,7 @@ def load_strategy(
     folder: Path,
     seconds: float = IMPORT_SECONDS,
     opened: Callable[[], AbstractContextManager[None]] = nullcontext,
+    kind: str = "strategy",
 ) -> OwnStrategy:
     """Import the class ``reference`` names: ``file.py:Class`` in ``folder``, or ``package.module:Class``.
 
@@ -45,6 +46,8 @@ def load_strategy(
     ----------
     opened
         Held while the file itself is read, for a process in which nothing else may be.
+    kind
+        What it is, for messages: "risk rule".
 
     Raises
     ------
@@ -55,10 +58,10 @@ def load_strategy(
     install()
     if place.endswith(".py"):
         with opened():
-            source = _read(folder / place)
-        module = _from_file(folder / place, source, reference, seconds)
+            source = _read(folder / place, kind)
+        module = _from_file(folder / place, source, reference, seconds, kind)
     else:
-        module = _from_module(place, reference, seconds)
+        module = _from_module(place, reference, seconds, kind)
     strategy = getattr(module, name, None)
     if not isinstance(strategy, type):
         raise ConfigurationError(f"{place} has no class {name!r}", "name one of its classes after the colon")
@@ -68,13 +71,13 @@ def load_strategy(
     return OwnStrategy(strategy, hashlib.sha256(content).hexdigest())
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, kind: str) -> bytes:
     if not path.is_file():
-        raise ConfigurationError(f"strategy file {path} does not exist", "put it there or correct strategy.yaml")
+        raise ConfigurationError(f"{kind} file {path} does not exist", "put it there or correct the configuration")
     return path.read_bytes()
 
 
-def _from_file(path: Path, source: bytes, reference: str, seconds: float) -> ModuleType:
+def _from_file(path: Path, source: bytes, reference: str, seconds: float, kind: str) -> ModuleType:
     name = f"own_strategies_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or not isinstance(spec.loader, SourceFileLoader):
@@ -88,15 +91,15 @@ def _from_file(path: Path, source: bytes, reference: str, seconds: float) -> Mod
     except (SyntaxError, ValueError) as error:
         line = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
         text = error.msg if isinstance(error, SyntaxError) else str(error)
-        raise _broken(str(path), f"{type(error).__name__}: {text}{line}") from None
+        raise _broken(kind, str(path), f"{type(error).__name__}: {text}{line}") from None
     try:
         run_guarded(reference, IMPORTED, seconds, exec, code, module.__dict__)
     except StrategyFaultError as error:
-        raise _broken(str(path), str(error)) from error
+        raise _broken(kind, str(path), str(error)) from error
     return module
 
 
-def _from_module(name: str, reference: str, seconds: float) -> ModuleType:
+def _from_module(name: str, reference: str, seconds: float, kind: str) -> ModuleType:
     try:
         loaded = sys.modules.get(name)
         spec = loaded.__spec__ if loaded else importlib.util.find_spec(name)
@@ -104,10 +107,10 @@ def _from_module(name: str, reference: str, seconds: float) -> ModuleType:
             belongs_to_user(spec.origin, reference)
         return cast(ModuleType, run_guarded(reference, IMPORTED, seconds, importlib.import_module, name))
     except StrategyFaultError as error:
-        raise _broken(name, str(error)) from error
+        raise _broken(kind, name, str(error)) from error
     except Exception as error:  # a parent package that raises
-        raise _broken(name, f"{type(error).__name__}: {' '.join(str(error).split())}") from error
+        raise _broken(kind, name, f"{type(error).__name__}: {' '.join(str(error).split())}") from error
 
 
-def _broken(place: str, text: str) -> ConfigurationError:
-    return ConfigurationError(f"strategy {place} cannot be loaded: {text}", "correct it")
+def _broken(kind: str, place: str, text: str) -> ConfigurationError:
+    return ConfigurationError(f"{kind} {place} cannot be loaded: {text}", "correct it")

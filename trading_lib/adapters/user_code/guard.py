@@ -32,8 +32,15 @@ class _ProcessEndedError(BaseException):
     """The strategy asked for the end of the process."""
 
 
-def run_guarded(strategy: str, when: str, seconds: float, function: Callable[..., Any], *arguments: Any) -> Any:
+def run_guarded(
+    strategy: str, when: str, seconds: float, function: Callable[..., Any], *arguments: Any, kind: str = "strategy"
+) -> Any:
     """Call the user's code.
+
+    Parameters
+    ----------
+    strategy, kind
+        How the configuration names it, and what it is.
 
     Raises
     ------
@@ -42,7 +49,7 @@ def run_guarded(strategy: str, when: str, seconds: float, function: Callable[...
     """
     with _NoExit():
         try:
-            with time_limit(seconds, f"strategy {strategy}"), Watching(strategy, when):
+            with time_limit(seconds, f"{kind} {strategy}"), Watching(strategy, when):
                 return function(*arguments)
         except TimeExceededError as error:
             raise _SlowError(f"no answer within {seconds:g} s{_place(error)}") from None

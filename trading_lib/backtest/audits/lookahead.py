@@ -29,6 +29,7 @@ from trading_lib.backtest.audits.differences import (
     outcome_differences,
 )
 from trading_lib.backtest.audits.lookahead_report import Check, Finding, LookaheadReport
+from trading_lib.backtest.audits.sleeve_faults import without_rule_faults
 from trading_lib.backtest.audits.truncation import RawHistory
 from trading_lib.backtest.compiled.run import can_loop
 from trading_lib.backtest.engine import run_backtest
@@ -212,7 +213,7 @@ class _Audit:
         )
 
     def _run(self, data: SessionInput, config: DecisionConfig, rows: range) -> list[SessionOutcome]:
-        return list(trade_sessions(replace(data, config=config), rows))
+        return list(without_rule_faults(trade_sessions(replace(data, config=config), rows)))
 
     def _before(self, run: int, row: int) -> SessionOutcome | None:
         step = row - self.rows.start

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from trading_lib.backtest.compiled.run import Run, SlowSession
 from trading_lib.domain.errors import StrategyUnusableError
+from trading_lib.session.step import SessionOutcome
 from trading_lib.strategies.registry import running_sleeves
 
 
@@ -61,3 +62,14 @@ def refuse_useless(faults: Mapping[str, SleeveFaults]) -> None:
                 f"{fault.message}",
                 "correct its strategy",
             )
+
+
+def without_rule_faults(outcomes: Iterable[SessionOutcome]) -> Iterator[SessionOutcome]:
+    """Pass sessions on, and raise `StrategyUnusableError` at the first in which a user's risk rule failed.
+
+    Such a session buys nothing, which no strategy asked for: the rest of the run would show something else.
+    """
+    for outcome in outcomes:
+        for fault in outcome.decision.assessment.rule_faults:
+            raise StrategyUnusableError(f"{outcome.session}: {fault}", "correct the rule")
+        yield outcome

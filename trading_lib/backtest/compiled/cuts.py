@@ -41,10 +41,10 @@ from trading_lib.risk.limits.buy_restrictions import (
 )
 from trading_lib.session.inputs import SessionInput
 
-RISK_ORDERS, THRESHOLD, NO_PRICE = "risk_orders", "rebalance_threshold", "no_price"
+RISK_ORDERS, THRESHOLD, NO_PRICE, OWN_RULES = "risk_orders", "rebalance_threshold", "no_price", "own_rules"
 CONSTRAINTS = (NOT_TRADABLE, CAP, PAIR_CAP, CASH_BUFFER, LEVERAGE)
 OF_RISK = (LADDER, LADDER_LEVERAGE, *RULES, RISK_ORDERS)
-LIMITS = tuple(dict.fromkeys((*CONSTRAINTS, *OF_RISK, THRESHOLD, NO_PRICE, *CUT_LIMITS[1:])))
+LIMITS = tuple(dict.fromkeys((*CONSTRAINTS, *OF_RISK, THRESHOLD, NO_PRICE, *CUT_LIMITS[1:], OWN_RULES)))
 NUMBER = {name: number for number, name in enumerate(LIMITS)}
 # What two ways of computing a weight may differ in.
 ROUNDING = 1e-9
@@ -169,7 +169,11 @@ def _by_risk(data: SessionInput, part: SlowSession, targets: FloatArray, held: F
     allowed = trace[AFTER_LEVERAGE]
     by_ladder, by_leverage = trace[TARGETS] - trace[AFTER_LADDER], trace[AFTER_LADDER] - allowed
     cuts = [_taken(LADDER, by_ladder[np.newaxis]), _taken(LADDER_LEVERAGE, by_leverage[np.newaxis])]
-    left, at = allowed - assessment.weights, universe.positions
+    own, at = np.zeros(len(universe)), universe.positions
+    for ceiling in assessment.rule_ceilings:
+        own[at[ceiling.symbol]] += ceiling.before - ceiling.weight if ceiling.lowers else 0.0
+    left = allowed - own - assessment.weights
+    cuts.append(_taken(OWN_RULES, own[np.newaxis]))
     first = {at[s]: next((name for name in names if name in RULES), "") for s, names in assessment.clips.items()}
     for rule in RULES:
         mask = np.array([[first.get(i) == rule for i in range(len(universe))]])

@@ -109,10 +109,10 @@ class Run:
 
 
 def can_loop(data: SessionInput) -> bool:
-    """Whether the loop knows all sleeves that run, one account pays for all, and the universe has nothing unknown."""
+    """Whether the loop knows all sleeves and rules, one account pays for all, and the universe has nothing unknown."""
     sleeves = running_sleeves(data.config.strategy)
-    one_account = len(data.accounts.names) == 1
-    return one_account and not data.universe.any_retired and all(sleeve.loop_form for sleeve in sleeves)
+    known = not data.config.risk.rules and all(sleeve.loop_form for sleeve in sleeves)
+    return known and len(data.accounts.names) == 1 and not data.universe.any_retired
 
 
 def run_sessions(data: SessionInput, rows: range) -> Run:

@@ -79,7 +79,7 @@ def run_daily(
 ) -> None:
     """Ingest, decide and paper-trade one session, task by task. Running it again changes nothing.
 
-    Exit code 1 when a strategy failed and kept its previous target.
+    Exit code 1 when a strategy failed and kept its previous target, 2 when a risk rule of yours failed.
 
     Example: trading run-daily --session 2022-06-15 --book demo-real --data prices
     """
@@ -103,8 +103,11 @@ def run_daily(
     faults = stages["targets"].get("sleeve_faults", {})
     for name, fault in faults.items():
         typer.echo(f"warning: sleeve {name} failed and kept its previous target: {fault}", err=True)
-    if faults:
-        raise typer.Exit(1)
+    broken = stages["risk"].get("rule_faults", [])
+    for fault in broken:
+        typer.echo(f"error: {fault}", err=True)
+    if broken or faults:
+        raise typer.Exit(2 if broken else 1)
 
 
 @app.command("check-stops")

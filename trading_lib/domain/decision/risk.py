@@ -12,6 +12,8 @@ from trading_lib.domain.market.prices import BoolArray, FloatArray
 
 # In arrays of whole numbers: a quantity without a ceiling.
 UNLIMITED = -1
+# Kind of the event of a user's risk rule that failed.
+RULE_FAULT = "rule_fault"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class RiskEvent:
     ----------
     kind
         level_raised, level_lowered, floor, pair_correlation, reduction, stop_reduce, stop_exit, recovery, approval,
-        regime, retired, price_returned, cash, or the kind of a sleeve's own event.
+        regime, retired, price_returned, cash, rule_fault, or the kind of a sleeve's own event.
     symbol
         The asset concerned, "" when it is the whole portfolio.
     level_before, level_after
@@ -134,6 +136,30 @@ class RiskState:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleCeiling:
+    """What a user's risk rule said of an asset.
+
+    Attributes
+    ----------
+    rule
+        As the configuration names it.
+    before, weight
+        The weight approved ahead of it, and the largest it allows.
+    """
+
+    rule: str
+    symbol: str
+    before: float
+    weight: float
+    reason: str
+
+    @property
+    def lowers(self) -> bool:
+        """Whether it took anything."""
+        return self.weight < self.before
+
+
+@dataclass(frozen=True, slots=True)
 class RiskAssessment:
     """What risk control says about one session.
 
@@ -161,6 +187,8 @@ class RiskAssessment:
         Largest sum of weights.
     clips
         Symbol -> the rules of risk control that lowered its target weight, in the order they applied.
+    rule_ceilings
+        What rules of the user's own said, in their order.
     """
 
     level: int
@@ -179,3 +207,9 @@ class RiskAssessment:
     next_state: RiskState
     events: tuple[RiskEvent, ...]
     clips: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    rule_ceilings: tuple[RuleCeiling, ...] = ()
+
+    @property
+    def rule_faults(self) -> tuple[str, ...]:
+        """What was wrong with rules of the user's own."""
+        return tuple(event.reason for event in self.events if event.kind == RULE_FAULT)

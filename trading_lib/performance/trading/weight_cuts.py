@@ -32,6 +32,7 @@ LIMIT_WORDS: Mapping[str, str] = {
     "retired": "retired",
     "recovery_ladder": "re-entry after a liquidation",
     "recovery_leverage": "largest sum of weights during re-entry",
+    "own_rules": "risk rules of your own",
     "risk_orders": "stops, reductions by risk level and other ceilings",
     "rebalance_threshold": "change of weight too small to trade",
     "no_price": "no price known",

@@ -31,6 +31,7 @@ from trading_lib.validation.acceptance import judge_arrivals
 from trading_lib.workflows.data.ingest import newest_session
 from trading_lib.workflows.data.market import build_market, session_input
 from trading_lib.workflows.data.price_checks import cross_checks, rulings_of
+from trading_lib.workflows.research.strategy_reports import own_code
 from trading_lib.workflows.setup.code_version import code_version
 from trading_lib.workflows.setup.settings import Settings
 from trading_lib.workflows.setup.source_choice import choose_source, research_source
@@ -98,7 +99,7 @@ def lookahead(
     sleeves = loaded.everything.strategy.sleeves
     own_strategies = {sleeve.strategy: sleeve.name for sleeve in sleeves if ":" in sleeve.strategy}
     report = _named(settings, loaded) | _lookahead_report(audit, seed)
-    report["acts"] = [asdict(act) for act in acts_of(set(own_strategies))]
+    report["acts"] = [asdict(act) for act in acts_of(own_code(loaded.everything))]
     report["clean"] = not (audit.findings or report["acts"] or audit.sleeve_faults)
     return report | {
         "own_sleeves": sorted(own_strategies.values()),

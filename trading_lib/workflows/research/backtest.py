@@ -129,7 +129,7 @@ def backtest_market(
         "denied_orders": len(result.denied),
         "cancelled_orders": len(result.cancelled),
         "sleeve_faults": faults_report(result.faults),
-        "strategy_acts": acts_report(configuration.decision.strategy),
+        "strategy_acts": acts_report(configuration.decision),
         "deposits": float(result.portfolio.deposits),
         "withdrawals": float(result.portfolio.withdrawals),
         "profit": float(result.portfolio.nav - data.initial_cash - net_of(flows)),

@@ -8,8 +8,8 @@ from typing import Any
 
 from trading_lib.adapters.user_code.watch import acts_of
 from trading_lib.backtest.audits.sleeve_faults import SleeveFaults
+from trading_lib.decision_config import DecisionConfig
 from trading_lib.performance.trading.weight_cuts import headline, is_loud
-from trading_lib.strategies.config import StrategySettings
 
 Report = dict[str, Any]
 
@@ -20,10 +20,16 @@ def faults_report(faults: Mapping[str, SleeveFaults]) -> Report:
     return {"count": sum(fault.sessions for fault in faults.values()), "sleeves": sleeves}
 
 
-def acts_report(settings: StrategySettings) -> list[Report]:
-    """List what the running strategies of the user's did besides deciding: files, network, processes, memory."""
-    running = {sleeve.strategy for sleeve in settings.sleeves if sleeve.budget > 0 and ":" in sleeve.strategy}
+def acts_report(decision: DecisionConfig) -> list[Report]:
+    """List what strategies and risk rules of the user's did besides deciding: files, network, processes, memory."""
+    running = own_code(decision, only_running=True)
     return [asdict(act) for act in acts_of(running)] if running else []
+
+
+def own_code(decision: DecisionConfig, only_running: bool = False) -> set[str]:
+    """Return the references of the strategies and risk rules that are the user's."""
+    sleeves = (sleeve for sleeve in decision.strategy.sleeves if sleeve.budget > 0 or not only_running)
+    return {one.strategy for one in sleeves if ":" in one.strategy} | {entry.rule for entry in decision.risk.rules}
 
 
 def warning_lines(report: Mapping[str, Any]) -> list[str]:

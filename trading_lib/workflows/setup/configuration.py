@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from trading_lib.adapters.user_code.files import load_strategy
 from trading_lib.adapters.user_code.guard import guarded
+from trading_lib.adapters.user_code.rules import KIND, guarded_rule
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.book.accounts import Accounts
 from trading_lib.domain.configuration import Configuration
@@ -28,6 +29,7 @@ from trading_lib.orders.config import OrderConfig, PreTradeConfig
 from trading_lib.performance.config import PerformanceConfig
 from trading_lib.portfolio.config import ConstraintConfig
 from trading_lib.risk.config import RiskConfig
+from trading_lib.risk.limits.own_rules import register_rule, running_rules
 from trading_lib.strategies.config import StrategySettings
 from trading_lib.strategies.registry import check_sleeves, register_strategy
 from trading_lib.workflows.setup.configuration_file import load_file as load_file
@@ -100,7 +102,7 @@ class SystemConfiguration:
     own_strategies
         Reference of a user's strategy -> SHA-256 of its source.
     folder
-        Where the files lie; users' own brokers lie in `brokers` beside it.
+        Where the files lie; users' own classes lie in folders beside it.
     """
 
     universe: Universe
@@ -141,6 +143,7 @@ def load_configuration(folder: Path, environment: Mapping[str, str] | None = Non
     settings = StrategySettings(**{name: getattr(strategy, name) for name in StrategySettings.model_fields})
     strategies = _register_own_strategies(settings, folder.parent / "strategies")
     check_sleeves(settings)
+    rules = _register_own_rules(risk, folder.parent / "risk_rules", settings.decision_seconds)
     decision = DecisionConfig(
         strategy=settings,
         constraints=strategy.constraints,
@@ -160,7 +163,7 @@ def load_configuration(folder: Path, environment: Mapping[str, str] | None = Non
         decision=decision,
         paper=execution.paper,
         initial_cash=execution.initial_cash,
-        config_hash=_hash(list(strategies.values()), universe, strategy, risk, execution),
+        config_hash=_hash([*strategies.values(), *rules], universe, strategy, risk, execution),
         universe_file=universe.by_symbol(),
         own_strategies=strategies,
         accounts=accounts,
@@ -177,10 +180,21 @@ def _register_own_strategies(settings: StrategySettings, folder: Path) -> dict[s
     return {reference: strategy.digest for reference, strategy in zip(references, loaded, strict=True)}
 
 
-def _hash(own_strategies: list[str], *models: BaseModel) -> str:
+def _register_own_rules(risk: RiskConfig, folder: Path, seconds: float) -> list[str]:
+    """Load the classes that risk.yaml names, create each once, and return a digest of each source."""
+    digests = []
+    for entry in risk.rules:
+        found = load_strategy(entry.rule, folder, kind=KIND)
+        register_rule(entry.rule, guarded_rule(found.strategy, entry.rule, seconds))
+        digests.append(found.digest)
+    running_rules(risk.rules)
+    return digests
+
+
+def _hash(own_code: list[str], *models: BaseModel) -> str:
     # What changes no rule stays out: how long a decision may take, one account with all the cash, days left out.
     contents = [model.model_dump(mode="json", exclude=_without_rule(model)) for model in models]
-    text = json.dumps([*contents, *own_strategies], sort_keys=True)
+    text = json.dumps([*contents, *own_code], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -190,4 +204,6 @@ def _without_rule(model: BaseModel) -> dict[str, Any]:
         left_out["accounts"] = True
     if isinstance(model, RiskConfig) and not model.stops.days_without_session:
         left_out["stops"] = {"days_without_session"}
+    if isinstance(model, RiskConfig) and not model.rules:
+        left_out["rules"] = True
     return left_out

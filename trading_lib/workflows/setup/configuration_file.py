@@ -24,6 +24,22 @@ def load_file(path: Path, model: type[Model], variables: Mapping[str, str]) -> M
     ConfigurationError
         Naming the file and the key.
     """
+    content, overrides = read_content(path, variables)
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        remedy = f"correct this value (in force: {', '.join(overrides)})" if overrides else "correct this value"
+        raise ConfigurationError(f"{path}: {_first_problem(error)}", remedy) from None
+
+
+def read_content(path: Path, variables: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """Return what a file says with the overrides of the environment, and the names of those variables.
+
+    Raises
+    ------
+    ConfigurationError
+        Where it cannot be read as a mapping.
+    """
     try:
         content = deepcopy(_parsed(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
@@ -36,12 +52,7 @@ def load_file(path: Path, model: type[Model], variables: Mapping[str, str]) -> M
         raise ConfigurationError(f"{path} is no valid YAML{_position(error)}", "correct that line") from None
     if not isinstance(content, dict):
         raise ConfigurationError(f"{path} holds no settings", "it must be a mapping of keys to values")
-    overrides = _override(content, f"TRADING_{path.stem.upper()}__", variables)
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        remedy = f"correct this value (in force: {', '.join(overrides)})" if overrides else "correct this value"
-        raise ConfigurationError(f"{path}: {_first_problem(error)}", remedy) from None
+    return content, _override(content, f"TRADING_{path.stem.upper()}__", variables)
 
 
 @lru_cache(maxsize=32)

@@ -111,6 +111,7 @@ class Assessed(TypedDict):
     level: int
     drawdown: float
     events: int
+    rule_faults: NotRequired[list[str]]
 
 
 class Ordered(TypedDict):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from trading_lib.domain.decision.risk import RiskAssessment, RiskEvent, RiskState
+from trading_lib.domain.decision.risk import RiskAssessment, RiskEvent, RiskState, RuleCeiling
 from trading_lib.domain.decision.signals import MarketRegime, RegimeReading, SignalPanel
 from trading_lib.domain.decision.sleeves import SleeveEvent, SleeveRecord, SleeveTarget
 from trading_lib.domain.decision.weights import TargetWeights
@@ -100,8 +100,10 @@ def targets_from(record: Mapping[str, Any]) -> TargetWeights:
 
 
 def assessment_record(assessment: RiskAssessment) -> Record:
-    """Payload of the risk stage, without the next state and the events."""
-    return {name: value for name, value in _values(assessment).items() if name not in KEPT_APART}
+    """Payload of the risk stage, without the next state and the events; of users' rules only where there are any."""
+    record = {name: value for name, value in _values(assessment).items() if name not in KEPT_APART}
+    said = [_values(ceiling) for ceiling in record.pop("rule_ceilings")]
+    return record | {"rule_ceilings": said} if said else record
 
 
 def assessment_from(record: Mapping[str, Any], next_state: RiskState, events: Sequence[RiskEvent]) -> RiskAssessment:
@@ -111,6 +113,7 @@ def assessment_from(record: Mapping[str, Any], next_state: RiskState, events: Se
         "may_increase": np.array(record["may_increase"], dtype=np.bool_),
         "ceilings": np.array(record["ceilings"], dtype=np.float64),
         "clips": {symbol: tuple(names) for symbol, names in record.get("clips", {}).items()},
+        "rule_ceilings": tuple(RuleCeiling(**said) for said in record.get("rule_ceilings", ())),
     }
     return RiskAssessment(**{**record, **arrays, "next_state": next_state, "events": tuple(events)})
 

@@ -210,7 +210,12 @@ def _risk(turn: BookTurn) -> Assessed:
     active.state.save_risk(name, assessment.next_state, events)
     for event in events:
         LOG.warning("risk event %s: %s", event.kind, event.reason)
-    return {"level": assessment.effective_level, "drawdown": assessment.drawdown, "events": len(events)}
+    result: Assessed = {
+        "level": assessment.effective_level,
+        "drawdown": assessment.drawdown,
+        "events": len(events),
+    }
+    return {**result, "rule_faults": list(assessment.rule_faults)} if assessment.rule_faults else result
 
 
 def _risk_state_before(run: BookRun, portfolio: Portfolio) -> RiskState:

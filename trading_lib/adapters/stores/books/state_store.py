@@ -133,6 +133,14 @@ class StateStore:
             payload=decode(row["payload"]),
         )
 
+    def configurations(self, book: str) -> tuple[tuple[date, str], ...]:
+        """First session and hash of each configuration that a book was decided under, oldest first."""
+        table = decisions
+        query = select(table.c.session, table.c.config_hash).where(table.c.book == book).order_by(table.c.session)
+        with self._engine.connect() as connection:
+            rows = [(row.session, row.config_hash) for row in connection.execute(query)]
+        return tuple(row for i, row in enumerate(rows) if not i or row[1] != rows[i - 1][1])
+
     def last_session(self, book: str) -> date | None:
         """Newest session with a stored decision, None when there is none."""
         query = select(func.max(decisions.c.session)).where(decisions.c.book == book)

@@ -1,0 +1,1 @@
+"""A user's own strategy by itself, before it gets a budget."""
