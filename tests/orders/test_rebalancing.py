@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.interpreted import interpreted
 from trading_lib.domain import money_arithmetic
-from trading_lib.domain.money_arithmetic import affordable, value_rounded_up
+from trading_lib.domain.money_arithmetic import LARGEST_QUANTITY, affordable, value_rounded_up
 from trading_lib.orders import rebalancing
 from trading_lib.orders.rebalancing import (
     CASH_BUFFER,
@@ -94,17 +94,18 @@ def test_the_proceeds_of_a_sale_can_be_spent() -> None:
 
 
 @settings(deadline=None)
+@example(922337204, 1, 10_000, 0)
 @given(st.integers(-5, 10**9), st.integers(1, 10**12), st.sampled_from([1, 100, 10_000, UNIT]), st.integers(0, 5_000))
 def test_what_is_affordable_fits_and_one_lot_more_does_not(cents: int, price: int, lot: int, costs: int) -> None:
     # Cheaper lots than a hundred-millionth of a dollar are no asset's.
     price = max(price, 10_000 // lot)
     quantity = affordable(cents, price, lot, costs)
     assert quantity % lot == 0
-    assert quantity >= 0
+    assert 0 <= quantity <= LARGEST_QUANTITY
     if quantity:
         assert money_arithmetic._spent(quantity, price, costs) <= cents
     # Lots worth less than a cent cannot be told apart by cents.
-    if cents >= 0 and price * lot >= 10_000 * UNIT:
+    if cents >= 0 and price * lot >= 10_000 * UNIT and quantity + lot <= LARGEST_QUANTITY:
         assert money_arithmetic._spent(quantity + lot, price, costs) > cents
 
 

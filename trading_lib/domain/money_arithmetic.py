@@ -10,6 +10,8 @@ from trading_lib.domain.money import CENT, MICRO
 
 # A millionth of a unit at a millionth of a dollar is this part of a cent.
 PARTS = CENT * MICRO
+# Millionths of a unit: ten billion units, up to which the arithmetic is exact.
+LARGEST_QUANTITY = 10_000_000_000 * MICRO
 
 
 @compiled
@@ -76,17 +78,21 @@ def share_in_cents(cents: int, rate: int) -> int:
 
 @compiled
 def affordable(cents: int, price: int, lot: int, costs: int) -> int:
-    """Largest quantity in whole lots whose value and costs (a rate in millionths) are no more than ``cents``."""
+    """Largest quantity in whole lots whose value and costs (a rate in millionths) are no more than ``cents``.
+
+    No more than `LARGEST_QUANTITY`: at a millionth of a dollar a unit, ten million dollars would buy more units than 64
+    bits hold.
+    """
     if cents <= 0 or price <= 0:
         return 0
     each = price / MICRO * (lot / MICRO) * (1.0 + costs / MICRO)
-    count = int(cents / 100.0 / each)
+    count = int(min(cents / 100.0 / each, LARGEST_QUANTITY / lot))
     # The quotient of floats may miss by one, and rounding to cents by more where a lot is worth less than one.
     excess = _spent(count * lot, price, costs) - cents
     while count > 0 and excess > 0:
         count = max(count - 1 - int(excess / 100.0 / each), 0)
         excess = _spent(count * lot, price, costs) - cents
-    if _spent((count + 1) * lot, price, costs) <= cents:
+    if (count + 1) * lot <= LARGEST_QUANTITY and _spent((count + 1) * lot, price, costs) <= cents:
         count += 1
     return count * lot
 
