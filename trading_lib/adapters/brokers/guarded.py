@@ -6,11 +6,11 @@ Input: a broker of a user's own. Output: the same, which raises errors of this p
 from __future__ import annotations
 
 import inspect
-import traceback
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any
 
+from trading_lib.adapters.user_code.error_place import kind_and_line
 from trading_lib.domain.errors import BrokerUnavailableError, TradingError
 
 
@@ -39,9 +39,8 @@ class GuardedBroker:
             except TradingError:
                 raise
             except Exception as error:
-                line = traceback.extract_tb(error.__traceback__)[-1].lineno
                 raise BrokerUnavailableError(
-                    f"broker {self._reference} failed in {method.__name__} ({type(error).__name__}, line {line})",
+                    f"broker {self._reference} failed in {method.__name__} ({kind_and_line(error)})",
                     "correct its class, see docs/brokers.md",
                 ) from None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import Any, TypeVar
@@ -11,6 +10,7 @@ import pandas as pd
 
 from trading_lib.adapters.files.include_folder import include_folder
 from trading_lib.adapters.sources.catalogue import SOURCES
+from trading_lib.adapters.user_code.error_place import kind_and_line
 from trading_lib.adapters.user_code.own_classes import load_class
 from trading_lib.domain.errors import ConfigurationError, SourceError, SourceUnavailableError
 from trading_lib.domain.market.instruments import Universe
@@ -70,7 +70,7 @@ class OwnSource:
             raise
         except Exception as error:
             raise ConfigurationError(
-                f"source {reference} cannot be created ({_place(error)})", f"correct its class, {SEE}"
+                f"source {reference} cannot be created ({kind_and_line(error)})", f"correct its class, {SEE}"
             ) from None
 
     def bars(self, symbols: Sequence[str], first: date, last: date, as_of: datetime) -> SourceAnswer:
@@ -107,10 +107,10 @@ class OwnSource:
             raise
         except DEFECTS as error:
             raise ConfigurationError(
-                f"source {self._reference} is broken: {_place(error)}", f"correct its class, {SEE}"
+                f"source {self._reference} is broken: {kind_and_line(error)}", f"correct its class, {SEE}"
             ) from None
         except Exception as error:
-            raise SourceUnavailableError(f"{self.name}: its class failed with {_place(error)}", SEE) from None
+            raise SourceUnavailableError(f"{self.name}: its class failed with {kind_and_line(error)}", SEE) from None
 
     def _check_rows(
         self,
@@ -141,10 +141,3 @@ class OwnSource:
 
     def _wrong(self, method: str, what: str) -> ConfigurationError:
         return ConfigurationError(f"source {self._reference}: {method} {what}", f"correct its class, {SEE}")
-
-
-def _place(error: Exception) -> str:
-    """Name the kind of an error and, from the user's code down, the first line it came from."""
-    frames = traceback.extract_tb(error.__traceback__)[1:]
-    own = [frame for frame in frames if frame.filename != __file__]
-    return f"{type(error).__name__} in line {own[0].lineno}" if own else type(error).__name__

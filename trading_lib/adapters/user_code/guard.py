@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from trading_lib.adapters.user_code.error_place import user_line
 from trading_lib.adapters.user_code.time_limit import TimeExceededError, time_limit
 from trading_lib.adapters.user_code.watch import CONSTRUCTED, Watching, install
 from trading_lib.domain.decision.sleeves import PlannedStrategy, SleeveTarget, SleeveView, Strategy, Words
@@ -219,10 +220,8 @@ def _words(error: BaseException) -> str:
 
 def _place(error: BaseException) -> str:
     """Name the innermost line of the user's, e.g. " (own.py, line 12)"."""
-    from trading_lib.adapters.user_code.watch import is_users
-
-    lines = [f for f in traceback.extract_tb(error.__traceback__, limit=-200) if is_users(f.filename)]
-    return f" ({Path(lines[-1].filename).name}, line {lines[-1].lineno})" if lines else ""
+    place = user_line(error)
+    return f" ({place[0]}, line {place[1]})" if place else ""
 
 
 def _raised_by_user(error: BaseException) -> bool:

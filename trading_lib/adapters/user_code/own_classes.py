@@ -6,11 +6,11 @@ import hashlib
 import importlib
 import importlib.util
 import sys
-import traceback
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from trading_lib.adapters.user_code.error_place import user_line
 from trading_lib.domain.errors import ConfigurationError
 
 
@@ -66,12 +66,6 @@ def _broken(kind: str, place: str, error: Exception) -> ConfigurationError:
     """Name the error and its line; only texts that cannot hold a key of the environment are told."""
     text = str(error.msg if isinstance(error, SyntaxError) else error)
     details = f": {' '.join(text.split())}" if isinstance(error, (SyntaxError, ImportError)) else ""
-    line = error.lineno if isinstance(error, SyntaxError) else _line(place, error)
+    line = error.lineno if isinstance(error, SyntaxError) else (user_line(error) or ("", None))[1]
     where = f" (line {line})" if line else ""
     return ConfigurationError(f"{kind} {place} cannot be loaded: {type(error).__name__}{details}{where}", "correct it")
-
-
-def _line(place: str, error: Exception) -> int | None:
-    """Return the last line of the file that the error came through; None where it did not."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == place]
-    return lines[-1] if lines else None
