@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import html
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tests.contracts.notifier_contract import NotifierContract
 from tests.peers.smtp_server import SmtpPeer, smtp_peer
+from trading_lib.monitoring.notifier import Notifier
 
 pytestmark = pytest.mark.airflow
 
@@ -155,3 +159,98 @@ def test_secrets_stay_out(mail_folder: Path, text: str, secret: str) -> None:
     content = written(mail_folder)
     assert "RuntimeError" in content
     assert secret not in content
+
+
+@pytest.fixture
+def own_notifier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A notifier of the user's own that writes into a file beside its own; returns its folder."""
+    folder = tmp_path / "include"
+    (folder / "config").mkdir(parents=True)
+    (folder / "notifiers").mkdir()
+    (folder / "config" / "monitoring.yaml").write_text("notifiers: [own.py:Own]\nsend_seconds: 30\n")
+    source = """
+from pathlib import Path
+
+
+class Own:
+    def send(self, message):
+        told = f"{message.level} {message.title}|{message.text}|{message.link}"
+        Path(__file__).with_name("sent.txt").write_text(told)
+"""
+    (folder / "notifiers" / "own.py").write_text(source)
+    monkeypatch.setenv("TRADING_CONFIG", str(folder / "config"))
+    return folder / "notifiers"
+
+
+def test_a_notifier_of_ones_own_is_told_beside_the_mail(mail_folder: Path, own_notifier: Path) -> None:
+    from failure_mail import notify_failure
+
+    notify_failure(failed(ValueError("api_key=hunter2")))
+    sent = (own_notifier / "sent.txt").read_text()
+    assert sent.startswith("error market_data.ingest failed|Task:  market_data.ingest\n")
+    assert sent.endswith("|http://127.0.0.1:8080/dags/market_data")
+    assert "hunter2" not in sent
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("from pathlib", "import no_such_module\nfrom pathlib", "No module named 'no_such_module'"),
+        ("def send", "def post", "has no method send(message)"),
+        ("        told", "        raise SystemExit(2)\n        told", "send failed: SystemExit in line 7"),
+    ],
+)
+def test_one_that_is_broken_is_noted_and_hides_nothing(
+    mail_folder: Path, own_notifier: Path, before: str, after: str, told: str
+) -> None:
+    from failure_mail import notify_failure
+
+    path = own_notifier / "own.py"
+    path.write_text(path.read_text().replace(before, after))
+    notify_failure(failed(ValueError("no bar of SPY")))
+    content = written(mail_folder)
+    assert "own.py:Own: " in content or "notifier" in content
+    assert told in content
+    assert "no bar of SPY" in content
+
+
+def test_one_that_does_not_answer_holds_nothing_up(
+    mail_folder: Path, own_notifier: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from failure_mail import notify_failure
+
+    (own_notifier.parent / "config" / "monitoring.yaml").write_text("notifiers: [own.py:Own]\nsend_seconds: 0.05\n")
+    path = own_notifier / "own.py"
+    path.write_text(
+        path.read_text().replace("        told", "        __import__('threading').Event().wait()\n        told")
+    )
+    notify_failure(failed(ValueError("no bar of SPY")))
+    assert "own.py:Own: send gave no answer within 0.05 s" in written(mail_folder)
+
+
+def test_a_broken_configuration_is_noted(mail_folder: Path, own_notifier: Path) -> None:
+    from failure_mail import notify_failure
+
+    (own_notifier.parent / "config" / "monitoring.yaml").write_text("notifers: []\n")
+    notify_failure(failed(ValueError("no bar of SPY")))
+    assert "unknown key notifers" in written(mail_folder)
+
+
+class TestAirflowMail(NotifierContract):
+    """Mail through Airflow is a notifier like any other."""
+
+    peer: SmtpPeer
+
+    @pytest.fixture
+    def notifier(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Notifier]:
+        from failure_mail import AirflowMail
+
+        with smtp_peer() as peer:
+            connect_to(peer, monkeypatch)
+            self.peer = peer
+            yield AirflowMail(failed(None))
+
+    def arrived(self) -> list[str]:
+        parts = [part for message in self.peer.messages for part in message.walk()]
+        pages = [part for part in parts if part.get_content_type() == "text/html"]
+        return [html.unescape(bytes(page.get_payload(decode=True)).decode()) for page in pages]

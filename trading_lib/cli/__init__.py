@@ -28,6 +28,7 @@ from trading_lib.cli.market.quality import app as quality_app
 from trading_lib.cli.operations.configuration import app as configuration_app
 from trading_lib.cli.operations.database import app as database_app
 from trading_lib.cli.operations.logs import app as logs_app
+from trading_lib.cli.operations.notify import app as notify_app
 from trading_lib.cli.operations.operations import app as operations_app
 from trading_lib.cli.research.audit import app as audit_app
 from trading_lib.cli.research.backfill import app as backfill_app
@@ -62,6 +63,7 @@ for group in (
     explain_app,
     operations_app,
     configuration_app,
+    notify_app,
     logs_app,
 ):
     app.registered_commands += group.registered_commands

@@ -22,6 +22,7 @@ from trading_lib.adapters.logs.redaction import NOT_SECRET_NAME, SECRET_NAME, ST
 from trading_lib.backtest.stress.scenarios import StressConfig
 from trading_lib.domain.errors import InputError
 from trading_lib.market_data.config import SourcesConfig
+from trading_lib.monitoring.config import MonitoringConfig
 from trading_lib.performance.config import PerformanceConfig
 from trading_lib.performance.gates import GateConfig
 from trading_lib.risk.config import RiskConfig
@@ -41,11 +42,12 @@ FILES: dict[str, type[BaseModel]] = {
     "stress": StressConfig,
     "sweep": SweepConfig,
     "logging": LogConfig,
+    "monitoring": MonitoringConfig,
 }
-OPTIONAL_FILES = ("sweep", "logging")
+OPTIONAL_FILES = ("sweep", "logging", "monitoring")
 SHIPPED = Path(trading_lib.__file__).parent / "adapters" / "shipped_config"
 # Entries of a list are told apart by these.
-NAMES = ("symbol", "name", "rule")
+NAMES = ("symbol", "name", "rule", "notifier")
 SHOWN_GUESSES = 3
 CONFIG_VARIABLE = "TRADING_CONFIG"
 # What is set by the environment alone, and what holds without it.

@@ -1,0 +1,1 @@
+"""What carries messages: notifiers of users' own, and a file where nothing else does."""

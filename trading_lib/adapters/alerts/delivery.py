@@ -1,0 +1,48 @@
+"""A message to several notifiers at once, in bounded time: none can fail or hold up whoever sends it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from trading_lib.adapters.user_code.error_place import kind_and_line
+from trading_lib.monitoring.notifier import Message, Notifier
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of a message at a notifier; ``problem`` is "" where it was sent."""
+
+    notifier: str
+    problem: str = ""
+
+
+def deliver(message: Message, notifiers: Mapping[str, Notifier], seconds: float) -> tuple[Delivery, ...]:
+    """Send a message, and give up after ``seconds`` what has not been sent; nothing is raised.
+
+    Each notifier works in a thread of its own that nothing waits for: a call inside compiled code or to a network that
+    does not answer cannot be interrupted, only left behind.
+    """
+    outcomes: dict[str, str] = {}
+    threads = [
+        threading.Thread(target=_send, args=(name, notifier, message, outcomes), daemon=True, name=f"notifier {name}")
+        for name, notifier in notifiers.items()
+    ]
+    for thread in threads:
+        thread.start()
+    until = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(until - time.monotonic(), 0.0))
+    late = f"send gave no answer within {seconds:g} s"
+    return tuple(Delivery(name, outcomes.get(name, late)) for name in notifiers)
+
+
+def _send(name: str, notifier: Notifier, message: Message, outcomes: dict[str, str]) -> None:
+    try:
+        notifier.send(message)
+    except BaseException as error:  # an exit, too, is the notifier's failure alone
+        outcomes[name] = f"send failed: {kind_and_line(error)}"
+    else:
+        outcomes[name] = ""

@@ -1,0 +1,41 @@
+"""Command that sends a message to the notifiers of one's own: ``trading notify``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from trading_lib.cli.output import JSON_OPTION, show
+
+app = typer.Typer()
+
+
+@app.command("notify")
+def notify(
+    title: Annotated[str, typer.Argument(help="What it is about, in one line.", show_default=False)],
+    text: Annotated[str, typer.Option("--text", help="The rest of it.")] = "",
+    level: Annotated[str, typer.Option("--level", help="info, warning or error.")] = "info",
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Send a message to every notifier of monitoring.yaml, and say what became of it.
+
+    Exit code 1 when one did not take it, 2 when one cannot be created.
+
+    Example: trading notify "is anybody there" --level warning
+    """
+    from trading_lib.adapters.alerts.delivery import deliver
+    from trading_lib.domain.errors import InputError, one_of
+    from trading_lib.monitoring.notifier import Message, MessageLevel
+    from trading_lib.workflows.operations.notifications import load_monitoring, own_notifiers
+
+    if level not in list(MessageLevel):
+        raise InputError(f"there is no level {level!r}", one_of(level, list(MessageLevel)))
+    notifiers = own_notifiers()
+    message = Message(MessageLevel(level), title, text or title)
+    found = deliver(message, notifiers, load_monitoring().send_seconds)
+    result = {"deliveries": [{"notifier": one.notifier, "problem": one.problem} for one in found]}
+    lines = [f"{one.notifier}: {one.problem or 'sent'}" for one in found]
+    show(result, as_json, lines or ["no notifier is configured: name one in monitoring.yaml (docs/notifiers.md)"])
+    if any(one.problem for one in found):
+        raise typer.Exit(1)

@@ -1,0 +1,1 @@
+"""What a person should know of: messages, and the door through which they leave."""

@@ -1,0 +1,48 @@
+"""A message for a person, and what carries it. Input: a `Message`. Output: none; what cannot be sent raises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+
+class MessageLevel(StrEnum):
+    """How much it matters: something happened, something is not as it should be, something failed."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a person is told; secrets are struck before it is made.
+
+    Attributes
+    ----------
+    title
+        One line.
+    text
+        All of it, in lines.
+    session
+        Which it is about; None where it is about none.
+    link
+        Where more stands, "" where nowhere.
+    """
+
+    level: MessageLevel
+    title: str
+    text: str
+    session: date | None = None
+    link: str = ""
+
+
+@runtime_checkable
+class Notifier(Protocol):
+    """A way to a person: mail, chat, a file."""
+
+    def send(self, message: Message) -> None:
+        """Send it, or raise; called once for each message, and given up after a while."""
+        ...

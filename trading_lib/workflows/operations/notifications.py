@@ -1,0 +1,66 @@
+"""A message to the notifiers of monitoring.yaml."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from trading_lib.adapters.alerts.delivery import Delivery, deliver
+from trading_lib.adapters.alerts.own_notifiers import create_notifier
+from trading_lib.domain.errors import ConfigurationError
+from trading_lib.monitoring.config import MonitoringConfig, NotifierConfig
+from trading_lib.monitoring.notifier import Message, Notifier
+from trading_lib.workflows.setup.configuration_file import load_file
+from trading_lib.workflows.setup.settings import configuration_folder
+
+FILE = "monitoring.yaml"
+FOLDER = "notifiers"
+
+
+def load_monitoring(environment: Mapping[str, str] | None = None) -> MonitoringConfig:
+    """Read monitoring.yaml of the configuration folder; a folder without one names no notifier."""
+    variables = os.environ if environment is None else environment
+    path = configuration_folder(variables) / FILE
+    return load_file(path, MonitoringConfig, variables) if path.exists() else MonitoringConfig()
+
+
+def own_notifiers(environment: Mapping[str, str] | None = None) -> dict[str, Notifier]:
+    """Create all configured notifiers, by what messages call them.
+
+    Raises
+    ------
+    ConfigurationError
+        For the first that cannot be.
+    """
+    variables = os.environ if environment is None else environment
+    folder = configuration_folder(variables).parent / FOLDER
+    return {name: create_notifier(entry, folder) for name, entry in _named(load_monitoring(variables)).items()}
+
+
+def notify(message: Message, environment: Mapping[str, str] | None = None) -> tuple[Delivery, ...]:
+    """Send a message to all configured notifiers; one that cannot be created or fails is told and stops no other.
+
+    Raises
+    ------
+    ConfigurationError
+        When monitoring.yaml itself cannot be read.
+    """
+    variables = os.environ if environment is None else environment
+    config, folder = load_monitoring(variables), configuration_folder(variables).parent / FOLDER
+    made: dict[str, Notifier] = {}
+    broken = []
+    for name, entry in _named(config).items():
+        try:
+            made[name] = create_notifier(entry, folder)
+        except ConfigurationError as error:
+            broken.append(Delivery(name, str(error)))
+    return (*broken, *deliver(message, made, config.send_seconds))
+
+
+def _named(config: MonitoringConfig) -> dict[str, NotifierConfig]:
+    """Tell entries of one class apart by their number."""
+    named: dict[str, NotifierConfig] = {}
+    for entry in config.notifiers:
+        number = sum(other.notifier == entry.notifier for other in named.values()) + 1
+        named[entry.notifier if number == 1 else f"{entry.notifier} (entry {number})"] = entry
+    return named
