@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from trading_lib.api.result import BacktestResult
     from trading_lib.api.stress import StressResult, stress
     from trading_lib.api.sweep import Sweep, sweep
+    from trading_lib.domain.book.portfolio import Portfolio
+    from trading_lib.domain.decision.risk import RiskState
+    from trading_lib.domain.decision.sleeves import PlannedStrategy, SleeveEvent, SleeveTarget, SleeveView, Strategy
     from trading_lib.domain.errors import (
         ConfigurationError,
         DataFileError,
@@ -31,11 +34,8 @@ if TYPE_CHECKING:
         StrategyUnusableError,
         TradingError,
     )
-    from trading_lib.domain.instruments import Universe
-    from trading_lib.domain.market_view import MarketView
-    from trading_lib.domain.portfolio import Portfolio
-    from trading_lib.domain.risk import RiskState
-    from trading_lib.domain.sleeves import PlannedStrategy, SleeveEvent, SleeveTarget, SleeveView, Strategy
+    from trading_lib.domain.market.instruments import Universe
+    from trading_lib.domain.market.market_view import MarketView
 
 __version__ = "0.1.0"
 
@@ -81,11 +81,11 @@ _HOMES = {
         "StrategyUnusableError",
         "TradingError",
     ),
-    "domain.instruments": ("Universe",),
-    "domain.market_view": ("MarketView",),
-    "domain.portfolio": ("Portfolio",),
-    "domain.risk": ("RiskState",),
-    "domain.sleeves": ("PlannedStrategy", "SleeveEvent", "SleeveTarget", "SleeveView", "Strategy"),
+    "domain.market.instruments": ("Universe",),
+    "domain.market.market_view": ("MarketView",),
+    "domain.book.portfolio": ("Portfolio",),
+    "domain.decision.risk": ("RiskState",),
+    "domain.decision.sleeves": ("PlannedStrategy", "SleeveEvent", "SleeveTarget", "SleeveView", "Strategy"),
 }
 _HOME = {name: f"{__name__}.{module}" for module, names in _HOMES.items() for name in names}
 

@@ -10,13 +10,13 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from trading_lib.adapters.sources.flows_file import read_flows
+from trading_lib.adapters.sources.files.flows import read_flows
 from trading_lib.api.days import Day, day_of
 from trading_lib.api.prices import Prices, load_prices
 from trading_lib.api.result import BacktestResult
 from trading_lib.api.setup import Setup
 from trading_lib.domain.errors import InputError
-from trading_lib.workflows.backtesting import backtest_source, refuse_inverted
+from trading_lib.workflows.research.backtest import backtest_source, refuse_inverted
 
 
 class StrategyWarning(UserWarning):

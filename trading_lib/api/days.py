@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from trading_lib.domain.errors import SessionError
-from trading_lib.domain.sessions import parse_session
+from trading_lib.domain.market.sessions import parse_session
 
 Day = str | date | np.datetime64
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from trading_lib.domain.errors import ConfigurationError
-from trading_lib.workflows.sweep_grid import SWEPT_FILES, GridPoint, listed_points
+from trading_lib.workflows.research.sweep.grid import SWEPT_FILES, GridPoint, listed_points
 
 SLEEVES = "strategy.sleeves"
 # The sleeves are one value: those that are given take the place of all that are configured.

@@ -17,14 +17,14 @@ from trading_lib.adapters.sources.own_source import OwnSource
 from trading_lib.api.days import Day, day_of
 from trading_lib.api.strategies import found_file, reference_of
 from trading_lib.domain.errors import InputError, UnknownSymbolError, one_of
-from trading_lib.domain.instruments import Universe
-from trading_lib.domain.prices import VOLATILITY_INDEX, MacroSeries
+from trading_lib.domain.market.instruments import Universe
+from trading_lib.domain.market.prices import VOLATILITY_INDEX, MacroSeries
 from trading_lib.market_data.source import MarketDataSource
 from trading_lib.session.window import window_rows
-from trading_lib.workflows.continued_market import WARM_UP_SESSIONS
-from trading_lib.workflows.market import LoadedSource, market_from_source
-from trading_lib.workflows.settings import Settings, load_settings
-from trading_lib.workflows.source_choice import SIMULATED, choose_source, offline_source, research_source
+from trading_lib.workflows.data.market import LoadedSource, market_from_source
+from trading_lib.workflows.research.continued_market import WARM_UP_SESSIONS
+from trading_lib.workflows.setup.settings import Settings, load_settings
+from trading_lib.workflows.setup.source_choice import SIMULATED, choose_source, offline_source, research_source
 
 FINDING_COLUMNS = {"symbol": "str", "date": "datetime64[us]", "rule": "str", "severity": "str", "message": "str"}
 

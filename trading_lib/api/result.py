@@ -10,16 +10,16 @@ from typing import Any
 
 import pandas as pd
 
-from trading_lib.adapters.export_folder import check_export_folder, write_export
-from trading_lib.adapters.output_file import check_writable, write_whole
+from trading_lib.adapters.files.export_folder import check_export_folder, write_export
+from trading_lib.adapters.files.output_file import check_writable, write_whole
 from trading_lib.api.notebook import page, shown
 from trading_lib.api.prices import Prices
 from trading_lib.api.setup import Setup
 from trading_lib.api.tables import by_session, frame_of
-from trading_lib.domain.portfolio import Portfolio
-from trading_lib.domain.risk import RiskState
-from trading_lib.workflows.backtesting import BacktestRun, add_intervals, draw, tear_sheet
-from trading_lib.workflows.exporting import (
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.decision.risk import RiskState
+from trading_lib.workflows.research.backtest import BacktestRun, add_intervals, draw, tear_sheet
+from trading_lib.workflows.research.export import (
     check_format,
     exported_files,
     fills_table,
@@ -27,7 +27,7 @@ from trading_lib.workflows.exporting import (
     orders_table,
     positions_table,
 )
-from trading_lib.workflows.strategy_reports import warning_lines
+from trading_lib.workflows.research.strategy_reports import warning_lines
 
 File = str | PathLike[str]
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from trading_lib.adapters.user_strategies.files import OwnStrategy
+from trading_lib.adapters.user_code.files import OwnStrategy
 from trading_lib.api.overrides import SLEEVES, plain, point_of
 from trading_lib.api.strategies import sleeves_of
 from trading_lib.domain.errors import ConfigurationError
-from trading_lib.workflows.settings import Settings, configuration_folder, load_settings
-from trading_lib.workflows.sweep_grid import GridPoint, configuration_at
+from trading_lib.workflows.research.sweep.grid import GridPoint, configuration_at
+from trading_lib.workflows.setup.settings import Settings, configuration_folder, load_settings
 
 
 @dataclass(frozen=True, slots=True)

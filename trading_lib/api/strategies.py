@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trading_lib.adapters.user_strategies.files import OwnStrategy
-from trading_lib.adapters.user_strategies.watch import belongs_to_user
+from trading_lib.adapters.user_code.files import OwnStrategy
+from trading_lib.adapters.user_code.watch import belongs_to_user
 from trading_lib.domain.errors import ConfigurationError
 
 SEE = "see docs/python.md"

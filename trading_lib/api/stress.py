@@ -10,12 +10,12 @@ from typing import Any
 
 import pandas as pd
 
-from trading_lib.adapters.output_file import write_whole
+from trading_lib.adapters.files.output_file import write_whole
 from trading_lib.api.backtest import PricesLike, prices_of
 from trading_lib.api.notebook import page
 from trading_lib.api.setup import Setup
-from trading_lib.workflows.source_choice import SIMULATED
-from trading_lib.workflows.stress import StressRun, choose_scenarios, load_stress, stress_source
+from trading_lib.workflows.research.stress import StressRun, choose_scenarios, load_stress, stress_source
+from trading_lib.workflows.setup.source_choice import SIMULATED
 
 KINDS = {
     "scenario": "str",

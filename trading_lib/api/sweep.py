@@ -12,11 +12,11 @@ from trading_lib.api.backtest import PricesLike, prices_of, window_of
 from trading_lib.api.days import Day
 from trading_lib.api.overrides import plain
 from trading_lib.domain.errors import ConfigurationError
-from trading_lib.workflows.settings import load_settings
-from trading_lib.workflows.source_choice import SIMULATED
-from trading_lib.workflows.sweep import SweepResult, collected, run_points, task_on
-from trading_lib.workflows.sweep_grid import GridPoint, expand_grid, listed_points
-from trading_lib.workflows.sweep_report import summarise
+from trading_lib.workflows.research.sweep.grid import GridPoint, expand_grid, listed_points
+from trading_lib.workflows.research.sweep.report import summarise
+from trading_lib.workflows.research.sweep.run import SweepResult, collected, run_points, task_on
+from trading_lib.workflows.setup.settings import load_settings
+from trading_lib.workflows.setup.source_choice import SIMULATED
 
 
 class Sweep:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from trading_lib.workflows.exporting import Table
+from trading_lib.workflows.research.export import Table
 
 DAY, INSTANT = "datetime64[us]", "datetime64[us, UTC]"
 # All that are not text; the tables share the names of their columns.

@@ -64,7 +64,7 @@ def exported_files(run: BacktestRun, kind: str) -> dict[str, bytes]:
 
 
 def nav_table(run: BacktestRun) -> Table:
-    """Net asset value, drawdown and risk of every session."""
+    """Tell net asset value, drawdown and risk of every session."""
     result, regimes = run.result, tuple(MarketRegime)
     peak = np.maximum.accumulate(result.adjusted_nav)
     flows = np.zeros(len(peak)) if result.flows is None else result.flows
@@ -89,7 +89,7 @@ def nav_table(run: BacktestRun) -> Table:
 
 
 def positions_table(run: BacktestRun) -> Table:
-    """Holdings of every session, with the weights that were wanted and allowed."""
+    """Tell holdings of every session, and the weights that were wanted and allowed."""
     result, cuts = run.result, run.result.cuts
     symbols, days = cuts.symbols, result.sessions.tolist()
     quantity = np.rint(result.quantity * 1_000_000).astype(np.int64)
@@ -111,7 +111,7 @@ def positions_table(run: BacktestRun) -> Table:
 
 
 def orders_table(run: BacktestRun) -> Table:
-    """Orders, with what became of each."""
+    """Tell every order, and what became of it."""
     cancelled = {cancellation.client_order_id: cancellation for cancellation in run.result.cancelled}
     denied = {order.client_order_id: reason for order, reason in run.result.denied}
     everything = sorted(
@@ -147,7 +147,7 @@ def orders_table(run: BacktestRun) -> Table:
 
 
 def fills_table(run: BacktestRun) -> Table:
-    """Executions."""
+    """Tell every execution."""
     rows = [
         (fill.trade_id, fill.client_order_id, fill.session, fill.filled_at.isoformat(), fill.symbol, fill.side.value,
          fill.quantity, fill.price, fill.reference_price, fill.commission, fill.broker)

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from trading_lib.adapters.user_strategies.files import OwnStrategy
+from trading_lib.adapters.user_code.files import OwnStrategy
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.workflows.research.sweep.limits import grid_size
 from trading_lib.workflows.setup.configuration import SystemConfiguration, load_configuration
