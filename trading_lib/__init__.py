@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trading_lib.api.backtest import StrategyWarning, backtest
+    from trading_lib.api.explanation import Explanation
     from trading_lib.api.prices import Prices, load_prices
     from trading_lib.api.result import BacktestResult
     from trading_lib.api.stress import StressResult, stress
@@ -43,6 +44,7 @@ __all__ = [
     "BacktestResult",
     "ConfigurationError",
     "DataFileError",
+    "Explanation",
     "InputError",
     "MarketView",
     "PlannedStrategy",
@@ -69,6 +71,7 @@ __all__ = [
 # Where the imports above take each name from.
 _HOMES = {
     "api.backtest": ("StrategyWarning", "backtest"),
+    "api.explanation": ("Explanation",),
     "api.prices": ("Prices", "load_prices"),
     "api.result": ("BacktestResult",),
     "api.stress": ("StressResult", "stress"),

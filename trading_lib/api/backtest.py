@@ -102,7 +102,7 @@ def backtest(
     moved = read_flows(Path(flows), settings.configuration.accounts) if flows is not None else ()
     run = backtest_source(settings, loaded, first, last, used.folder, flows=moved)
     run.report["elapsed_seconds"] = round(time.perf_counter() - started, 4)
-    result = BacktestResult(run, used, setup)
+    result = BacktestResult(run, used, setup, moved)
     for line in result.warnings:
         warnings.warn(line, StrategyWarning, stacklevel=2)
     return result

@@ -12,12 +12,18 @@ import pandas as pd
 
 from trading_lib.adapters.files.export_folder import check_export_folder, write_export
 from trading_lib.adapters.files.output_file import check_writable, write_whole
+from trading_lib.api.days import Day, day_of
+from trading_lib.api.explanation import Explanation
 from trading_lib.api.notebook import page, shown
 from trading_lib.api.prices import Prices
 from trading_lib.api.setup import Setup
 from trading_lib.api.tables import by_session, frame_of
+from trading_lib.domain.book.flows import Flow
 from trading_lib.domain.book.portfolio import Portfolio
 from trading_lib.domain.decision.risk import RiskState
+from trading_lib.domain.errors import SessionError
+from trading_lib.workflows.explain.recomputed import evidence_from
+from trading_lib.workflows.explain.symbol import explain_symbol
 from trading_lib.workflows.research.backtest import BacktestRun, add_intervals, draw, tear_sheet
 from trading_lib.workflows.research.export import (
     check_format,
@@ -67,8 +73,8 @@ class BacktestResult:
         The run behind it, for what is not published here.
     """
 
-    def __init__(self, run: BacktestRun, prices: Prices, setup: Setup) -> None:
-        self.run = run
+    def __init__(self, run: BacktestRun, prices: Prices, setup: Setup, flows: tuple[Flow, ...] = ()) -> None:
+        self.run, self._flows = run, flows
         self.report: dict[str, Any] = dict(run.report)
         self._prices, self._setup = prices, setup
 
@@ -227,6 +233,40 @@ class BacktestResult:
         check_export_folder(place)
         write_export(place, exported_files(self.run, kind))
         return place
+
+    def explain(self, symbol: str, session: Day) -> Explanation:
+        """Say why an asset has its weight and its order in a session, by trading the run again up to it.
+
+        Parameters
+        ----------
+        session
+            Of the run, "YYYY-MM-DD" or a date. The fill comes a session later, so that of the last day of `Prices` is
+            not known.
+
+        Raises
+        ------
+        UnknownSymbolError
+            When the symbol is not in the universe.
+        SessionError
+            When the day is no session, or not one of the run's.
+
+        Examples
+        --------
+        >>> import trading_lib as tl
+        >>> result = tl.backtest(start="2018-01-02", end="2018-03-29")
+        >>> result.explain("GLD", "2018-02-28").report["session"]
+        '2018-02-28'
+        """
+        settings, day = self._setup.settings(), day_of(session, "session")
+        settings.configuration.universe[symbol]  # an unknown symbol is named before anything is run
+        settings.calendar.position(day)
+        if not self.start <= day <= self.end:
+            raise SessionError(f"session {day} is not of this run", f"choose one from {self.start} to {self.end}")
+        following = settings.calendar.next(day)
+        until = following if self._prices.end is None else min(following, self._prices.end)
+        loaded = self._prices.loaded(settings, until)
+        evidence = evidence_from(settings, loaded, day, self.start, self._flows)
+        return Explanation(explain_symbol(evidence, symbol))
 
     def __repr__(self) -> str:
         figures = self.metrics
