@@ -59,7 +59,7 @@ def plain(value: Any, key: str) -> Any:
     if isinstance(value, list | tuple):
         return [plain(inner, key) for inner in value]
     if isinstance(value, Decimal):
-        return format(value, "f")
+        return format(value.normalize(), "f")  # as a file's 0.50 is 0.5, for the configuration's hash
     if isinstance(value, PathLike):
         return fspath(value)
     if value is None or isinstance(value, str | bool | int | float | date):
