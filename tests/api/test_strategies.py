@@ -145,8 +145,32 @@ def test_a_file_that_is_not_here_is_left_to_the_folder_of_strategies(
 
 
 def test_what_is_typed_into_an_interpreter_has_a_digest_too() -> None:
-    scope: dict[str, Any] = {"__name__": "typed"}
-    exec("class Typed:\n    def plan(self, view):\n        return None\n", scope)
-    typed = own_strategy(scope["Typed"], "typed:Typed")
-    assert len(typed.digest) == 64
-    assert own_strategy(scope["Typed"](), "typed:Typed").digest != typed.digest
+    def typed(body: str) -> Any:
+        scope: dict[str, Any] = {"__name__": "typed"}
+        exec(f"class Typed:\n    share = 1.0\n    def plan(self, view):\n        {body}\n", scope)
+        return scope["Typed"]
+
+    def digest(strategy: Any) -> str:
+        return own_strategy(strategy, "typed:Typed").digest
+
+    # Typed again it is the same, changed it is another.
+    assert digest(typed("return None")) == digest(typed("return None"))
+    assert digest(typed("return None")) != digest(typed("return self.share"))
+    assert digest(typed("return 1.0")) != digest(typed("return 2.0"))
+    assert digest(typed("return None")) != digest(typed("return None")())
+
+
+NEIGHBOUR = Path(__file__).with_name("conftest.py")
+
+
+class Reader(Golden):
+    """Reads a file while it decides."""
+
+    def plan(self, view: tl.MarketView) -> Any:
+        with open(NEIGHBOUR, encoding="utf-8"):
+            return super().plan(view)
+
+
+def test_what_a_strategy_reads_besides_is_told(prices: tl.Prices) -> None:
+    with pytest.warns(tl.StrategyWarning, match=r"opened .*/conftest\.py at test_strategies\.py, line \d+"):
+        tl.backtest(prices, Reader)

@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Mapping
 from datetime import date
+from decimal import Decimal
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from trading_lib.api.days import Day, day_of
 from trading_lib.api.prices import Prices, load_prices
 from trading_lib.api.result import BacktestResult
 from trading_lib.api.setup import Setup
+from trading_lib.api.strategies import StrategyLike
 from trading_lib.domain.errors import InputError
 from trading_lib.workflows.research.backtest import backtest_source, refuse_inverted
 
@@ -28,12 +30,12 @@ PricesLike = Prices | str | PathLike[str] | None
 
 def backtest(
     prices: PricesLike = None,
-    strategy: Any = None,
+    strategy: StrategyLike = None,
     start: Day | None = None,
     end: Day | None = None,
     config: Mapping[str, Any] | None = None,
     *,
-    initial_cash: Any = None,
+    initial_cash: int | float | str | Decimal | None = None,
     flows: str | PathLike[str] | None = None,
 ) -> BacktestResult:
     """Run a strategy over past sessions and return what paper trading would have done, costs included.

@@ -26,6 +26,8 @@ from trading_lib.workflows.research.continued_market import WARM_UP_SESSIONS
 from trading_lib.workflows.setup.settings import Settings, load_settings
 from trading_lib.workflows.setup.source_choice import SIMULATED, choose_source, offline_source, research_source
 
+# Markets of different ends that are kept for further runs.
+KEPT = 4
 FINDING_COLUMNS = {"symbol": "str", "date": "datetime64[us]", "rule": "str", "severity": "str", "message": "str"}
 
 
@@ -56,7 +58,10 @@ class Prices:
     _built: list[tuple[Universe, date, LoadedSource]] = field(default_factory=list, init=False, repr=False)
 
     def loaded(self, settings: Settings, last: date | None = None) -> LoadedSource:
-        """Build the market as it stands at ``last``, by default the last day asked for or the newest session."""
+        """Build the market as it stands at ``last``, by default the last day asked for or the newest session.
+
+        This is what the functions of this package call.
+        """
         universe = settings.configuration.universe
         until = last or self.end or settings.calendar.latest_with_data(settings.clock())
         for known, day, loaded in self._built:
@@ -64,7 +69,7 @@ class Prices:
                 return loaded
         now = settings.clock()
         loaded = market_from_source(self.source, universe, settings.calendar, until, now, self.only)
-        self._built.append((universe, until, loaded))
+        self._built[:] = [*self._built[1 - KEPT :], (universe, until, loaded)]
         return loaded
 
     @cached_property

@@ -9,7 +9,7 @@ from typing import Any
 
 from trading_lib.adapters.user_code.files import OwnStrategy
 from trading_lib.api.overrides import SLEEVES, plain, point_of
-from trading_lib.api.strategies import sleeves_of
+from trading_lib.api.strategies import StrategyLike, sleeves_of
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.workflows.research.sweep.grid import GridPoint, configuration_at
 from trading_lib.workflows.setup.settings import Settings, configuration_folder, load_settings
@@ -31,7 +31,9 @@ class Setup:
     given: Mapping[str, OwnStrategy]
 
     @classmethod
-    def of(cls, strategy: Any = None, config: Mapping[str, Any] | None = None, initial_cash: Any = None) -> Setup:
+    def of(
+        cls, strategy: StrategyLike = None, config: Mapping[str, Any] | None = None, initial_cash: Any = None
+    ) -> Setup:
         """Read the arguments that `trading_lib.backtest` and its siblings share."""
         point, sleeves = point_of(config or {}, initial_cash), sleeves_of(strategy)
         if not sleeves.values:

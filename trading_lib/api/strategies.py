@@ -14,10 +14,15 @@ from typing import Any
 
 from trading_lib.adapters.user_code.files import OwnStrategy
 from trading_lib.adapters.user_code.watch import belongs_to_user
+from trading_lib.domain.decision.sleeves import PlannedStrategy, Strategy
 from trading_lib.domain.errors import ConfigurationError
 
 SEE = "see docs/python.md"
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+# What a class has without its author's doing, or differs from one interpreter to the next.
+OF_THE_INTERPRETER = frozenset({"__dict__", "__weakref__", "__module__", "__firstlineno__", "__static_attributes__"})
+# What `trading_lib.backtest` takes as a strategy.
+StrategyLike = str | type[Any] | Strategy | PlannedStrategy | Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,7 @@ class Sleeves:
     given: Mapping[str, OwnStrategy] = field(default_factory=dict)
 
 
-def sleeves_of(strategy: Any) -> Sleeves:
+def sleeves_of(strategy: StrategyLike) -> Sleeves:
     """Read a caller's ``strategy``; see `trading_lib.backtest`.
 
     Raises
@@ -154,14 +159,24 @@ def _file_of(kind: type[Any]) -> str | None:
 
 
 def _source(kind: type[Any]) -> bytes:
-    """Return the text the class comes from: its file, or what was typed; its name where neither is kept."""
+    """Return the text the class comes from: its file, or where it was typed into an interpreter what it is made of."""
     path = _file_of(kind)
     if path and Path(path).is_file():
         return Path(path).read_bytes()
+    parts = (f"{name}: {_text(value)}" for name, value in sorted(vars(kind).items()) if name not in OF_THE_INTERPRETER)
+    return "\n".join([reference_of(kind), *parts]).encode()
+
+
+def _text(value: Any) -> str:
+    """Return a function's text, or its code where its text is not kept; any other value as Python writes it."""
+    function = getattr(value, "__func__", value)
+    if not inspect.isfunction(function):
+        return ADDRESS.sub("", repr(value))
     try:
-        return inspect.getsource(kind).encode()
+        return inspect.getsource(function)
     except (TypeError, OSError):
-        return f"{kind.__module__}:{kind.__qualname__}".encode()
+        code = function.__code__
+        return f"{code.co_code.hex()} {code.co_names} {ADDRESS.sub('', repr(code.co_consts))}"
 
 
 def _state(strategy: Any) -> bytes:

@@ -14,6 +14,7 @@ from trading_lib.adapters.files.output_file import write_whole
 from trading_lib.api.backtest import PricesLike, prices_of
 from trading_lib.api.notebook import page
 from trading_lib.api.setup import Setup
+from trading_lib.api.strategies import StrategyLike
 from trading_lib.workflows.research.stress import StressRun, choose_scenarios, load_stress, stress_source
 from trading_lib.workflows.setup.source_choice import SIMULATED
 
@@ -111,7 +112,7 @@ class StressResult:
 
 def stress(
     prices: PricesLike = None,
-    strategy: Any = None,
+    strategy: StrategyLike = None,
     scenarios: Sequence[str] = (),
     config: Mapping[str, Any] | None = None,
     *,
