@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import doctest
+import importlib
 import inspect
 import subprocess
 import sys
@@ -51,6 +53,16 @@ def test_type_checkers_see_what_python_loads(repository_root: Path) -> None:
     seen = {name.name: node.module for node in block.body if isinstance(node, ast.ImportFrom) for name in node.names}
     assert seen == tl._HOME
     assert sorted(seen) == tl.__all__
+
+
+@pytest.mark.parametrize("module", sorted({"trading_lib", *tl._HOME.values()}))
+def test_the_examples_of_docstrings_hold(module: str) -> None:
+    assert doctest.testmod(importlib.import_module(module)).failed == 0
+
+
+def test_every_function_has_an_example() -> None:
+    for name in ("backtest", "load_prices", "stress", "sweep"):
+        assert ">>> " in str(getattr(tl, name).__doc__), name
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -64,8 +64,8 @@ class Prices:
         """
         universe = settings.configuration.universe
         until = last or self.end or settings.calendar.latest_with_data(settings.clock())
-        for known, day, loaded in self._built:
-            if day == until and known == universe:
+        for assets, day, loaded in self._built:
+            if day == until and assets == universe:
                 return loaded
         now = settings.clock()
         loaded = market_from_source(self.source, universe, settings.calendar, until, now, self.only)
@@ -212,7 +212,7 @@ def load_prices(
     first = None if start is None else day_of(start, "start")
     last = None if end is None else day_of(end, "end")
     chosen, read = _source(folder, source, settings)
-    prices = Prices(chosen, read, _known(symbols, universe), first, last)
+    prices = Prices(chosen, read, _of_universe(symbols, universe), first, last)
     window_rows(prices.loaded(settings).market.panel, settings.calendar, *prices.window)
     return prices
 
@@ -231,13 +231,13 @@ def _source(folder: Any, source: Any, settings: Settings) -> tuple[MarketDataSou
     return offline_source(chosen.kind, None, settings), None
 
 
-def _known(symbols: Iterable[str] | None, universe: Universe) -> tuple[str, ...] | None:
+def _of_universe(symbols: Iterable[str] | None, universe: Universe) -> tuple[str, ...] | None:
     if symbols is None:
         return None
-    wanted = (symbols,) if isinstance(symbols, str) else tuple(symbols)
-    for symbol in wanted:
+    chosen = (symbols,) if isinstance(symbols, str) else tuple(symbols)
+    for symbol in chosen:
         if symbol not in universe.symbols and symbol != VOLATILITY_INDEX:
             raise UnknownSymbolError(f"{symbol} is not in the universe", one_of(str(symbol), universe.symbols))
-    if not set(wanted) - {VOLATILITY_INDEX}:
+    if not set(chosen) - {VOLATILITY_INDEX}:
         raise InputError("symbols names no asset", "leave it out, or name at least one")
-    return wanted
+    return chosen

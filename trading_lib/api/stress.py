@@ -73,7 +73,7 @@ class StressResult:
         (datetime64[us]), max_drawdown, limit, total_return (float64, fractions), max_risk_level (Int64, 0 to 4), passed
         (bool). What an absent scenario has no value of is missing (NaT, NaN, NA).
         """
-        rows = [{"scenario": name, **found} for name, found in self.report["scenarios"].items()]
+        rows = [{"scenario": name, **outcome} for name, outcome in self.report["scenarios"].items()]
         frame = pd.DataFrame(rows, columns=list(KINDS)).astype(KINDS)
         return frame.set_index("scenario")
 
@@ -142,9 +142,9 @@ def stress(
     Examples
     --------
     >>> import trading_lib as tl
-    >>> found = tl.stress(scenarios=["2020"], crisis_paths=False)
-    >>> list(found.scenarios.index)
-    ['2020']
+    >>> result = tl.stress(scenarios=["covid_crash"], crisis_paths=False)
+    >>> list(result.scenarios.index)
+    ['covid_crash']
     """
     setup, criteria = Setup.of(strategy, config), load_stress()
     choose_scenarios(criteria, scenarios)  # an unknown name is told before anything is loaded

@@ -57,8 +57,8 @@ class Sweep:
 
     def __repr__(self) -> str:
         said = "SIMULATED prices" if self.simulated else f"prices of {self.result.data_source}"
-        found = self.result
-        return f"<Sweep: {len(found.results)} points on {said}, {found.first} to {found.last}, {found.count()} ok>"
+        window = f"{self.result.first} to {self.result.last}"
+        return f"<Sweep: {len(self.result.results)} points on {said}, {window}, {self.result.count()} ok>"
 
     def _repr_html_(self) -> str:
         table: str = self.points.to_html(index=False)
@@ -100,8 +100,8 @@ def sweep(
     Examples
     --------
     >>> import trading_lib as tl
-    >>> found = tl.sweep({"risk.target_volatility": [0.1, 0.15]}, start="2018-01-02", end="2018-12-31")
-    >>> len(found.points)
+    >>> result = tl.sweep({"risk.target_volatility": [0.1, 0.15]}, start="2018-01-02", end="2018-12-31")
+    >>> len(result.points)
     2
     """
     points, settings = _points(grid), load_settings()
