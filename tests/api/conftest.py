@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -11,15 +12,18 @@ import trading_lib as tl
 START, END = "2018-01-02", "2018-12-31"
 
 
-@pytest.fixture(autouse=True)
-def no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("TRADING_") and name != "TRADING_REQUIRE_SHARED"]:
-        monkeypatch.delenv(name)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+@pytest.fixture(scope="package", autouse=True)
+def as_shipped() -> Iterator[None]:
+    """Leave out what the environment says about configuration, folders and services."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("TRADING_") and name != "TRADING_REQUIRE_SHARED"]:
+            patch.delenv(name)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        yield
 
 
 @pytest.fixture(scope="package")
-def prices() -> tl.Prices:
+def prices(as_shipped: None) -> tl.Prices:
     return tl.load_prices(start=START, end=END)
 
 

@@ -59,7 +59,6 @@ def same(result: tl.BacktestResult, export: Path, report: dict[str, Any]) -> Non
     assert mine == {key: value for key, value in report.items() if key not in OF_THE_RUN}
 
 
-@pytest.mark.usefixtures("no_settings_of_the_user")
 class TestParity:
     """With ``trading backtest --export`` on the same inputs."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +15,11 @@ from trading_lib.adapters.sources.shared.per_symbol import bars_per_symbol
 from trading_lib.domain.market.prices import MacroSeries
 from trading_lib.market_data.source import SourceAnswer
 
-HISTORY = tl.load_prices(end="2018-12-31")
+
+@cache
+def history() -> pd.DataFrame:
+    """Bars of the simulated market."""
+    return tl.load_prices(end="2018-12-31").bars
 
 
 class House:
@@ -32,7 +37,7 @@ class House:
         return MacroSeries.empty()
 
     def _history(self, symbol: str) -> pd.DataFrame:
-        bars = HISTORY.bars
+        bars = history()
         wanted = bars[(bars["symbol"] == symbol) & bars["symbol"].isin(["SPY", "GLD", "^VIX"])]
         return wanted.drop(columns=["source", "available_at"])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from html import escape
 from typing import Any
 
 import pandas as pd
@@ -62,7 +63,7 @@ class Sweep:
 
     def _repr_html_(self) -> str:
         table: str = self.points.to_html(index=False)
-        return f"<div><p>{self!r}</p>{table}</div>".replace("<p><", "<p>&lt;")
+        return f"<div><p>{escape(repr(self))}</p>{table}</div>"
 
 
 def sweep(

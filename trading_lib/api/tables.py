@@ -6,8 +6,6 @@ export keeps the decimals.
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
 from trading_lib.workflows.research.export import Table
@@ -42,8 +40,3 @@ def by_session(frame: pd.DataFrame) -> pd.DataFrame:
     indexed = frame.set_index("session")
     indexed.attrs = frame.attrs
     return indexed
-
-
-def rows_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Return rows of a report as they are, a column for each key that any of them has."""
-    return pd.DataFrame(rows)
