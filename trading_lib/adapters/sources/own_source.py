@@ -34,7 +34,11 @@ def own_source_class(reference: str) -> type[Any]:
     ConfigurationError
         When it cannot be loaded, lacks a method of `MarketDataSource`, or has no name for its rows.
     """
-    source = load_class(reference, include_folder() / "sources", "source")
+    return checked_class(load_class(reference, include_folder() / "sources", "source"), reference)
+
+
+def checked_class(source: type[Any], reference: str) -> type[Any]:
+    """Return a class that can be a source; see `own_source_class`."""
     missing = [method for method in METHODS if not callable(getattr(source, method, None))]
     if missing:
         raise ConfigurationError(f"source {reference} has no method {missing[0]}", SEE)
@@ -58,10 +62,12 @@ class OwnSource:
     ----------
     reference
         ``file.py:Class`` or ``package.module:Class``.
+    given
+        The class itself where a caller has it at hand; ``reference`` then only names it.
     """
 
-    def __init__(self, reference: str, universe: Universe) -> None:
-        source = own_source_class(reference)
+    def __init__(self, reference: str, universe: Universe, given: type[Any] | None = None) -> None:
+        source = own_source_class(reference) if given is None else checked_class(given, reference)
         self._reference = reference
         self.name: str = source.name
         try:

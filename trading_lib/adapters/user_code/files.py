@@ -21,9 +21,15 @@ from trading_lib.domain.errors import ConfigurationError, StrategyFaultError
 
 @dataclass(frozen=True, slots=True)
 class OwnStrategy:
-    """A class that the configuration names, and a digest of its source for the configuration's hash."""
+    """What makes a user's strategy or rule: the class the configuration names, or another callable of its options.
 
-    strategy: type[Any]
+    Attributes
+    ----------
+    digest
+        Of its source, for the configuration's hash.
+    """
+
+    strategy: Callable[..., Any]
     digest: str
 
 

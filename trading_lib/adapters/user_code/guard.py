@@ -175,7 +175,7 @@ class Elsewhere(Protocol):
 elsewhere: Elsewhere | None = None
 
 
-def guarded(strategy: type[Any], reference: str, folder: Path, seconds: float) -> Callable[..., Any]:
+def guarded(strategy: Callable[..., Any], reference: str, folder: Path, seconds: float) -> Callable[..., Any]:
     """Return what makes a guarded strategy from options, as the class would an unguarded one."""
     install()
 

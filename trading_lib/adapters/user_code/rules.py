@@ -54,7 +54,7 @@ def _asked(made: Any, risk: RiskView) -> Any:
     return dict(answer) if isinstance(answer, Mapping) else answer
 
 
-def guarded_rule(rule: type[Any], reference: str, seconds: float) -> Callable[..., GuardedRule]:
+def guarded_rule(rule: Callable[..., Any], reference: str, seconds: float) -> Callable[..., GuardedRule]:
     """Return what makes a guarded rule from options, as the class would an unguarded one."""
     install()
 

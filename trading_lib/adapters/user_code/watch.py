@@ -91,6 +91,8 @@ _DEVICES = ("/dev/null", "/dev/urandom", "/dev/random")
 _CODE = (".py", ".pyc", ".so", ".pyd", ".nbi", ".nbc")
 # What tracebacks name of code that Cython compiled.
 _COMPILED = (".pyx", ".pxi", ".pxd")
+# What is typed into IPython or Python itself.
+_CELLS = ("<ipython-input-", "<stdin>", "<python-input-")
 _SOURCE_READERS = ("linecache.py", "tokenize.py", "inspect.py")
 
 
@@ -267,6 +269,8 @@ def _owner(filename: str) -> _Owner:
 def _owner_now(filename: str) -> _Owner:
     if filename.startswith("<frozen "):
         return _Owner.STANDARD
+    if filename.startswith(_CELLS):
+        return _Owner.USER
     if filename.startswith("<"):
         return _Owner.NOBODY
     if filename.endswith(_COMPILED):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -108,13 +108,24 @@ def funding_from_store(store: MarketStore, source: str, universe: Universe, as_o
 
 
 def market_from_source(
-    source: MarketDataSource, universe: Universe, calendar: SessionCalendar, last: date, as_of: datetime
+    source: MarketDataSource,
+    universe: Universe,
+    calendar: SessionCalendar,
+    last: date,
+    as_of: datetime,
+    only: Collection[str] | None = None,
 ) -> LoadedSource:
-    """Read everything a source has up to ``last``, set bad bars aside as ingestion would, and build the market."""
-    symbols = [*universe.symbols, VOLATILITY_INDEX]
+    """Read everything a source has up to ``last``, set bad bars aside as ingestion would, and build the market.
+
+    Parameters
+    ----------
+    only
+        Symbols of the universe to ask for; the others are as absent as if the source had none. None asks for all.
+    """
+    symbols = [*(s for s in universe.symbols if only is None or s in only), VOLATILITY_INDEX]
     response = source.bars(symbols, FIRST_SESSION, last, as_of)
     if not response.bars.frame["symbol"].isin(universe.symbols).any():
-        _refuse_before_the_data(source, universe.symbols, last, as_of)
+        _refuse_before_the_data(source, symbols[:-1], last, as_of)
     refuse_adjusted_prices(source, response.bars)
     opinions = cross_checks(source, symbols, FIRST_SESSION, last, as_of)
     validation = judge_arrivals(response.bars, universe, as_of, opinions, rulings=rulings_of(source))

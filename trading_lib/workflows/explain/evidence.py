@@ -1,30 +1,24 @@
-"""Gather what a decided session rested on: from a book's stored stages, or by a backtest up to that session."""
+"""Explain a decided session of a book from its stored stages, or of a backtest up to that session."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 from trading_lib.adapters.stores.books.book_store import BookStore
 from trading_lib.decision import Decision
-from trading_lib.domain.book.orders import Fill, OrderStatus
-from trading_lib.domain.errors import InputError, SessionError
+from trading_lib.domain.book.orders import OrderStatus
+from trading_lib.domain.errors import InputError
 from trading_lib.orders.generate import OrderBatch
-from trading_lib.risk.levels.resolution import ToldSession, with_resolutions
-from trading_lib.session.step import SessionOutcome, trade_session, trade_sessions
-from trading_lib.session.window import window_rows
-from trading_lib.workflows.data.market import market_from_source, market_from_store, session_input
+from trading_lib.workflows.data.market import market_from_store
 from trading_lib.workflows.data.sources import market_store
+from trading_lib.workflows.explain.recomputed import recomputed_evidence
 from trading_lib.workflows.explain.symbol import Evidence, Section, explain_symbol
 from trading_lib.workflows.setup.settings import Settings
-from trading_lib.workflows.setup.source_choice import FILES, research_source
+from trading_lib.workflows.setup.source_choice import FILES
 from trading_lib.workflows.stages.plans import SessionPlan
 from trading_lib.workflows.trade.book_run import BookRun
 from trading_lib.workflows.trade.stage_records import signals_from, targets_from
-
-# A backtest for one session begins after a year of history.
-YEAR = 252
 
 
 def explain(
@@ -103,52 +97,3 @@ def stored_evidence(settings: Settings, session: date, name: str) -> Evidence:
         outcomes=outcomes,
         fills=[fill for fill in run.orders.fills(name) if fill.client_order_id in sent],
     )
-
-
-def recomputed_evidence(settings: Settings, session: date, data: Path | None, first: date | None) -> Evidence:
-    """Decide the session by a backtest; where the data goes on, the next opening shows the fills."""
-    configuration, calendar = settings.configuration, settings.calendar
-    source = research_source(data, settings)
-    following = calendar.next(session)
-    loaded = market_from_source(source, configuration.universe, calendar, following, settings.clock())
-    market = loaded.market
-    row, sessions = market.row(session), market.panel.sessions
-    begin: date = first or sessions[min(YEAR, row)].item()
-    if begin > session:
-        raise SessionError(f"the backtest would begin at {begin}, after session {session}", "choose an earlier --from")
-    run = session_input(settings, market)
-    rows = window_rows(market.panel, calendar, begin, session)
-    *_, outcome = trade_sessions(run, rows)
-    outcomes = {order.client_order_id: f"DENIED: {reason}" for order, reason in outcome.denied}
-    outcomes |= {order.client_order_id: "accepted" for order in outcome.end_of_day.working}
-    fills: tuple[Fill, ...] = ()
-    if row + 1 < len(sessions):
-        after = trade_session(run, row + 1, outcome.end_of_day)
-        fills = after.fills
-        outcomes |= {fill.client_order_id: "FILLED" for fill in fills}
-        outcomes |= {
-            cancellation.client_order_id: f"CANCELLED: {cancellation.reason}" for cancellation in after.cancelled
-        }
-    broken: dict[str, list[str]] = {}
-    for finding in loaded.validation.findings:
-        if finding.session == session:
-            broken.setdefault(finding.symbol, []).append(f"{finding.rule} ({finding.severity.value})")
-    return Evidence(
-        origin=f"recomputed by a backtest from {begin}",
-        data_source=market.panel.source,
-        config_hash=configuration.config_hash,
-        config=configuration.decision,
-        view=market.view(configuration.universe, session),
-        portfolio=outcome.end_of_day.portfolio,
-        decision=_with_what_ended_at_once(outcome),
-        quarantine=broken,
-        outcomes=outcomes,
-        fills=fills,
-    )
-
-
-def _with_what_ended_at_once(outcome: SessionOutcome) -> Decision:
-    """Return the decision with its events resolved as far as the session itself says; a book knows what came later."""
-    assessment = outcome.decision.assessment
-    told = ToldSession(outcome.session, assessment.events, outcome.end_of_day.risk)
-    return replace(outcome.decision, assessment=replace(assessment, events=with_resolutions([told])))

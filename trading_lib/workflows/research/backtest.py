@@ -85,17 +85,41 @@ def backtest(
         Capital that comes or goes; each in a session of the window, and none in its first.
     """
     started = time.perf_counter()
-    if first > last:
-        raise InputError(f"the window {first} to {last} is inverted", "swap the two dates")
+    refuse_inverted(first, last)
     source = research_source(data, settings)
     loaded = market_from_source(source, settings.configuration.universe, settings.calendar, last, settings.clock())
+    run = backtest_source(settings, loaded, first, last, choose_source(None, data, settings).folder, observe, flows)
+    run.report["elapsed_seconds"] = round(time.perf_counter() - started, 4)
+    return run
+
+
+def refuse_inverted(first: date, last: date) -> None:
+    """Raise `InputError` for a window that ends before it begins, before anything is loaded for it."""
+    if first > last:
+        raise InputError(f"the window {first} to {last} is inverted", "swap the two dates")
+
+
+def backtest_source(
+    settings: Settings,
+    loaded: LoadedSource,
+    first: date,
+    last: date,
+    folder: Path | None = None,
+    observe: DecisionObserver | None = None,
+    flows: tuple[Flow, ...] = (),
+) -> BacktestRun:
+    """Backtest on what a source had up to ``last``, and report what it said about its data.
+
+    Parameters
+    ----------
+    folder
+        Where the prices lie, for the report; None where they came from no folder.
+    """
     run = backtest_market(settings, loaded.market, first, last, observe, flows)
-    folder = choose_source(None, data, settings).folder
     run.report["data_folder"] = str(folder.resolve()) if folder else None
     run.report["notes"] += list(loaded.answer.notes)
     run.report["quarantined_bars"] = len(loaded.validation.quarantined)
     run.report["suspected_splits"] = _suspected_splits(run.result, loaded)
-    run.report["elapsed_seconds"] = round(time.perf_counter() - started, 4)
     return run
 
 

@@ -50,7 +50,7 @@ def exported_files(run: BacktestRun, kind: str) -> dict[str, bytes]:
     """Write every table of a run, and a manifest that says what is in them and what data they rest on."""
     facts = {name: run.report[name] for name in PROVENANCE}
     facts["simulated"] = run.simulated
-    tables = [_nav(run), _positions(run), _orders(run), _fills(run)]
+    tables = [nav_table(run), positions_table(run), orders_table(run), fills_table(run)]
     written = {f"{table.name}.{kind}": table for table in tables}
     files = {name: _csv(t) if kind == CSV else _parquet(t, facts) for name, t in written.items()}
     listed = {
@@ -63,7 +63,8 @@ def exported_files(run: BacktestRun, kind: str) -> dict[str, bytes]:
     return {**files, README: readme, MANIFEST: json.dumps(manifest, indent=2).encode() + b"\n"}
 
 
-def _nav(run: BacktestRun) -> Table:
+def nav_table(run: BacktestRun) -> Table:
+    """Tell net asset value, drawdown and risk of every session."""
     result, regimes = run.result, tuple(MarketRegime)
     peak = np.maximum.accumulate(result.adjusted_nav)
     flows = np.zeros(len(peak)) if result.flows is None else result.flows
@@ -87,7 +88,8 @@ def _nav(run: BacktestRun) -> Table:
     return Table("nav", "one row a session", columns, rows)
 
 
-def _positions(run: BacktestRun) -> Table:
+def positions_table(run: BacktestRun) -> Table:
+    """Tell holdings of every session, and the weights that were wanted and allowed."""
     result, cuts = run.result, run.result.cuts
     symbols, days = cuts.symbols, result.sessions.tolist()
     quantity = np.rint(result.quantity * 1_000_000).astype(np.int64)
@@ -108,7 +110,8 @@ def _positions(run: BacktestRun) -> Table:
     return Table("positions", "one row for each asset held or wanted in a session", columns, rows)
 
 
-def _orders(run: BacktestRun) -> Table:
+def orders_table(run: BacktestRun) -> Table:
+    """Tell every order, and what became of it."""
     cancelled = {cancellation.client_order_id: cancellation for cancellation in run.result.cancelled}
     denied = {order.client_order_id: reason for order, reason in run.result.denied}
     everything = sorted(
@@ -143,7 +146,8 @@ def _orders(run: BacktestRun) -> Table:
     return Table("orders", "one row an order, refused ones included", columns, rows)
 
 
-def _fills(run: BacktestRun) -> Table:
+def fills_table(run: BacktestRun) -> Table:
+    """Tell every execution."""
     rows = [
         (fill.trade_id, fill.client_order_id, fill.session, fill.filled_at.isoformat(), fill.symbol, fill.side.value,
          fill.quantity, fill.price, fill.reference_price, fill.commission, fill.broker)

@@ -74,9 +74,20 @@ def stress_test(
     with_paths
         Whether to draw the crisis paths as well.
     """
+    choose_scenarios(config, only)  # an unknown name is told before anything is loaded
+    return stress_source(settings, config, load_market(settings, data), only, with_paths)
+
+
+def stress_source(
+    settings: Settings,
+    config: StressConfig,
+    loaded: LoadedSource,
+    only: Sequence[str] = (),
+    with_paths: bool = True,
+) -> StressRun:
+    """Run the scenarios on what a source had; see `stress_test`."""
     started = time.perf_counter()
     chosen = choose_scenarios(config, only)
-    loaded = load_market(settings, data)
     outcomes = tuple(run_scenario(settings, loaded, scenario, config) for scenario in chosen)
     verdict = judge_scenarios(outcomes, config.criteria)
     paths = run_crisis_paths(settings, loaded, config) if with_paths else None

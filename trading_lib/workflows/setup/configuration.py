@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from trading_lib.adapters.user_code.files import load_strategy
+from trading_lib.adapters.user_code.files import OwnStrategy, load_strategy
 from trading_lib.adapters.user_code.guard import guarded
 from trading_lib.adapters.user_code.rules import KIND, guarded_rule
 from trading_lib.decision_config import DecisionConfig
@@ -118,11 +118,20 @@ class SystemConfiguration:
     folder: Path = Path("include/config")
 
 
-def load_configuration(folder: Path, environment: Mapping[str, str] | None = None) -> SystemConfiguration:
+def load_configuration(
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    strategies: Mapping[str, OwnStrategy] | None = None,
+) -> SystemConfiguration:
     """Read the configuration files of ``folder``.
 
     Environment variables override single values: ``TRADING_STRATEGY__SIGNALS__MOMENTUM_HIGH=0.12`` sets
     signals.momentum_high of strategy.yaml.
+
+    Parameters
+    ----------
+    strategies
+        By reference, with a colon in it: what sleeves may name that lies in no file or module.
 
     Raises
     ------
@@ -141,7 +150,7 @@ def load_configuration(folder: Path, environment: Mapping[str, str] | None = Non
     if twice:
         raise ConfigurationError(f"{folder / 'universe.yaml'} lists {', '.join(twice)} twice", "keep one of each")
     settings = StrategySettings(**{name: getattr(strategy, name) for name in StrategySettings.model_fields})
-    strategies = _register_own_strategies(settings, folder.parent / "strategies")
+    own_strategies = _register_own_strategies(settings, folder.parent / "strategies", strategies or {})
     check_sleeves(settings)
     rules = _register_own_rules(risk, folder.parent / "risk_rules", settings.decision_seconds)
     decision = DecisionConfig(
@@ -163,18 +172,20 @@ def load_configuration(folder: Path, environment: Mapping[str, str] | None = Non
         decision=decision,
         paper=execution.paper,
         initial_cash=execution.initial_cash,
-        config_hash=_hash([*strategies.values(), *rules], universe, strategy, risk, execution),
+        config_hash=_hash([*own_strategies.values(), *rules], universe, strategy, risk, execution),
         universe_file=universe.by_symbol(),
-        own_strategies=strategies,
+        own_strategies=own_strategies,
         accounts=accounts,
         folder=folder,
     )
 
 
-def _register_own_strategies(settings: StrategySettings, folder: Path) -> dict[str, str]:
+def _register_own_strategies(
+    settings: StrategySettings, folder: Path, given: Mapping[str, OwnStrategy]
+) -> dict[str, str]:
     """Load the classes that sleeves name by file or module and return a digest of each source, by reference."""
     references = sorted({sleeve.strategy for sleeve in settings.sleeves if ":" in sleeve.strategy})
-    loaded = [load_strategy(reference, folder) for reference in references]
+    loaded = [given.get(reference) or load_strategy(reference, folder) for reference in references]
     for reference, strategy in zip(references, loaded, strict=True):
         register_strategy(reference, guarded(strategy.strategy, reference, folder, settings.decision_seconds))
     return {reference: strategy.digest for reference, strategy in zip(references, loaded, strict=True)}

@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from trading_lib.adapters.user_code.files import OwnStrategy
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.workflows.research.sweep.limits import grid_size
 from trading_lib.workflows.setup.configuration import SystemConfiguration, load_configuration
@@ -148,17 +149,24 @@ def _check_key(key: Any, source: str) -> None:
         )
 
 
-def configuration_at(point: GridPoint, folder: Path, variables: Mapping[str, str]) -> SystemConfiguration:
+def configuration_at(
+    point: GridPoint,
+    folder: Path,
+    variables: Mapping[str, str],
+    strategies: Mapping[str, OwnStrategy] | None = None,
+) -> SystemConfiguration:
     """Return the configuration of ``folder`` with the point's values in it; an impossible one is an error.
 
     Parameters
     ----------
     variables
         The environment, whose own overrides the point's values override in turn.
+    strategies
+        See `load_configuration`.
     """
     overrides = {f"TRADING_{key.replace('.', '__').upper()}": written(value) for key, value in point.values.items()}
     others = {name: value for name, value in variables.items() if name.upper() not in overrides}
-    return load_configuration(folder, {**others, **overrides})
+    return load_configuration(folder, {**others, **overrides}, strategies)
 
 
 def written(value: Any) -> str:
