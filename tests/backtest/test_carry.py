@@ -120,8 +120,9 @@ def record_of(data: SessionInput, result: BacktestResult) -> RunRecord:
     rows = slice(start, start + len(result.sessions))
     return RunRecord(
         data.universe, result.sessions, result.nav, result.invested, result.levels, result.regimes, result.quantity,
-        result.sleeves, result.orders, result.fills, result.events, panel.close[rows], panel.mark_return[rows],
-        panel.dividend[rows], panel.split[rows], panel.cash_rate[rows], panel.month_end[rows], result.funding,
+        result.sleeves, lambda: result.orders, result.fills, lambda: result.events, panel.close[rows],
+        panel.mark_return[rows], panel.dividend[rows], panel.split[rows], panel.cash_rate[rows],
+        panel.month_end[rows], result.funding,
     )  # fmt: skip
 
 

@@ -224,11 +224,11 @@ def test_every_trade_and_risk_event_is_listed() -> None:
     analysis, text = usual()
     words = Page(text).text
     assert f"{len(analysis.record.fills):,} fills" in words
-    assert f"{len(analysis.record.events):,} risk events" in words
-    last, order = analysis.record.fills[-1], analysis.record.orders
+    assert f"{len(analysis.record.events()):,} risk events" in words
+    last, order = analysis.record.fills[-1], analysis.record.orders()
     reasons = {one.client_order_id: one.reason for one in order}
     assert " ".join(reasons[last.client_order_id].split()) in words
-    assert analysis.record.events[-1].reason in words
+    assert analysis.record.events()[-1].reason in words
 
 
 def test_the_attribution_adds_up_on_the_page() -> None:
@@ -307,7 +307,7 @@ def nasty_record() -> RunRecord:
     )  # fmt: skip
     event = RiskEvent(day, NASTY, NASTY, 0, 1, NASTY)
     bought = replace(fill(Side.BUY, "SPY", "1", "100"), session=day)
-    return replace(record, orders=(order,), fills=(bought,), events=(event,))
+    return replace(record, orders=lambda: (order,), fills=(bought,), events=lambda: (event,))
 
 
 def test_text_from_data_cannot_become_markup() -> None:

@@ -20,6 +20,7 @@ from trading_lib.backtest.compiled.results import (
     Executions,
     Results,
     count_orders,
+    denied_of,
     executions_of,
     results_of,
     trades_of,
@@ -120,10 +121,10 @@ class BacktestResult:
         start = int(np.searchsorted(self.run.data.panel.sessions, self.sessions[0]))
         return range(start, start + len(self.sessions))
 
-    @property
+    @cached_property
     def denied(self) -> tuple[tuple[Order, str], ...]:
         """Orders the pre-trade checks refused, with the reason."""
-        return self._results.denied
+        return denied_of(self.run)
 
     @property
     def fills(self) -> tuple[Fill, ...]:
@@ -138,7 +139,7 @@ class BacktestResult:
     @cached_property
     def cuts(self) -> WeightCuts:
         """What limits took from the weights that the sleeves wanted."""
-        return cuts_of(self.run, self.orders)
+        return cuts_of(self.run)
 
     @property
     def cancelled(self) -> tuple[Cancellation, ...]:

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 ran and found a problem, 2 bad usage or input.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import platform
@@ -39,6 +40,8 @@ from trading_lib.domain.errors import FileTroubleError, TradingError
 from trading_lib.workflows.trade.stage_log import log_error, start_log
 
 LOG = logging.getLogger(__name__)
+# New containers after which Python looks for cycles that nobody holds; its own 700 is for programs that start small.
+GARBAGE_THRESHOLD = 50_000
 
 app = typer.Typer(
     name="trading",
@@ -97,6 +100,10 @@ def trading(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; an error is one line on standard error and its exit code."""
+    # Modules and prices are many objects that stay; searching them for garbage was a seventh of a backtest's time.
+    gc.set_threshold(GARBAGE_THRESHOLD)
+    # Its own pool of memory gives little back: of a backtest on files it would keep sixty megabytes.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     given = sys.argv[1:] if arguments is None else arguments
     as_json = "--json" in given
     # Told at the end, and not beside an error, which may well have the same cause.

@@ -7,11 +7,13 @@ import inspect
 import logging
 from collections.abc import Callable
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 from numba import njit
 from numba.core import caching, config, event
+from numba.np import linalg
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +88,22 @@ def _read_known_index(file: caching.IndexDataCacheFile) -> Any:
 
 
 caching.IndexDataCacheFile._load_index = _read_known_index  # type: ignore[method-assign]
+
+
+_ensure_blas = linalg.ensure_blas
+
+
+def _ensure_blas_later() -> None:
+    """Answer numba, which asks as it starts whether scipy is there, without loading scipy for a tenth of a second.
+
+    A kernel that multiplies matrices asks again while it is compiled; one read from disk loads what it calls.
+    """
+    linalg.ensure_blas = _ensure_blas
+    if find_spec("scipy") is None:
+        raise ImportError("scipy is required for linear algebra")
+
+
+linalg.ensure_blas = _ensure_blas_later
 
 
 KEPT = "compiling the rules, once after an installation or a change of theirs: up to a minute"

@@ -201,8 +201,13 @@ def reducing_order(
 ) -> Order:
     """Sell ``excess`` millionths of a unit at the last good price."""
     price = portfolio.marks[instrument.symbol]
-    change = -float(from_micros(excess) * price / portfolio.nav) if portfolio.nav > 0 else 0.0
+    change = -sold_weight(excess, price, portfolio.nav) if portfolio.nav > 0 else 0.0
     return _order(instrument, Side.SELL, excess, to_micros(price), change, session, book, OrderPurpose.RISK, reason)
+
+
+def sold_weight(excess: int, price: Decimal, nav: Decimal) -> float:
+    """Weight of ``excess`` millionths of a unit at this price, in a book of a positive net asset value."""
+    return float(from_micros(excess) * price / nav)
 
 
 def rebalancing_order(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -33,6 +33,9 @@ class RunRecord:
         Shape (S, n): units held at each decision, net of what perpetuals sell short.
     sleeves
         Sleeve -> shape (S, n): the part of the holdings it owns, as a share of net asset value.
+    orders, events
+        Give the accepted orders and what risk control did, each with its reason; putting them into words takes longer
+        than the run, so only what shows them asks.
     close, mark_return, dividend, split
         Shape (S, n), the rows of `PricePanel`.
     cash_rate, month_end
@@ -57,9 +60,9 @@ class RunRecord:
     regimes: NDArray[np.int8]
     quantity: FloatArray
     sleeves: Mapping[str, FloatArray]
-    orders: tuple[Order, ...]
+    orders: Callable[[], Sequence[Order]]
     fills: tuple[Fill, ...]
-    events: tuple[RiskEvent, ...]
+    events: Callable[[], Sequence[RiskEvent]]
     close: FloatArray
     mark_return: FloatArray
     dividend: FloatArray

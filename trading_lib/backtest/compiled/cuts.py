@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from trading_lib.backtest.compiled.journal import ORDER_MARK
 from trading_lib.backtest.compiled.run import Run, Segment, SlowSession
 from trading_lib.decision import held_weights
-from trading_lib.domain.book.orders import Order, OrderPurpose
+from trading_lib.domain.book.orders import OrderPurpose
 from trading_lib.domain.market.prices import BoolArray, FloatArray
-from trading_lib.domain.money import MICRO, to_micros
-from trading_lib.orders.generate import limit_of
+from trading_lib.domain.money import MICRO, from_cents, from_micros, to_micros
+from trading_lib.orders.generate import limit_of, sold_weight
 from trading_lib.orders.rebalancing import CUT_LIMITS, DUST
 from trading_lib.performance.trading.weight_cuts import WeightCuts
 from trading_lib.portfolio.constraints import (
@@ -68,14 +69,8 @@ class _Decided(NamedTuple):
     cuts: Sequence[_Cuts]
 
 
-def cuts_of(run: Run, orders: Sequence[Order]) -> WeightCuts:
-    """Collect all cuts of a run; both ways of trading give the same.
-
-    Parameters
-    ----------
-    orders
-        The run's accepted orders: those of risk control sell what no target says.
-    """
+def cuts_of(run: Run) -> WeightCuts:
+    """Collect all cuts of a run; both ways of trading give the same, neither puts its orders into words for it."""
     data, parts, found = run.data, [], []
     start = first = _first_row(run)
     for part in run.parts:
@@ -83,7 +78,7 @@ def cuts_of(run: Run, orders: Sequence[Order]) -> WeightCuts:
         parts.append(decided)
         found += [one._replace(row=one.row + start - first) for one in decided.cuts]
         start += len(decided.wanted)
-    found += _risk_orders(data, orders, first)
+    found.append(_risk_orders(run, first))
     row, asset = (np.concatenate([getattr(one, name) for one in found]) for name in ("row", "asset"))
     limit = np.concatenate([np.full(len(one.row), NUMBER[one.limit]) for one in found])
     order = np.lexsort((asset, limit, row))
@@ -192,24 +187,37 @@ def _unsent(data: SessionInput, rows: slice, change: FloatArray) -> list[_Cuts]:
 def _traded(data: SessionInput, part: Segment, shape: tuple[int, ...]) -> FloatArray:
     """Weight that each session's rebalancing orders trade, shape (c, n)."""
     traded = np.zeros(shape)
-    row, asset, _, quantity = part.log.orders[part.orders].T
+    row, asset, _, quantity, _ = part.log.orders[part.orders].T
     price = np.rint(data.panel.close[row, asset] * MICRO)
     nav = part.log.nav[row - part.outlook.first]
     traded[row - part.first, asset] = quantity / MICRO * (price / MICRO) / (nav / 100.0)
     return traded
 
 
-def _risk_orders(data: SessionInput, orders: Sequence[Order], first: int) -> Iterator[_Cuts]:
-    """Sales of risk control, as the weight they sell."""
-    at, sessions = data.universe.positions, data.panel.sessions
-    sales = [order for order in orders if order.purpose is OrderPurpose.RISK and order.symbol in at]
-    days = np.array([order.session for order in sales], "datetime64[D]")
-    yield _Cuts(
-        RISK_ORDERS,
-        np.searchsorted(sessions, days).astype(np.int64) - first,
-        np.array([at[order.symbol] for order in sales], np.int64),
-        np.array([-order.weight_change for order in sales], np.float64),
-    )
+def _risk_orders(run: Run, first: int) -> _Cuts:
+    """Sales of risk control, which sell what no target says, as the weight they sell."""
+    sales: list[tuple[int, int, float]] = []
+    for part in run.parts:
+        sales += _sold(run.data, part) if isinstance(part, SlowSession) else _logged_sales(part)
+    row, asset, weight = zip(*sales, strict=True) if sales else ((), (), ())
+    return _Cuts(RISK_ORDERS, np.array(row, np.int64) - first, np.array(asset, np.int64), np.array(weight, np.float64))
+
+
+def _sold(data: SessionInput, part: SlowSession) -> Iterator[tuple[int, int, float]]:
+    """Row, asset and weight of each accepted sale of a session that was traded with objects and words."""
+    at, outcome = data.universe.positions, part.outcome
+    for order in (*(order for day in outcome.risk_only for order in day.orders), *outcome.end_of_day.working):
+        if order.purpose is OrderPurpose.RISK and order.symbol in at:
+            row = int(np.searchsorted(data.panel.sessions, np.datetime64(order.session)))
+            yield row, at[order.symbol], -order.weight_change
+
+
+def _logged_sales(part: Segment) -> Iterator[tuple[int, int, float]]:
+    """Return the same of the sessions that the loop traded."""
+    orders = part.log.orders[part.orders]
+    for row, asset, _, quantity, mark in orders[orders[:, ORDER_MARK] > 0].tolist():
+        nav = from_cents(int(part.log.nav[row - part.outlook.first]))
+        yield row, asset, sold_weight(quantity, from_micros(mark), nav)
 
 
 def _taken(limit: str, amounts: FloatArray, mask: BoolArray | None = None) -> _Cuts:

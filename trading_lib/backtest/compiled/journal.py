@@ -12,6 +12,9 @@ from trading_lib.domain.market.prices import BoolArray, FloatArray, IntegerArray
 # Places in a fill of the log. A reference price of -1 says that no opening was usable; `LEFT` is the quantity that was
 # cancelled, and `CASH_THERE` what there was to pay for it, in cents.
 ROW, FILL_ASSET, FILL_BUYING, FILL_QUANTITY, PRICE, REFERENCE_PRICE, COMMISSION, LEFT, CASH_THERE = range(9)
+# Places in an order of the log, the places of a working order between them; the mark is what a risk order is expected
+# to bring per unit, 0 for any other.
+ORDER_ROW, ORDER_MARK = 0, 4
 # Places among the counts.
 FILLS, ORDERS, BOOKS = range(3)
 
@@ -42,8 +45,9 @@ class Log(NamedTuple):
     counts
         Shape (3,): fills, orders and kept books so far.
     fills
-        Shape (c * n, 9); ``orders``, shape (c * n, 4): row, and the places of a working order; ``order_targets``, shape
-        (c * n, s): what each sleeve wants of its asset. Memory is touched only as far as it is filled.
+        Shape (c * n, 9); ``orders``, shape (c * n, 5): row, the places of a working order, mark of a risk order;
+        ``order_targets``, shape (c * n, s): what each sleeve wants of its asset. Memory is touched only as far as it
+        is filled.
     """
 
     nav: IntegerArray
@@ -81,6 +85,6 @@ def empty_log(sessions: int, assets: int, sleeves: int) -> Log:
         book=np.empty(sessions, np.int32),
         counts=np.zeros(3, np.int64),
         fills=np.empty(((sessions + 1) * assets, CASH_THERE + 1), np.int64),
-        orders=np.empty((sessions * assets, 4), np.int64),
+        orders=np.empty((sessions * assets, ORDER_MARK + 1), np.int64),
         order_targets=np.empty((sessions * assets, sleeves)),
     )

@@ -6,7 +6,7 @@ import numpy as np
 
 from trading_lib.backtest.compiled.book import ASSET, BUYING, NAV, QUANTITY, WORKING, Book
 from trading_lib.backtest.compiled.inputs import Assets, Rows, Rules
-from trading_lib.backtest.compiled.journal import ORDERS, Log
+from trading_lib.backtest.compiled.journal import ORDER_MARK, ORDER_ROW, ORDERS, Log
 from trading_lib.domain.book.holdings import CASH
 from trading_lib.domain.kernels import inlined
 from trading_lib.domain.market.prices import BoolArray, FloatArray
@@ -69,7 +69,8 @@ def send_orders(
         order, sent = book.working[book.counters[WORKING]], log.orders[log.counts[ORDERS]]
         order[ASSET], order[QUANTITY] = asset, quantity
         order[BUYING] = 1 if number >= risk and approved[asset] > held[asset] else 0
-        sent[0], sent[1:] = row, order
+        sent[ORDER_ROW], sent[ORDER_ROW + 1 : ORDER_MARK] = row, order
+        sent[ORDER_MARK] = book.mark[asset] if number < risk else 0
         log.order_targets[log.counts[ORDERS]] = book.targets[:, asset]
         book.counters[WORKING] += 1
         log.counts[ORDERS] += 1

@@ -17,6 +17,7 @@ from trading_lib.backtest.compiled.journal import (
     FILL_BUYING,
     FILL_QUANTITY,
     LEFT,
+    ORDER_MARK,
     PRICE,
     REFERENCE_PRICE,
     ROW,
@@ -44,7 +45,6 @@ class Results:
 
     orders: tuple[Order, ...]
     events: tuple[RiskEvent, ...]
-    denied: tuple[tuple[Order, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +91,16 @@ def _logged(part: Segment) -> TradeArrays:
 
 
 def results_of(run: Run) -> Results:
-    """Collect orders with their reasons, events, and what the pre-trade checks refused."""
+    """Collect orders with their reasons, and events."""
     orders: list[Order] = []
     history: list[ToldSession] = []
-    denied: list[tuple[Order, str]] = []
     for part in run.parts:
         if isinstance(part, SlowSession):
             for day in part.outcome.risk_only:
                 orders += day.orders
                 history.append(ToldSession(day.day, day.events, day.risk))
-                denied += day.denied
             orders += part.outcome.end_of_day.working
             history.append(_of_outcome(part.outcome))
-            denied += part.outcome.denied
         else:
             replayed = _replayed(run.data, part)
             # Both in order of their sessions, and a session's orders in the order they were sent.
@@ -111,7 +108,18 @@ def results_of(run: Run) -> Results:
             by_session += [(o.session, order) for o in replayed.values() for order in o.end_of_day.working]
             orders += [order for _, order in sorted(by_session, key=lambda entry: entry[0])]
             history += _history(run.data, part, replayed)
-    return Results(tuple(orders), with_resolutions(history), tuple(denied))
+    return Results(tuple(orders), with_resolutions(history))
+
+
+def denied_of(run: Run) -> tuple[tuple[Order, str], ...]:
+    """Collect what the pre-trade checks refused; a session that they might refuse something in is no segment's."""
+    denied: list[tuple[Order, str]] = []
+    for part in run.parts:
+        if isinstance(part, SlowSession):
+            for day in part.outcome.risk_only:
+                denied += day.denied
+            denied += part.outcome.denied
+    return tuple(denied)
 
 
 def _of_outcome(outcome: SessionOutcome) -> ToldSession:
@@ -199,7 +207,8 @@ def _orders(data: SessionInput, part: Segment, replayed: Mapping[int, SessionOut
     """Orders of a segment; those of sessions that were told in words come with the words."""
     sleeves = running_sleeves(data.config.strategy)
     log, outlook = part.log, part.outlook
-    for (row, *order), targets in zip(log.orders[part.orders].tolist(), log.order_targets[part.orders], strict=True):
+    logged = log.orders[part.orders, :ORDER_MARK].tolist()
+    for (row, *order), targets in zip(logged, log.order_targets[part.orders], strict=True):
         if row in replayed:
             continue
         asset, step = order[ASSET], row - outlook.first

@@ -229,6 +229,7 @@ def limit_tables(clipping: Mapping[str, Any]) -> Html:
 
 def event_table(analysis: Analysis) -> Html:
     """List what risk control did."""
+    events = analysis.record.events()
     rows = [
         (
             event.session.isoformat(),
@@ -238,10 +239,10 @@ def event_table(analysis: Analysis) -> Html:
             event.resolved_session.isoformat() if event.resolved_session else "lasts",
             event.reason,
         )
-        for event in analysis.record.events[-LONGEST_TABLE:]
+        for event in events[-LONGEST_TABLE:]
     ]
     columns = tuple(Column(name, number=False) for name in ("Session", "Event", "Asset", "Level", "Over in", "Reason"))
-    return table(_counted_rows(len(analysis.record.events), len(rows), "risk events"), columns, rows)
+    return table(_counted_rows(len(events), len(rows), "risk events"), columns, rows)
 
 
 def execution_tables(analysis: Analysis) -> list[Html]:
@@ -274,7 +275,7 @@ def _columns(*names: str) -> tuple[Column, ...]:
 
 def trade_table(analysis: Analysis) -> Html:
     """Every fill with the reason of its order."""
-    reasons = {order.client_order_id: order for order in analysis.record.orders}
+    reasons = {order.client_order_id: order for order in analysis.record.orders()}
     rows, fills = [], analysis.record.fills
     for fill in fills[-LONGEST_TABLE:]:
         order = reasons.get(fill.client_order_id)

@@ -55,7 +55,8 @@ def trade_arrays(fills: Sequence[Fill], numbers: dict[str, int] | None = None) -
         )
         for fill in fills
     ]
-    return TradeArrays(*np.array(rows, np.int64).reshape(len(rows), 5).T)
+    # Each in one piece of memory, as the loop logs them: a kernel is compiled for every way that its arrays lie.
+    return TradeArrays(*np.ascontiguousarray(np.array(rows, np.int64).reshape(len(rows), 5).T))
 
 
 @compiled

@@ -223,7 +223,9 @@ def _read_wide(layout: TableLayout, text: TextLayout) -> pd.DataFrame:
 
 def _read_parquet(layout: TableLayout, needed: Sequence[str]) -> pd.DataFrame:
     written = {name: layout.written[layout.columns[name]] for name in needed}
-    table = pa.parquet.read_table(layout.path, columns=list(written.values()), use_pandas_metadata=False)
+    # On one thread and without pyarrow.dataset: for files of this size both cost more than they save.
+    with pa.parquet.ParquetFile(layout.path) as file:
+        table = file.read(columns=list(written.values()), use_threads=False)
     columns = {}
     for name in needed:
         values = table.column(written[name])

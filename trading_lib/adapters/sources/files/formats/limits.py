@@ -78,7 +78,8 @@ def _check_texts(path: Path, found: pa.parquet.FileMetaData, limits: FileLimits)
         if texts and stored * found.num_rows > limits.max_megabytes * MEGABYTE:
             suspects.append(chunks[0].path_in_schema)
     for name in suspects:
-        column = pa.parquet.read_table(path, columns=[name], read_dictionary=[name]).column(0)
+        with pa.parquet.ParquetFile(path, read_dictionary=[name]) as file:
+            column = file.read(columns=[name], use_threads=False).column(0)
         size = sum(_length(chunk) for chunk in column.chunks)
         _refuse_above(path, "unpacked megabytes", size / MEGABYTE, limits.max_megabytes)
 
