@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -167,3 +168,18 @@ def test_a_kernel_that_cannot_be_kept_anywhere_is_compiled_all_the_same(
     double.__module__ = "trading_lib.any"
     FirstCompilation().on_start(SimpleNamespace(data={"dispatcher": SimpleNamespace(py_func=double)}))  # type: ignore[arg-type]
     assert "NUMBA_CACHE_DIR" in caplog.text
+
+
+def test_scipy_is_loaded_for_a_kernel_that_multiplies_matrices_and_for_no_other() -> None:
+    code = (
+        "import sys, numpy as np\n"
+        "from numba import njit\n"
+        "import trading_lib.domain.kernels\n"
+        "ones = np.ones(3)\n"
+        "assert njit(lambda x: x[0] + x[1])(ones) == 2.0\n"
+        "print('scipy.linalg' in sys.modules)\n"
+        "assert njit(lambda x: np.dot(x, x))(ones) == 3.0\n"
+        "print('scipy.linalg' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["False", "True"]

@@ -17,7 +17,7 @@ from tests.interpreted import interpreted
 from tests.market_builders import backtest_input, market_of, random_bars
 from trading_lib.backtest.compiled import inputs as compiled_inputs
 from trading_lib.backtest.compiled import run as loop_run
-from trading_lib.backtest.compiled.journal import LEFT, PRICE
+from trading_lib.backtest.compiled.journal import LEFT, ORDER_MARK, PRICE
 from trading_lib.backtest.compiled.run import Segment, SlowSession, can_loop
 from trading_lib.backtest.engine import BacktestResult, run_backtest
 from trading_lib.decision_config import DecisionConfig
@@ -28,6 +28,7 @@ from trading_lib.performance.metrics import measure
 from trading_lib.session.inputs import SessionInput
 from trading_lib.strategies.config import SleeveConfig, StrategySettings
 from trading_lib.strategies.registry import register_strategy
+from trading_lib.workflows.research.backtest import run_record
 
 FIRST, LAST = date(2021, 11, 1), date(2022, 12, 30)
 CRASHES = {date(2022, 2, 10): 0.93, date(2022, 5, 18): 0.90, date(2022, 9, 6): 0.95}
@@ -368,6 +369,25 @@ def test_only_what_the_loop_knows_is_looped(monkeypatch: pytest.MonkeyPatch) -> 
     assert not can_loop(changed(data, {"trend": 0.5, "carry": 0.1}))
     retired = replace(data.universe, instruments=(replace(data.universe.instruments[0], retired=True),))
     assert not can_loop(replace(data, universe=retired))
+
+
+def test_what_a_report_says_needs_no_session_to_be_traded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = market(crashes=CRASHES)
+    expected = slow_path(data).cuts
+    result = run_backtest(data, FIRST, LAST)
+
+    def refuse(*_: Any) -> None:
+        raise AssertionError("a session was traded again")
+
+    monkeypatch.setattr("trading_lib.backtest.compiled.results.trade_session", refuse)
+    for name in (field.name for field in fields(expected)):
+        np.testing.assert_array_equal(getattr(result.cuts, name), getattr(expected, name), err_msg=name)
+    # Among them what risk control sold, in sessions that the loop traded.
+    assert any(part.log.orders[part.orders, ORDER_MARK].any() for part in result.run.parts if isinstance(part, Segment))
+    record = run_record(data, result)
+    assert record.refused == {}
+    with pytest.raises(AssertionError, match="traded again"):
+        record.orders()
 
 
 def test_a_session_that_comes_out_otherwise_when_replayed_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,14 +111,28 @@ def test_the_report_is_kept_when_mlflow_does_not_answer(
     assert json.loads(out.read_text())["trials"] == 1
 
 
-def test_a_plain_backtest_imports_no_plotting_and_no_tracking(prices: Path, tmp_path: Path) -> None:
+# Each of them takes as long to import as a backtest to compute, or longer.
+SLOW = (
+    "ccxt", "exchange_calendars", "matplotlib", "mlflow", "plotly", "pyarrow.dataset", "requests", "scipy.linalg",
+    "scipy.stats", "sqlalchemy", "yfinance",
+)  # fmt: skip
+
+
+def test_a_plain_backtest_imports_nothing_slow_that_it_does_not_need(prices: Path, tmp_path: Path) -> None:
     arguments = ["backtest", *WINDOW, "--data", str(prices), "--no-track", "--out", str(tmp_path / "out.json")]
     code = (
         "import sys\n"
         "from trading_lib.cli import main\n"
         f"try: main({arguments!r})\n"
         "except SystemExit: pass\n"
-        "print(sorted({'plotly', 'matplotlib', 'mlflow', 'scipy.stats'} & set(sys.modules)))"
+        f"print(sorted({set(SLOW)!r} & set(sys.modules)))"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_command_line_itself_imports_no_arrays_and_no_tables() -> None:
+    slow = {"numba", "numpy", "pandas", "pyarrow", "pydantic"}
+    code = f"import sys, trading_lib.cli; print(sorted({slow!r} & set(sys.modules)))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
