@@ -33,9 +33,9 @@ def notify(
         raise InputError(f"there is no level {level!r}", one_of(level, list(MessageLevel)))
     notifiers = own_notifiers()
     message = Message(MessageLevel(level), title, text or title)
-    found = deliver(message, notifiers, load_monitoring().send_seconds)
-    result = {"deliveries": [{"notifier": one.notifier, "problem": one.problem} for one in found]}
-    lines = [f"{one.notifier}: {one.problem or 'sent'}" for one in found]
+    deliveries = deliver(message, notifiers, load_monitoring().send_seconds)
+    result = {"deliveries": [{"notifier": delivery.notifier, "problem": delivery.problem} for delivery in deliveries]}
+    lines = [f"{delivery.notifier}: {delivery.problem or 'sent'}" for delivery in deliveries]
     show(result, as_json, lines or ["no notifier is configured: name one in monitoring.yaml (docs/notifiers.md)"])
-    if any(one.problem for one in found):
+    if any(delivery.problem for delivery in deliveries):
         raise typer.Exit(1)

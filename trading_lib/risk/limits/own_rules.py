@@ -213,16 +213,16 @@ def _lowered(
     view: MarketView,
 ) -> RiskAssessment:
     """Lower the weights, and let what is held above a ceiling be sold by a risk order."""
-    found, at = [], view.universe.positions
+    ceilings, at = [], view.universe.positions
     quantities, reasons = assessment.ceilings.copy(), dict(assessment.ceiling_reasons)
     for symbol in sorted(answer, key=at.__getitem__):
         i, weight = at[symbol], float(answer[symbol].weight)
         reason = " ".join(answer[symbol].reason.split())[:LONGEST_REASON]
-        found.append(RuleCeiling(reference, symbol, float(assessment.weights[i]), weight, reason))
+        ceilings.append(RuleCeiling(reference, symbol, float(assessment.weights[i]), weight, reason))
         left = _quantity(symbol, weight, portfolio, view) if held[i] > weight + DUST else None
         if left is not None and float(left) < quantities[i]:
             quantities[i], reasons[symbol] = float(left), f"risk rule {reference}: {reason}"
-    return replace(_with(assessment, found, view), ceilings=quantities, ceiling_reasons=reasons)
+    return replace(_with(assessment, ceilings, view), ceilings=quantities, ceiling_reasons=reasons)
 
 
 def _quantity(symbol: str, weight: float, portfolio: Portfolio, view: MarketView) -> Decimal | None:
@@ -240,21 +240,21 @@ def _after_fault(
     """Let nothing be bought: what the rule would have forbidden is unknown."""
     reason = f"risk rule {reference} failed, so nothing is bought: {problem}"
     level = assessment.effective_level
-    found = [
+    kept = [
         RuleCeiling(reference, symbol, float(weight), float(present), reason[:LONGEST_REASON])
         for symbol, weight, present in zip(view.universe.symbols, assessment.weights, held, strict=True)
         if weight > present
     ]
     event = RiskEvent(view.session, RULE_FAULT, "", level, level, reason)
-    lowered = _with(assessment, found, view)
+    lowered = _with(assessment, kept, view)
     nothing = np.zeros_like(assessment.may_increase)
     return replace(lowered, may_increase=nothing, events=(*assessment.events, event))
 
 
-def _with(assessment: RiskAssessment, found: list[RuleCeiling], view: MarketView) -> RiskAssessment:
+def _with(assessment: RiskAssessment, ceilings: list[RuleCeiling], view: MarketView) -> RiskAssessment:
     weights, clips = assessment.weights.copy(), dict(assessment.clips)
-    for ceiling in found:
+    for ceiling in ceilings:
         if ceiling.lowers:
             weights[view.universe.positions[ceiling.symbol]] = ceiling.weight
             clips[ceiling.symbol] = (*clips.get(ceiling.symbol, ()), ceiling.rule)
-    return replace(assessment, weights=weights, clips=clips, rule_ceilings=(*assessment.rule_ceilings, *found))
+    return replace(assessment, weights=weights, clips=clips, rule_ceilings=(*assessment.rule_ceilings, *ceilings))

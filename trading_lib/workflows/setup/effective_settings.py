@@ -136,12 +136,12 @@ def effective_settings(variables: Mapping[str, str] | None = None) -> list[Setti
     environment = os.environ if variables is None else variables
     folder, secrets = configuration_folder(environment), secret_values(environment)
     origin = Origin.INCLUDE if {CONFIG_VARIABLE, INCLUDE_VARIABLE} & set(_given(environment)) else Origin.FILE
-    found = [
+    settings = [
         setting
         for name, model in FILES.items()
         for setting in _of_file(folder / f"{name}.yaml", model, environment, origin, secrets)
     ]
-    return found + [_of_variable(name, environment, secrets) for name in VARIABLES]
+    return settings + [_of_variable(name, environment, secrets) for name in VARIABLES]
 
 
 def selected(settings: list[Setting], key: str) -> list[Setting]:
@@ -257,18 +257,18 @@ def _variable_of(key: str, overrides: list[str]) -> str | None:
 
 def _line(node: yaml.Node | None, path: tuple[str, ...]) -> str:
     """Return ":12", the line on which the key begins; "" where the text does not show it."""
-    found = ""
+    place = ""
     for part in path:
         if isinstance(node, yaml.SequenceNode):
             node = next((entry for entry in node.value if _is_named(entry, part)), None)
         elif isinstance(node, yaml.MappingNode):
             key, node = next(((k, v) for k, v in node.value if k.value == part), (None, None))
-            found = f":{key.start_mark.line + 1}" if key is not None else found
+            place = f":{key.start_mark.line + 1}" if key is not None else place
             continue
         if node is None:
-            return found
-        found = f":{node.start_mark.line + 1}" if isinstance(node, yaml.MappingNode) else found
-    return found
+            return place
+        place = f":{node.start_mark.line + 1}" if isinstance(node, yaml.MappingNode) else place
+    return place
 
 
 def _is_named(node: yaml.Node, name: str) -> bool:

@@ -69,9 +69,9 @@ def try_strategy(
     universe = settings.configuration.universe
     market = market_from_source(source, universe, settings.calendar, last, settings.clock()).market
     data = session_input(settings, market)
-    found = []
+    decisions = []
     for outcome in trade_sessions(data, window_rows(data.panel, data.calendar, first, last)):
         target = outcome.decision.targets.sleeves[NAME].target
         words = dict(target.words())
-        found.append(StrategyDecision(outcome.session, universe.symbols, target.weights, words, target.fault))
-    return tuple(found)
+        decisions.append(StrategyDecision(outcome.session, universe.symbols, target.weights, words, target.fault))
+    return tuple(decisions)
