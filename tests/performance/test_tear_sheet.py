@@ -255,7 +255,7 @@ def test_the_charts_show_the_runs_own_figures() -> None:
     days = numbers(shared[equity[0]["x"]["$"]]).astype(np.int64).astype("datetime64[ms]").astype("datetime64[D]")
     assert (days == record.sessions).all()
     assert charts["chart-equity"]["layout"]["yaxis"]["type"] == "log"
-    assert numbers(charts["chart-drawdown"]["data"][0]["y"]).min() == pytest.approx(-analysis.metrics.max_drawdown)
+    assert numbers(charts["chart-drawdown"]["data"][0]["y"]).min() == pytest.approx(-analysis.metrics["max_drawdown"])
     stacked = sum(numbers(trace["y"]) for trace in charts["chart-exposure"]["data"])
     assert stacked == pytest.approx(np.ones(len(stacked)), abs=1e-5)
     profit = {trace["name"]: numbers(trace["x"]) for trace in charts["chart-assets"]["data"]}
@@ -277,7 +277,11 @@ def test_each_span_of_a_risk_level_is_shaded() -> None:
         (start[5], start[5] + day),
     ]
     assert len({colour for *_, colour in spans}) == 2
-    assert [trace["name"] for trace in found["data"]][1:] == ["level 1: 12 sessions", "level 2: 1 session"]
+    assert [trace["name"] for trace in found["data"]][1:] == [
+        "level 1: 12 sessions",
+        "level 2: 1 session",
+        "SPY",
+    ]
 
 
 def test_long_runs_are_thinned_out_where_they_are_stacked(monkeypatch: pytest.MonkeyPatch) -> None:
