@@ -61,7 +61,7 @@ def own_metric(reference: str, folder: Path) -> Metric:
         raise ConfigurationError(f"metric {reference} has no method compute", SEE)
     try:
         made = found()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigurationError(f"metric {reference} cannot be created ({_place(error)})", SEE) from None
     name = _text(reference, made, "name")
     if not NAME.fullmatch(name):
@@ -92,7 +92,7 @@ class _Guarded:
     def __call__(self, run: MetricInput) -> Answer:
         try:
             answer = self._made.compute(run)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ConfigurationError(f"metric {self._reference}: compute failed with {_place(error)}", SEE) from None
         if isinstance(answer, Missing):
             if not isinstance(answer.reason, str) or not answer.reason.strip():
@@ -129,7 +129,7 @@ def _bound(reference: str, made: Any) -> Bound | None:
     return value
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     """Name the kind of an error and, from the user's code down, the first line it came from."""
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
     return f"{type(error).__name__} in line {own[0].lineno}" if own else type(error).__name__
