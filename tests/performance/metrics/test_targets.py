@@ -1,4 +1,4 @@
-"""Metrics against the bounds of the design, and bounds by configuration."""
+"""Metrics against their bounds (docs/specification.md#performance-targets), and bounds by configuration."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from trading_lib.performance.metrics.metric import Bound
 from trading_lib.performance.metrics.table import METRICS
 from trading_lib.performance.metrics.targets import judge, targets_of
 
-# Technical design 7.1: metric, target, minimum acceptable.
-DESIGN = {
+# docs/specification.md#performance-targets: metric, target, minimum acceptable.
+SPECIFIED = {
     "annual_return": (0.10, 0.07),
     "annual_volatility": (0.15, 0.18),
     "sharpe": (1.0, 0.7),
@@ -33,15 +33,15 @@ def having(**figures: float | None) -> Metrics:
     return Metrics({**MEASURED, **figures}, MEASURED.missing)
 
 
-def test_the_defaults_are_the_designs() -> None:
+def test_the_defaults_are_those_of_the_specification() -> None:
     found = PerformanceConfig().targets
-    assert list(found) == list(DESIGN)
-    assert {name: (bound.target, bound.minimum) for name, bound in found.items()} == DESIGN
+    assert list(found) == list(SPECIFIED)
+    assert {name: (bound.target, bound.minimum) for name, bound in found.items()} == SPECIFIED
 
 
-@pytest.mark.parametrize("metric", DESIGN)
+@pytest.mark.parametrize("metric", SPECIFIED)
 def test_better_than_the_target_between_and_worse(metric: str) -> None:
-    target, minimum = DESIGN[metric]
+    target, minimum = SPECIFIED[metric]
     beyond = target + (target - minimum)
     for value, expected in ((beyond, (True, True)), ((target + minimum) / 2, (False, True)), (minimum, (False, False))):
         verdict = next(v for v in judge(having(**{metric: value}), TARGETS) if v.metric == metric)
@@ -62,7 +62,7 @@ def test_a_missing_metric_meets_nothing() -> None:
 def test_a_metric_without_a_target_of_the_systems_can_be_given_one() -> None:
     targets = PerformanceConfig(targets={"sortino": Bound(target=2.0, minimum=1.0)}).targets
     verdicts = judge(having(sortino=1.5, cvar_95=0.01), targets)
-    assert [v.metric for v in verdicts] == [*DESIGN, "sortino"]
+    assert [v.metric for v in verdicts] == [*SPECIFIED, "sortino"]
     assert (verdicts[-1].meets_target, verdicts[-1].meets_minimum) == (False, True)
 
 

@@ -349,12 +349,10 @@ def _section(key: str, name: str, show: Callable[[Analysis], Html], long: bool, 
 def _footer(analysis: Analysis, provenance: Provenance) -> Html:
     notes = [element("li", note) for note in provenance.notes]
     words = (
-        "Definitions: annual return is geometric over 252 sessions a year; volatility and Sharpe ratio use sample "
-        "standard deviations of daily returns, the latter over the cash rate known at the start of each; drawdown is "
-        "from the running peak of the values at the close; a round trip runs from flat to flat in one asset, after "
-        "commission. Orders decided after a close trade at the next opening with slippage. Past results, real or "
-        "simulated, are no promise."
+        "A year has 252 sessions. The cash rate of a return is the one known at its start. Orders decided after a "
+        "close trade at the next opening with slippage. Past results, real or simulated, are no promise."
     )
     source = element("p", f"Data: {provenance.data_source}. Configuration {provenance.config_hash}, code "
                           f"{provenance.code_version}.")  # fmt: skip
-    return element("footer", element("p", words), source, element("ul", *notes) if notes else "")
+    definitions = tables.definitions(analysis.table)
+    return element("footer", element("p", words), definitions, source, element("ul", *notes) if notes else "")

@@ -10,7 +10,7 @@ import numpy as np
 from trading_lib.domain.book.proceeds import RECORDED
 from trading_lib.performance.analysis import Analysis
 from trading_lib.performance.metrics.drawdowns import LISTED
-from trading_lib.performance.metrics.metric import Better, Metric, Unit
+from trading_lib.performance.metrics.metric import Better, Metric, MetricTable, Unit
 from trading_lib.performance.metrics.targets import Verdict
 from trading_lib.performance.periods import monthly_returns
 from trading_lib.performance.significance.intervals import Interval
@@ -77,7 +77,7 @@ def _metric_row(analysis: Analysis, metric: Metric, verdict: Verdict | None) -> 
     minimum = f"{sign} {figure_text(metric, verdict.minimum)}" if verdict else MISSING
     reason = analysis.metrics.missing.get(metric.name)
     return (
-        element("span", metric.label, title=metric.definition),
+        element("span", metric.label, title=metric.definition.replace("`", "")),
         _labelled("This run", figure_text(metric, analysis.metrics[metric.name])),
         _labelled("Interval", interval_text(metric, found)),
         _labelled("Target", target),
@@ -339,6 +339,13 @@ def _counted_rows(everything: int, shown: int, what: str) -> str:
     """Say how many there are, and where the others are when only the newest are shown."""
     more = f"; the newest {shown:,} are here, all of them in the run's export or report" if shown < everything else ""
     return f"{everything:,} {what}{more}"
+
+
+def definitions(metrics: MetricTable) -> Html:
+    """Say how every metric is defined."""
+    sources = {name: f" ({metric.source})" if metric.source else "" for name, metric in metrics.items()}
+    lines = (element("li", f"{m.label}: {m.definition.replace('`', '')}{sources[name]}") for name, m in metrics.items())
+    return element("ul", *lines, class_="definitions")
 
 
 def facts(pairs: dict[str, str]) -> Html:
