@@ -52,11 +52,8 @@ def figure_text(metric: Metric, value: float | None) -> str:
 
 
 def metrics_table(analysis: Analysis) -> Html:
-    """Every metric beside its confidence interval, and its target and minimum where it has them."""
-    verdicts = {verdict.metric: verdict for verdict in analysis.verdicts}
-    judged = [metric for name, metric in analysis.table.items() if name in verdicts]
-    others = [metric for name, metric in analysis.table.items() if name not in verdicts]
-    rows = [_metric_row(analysis, metric, verdicts.get(metric.name)) for metric in (*judged, *others)]
+    """Every metric that has a target beside its confidence interval, target and minimum, then all the others."""
+    rows = [_judged(analysis, analysis.table[verdict.metric], verdict) for verdict in analysis.verdicts]
     share = f"{analysis.intervals.confidence:.0%} interval" if analysis.intervals else "Interval"
     columns = (
         Column("Metric", number=False),
@@ -66,24 +63,41 @@ def metrics_table(analysis: Analysis) -> Html:
         Column("Minimum"),
         Column("Verdict", number=False),
     )
-    caption = f"Metrics, targets and minima as configured; alpha and beta against {analysis.config.benchmark}"
-    return table(caption, columns, rows, class_="stacked")
+    judged = table("Metrics, targets and minima as configured", columns, rows, class_="stacked")
+    return join((judged, _further_metrics(analysis)))
 
 
-def _metric_row(analysis: Analysis, metric: Metric, verdict: Verdict | None) -> Sequence[str]:
+def _judged(analysis: Analysis, metric: Metric, verdict: Verdict) -> Sequence[str]:
     found: Interval | None = getattr(analysis.intervals, metric.name, None) if analysis.intervals else None
     sign = "<" if metric.better is Better.LOWER else ">"
-    target = f"{sign} {figure_text(metric, verdict.target)}" if verdict else MISSING
-    minimum = f"{sign} {figure_text(metric, verdict.minimum)}" if verdict else MISSING
-    reason = analysis.metrics.missing.get(metric.name)
     return (
-        element("span", metric.label, title=metric.definition.replace("`", "")),
-        _labelled("This run", figure_text(metric, analysis.metrics[metric.name])),
+        _named(metric),
+        _labelled("This run", figure_text(metric, verdict.value)),
         _labelled("Interval", interval_text(metric, found)),
-        _labelled("Target", target),
-        _labelled("Minimum", minimum),
-        element("td", _verdict(verdict, reason), class_="verdict"),
+        _labelled("Target", f"{sign} {figure_text(metric, verdict.target)}"),
+        _labelled("Minimum", f"{sign} {figure_text(metric, verdict.minimum)}"),
+        element("td", _verdict(verdict, analysis.metrics.missing.get(metric.name)), class_="verdict"),
     )
+
+
+def _further_metrics(analysis: Analysis) -> Html:
+    judged = {verdict.metric for verdict in analysis.verdicts}
+    missing = analysis.metrics.missing
+    rows = [
+        (
+            _named(metric),
+            figure_text(metric, analysis.metrics[name]),
+            f"not computable: {missing[name]}" if name in missing else "",
+        )
+        for name, metric in analysis.table.items()
+        if name not in judged
+    ]
+    columns = (Column("Metric", number=False), Column("This run"), Column("", number=False))
+    return table(f"Metrics without a target; alpha and beta against {analysis.config.benchmark}", columns, rows)
+
+
+def _named(metric: Metric) -> Html:
+    return element("span", metric.label, title=metric.definition.replace("`", ""))
 
 
 def _labelled(name: str, text: str) -> Html:
@@ -96,11 +110,9 @@ def interval_text(metric: Metric, found: Interval | None) -> str:
     return f"{figure_text(metric, found.low)} to {figure_text(metric, found.high)}" if found else MISSING
 
 
-def _verdict(verdict: Verdict | None, reason: str | None) -> Html:
+def _verdict(verdict: Verdict, reason: str | None) -> Html:
     if reason is not None:
         words, kind = f"not computable: {reason}", "middle"
-    elif verdict is None:
-        return Html("")
     elif verdict.meets_target:
         words, kind = "✓ meets the target", "pass"
     elif verdict.meets_minimum:
