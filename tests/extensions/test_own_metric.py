@@ -28,9 +28,7 @@ WINDOW = ("--from", "2021-01-04", "--to", "2021-03-31")
 
 
 def example() -> str:
-    """The file that docs/metrics.md shows."""
-    section = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8").split("## A metric of your own")[1]
-    return section.split("```python\n")[1].split("```")[0]
+    return (ROOT / "docs" / "examples" / "tail_ratio.py").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +48,11 @@ def include(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TRADING_HOME", str(tmp_path / "home"))
     monkeypatch.setenv(OWN, f"[{NAME}]")
     return folder
+
+
+def test_the_documentation_shows_the_example() -> None:
+    section = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8").split("## A metric of your own")[1]
+    assert section.split("```python\n")[1].split("```")[0] == example()
 
 
 class TestContract(MetricContract):
@@ -93,6 +96,24 @@ def test_it_stands_in_report_terminal_and_tear_sheet_and_changes_no_other_figure
     for one in (report, without):
         one.pop("elapsed_seconds")
     assert report == without
+
+
+def test_it_is_listed_with_its_definition_and_the_target_in_force(
+    include: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("metrics", "--json") == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert list(listed) == [*METRICS, "tail_ratio"]
+    assert listed["tail_ratio"]["target"] == {"target": 1.2, "minimum": 0.9}
+    assert listed["sharpe"]["target"] == {"target": 1.0, "minimum": 0.7}
+    assert listed["beta"]["target"] is None
+    assert run("metrics") == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert "max_drawdown       Maximum drawdown (per cent; target below 15.00%): largest fall from" in "\n".join(shown)
+    assert shown[-1].endswith("Tail ratio (ratio; target above 1.2000): 95 % quantile of daily returns / the loss at "
+                              "their 5 % quantile")  # fmt: skip
+    (include / "metrics" / "tails.py").unlink()
+    assert run("metrics") == 2
 
 
 def test_it_is_logged_to_mlflow(
@@ -143,12 +164,12 @@ def changed(old: str, new: str) -> str:
     return example().replace(old, new)
 
 
-COMPUTED = 'return best / -worst if worst < 0 else Missing("the worst days were no losses")'
+COMPUTED = 'return float(best / -worst) if worst < 0 else Missing("the worst days were no losses")'
 BROKEN = {
     "no file": (None, "metric file {folder}/tails.py does not exist"),
     "no class": ("RATIO = 1\n", "tails.py has no class 'TailRatio'"),
     "no Python": ("class TailRatio(:\n", "tails.py cannot be loaded: SyntaxError"),
-    "an import that fails": ("import no_such_package\n" + example(), "tails.py cannot be loaded: ModuleNotFoundError"),
+    "an import that fails": (changed("numpy", "no_such_package"), "tails.py cannot be loaded: ModuleNotFoundError"),
     "no method": (changed("def compute(", "def other("), f"metric {NAME} has no method compute"),
     "no name": (changed('name = "tail_ratio"', "pass"), f"metric {NAME} has no name"),
     "no definition": (changed("definition = ", "formula = "), f"metric {NAME} has no definition"),
@@ -159,7 +180,7 @@ BROKEN = {
     "an easy target": (changed("target=1.2", "target=0.2"), "the target of tail_ratio must be at least as hard"),
     "a target without direction": (changed("Better.HIGHER", "Better.NEITHER"), "is neither better high nor low"),
     "a raising constructor": (changed("    def compute", "    def __init__(self):\n        1 / 0\n\n    def compute"),
-                              f"metric {NAME} cannot be created (ZeroDivisionError in line 16)"),
+                              f"metric {NAME} cannot be created (ZeroDivisionError in line 21)"),
     "an import that ends the process": ("raise SystemExit(3)\n", "tails.py cannot be loaded: SystemExit (line 1)"),
     "a defect": (changed("run.returns, [", "run.no, ["), f"metric {NAME}: compute failed with AttributeError in line"),
     "an end of the process": (changed(COMPUTED, "raise SystemExit"), f"metric {NAME}: compute failed with SystemExit"),

@@ -12,7 +12,7 @@ from typing import Any
 from trading_lib.adapters.user_code.own_classes import load_class
 from trading_lib.domain.errors import ConfigurationError, one_of
 from trading_lib.performance.metrics.inputs import MetricInput
-from trading_lib.performance.metrics.metric import Answer, Better, Bound, Metric, MetricTable, Missing, Unit
+from trading_lib.performance.metrics.metric import Answer, Better, Bound, Metric, MetricTable, Missing, RunMetric, Unit
 from trading_lib.performance.metrics.table import METRICS
 from trading_lib.performance.metrics.targets import bound_problem
 
@@ -86,7 +86,7 @@ def own_metric(reference: str, folder: Path) -> Metric:
 class _Guarded:
     """The method of a user's metric; what it raises or answers besides a figure is told by file and line."""
 
-    def __init__(self, reference: str, made: Any) -> None:
+    def __init__(self, reference: str, made: RunMetric) -> None:
         self._reference, self._made = reference, made
 
     def __call__(self, run: MetricInput) -> Answer:

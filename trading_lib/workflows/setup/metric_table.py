@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import inspect
 from pathlib import Path
+from typing import Any
 
 from trading_lib.adapters.user_code.own_classes import load_class
 from trading_lib.adapters.user_code.own_metrics import with_own_metrics
 from trading_lib.domain.errors import ConfigurationError, one_of
 from trading_lib.performance.metrics.metric import MetricTable
-from trading_lib.performance.metrics.targets import bound_problem
+from trading_lib.performance.metrics.targets import bound_problem, targets_of
 from trading_lib.workflows.setup.configuration import SystemConfiguration
 
 # What reports, rows of sweeps and MLflow call something else; a test holds it against them.
@@ -42,6 +43,23 @@ def metric_table(configuration: SystemConfiguration) -> MetricTable:
             remedy = "correct this value" if name in table else one_of(name, table)
             raise ConfigurationError(f"{configuration.folder / 'performance.yaml'}: targets: {problem}", remedy)
     return table
+
+
+def metric_definitions(configuration: SystemConfiguration) -> dict[str, dict[str, Any]]:
+    """Say of every metric what it is, by name, with the target in force."""
+    table = metric_table(configuration)
+    targets = {**targets_of(table), **configuration.performance.targets}
+    return {
+        name: {
+            "label": metric.label,
+            "unit": metric.unit.value,
+            "better": metric.better.value,
+            "definition": metric.definition,
+            "source": metric.source,
+            "target": targets[name].model_dump() if name in targets else None,
+        }
+        for name, metric in table.items()
+    }
 
 
 def metric_digests(configuration: SystemConfiguration) -> dict[str, str]:
