@@ -91,7 +91,7 @@ class _Guarded:
 
     def __call__(self, run: MetricInput) -> Answer:
         try:
-            answer = self._made.compute(run)
+            answer: object = self._made.compute(run)
         except (Exception, SystemExit) as error:
             raise ConfigurationError(f"metric {self._reference}: compute failed with {_place(error)}", SEE) from None
         if isinstance(answer, Missing):
