@@ -28,7 +28,7 @@ FORBIDDEN = (*(f"trading_lib.adapters.stores.{name}_" for name in STORES), "trad
 NO_DATABASE = "postgresql+psycopg2://nobody@127.0.0.1:9/none"
 SCRIPT = """
 import json, sys
-from trading_lib.workflows import backtest_runs
+from trading_lib.workflows.research import backtest_tasks as backtest_runs
 from trading_lib.workflows.stages.plans import BacktestPlan
 from trading_lib.workflows.stages.xcom import read
 plan = read(BacktestPlan, json.loads(sys.argv[1]), "window")
