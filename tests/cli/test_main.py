@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from datetime import date
 from pathlib import Path
@@ -87,7 +88,16 @@ def test_backtest_says_in_words_where_its_figures_come_from(prices: Path, capsys
     shown = capsys.readouterr().out
     assert "Backtest on files:prices data, 2021-01-04 to 2021-03-31, costs included, 1 trial" in shown
     assert "not logged to MLflow: no MLflow server is running" in shown
-    assert "  strategy           trend 50 + rotation 50" in shown
+    assert re.search(r"^  Strategy +trend 50 \+ rotation 50$", shown, re.MULTILINE)
+    assert re.search(r"^  Maximum drawdown +\d+\.\d\d%$", shown, re.MULTILINE)
+    assert re.search(r"^  drawdown \d+\.\d\d%: from 2021-\d\d-\d\d, lowest 2021-", shown, re.MULTILINE)
+
+
+def test_backtest_says_in_words_what_cannot_be_computed(prices: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("backtest", "--from", "2021-01-04", "--to", "2021-01-05", "--data", str(prices)) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"^  Sharpe ratio +- \(fewer than two returns\)$", shown, re.MULTILINE)
+    assert re.search(r"^  Win rate of closed round trips +- \(no round trip was closed\)$", shown, re.MULTILINE)
 
 
 def test_a_window_before_the_prices_names_the_first_though_the_index_began_earlier(

@@ -85,8 +85,8 @@ MUTANTS = (
     Mutant(
         "what an opening leaves of an order is not cancelled (objects)",
         "trading_lib/session/opening.py",
-        "            if quantity < wanted.quantity:\n",
-        "            if quantity > wanted.quantity:\n",
+        "            if quantity < adjusted.quantity:\n",
+        "            if quantity > adjusted.quantity:\n",
         (TESTS, "-k", "the_rest_is_cancelled and objects"),
     ),
     Mutant(

@@ -9,7 +9,8 @@ import pytest
 
 from tests.performance.records import finished_run, quiet_record
 from trading_lib.domain.decision.signals import REGIME_CODES, MarketRegime
-from trading_lib.performance.metrics import max_drawdown, measure, sharpe_ratio
+from trading_lib.performance.metrics.formulas import max_drawdown, sharpe_ratio
+from trading_lib.performance.metrics.measure import measure
 from trading_lib.performance.periods import (
     by_regime,
     by_year,
@@ -50,7 +51,7 @@ def test_a_year_is_measured_from_the_last_value_before_it() -> None:
 
 def test_costs_of_the_years_are_those_of_the_run() -> None:
     _, record = finished_run()
-    drag = measure(record.nav, record.fills, record.cash_rate).annual_cost_drag
+    drag = measure(record.nav, record.fills, record.cash_rate)["annual_cost_drag"]
     assert drag
     years = by_year(record)
     starts = [0, years[0].sessions]

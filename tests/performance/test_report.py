@@ -10,7 +10,7 @@ import pytest
 from tests.performance.records import finished_run, quiet_record
 from trading_lib.performance.analysis import analyse
 from trading_lib.performance.config import IntervalConfig, PerformanceConfig
-from trading_lib.performance.metrics import measure
+from trading_lib.performance.metrics.measure import measure
 from trading_lib.performance.report import report_analysis, report_sharpe
 from trading_lib.performance.significance.deflated_sharpe import Trials
 
@@ -42,7 +42,7 @@ def test_years_regimes_and_benchmarks_are_named() -> None:
     assert list(report["per_year"]) == ["2021", "2022"]
     assert set(report["per_regime"]) <= {"NORMAL", "ELEVATED", "HIGH_VOL", "EXTREME"}
     assert list(report["benchmarks"]) == ["60/40 SPY/TLT", "equal weight", "SPY"]
-    own = measure(record.nav, record.fills, record.cash_rate).annual_return
+    own = measure(record.nav, record.fills, record.cash_rate)["annual_return"]
     assert own
     for found in report["benchmarks"].values():
         assert found["annual_return_difference"] == pytest.approx(own - found["annual_return"])

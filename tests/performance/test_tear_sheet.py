@@ -22,6 +22,7 @@ from trading_lib.domain.book.orders import Order, OrderPurpose, Side
 from trading_lib.domain.decision.risk import RiskEvent
 from trading_lib.performance.analysis import Analysis, analyse
 from trading_lib.performance.config import IntervalConfig, PerformanceConfig
+from trading_lib.performance.metrics.table import METRICS
 from trading_lib.performance.run_record import RunRecord
 from trading_lib.performance.significance.deflated_sharpe import Trials
 from trading_lib.performance.tear_sheet import figures
@@ -255,7 +256,7 @@ def test_the_charts_show_the_runs_own_figures() -> None:
     days = numbers(shared[equity[0]["x"]["$"]]).astype(np.int64).astype("datetime64[ms]").astype("datetime64[D]")
     assert (days == record.sessions).all()
     assert charts["chart-equity"]["layout"]["yaxis"]["type"] == "log"
-    assert numbers(charts["chart-drawdown"]["data"][0]["y"]).min() == pytest.approx(-analysis.metrics.max_drawdown)
+    assert numbers(charts["chart-drawdown"]["data"][0]["y"]).min() == pytest.approx(-analysis.metrics["max_drawdown"])
     stacked = sum(numbers(trace["y"]) for trace in charts["chart-exposure"]["data"])
     assert stacked == pytest.approx(np.ones(len(stacked)), abs=1e-5)
     profit = {trace["name"]: numbers(trace["x"]) for trace in charts["chart-assets"]["data"]}
@@ -277,7 +278,11 @@ def test_each_span_of_a_risk_level_is_shaded() -> None:
         (start[5], start[5] + day),
     ]
     assert len({colour for *_, colour in spans}) == 2
-    assert [trace["name"] for trace in found["data"]][1:] == ["level 1: 12 sessions", "level 2: 1 session"]
+    assert [trace["name"] for trace in found["data"]][1:] == [
+        "level 1: 12 sessions",
+        "level 2: 1 session",
+        "SPY",
+    ]
 
 
 def test_long_runs_are_thinned_out_where_they_are_stacked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -350,3 +355,35 @@ def test_numbers_read_well() -> None:
     assert dollars(-0.001, 2) == "$0.00"
     assert [show(None) for show in (percent, number, dollars)] == [MISSING] * 3
     assert [show(float("nan")) for show in (percent, number, dollars)] == [MISSING] * 3
+
+
+def test_every_metric_is_shown_and_defined_and_what_has_a_target_comes_first() -> None:
+    analysis, text = usual()
+    page = Page(text)
+    rows = re.findall(r'<tr><th scope="row"><span title="[^"]*">([^<]*)</span></th>', text)
+    assert sorted(rows) == sorted(metric.label for metric in METRICS.values())
+    assert rows[: len(analysis.verdicts)] == [METRICS[verdict.metric].label for verdict in analysis.verdicts]
+    for metric in METRICS.values():
+        assert f"{metric.label}: {metric.definition.replace('`', '')}" in page.text
+
+
+def test_what_cannot_be_computed_says_why() -> None:
+    text = Page(tear_sheet(of(quiet_record(1)), PROVENANCE)).text
+    assert "not computable: fewer than two returns" in text
+    assert "not computable: no round trip was closed" in text
+
+
+def test_the_drawdowns_of_the_benchmarks_stand_beside_those_of_the_run() -> None:
+    analysis, text = usual()
+    page = Page(text)
+    days, curves = analysis.record.sessions, {"This run": analysis.drawdowns}
+    curves |= {name: comparison.drawdowns for name, comparison in analysis.comparisons.items()}
+    assert set(curves) == {"This run", "60/40 SPY/TLT", "equal weight", "SPY"}
+    for name, found in curves.items():
+        for one in found[:5]:
+            end = "not recovered" if one.recovered is None else str(days[one.recovered])
+            row = (name, percent(one.depth), str(days[one.peak]), str(days[one.trough]), end, str(one.length))
+            assert " ".join(row) in page.text
+    charts = page.charts["chart-drawdown"]["data"]
+    spy = next(trace for trace in charts if trace["name"] == "SPY")
+    assert numbers(spy["y"]).min() == pytest.approx(-analysis.comparisons["SPY"].drawdowns[0].depth, rel=1e-6)

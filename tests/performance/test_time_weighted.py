@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from tests.performance.records import finished_run, quiet_record
 from trading_lib.domain.market.prices import FloatArray
-from trading_lib.performance.metrics import max_drawdown, measure
+from trading_lib.performance.metrics.formulas import max_drawdown
+from trading_lib.performance.metrics.measure import measure
 from trading_lib.performance.periods import by_regime, by_year, monthly_returns
 from trading_lib.performance.time_weighted import capital_factors, flow_adjusted, time_weighted_return
 
@@ -93,8 +94,8 @@ def test_every_figure_of_a_run_is_the_same_with_capital_that_earned_the_same() -
     assert grown.adjusted_nav == pytest.approx(record.nav)
     plain, moved = (measure(one.nav, one.fills, one.cash_rate, one.flows) for one in (record, grown))
     for name in ("annual_return", "annual_volatility", "sharpe", "max_drawdown", "calmar"):
-        assert getattr(moved, name) == pytest.approx(getattr(plain, name)), name
-    assert moved.final_nav == pytest.approx(plain.final_nav * 1.5 * 0.6)
+        assert moved[name] == pytest.approx(plain[name]), name
+    assert moved["final_nav"] == pytest.approx(plain["final_nav"] * 1.5 * 0.6)
     for before, after in zip(by_year(record), by_year(grown), strict=True):
         assert after.total_return == pytest.approx(before.total_return)
         assert after.max_drawdown == pytest.approx(before.max_drawdown)
@@ -111,4 +112,4 @@ def test_a_deposit_alone_is_no_return() -> None:
     flows[10] = 500.0
     record = quiet_record(nav=nav, flows=flows)
     assert not record.returns.any()
-    assert measure(record.nav, (), record.cash_rate, record.flows).annual_return == 0.0
+    assert measure(record.nav, (), record.cash_rate, record.flows)["annual_return"] == 0.0

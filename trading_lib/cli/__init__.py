@@ -35,6 +35,7 @@ from trading_lib.cli.operations.operations import app as operations_app
 from trading_lib.cli.research.audit import app as audit_app
 from trading_lib.cli.research.backfill import app as backfill_app
 from trading_lib.cli.research.experiments import app as experiments_app
+from trading_lib.cli.research.metrics import app as metrics_app
 from trading_lib.cli.research.research import app as research_app
 from trading_lib.cli.research.strategy import app as strategy_app
 from trading_lib.cli.usage import give_each_once, report, usage_line
@@ -54,6 +55,7 @@ app = typer.Typer(
 )
 for group in (
     research_app,
+    metrics_app,
     experiments_app,
     strategy_app,
     backfill_app,

@@ -53,6 +53,11 @@ def missing_lines(record: Mapping[str, Any] | None) -> list[str]:
     return ["; ".join(lines)] if lines else []
 
 
+def figure(unit: str, value: float | None) -> str:
+    """Return a metric in its unit as a person reads it."""
+    return percent(value) if unit == "per cent" else readable(value)
+
+
 def percent(value: float | None) -> str:
     """Return a fraction as a percentage, or a dash when missing."""
     return "-" if value is None else f"{value:.2%}"

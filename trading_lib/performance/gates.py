@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import Field
 
 from trading_lib.domain.configuration import Configuration
-from trading_lib.performance.metrics import SESSIONS_PER_YEAR
+from trading_lib.performance.metrics.formulas import SESSIONS_PER_YEAR
 
 BACKTEST_GATE = "gate_1_backtest"
 # A window of five years may begin or end on a weekend.

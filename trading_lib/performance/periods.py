@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from trading_lib.domain.decision.signals import REGIME_CODES, MarketRegime
 from trading_lib.domain.market.prices import DateArray, FloatArray
-from trading_lib.performance.metrics import (
+from trading_lib.performance.metrics.formulas import (
     SESSIONS_PER_MONTH,
     SESSIONS_PER_YEAR,
     max_drawdown,
+    month_returns,
     sharpe_ratio,
     volatility,
 )
@@ -150,14 +151,13 @@ def monthly_returns(sessions: DateArray, nav: FloatArray) -> tuple[tuple[int, ..
     table
         Shape (years, 12); NaN for months in which no return ends.
     """
-    growth = np.log(nav[1:] / nav[:-1])
-    months = sessions[1:].astype("datetime64[M]").astype(np.int64)
+    months, returns = month_returns(sessions, nav)
     if not len(months):
         return (), np.empty((0, 12))
-    first, last = int(months[0]) // 12, int(months[-1]) // 12
+    numbers = months.astype(np.int64)
+    first, last = int(numbers[0]) // 12, int(numbers[-1]) // 12
     table = np.full((last - first + 1, 12), np.nan)
-    for month in np.unique(months):
-        table[month // 12 - first, month % 12] = np.expm1(growth[months == month].sum())
+    table[numbers // 12 - first, numbers % 12] = returns
     return tuple(range(1970 + first, 1970 + last + 1)), table
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from trading_lib.performance.analysis import Analysis, Comparison
+from trading_lib.performance.metrics.drawdowns import LISTED, Drawdown
 from trading_lib.performance.trading.executions import report_executions
 
 Report = dict[str, Any]
-
-COMPARED = ("final_nav", "annual_return", "annual_volatility", "sharpe", "max_drawdown", "calmar")
 
 
 def report_analysis(analysis: Analysis) -> Report:
@@ -19,6 +19,9 @@ def report_analysis(analysis: Analysis) -> Report:
     Dollars of the attribution keep four places, so that they add up to the change of net asset value to the cent.
     """
     return {
+        "missing_metrics": dict(analysis.metrics.missing),
+        "benchmark": analysis.config.benchmark,
+        "worst_drawdowns": _drawdowns(analysis, analysis.drawdowns),
         "targets": {v.metric: {n: x for n, x in asdict(v).items() if n != "metric"} for v in analysis.verdicts},
         "per_year": {str(y.year): {n: x for n, x in asdict(y).items() if n != "year"} for y in analysis.years},
         "per_regime": {r.regime.value: {n: x for n, x in asdict(r).items() if n != "regime"} for r in analysis.regimes},
@@ -52,13 +55,31 @@ def report_sharpe(analysis: Analysis) -> Report:
 
 
 def _comparison(found: Comparison, analysis: Analysis) -> Report:
-    own, other = analysis.metrics.annual_return, found.metrics.annual_return
+    own, other = analysis.metrics["annual_return"], found.metrics["annual_return"]
     return {
-        **{name: getattr(found.metrics, name) for name in COMPARED},
+        **found.metrics,
         "annual_return_difference": own - other if own is not None and other is not None else None,
         "beta": found.beta,
         "correlation": found.correlation,
+        "alpha": found.alpha,
+        "missing_metrics": dict(found.metrics.missing),
+        "worst_drawdowns": _drawdowns(analysis, found.drawdowns),
     }
+
+
+def _drawdowns(analysis: Analysis, found: Sequence[Drawdown]) -> list[Report]:
+    """Name the days of the worst drawdowns; ``recovered`` is None where the peak was not reached again."""
+    days = analysis.record.sessions
+    return [
+        {
+            "depth": one.depth,
+            "peak": str(days[one.peak]),
+            "trough": str(days[one.trough]),
+            "recovered": None if one.recovered is None else str(days[one.recovered]),
+            "sessions": one.length,
+        }
+        for one in found[:LISTED]
+    ]
 
 
 def _by_asset(analysis: Analysis) -> Report:

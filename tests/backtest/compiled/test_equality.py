@@ -24,7 +24,7 @@ from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.book.orders import Fill
 from trading_lib.domain.market.market_view import MarketView, SessionViews
 from trading_lib.domain.market.prices import FloatArray
-from trading_lib.performance.metrics import measure
+from trading_lib.performance.metrics.measure import measure
 from trading_lib.session.inputs import SessionInput
 from trading_lib.strategies.config import SleeveConfig, StrategySettings
 from trading_lib.strategies.registry import register_strategy

@@ -18,7 +18,7 @@ from trading_lib.backtest.screening.target_plan import ScreeningPlan, plan_windo
 from trading_lib.backtest.screening.vectorbt_screen import INITIAL_CASH, screen_plans, screening_prices
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.errors import InputError
-from trading_lib.performance.metrics import max_drawdown, sharpe_ratio
+from trading_lib.performance.metrics.formulas import max_drawdown, sharpe_ratio
 from trading_lib.session.inputs import SessionInput
 from trading_lib.session.window import window_rows
 from trading_lib.strategies.config import SleeveConfig, StrategySettings

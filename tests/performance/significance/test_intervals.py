@@ -9,7 +9,7 @@ import pytest
 
 from trading_lib.domain.kernels import python_version
 from trading_lib.performance.config import IntervalConfig
-from trading_lib.performance.metrics import max_drawdown, sharpe_ratio
+from trading_lib.performance.metrics.formulas import max_drawdown, sharpe_ratio
 from trading_lib.performance.significance.intervals import (
     MINIMUM_RETURNS,
     confidence_intervals,

@@ -9,7 +9,7 @@ import pytest
 
 from trading_lib.domain.kernels import python_version
 from trading_lib.performance.config import IntervalConfig
-from trading_lib.performance.metrics import sharpe_ratio
+from trading_lib.performance.metrics.formulas import sharpe_ratio
 from trading_lib.performance.significance.intervals import MINIMUM_RETURNS
 from trading_lib.performance.significance.sharpe_difference import compare_sharpes, resample_sharpes
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.market_builders import CALENDAR
 from trading_lib.domain.errors import InputError
-from trading_lib.performance.metrics import sharpe_ratio
+from trading_lib.performance.metrics.formulas import sharpe_ratio
 from trading_lib.performance.significance.walk_forward import Fold, walk_forward, yearly_folds
 
 SESSIONS = CALENDAR.between(date(2007, 1, 3), date(2012, 6, 29))

@@ -20,7 +20,7 @@ def test_targets_do_not_rename_a_run(repository_root: Path) -> None:
     folder = repository_root / "include" / "config"
     plain = load_configuration(folder, {})
     other = load_configuration(folder, {"TRADING_PERFORMANCE__TARGETS__SHARPE__TARGET": "1.5"})
-    assert other.performance.targets.sharpe.target == 1.5
+    assert other.performance.targets["sharpe"].target == 1.5
     assert other.config_hash == plain.config_hash
 
 
@@ -29,6 +29,8 @@ def test_targets_do_not_rename_a_run(repository_root: Path) -> None:
     [
         ("confidence: 0.90", "confidence: 90", "intervals.confidence: .*got 90"),
         ("samples: 2000", "sample: 2000", "unknown key intervals.sample"),
+        ("sharpe: {", "shape: {", "targets: there is no metric 'shape': did you mean sharpe"),
+        ("benchmark: SPY", "benchmark: QQQ", "benchmark: there is no benchmark 'QQQ': use one of 60/40 SPY/TLT"),
         ("sharpe: {target: 1.0", "sharpe: {target: 0.5", "the target of sharpe must be at least as hard"),
     ],
 )

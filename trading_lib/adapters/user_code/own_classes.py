@@ -49,7 +49,7 @@ def _from_file(path: Path, kind: str) -> ModuleType:
     sys.modules[name] = module  # dataclasses look their module up by name
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise _broken(kind, str(path), error) from None
     return module
@@ -58,11 +58,11 @@ def _from_file(path: Path, kind: str) -> ModuleType:
 def _from_module(name: str, kind: str) -> ModuleType:
     try:
         return importlib.import_module(name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _broken(kind, name, error) from None
 
 
-def _broken(kind: str, place: str, error: Exception) -> ConfigurationError:
+def _broken(kind: str, place: str, error: BaseException) -> ConfigurationError:
     """Name the error and its line; only texts that cannot hold a key of the environment are told."""
     text = str(error.msg if isinstance(error, SyntaxError) else error)
     details = f": {' '.join(text.split())}" if isinstance(error, (SyntaxError, ImportError)) else ""

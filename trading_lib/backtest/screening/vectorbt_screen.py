@@ -15,7 +15,7 @@ from trading_lib.backtest.screening.target_plan import ScreeningPlan
 from trading_lib.domain.errors import DataQualityError
 from trading_lib.domain.market.prices import FloatArray
 from trading_lib.execution.refusals import contradicted
-from trading_lib.performance.metrics import annual_return, max_drawdown, monthly_turnover, sharpe_ratio
+from trading_lib.performance.metrics.formulas import annual_return, max_drawdown, monthly_turnover, sharpe_ratio
 from trading_lib.session.inputs import SessionInput
 
 # Memory for a batch, and the arrays of sessions by assets that vectorbt and its inputs hold of each plan.

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trading_lib.cli.output import JSON_OPTION, missing_lines, percent, progress, readable, show
+from trading_lib.cli.output import JSON_OPTION, figure, missing_lines, percent, progress, readable, show
+
+if TYPE_CHECKING:
+    from trading_lib.performance.metrics.metric import MetricTable
 
 app = typer.Typer()
+
+# What the terminal shows below the metrics.
+OTHERS = {
+    "deflated_sharpe": "Deflated Sharpe ratio",
+    "max_risk_level": "Highest risk level",
+    "config_hash": "Configuration",
+}
 
 DATA_OPTION = typer.Option(
     "--data",
@@ -99,28 +109,26 @@ def backtest(
         report["mlflow_run_id"] = backtesting.track(run, address)
         report["mlflow_url"] = sheet_address(address, str(report["mlflow_run_id"]))
         report["mlflow_runs_url"] = runs_address(address)
-    show(report, as_json, _lines(report, address, track))
+    show(report, as_json, _lines(report, run.analysis.table, address, track))
     for line in warning_lines(report) if as_json else ():
         progress(f"warning: {line}")
     if report["sleeve_faults"]["count"]:
         raise typer.Exit(1)
 
 
-def _lines(report: dict[str, object], address: str | None, track: bool) -> list[str]:
+def _lines(report: dict[str, Any], table: MetricTable, address: str | None, track: bool) -> list[str]:
     from trading_lib.performance.trading.executions import execution_lines
     from trading_lib.performance.trading.weight_cuts import cut_lines
     from trading_lib.workflows.data.suspected_splits import doubted_line
     from trading_lib.workflows.research.strategy_reports import warning_lines
 
-    rates = ("annual_return", "annual_volatility", "max_drawdown", "win_rate", "monthly_turnover", "annual_cost_drag")
     trials = f"{report['trials']} trial{'s' * (report['trials'] != 1)}"
     lines = [f"Backtest on {report['data_source']} data, {report['from']} to {report['to']}, costs included, {trials}"]
-    lines.append(f"  {'strategy':<18} {report['strategy']}")
-    ratios = ("sharpe", "deflated_sharpe", "calmar", "profit_factor")
-    for name in ("final_nav", *rates, *ratios, "trades", "max_risk_level", "config_hash"):
-        value = report[name]
-        text = percent(value) if name in rates and isinstance(value, float | None) else readable(value)
-        lines.append(f"  {name.replace('_', ' '):<18} {text}")
+    rows = {"Strategy": report["strategy"], **_figures(report, table)}
+    rows |= {label: readable(report[name]) for name, label in OTHERS.items()}
+    width = max(map(len, rows))
+    lines += [f"  {name:<{width}} {text}" for name, text in rows.items()]
+    lines += [f"  {line}" for line in _drawdown_lines(report)]
     if report["deposits"] or report["withdrawals"]:
         moved = (readable(report[name]) for name in ("deposits", "withdrawals", "profit"))
         lines.append("  deposits {}, withdrawals {}, profit {}; returns are time-weighted".format(*moved))
@@ -139,3 +147,21 @@ def _lines(report: dict[str, object], address: str | None, track: bool) -> list[
     if address:
         lines += [f"  tear sheet: {report['mlflow_url']}", f"  all runs:   {report['mlflow_runs_url']}"]
     return lines
+
+
+def _figures(report: dict[str, Any], table: MetricTable) -> dict[str, str]:
+    """Return every metric by its label, in its unit, or why there is none."""
+    missing = report["missing_metrics"]
+    return {
+        metric.label: f"- ({missing[name]})" if name in missing else figure(metric.unit, report[name])
+        for name, metric in table.items()
+    }
+
+
+def _drawdown_lines(report: dict[str, Any]) -> list[str]:
+    """One line for each of the worst drawdowns."""
+    return [
+        f"drawdown {percent(one['depth'])}: from {one['peak']}, lowest {one['trough']}, "
+        f"{'recovered ' + one['recovered'] if one['recovered'] else 'not recovered'}, {one['sessions']} sessions"
+        for one in report["worst_drawdowns"]
+    ]

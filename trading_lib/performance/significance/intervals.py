@@ -16,7 +16,7 @@ import numpy as np
 from trading_lib.domain.kernels import compiled
 from trading_lib.domain.market.prices import FloatArray
 from trading_lib.performance.config import IntervalConfig
-from trading_lib.performance.metrics import SESSIONS_PER_YEAR
+from trading_lib.performance.metrics.formulas import SESSIONS_PER_YEAR
 
 # With fewer returns a block length cannot be told from noise.
 MINIMUM_RETURNS = 60

@@ -15,7 +15,7 @@ import numpy as np
 
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.market.prices import DateArray, FloatArray
-from trading_lib.performance.metrics import sharpe_ratio
+from trading_lib.performance.metrics.formulas import sharpe_ratio
 
 
 @dataclass(frozen=True, slots=True)

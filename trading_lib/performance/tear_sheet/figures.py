@@ -41,11 +41,10 @@ def equity(analysis: Analysis) -> Figure:
 
 
 def drawdown(analysis: Analysis) -> Figure:
-    """Fall from the running peak, with the sessions of each risk level shaded."""
+    """Fall from the running peak beside the benchmark's, with the sessions of each risk level shaded."""
     record = analysis.record
-    fall = record.adjusted_nav / np.maximum.accumulate(record.adjusted_nav) - 1.0
     data: list[Figure] = [
-        _line("drawdown", record.sessions, fall, "#a3271b")
+        _line("drawdown", record.sessions, _fall(record.adjusted_nav), "#a3271b")
         | {"fill": "tozeroy", "fillcolor": "rgba(163,39,27,0.25)", "hovertemplate": "%{y:.2%}"}
     ]
     shapes = []
@@ -64,8 +63,17 @@ def drawdown(analysis: Analysis) -> Figure:
             mark = {"color": colour, "symbol": "square", "size": 12}
             # Shapes have no entry in the legend, so an empty trace stands for them.
             data.append({"type": "scatter", "x": [None], "y": [None], "mode": "markers", "name": name, "marker": mark})
+    for (name, found), (colour, dash) in zip(analysis.comparisons.items(), BENCHMARK_LINES, strict=False):
+        if name == analysis.config.benchmark:
+            line = _line(name, record.sessions, _fall(found.values), colour, dash, width=1.2)
+            data.append(line | {"hovertemplate": "%{y:.2%}"})
     axis = {"tickformat": ".0%", "title": {"text": "from the peak"}}
     return {"data": data, "layout": _layout(yaxis=axis, shapes=shapes, showlegend=True)}
+
+
+def _fall(values: FloatArray) -> FloatArray:
+    fall: FloatArray = values / np.maximum.accumulate(values) - 1.0
+    return fall
 
 
 def rolling(analysis: Analysis) -> Figure:

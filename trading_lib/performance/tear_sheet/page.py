@@ -151,6 +151,7 @@ def _facts(analysis: Analysis, provenance: Provenance) -> Html:
     record = analysis.record
     source = provenance.data_source + (" (SIMULATED)" if provenance.simulated else "")
     evidence = analysis.sharpe
+    cost_drag = percent(analysis.metrics["annual_cost_drag"], 2)
     pairs = {
         **_strategy(provenance),
         "Data": source,
@@ -158,8 +159,8 @@ def _facts(analysis: Analysis, provenance: Provenance) -> Html:
         "Starting capital": dollars(float(record.nav[0]), 2),
         **_capital(record),
         "Final value": dollars(float(record.nav[-1]), 2),
-        "Costs": f"included: {dollars(analysis.costs.total)} ({percent(analysis.metrics.annual_cost_drag, 2)} a year)",
-        "Cash rate": f"{percent(analysis.metrics.cash_rate, 2)} on average; cash earns nothing",
+        "Costs": f"included: {dollars(analysis.costs.total)} ({cost_drag} a year)",
+        "Cash rate": f"{percent(analysis.metrics['cash_rate'], 2)} on average; cash earns nothing",
         "Trials behind this run": f"{analysis.trials.count:,} ({analysis.trials.source})",
         "Deflated Sharpe ratio": f"{percent(evidence.deflated)} likely above 0" if evidence else "not computable",
         "Orders": _orders(analysis),
@@ -207,11 +208,11 @@ def _orders(analysis: Analysis) -> str:
 def _cards(analysis: Analysis) -> Html:
     metrics, evidence = analysis.metrics, analysis.sharpe
     cards = (
-        ("annual return", percent(metrics.annual_return)),
-        ("annual volatility", percent(metrics.annual_volatility)),
-        ("Sharpe ratio", number(metrics.sharpe)),
+        ("annual return", percent(metrics["annual_return"])),
+        ("annual volatility", percent(metrics["annual_volatility"])),
+        ("Sharpe ratio", number(metrics["sharpe"])),
         ("deflated Sharpe", percent(evidence.deflated, 0) if evidence else "\N{EN DASH}"),
-        ("maximum drawdown", percent(metrics.max_drawdown)),
+        ("maximum drawdown", percent(metrics["max_drawdown"])),
         ("highest risk level", str(int(analysis.record.levels.max()))),
     )
     return element("ul", *(element("li", element("b", v), element("span", n)) for n, v in cards), class_="cards")
@@ -272,9 +273,9 @@ def _drawdown(analysis: Analysis) -> Html:
         for level in range(1, 5)
         if (record.levels == level).any()
     )
-    fall = percent(analysis.metrics.max_drawdown)
+    fall = percent(analysis.metrics["max_drawdown"])
     caption = f"Largest fall {fall}. Shaded: sessions above risk level 0 ({levels or 'none'})."
-    return _chart("drawdown", figures.drawdown(analysis), caption, "short")
+    return join((_chart("drawdown", figures.drawdown(analysis), caption, "short"), tables.drawdown_table(analysis)))
 
 
 def _rolling(analysis: Analysis) -> Html:
@@ -292,9 +293,10 @@ def _exposure(analysis: Analysis) -> Html:
 
 def _costs(analysis: Analysis) -> Html:
     costs = analysis.costs
+    drag = percent(analysis.metrics["annual_cost_drag"], 2)
     caption = (
         f"{dollars(costs.traded)} traded; commission {dollars(costs.commission)} and slippage "
-        f"{dollars(costs.slippage)}, together {percent(analysis.metrics.annual_cost_drag, 2)} of the average net asset "
+        f"{dollars(costs.slippage)}, together {drag} of the average net asset "
         "value a year. Turnover is half the traded value."
     )
     return _chart("costs", figures.turnover_and_costs(analysis), caption)
@@ -347,12 +349,10 @@ def _section(key: str, name: str, show: Callable[[Analysis], Html], long: bool, 
 def _footer(analysis: Analysis, provenance: Provenance) -> Html:
     notes = [element("li", note) for note in provenance.notes]
     words = (
-        "Definitions: annual return is geometric over 252 sessions a year; volatility and Sharpe ratio use sample "
-        "standard deviations of daily returns, the latter over the cash rate known at the start of each; drawdown is "
-        "from the running peak of the values at the close; a round trip runs from flat to flat in one asset, after "
-        "commission. Orders decided after a close trade at the next opening with slippage. Past results, real or "
-        "simulated, are no promise."
+        "A year has 252 sessions. The cash rate of a return is the one known at its start. Orders decided after a "
+        "close trade at the next opening with slippage. Past results, real or simulated, are no promise."
     )
     source = element("p", f"Data: {provenance.data_source}. Configuration {provenance.config_hash}, code "
                           f"{provenance.code_version}.")  # fmt: skip
-    return element("footer", element("p", words), source, element("ul", *notes) if notes else "")
+    definitions = tables.definitions(analysis.table)
+    return element("footer", element("p", words), definitions, source, element("ul", *notes) if notes else "")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from trading_lib.domain.book.proceeds import RECORDED
 from trading_lib.performance.analysis import Analysis
-from trading_lib.performance.config import LOWER_IS_BETTER
+from trading_lib.performance.metrics.drawdowns import LISTED
+from trading_lib.performance.metrics.metric import Better, Metric, MetricTable, Unit
+from trading_lib.performance.metrics.targets import Verdict
 from trading_lib.performance.periods import monthly_returns
 from trading_lib.performance.significance.intervals import Interval
-from trading_lib.performance.targets import Verdict
 from trading_lib.performance.tear_sheet.charts import MONTHS
 from trading_lib.performance.tear_sheet.markup import (
     MISSING,
@@ -28,45 +29,31 @@ from trading_lib.performance.tear_sheet.markup import (
 from trading_lib.performance.trading.executions import counted, thin_fills
 from trading_lib.performance.trading.weight_cuts import NAMED
 
-LABELS = {
-    "annual_return": "Annual return",
-    "annual_volatility": "Annual volatility",
-    "sharpe": "Sharpe ratio",
-    "max_drawdown": "Maximum drawdown",
-    "calmar": "Calmar ratio",
-    "win_rate": "Win rate of closed round trips",
-    "profit_factor": "Profit factor",
-    "monthly_turnover": "Monthly turnover",
-    "annual_cost_drag": "Annual cost drag",
-}
-RATIOS = frozenset({"sharpe", "calmar", "profit_factor"})
 # A month of this size or more has the full colour.
 FULL_COLOUR = 0.06
 # Fills, and risk events, that a page lists: more would make it too heavy for a mail.
 LONGEST_TABLE = 2500
 
 
-def figure_text(metric: str, value: float | None) -> str:
+# How a figure of each unit is written.
+WRITTEN: Mapping[Unit, Callable[[float | None], str]] = {
+    Unit.PERCENT: percent,
+    Unit.RATIO: number,
+    Unit.DOLLARS: dollars,
+    Unit.SESSIONS: lambda value: number(value, 0),
+    Unit.DAYS: lambda value: number(value, 0),
+    Unit.COUNT: lambda value: number(value, 0),
+}
+
+
+def figure_text(metric: Metric, value: float | None) -> str:
     """Write a metric in its own unit."""
-    return number(value) if metric in RATIOS else percent(value)
+    return WRITTEN[metric.unit](value)
 
 
 def metrics_table(analysis: Analysis) -> Html:
-    """Every metric with bounds beside its confidence interval, target and minimum."""
-    rows = []
-    for verdict in analysis.verdicts:
-        found: Interval | None = getattr(analysis.intervals, verdict.metric, None) if analysis.intervals else None
-        sign = "<" if verdict.metric in LOWER_IS_BETTER else ">"
-        rows.append(
-            (
-                LABELS[verdict.metric],
-                _labelled("This run", figure_text(verdict.metric, verdict.value)),
-                _labelled("Interval", interval_text(verdict.metric, found)),
-                _labelled("Target", f"{sign} {figure_text(verdict.metric, verdict.target)}"),
-                _labelled("Minimum", f"{sign} {figure_text(verdict.metric, verdict.minimum)}"),
-                element("td", _verdict(verdict), class_="verdict"),
-            )
-        )
+    """Every metric that has a target beside its confidence interval, target and minimum, then all the others."""
+    rows = [_judged(analysis, analysis.table[verdict.metric], verdict) for verdict in analysis.verdicts]
     share = f"{analysis.intervals.confidence:.0%} interval" if analysis.intervals else "Interval"
     columns = (
         Column("Metric", number=False),
@@ -76,7 +63,41 @@ def metrics_table(analysis: Analysis) -> Html:
         Column("Minimum"),
         Column("Verdict", number=False),
     )
-    return table("Metrics, targets and minima as configured", columns, rows, class_="stacked")
+    judged = table("Metrics, targets and minima as configured", columns, rows, class_="stacked")
+    return join((judged, _further_metrics(analysis)))
+
+
+def _judged(analysis: Analysis, metric: Metric, verdict: Verdict) -> Sequence[str]:
+    found: Interval | None = getattr(analysis.intervals, metric.name, None) if analysis.intervals else None
+    sign = "<" if metric.better is Better.LOWER else ">"
+    return (
+        _named(metric),
+        _labelled("This run", figure_text(metric, verdict.value)),
+        _labelled("Interval", interval_text(metric, found)),
+        _labelled("Target", f"{sign} {figure_text(metric, verdict.target)}"),
+        _labelled("Minimum", f"{sign} {figure_text(metric, verdict.minimum)}"),
+        element("td", _verdict(verdict, analysis.metrics.missing.get(metric.name)), class_="verdict"),
+    )
+
+
+def _further_metrics(analysis: Analysis) -> Html:
+    judged = {verdict.metric for verdict in analysis.verdicts}
+    missing = analysis.metrics.missing
+    rows = [
+        (
+            _named(metric),
+            figure_text(metric, analysis.metrics[name]),
+            f"not computable: {missing[name]}" if name in missing else "",
+        )
+        for name, metric in analysis.table.items()
+        if name not in judged
+    ]
+    columns = (Column("Metric", number=False), Column("This run"), Column("", number=False))
+    return table(f"Metrics without a target; alpha and beta against {analysis.config.benchmark}", columns, rows)
+
+
+def _named(metric: Metric) -> Html:
+    return element("span", metric.label, title=metric.definition.replace("`", ""))
 
 
 def _labelled(name: str, text: str) -> Html:
@@ -84,14 +105,14 @@ def _labelled(name: str, text: str) -> Html:
     return element("td", text, data_label=name)
 
 
-def interval_text(metric: str, found: Interval | None) -> str:
+def interval_text(metric: Metric, found: Interval | None) -> str:
     """Write an interval as its two ends."""
     return f"{figure_text(metric, found.low)} to {figure_text(metric, found.high)}" if found else MISSING
 
 
-def _verdict(verdict: Verdict) -> Html:
-    if verdict.value is None:
-        words, kind = "not computable", "middle"
+def _verdict(verdict: Verdict, reason: str | None) -> Html:
+    if reason is not None:
+        words, kind = f"not computable: {reason}", "middle"
     elif verdict.meets_target:
         words, kind = "✓ meets the target", "pass"
     elif verdict.meets_minimum:
@@ -103,15 +124,43 @@ def _verdict(verdict: Verdict) -> Html:
 
 def benchmark_table(analysis: Analysis) -> Html:
     """Show the run and every benchmark, figure by figure."""
-    names = tuple(analysis.comparisons)
-    shown = ("annual_return", "annual_volatility", "sharpe", "max_drawdown", "calmar")
-    metrics = [analysis.metrics, *(found.metrics for found in analysis.comparisons.values())]
-    rows = [("Final value", *(dollars(m.final_nav) for m in metrics))]
-    rows += [(LABELS[name], *(figure_text(name, getattr(m, name)) for m in metrics)) for name in shown]
-    rows.append(("Beta of the run to it", MISSING, *(number(c.beta) for c in analysis.comparisons.values())))
-    rows.append(("Correlation with the run", MISSING, *(number(c.correlation) for c in analysis.comparisons.values())))
-    columns = (Column("", number=False), Column("This run"), *(Column(name) for name in names))
+    found = tuple(analysis.comparisons.values())
+    every = [analysis.metrics, *(comparison.metrics for comparison in found)]
+    rows = [
+        (metric.label, *(figure_text(metric, metrics[name]) for metrics in every))
+        for name, metric in analysis.table.items()
+        if metric.compared
+    ]
+    rows.append(("Alpha of the run against it", MISSING, *(percent(c.alpha) for c in found)))
+    rows.append(("Beta of the run to it", MISSING, *(number(c.beta) for c in found)))
+    rows.append(("Correlation with the run", MISSING, *(number(c.correlation) for c in found)))
+    columns = (Column("", number=False), Column("This run"), *(Column(name) for name in analysis.comparisons))
     return table("Benchmarks in the same sessions, with dividends and costs", columns, rows)
+
+
+def drawdown_table(analysis: Analysis) -> Html:
+    """List the worst drawdowns of the run, and beside them those of every benchmark."""
+    curves = {"This run": analysis.drawdowns, **{name: c.drawdowns for name, c in analysis.comparisons.items()}}
+    days = analysis.record.sessions
+    rows = [
+        (
+            name,
+            percent(one.depth),
+            str(days[one.peak]),
+            str(days[one.trough]),
+            "not recovered" if one.recovered is None else str(days[one.recovered]),
+            f"{one.length:,}",
+        )
+        for name, found in curves.items()
+        for one in found[:LISTED]
+    ]
+    columns = (
+        Column("Of", number=False),
+        Column("Depth"),
+        *(Column(name, number=False) for name in ("Peak", "Trough", "Recovered")),
+        Column("Sessions"),
+    )
+    return table(f"The {LISTED} worst drawdowns of the run and of each benchmark, the deepest first", columns, rows)
 
 
 def monthly_table(analysis: Analysis) -> Html:
@@ -303,6 +352,13 @@ def _counted_rows(everything: int, shown: int, what: str) -> str:
     """Say how many there are, and where the others are when only the newest are shown."""
     more = f"; the newest {shown:,} are here, all of them in the run's export or report" if shown < everything else ""
     return f"{everything:,} {what}{more}"
+
+
+def definitions(metrics: MetricTable) -> Html:
+    """Say how every metric is defined."""
+    sources = {name: f" ({metric.source})" if metric.source else "" for name, metric in metrics.items()}
+    lines = (element("li", f"{m.label}: {m.definition.replace('`', '')}{sources[name]}") for name, m in metrics.items())
+    return element("ul", *lines, class_="definitions")
 
 
 def facts(pairs: dict[str, str]) -> Html:

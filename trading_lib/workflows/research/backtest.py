@@ -37,6 +37,7 @@ from trading_lib.workflows.research.strategy_reports import acts_report, cut_met
 from trading_lib.workflows.research.tracking import trials_behind
 from trading_lib.workflows.setup.code_version import code_version
 from trading_lib.workflows.setup.configuration import SystemConfiguration
+from trading_lib.workflows.setup.metric_table import metric_table
 from trading_lib.workflows.setup.settings import Settings
 from trading_lib.workflows.setup.source_choice import SIMULATED, choose_source, research_source
 from trading_lib.workflows.trade.stage_log import logged
@@ -86,6 +87,8 @@ def backtest(
     """
     started = time.perf_counter()
     refuse_inverted(first, last)
+    # What is wrong with a metric of the user's own is told before any price is read.
+    metric_table(settings.configuration)
     source = research_source(data, settings)
     loaded = market_from_source(source, settings.configuration.universe, settings.calendar, last, settings.clock())
     run = backtest_source(settings, loaded, first, last, choose_source(None, data, settings).folder, observe, flows)
@@ -134,19 +137,20 @@ def backtest_market(
     """Backtest on a market that is loaded already."""
     started = time.perf_counter()
     configuration = settings.configuration
+    table = metric_table(configuration)
     data = replace(session_input(settings, market), flows=flows)
     check_window(flows, data.calendar, first, last)
     result = run_backtest(data, first, last, observe)
     require_value(result, data.universe, "check their prices on that day")
     refuse_useless(result.faults)
-    analysis = analyse(run_record(data, result), configuration.performance)
+    analysis = analyse(run_record(data, result), configuration.performance, table=table)
     report: Report = {
         "data_source": market.panel.source,
         "strategy": strategy_name(configuration),
         "strategy_settings": strategy_parameters(configuration),
         "from": str(result.sessions[0]),
         "to": str(result.sessions[-1]),
-        **asdict(analysis.metrics),
+        **analysis.metrics,
         "initial_cash": float(configuration.initial_cash),
         "max_risk_level": int(result.levels.max()),
         "orders": result.order_count,

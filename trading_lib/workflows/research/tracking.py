@@ -9,7 +9,7 @@ import os
 from trading_lib.adapters.mlflow.runs import BACKTEST_EXPERIMENT, MlflowTracker
 from trading_lib.adapters.mlflow.trials import TrackedTrial, read_trials
 from trading_lib.adapters.mlflow.views import SHEET_FILE, artifact_page, run_page, runs_page
-from trading_lib.performance.metrics import SESSIONS_PER_YEAR
+from trading_lib.performance.metrics.formulas import SESSIONS_PER_YEAR
 from trading_lib.performance.significance.deflated_sharpe import Trials
 from trading_lib.workflows.setup.settings import Settings
 

@@ -17,6 +17,7 @@ from trading_lib.adapters.files.progress_file import ProgressFile
 from trading_lib.workflows.research.sweep.grid import GridPoint, configuration_at
 from trading_lib.workflows.research.sweep.point import OK, PointResult, SweepTask
 from trading_lib.workflows.setup.code_version import code_version
+from trading_lib.workflows.setup.metric_table import metric_digests
 
 LOG = logging.getLogger(__name__)
 SUFFIX = ".progress"
@@ -93,12 +94,14 @@ def forget_journal(out: Path) -> None:
 
 def _identity(task: SweepTask) -> dict[str, Any]:
     content = pickle.dumps((task.market.panel, task.market.funding), protocol=5)
+    own = metric_digests(task.base)
     return {
         "market": hashlib.sha256(content).hexdigest(),
         "from": str(task.first),
         "to": str(task.last),
         "config_hash": task.base.config_hash,
         "code_version": code_version(),
+        **({"own_metrics": own} if own else {}),
     }
 
 

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,14 @@ from trading_lib.backtest.engine import require_value, run_backtest
 from trading_lib.domain.market.market_view import SessionViews
 from trading_lib.domain.market.prices import FloatArray
 from trading_lib.domain.market.sessions import exchange_sessions
-from trading_lib.performance.metrics import measure
+from trading_lib.performance.benchmarks import BENCHMARKS, benchmark_values
+from trading_lib.performance.metrics.measure import metric_input, metrics_of
 from trading_lib.session.inputs import SessionInput
 from trading_lib.session.window import window_rows
 from trading_lib.workflows.data.market import Market
 from trading_lib.workflows.research.sweep.grid import GridPoint, configuration_at
 from trading_lib.workflows.setup.configuration import SystemConfiguration
+from trading_lib.workflows.setup.metric_table import metric_table
 
 OK, FAILED, CANCELLED = "ok", "failed", "cancelled"
 # Screened, and not among the best that were run.
@@ -58,7 +60,7 @@ class PointResult:
     status
         ok, failed, cancelled or screened, and ``reason`` says why it isn't ok.
     metrics
-        Of `Metrics`, with max_risk_level, orders, and sleeve_faults: sessions in which a strategy failed and its
+        Those of the table, with max_risk_level, orders, and sleeve_faults: sessions in which a strategy failed and its
         previous target stayed; empty unless ok.
     nav
         Net asset value of every session, None unless ok.
@@ -103,7 +105,9 @@ class PointRunner:
         self._calendar = exchange_sessions()
         self._views = SessionViews(task.base.universe, task.market.panel, task.market.factors, task.market.funding)
         rows = window_rows(task.market.panel, self._calendar, task.first, task.last)
-        self._cash_rate = task.market.panel.cash_rate[rows.start : rows.stop]
+        self._metrics = metric_table(task.base)
+        self._window = slice(rows.start, rows.stop)
+        self._benchmark = _benchmark(task, self._window)
 
     def run(self, point: GridPoint) -> PointResult:
         """Run one point; whatever goes wrong concerns that point alone."""
@@ -146,13 +150,23 @@ class PointRunner:
         result = run_backtest(self.input_of(configuration), self._task.first, self._task.last)
         refuse_useless(result.faults)
         require_value(result, configuration.universe, "check the point's values")
-        metrics = asdict(measure(result.nav, result.trades, self._cash_rate))
-        metrics |= {
+        rate = self._task.market.panel.cash_rate[self._window]
+        run = metric_input(result.nav, result.trades, rate, sessions=result.sessions, benchmark=self._benchmark)
+        metrics = {
+            **metrics_of(run, self._metrics),
             "max_risk_level": int(result.levels.max()),
             "orders": result.order_count,
             "sleeve_faults": result.sleeve_faults,
         }
         return metrics, result.nav
+
+
+def _benchmark(task: SweepTask, window: slice) -> FloatArray | None:
+    """Value of the configured benchmark in the sweep's window, which all points share."""
+    panel, base = task.market.panel, task.base
+    benchmark = next(one for one in BENCHMARKS if one.name == base.performance.benchmark)
+    rows = (panel.mark_return[window], panel.close[window], panel.month_end[window])
+    return benchmark_values(benchmark, base.universe, *rows, float(base.initial_cash))
 
 
 _runner: PointRunner | None = None

@@ -15,7 +15,7 @@ import pandas as pd
 from trading_lib.adapters.files.output_file import write_whole
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.market.prices import FloatArray
-from trading_lib.performance.metrics import SESSIONS_PER_YEAR
+from trading_lib.performance.metrics.formulas import SESSIONS_PER_YEAR
 from trading_lib.performance.significance.deflated_sharpe import judge_sharpe
 from trading_lib.performance.significance.overfitting import probability_of_overfitting
 from trading_lib.workflows.research.sweep.effects import commonest_reason, effect_report

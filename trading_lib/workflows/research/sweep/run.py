@@ -33,6 +33,7 @@ from trading_lib.workflows.research.sweep.point import (
     run_in_worker,
     start_worker,
 )
+from trading_lib.workflows.setup.metric_table import metric_table
 from trading_lib.workflows.setup.settings import Settings, configuration_folder
 from trading_lib.workflows.setup.source_choice import research_source
 from trading_lib.workflows.trade.stage_log import stage_log
@@ -154,6 +155,7 @@ def prepare(settings: Settings, first: date, last: date, data: Path | None) -> S
     if first > last:
         raise InputError(f"the window {first} to {last} is inverted", "swap the two dates")
     configuration = settings.configuration
+    metric_table(configuration)
     source = research_source(data, settings)
     loaded = market_from_source(source, configuration.universe, settings.calendar, last, settings.clock())
     return task_on(settings, loaded.market, first, last)

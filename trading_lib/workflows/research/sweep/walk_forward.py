@@ -15,7 +15,9 @@ from trading_lib.domain.errors import InputError
 from trading_lib.domain.market.instruments import Universe
 from trading_lib.domain.market.prices import DateArray, FloatArray
 from trading_lib.performance.config import IntervalConfig
-from trading_lib.performance.metrics import SESSIONS_PER_YEAR, measure
+from trading_lib.performance.metrics.formulas import SESSIONS_PER_YEAR
+from trading_lib.performance.metrics.measure import measure
+from trading_lib.performance.metrics.table import METRICS
 from trading_lib.performance.significance.deflated_sharpe import judge_sharpe
 from trading_lib.performance.significance.sharpe_difference import SharpeDifference, compare_sharpes
 from trading_lib.performance.significance.walk_forward import FoldChoice, WalkForward, walk_forward, yearly_folds
@@ -28,7 +30,7 @@ from trading_lib.workflows.setup.configuration import SystemConfiguration
 Report = dict[str, Any]
 
 DEFAULT = "as configured"
-FIGURES = ("annual_return", "annual_volatility", "sharpe", "max_drawdown")
+FIGURES = {name: METRICS[name] for name in ("annual_return", "annual_volatility", "sharpe", "max_drawdown")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +173,7 @@ def switch_cost(universe: Universe) -> float:
 
 
 def _figures(returns: FloatArray, rate: FloatArray) -> Report:
-    metrics = measure(np.r_[1.0, np.cumprod(1.0 + returns)], (), np.r_[rate, 0.0])
-    return {name: getattr(metrics, name) for name in FIGURES}
+    return dict(measure(np.r_[1.0, np.cumprod(1.0 + returns)], (), np.r_[rate, 0.0], table=FIGURES))
 
 
 def _difference(walked: tuple[SharpeDifference | None, ...] | None, k: int) -> Report | None:
