@@ -77,7 +77,7 @@ class _Case:
         signals = describe_signals(
             self.view, decision.regime, decision.signals, decision.targets.weights, self.config.strategy.signals
         )
-        sleeves = [record.target.words() for record in decision.targets.sleeves.values()]
+        sleeves = [record.target.rationale() for record in decision.targets.sleeves.values()]
         return sum(len(signal.reason) for signal in signals) + sum(len(words) for words in sleeves)
 
 

@@ -1,4 +1,4 @@
-"""decide(): the one decision core, composed from the stages. Backtest, paper and live all use it.
+"""decide(): the one decision core, composed from the stages; backtest, paper and live trading all use it.
 
 Pure: no I/O, no clock, no randomness. The backtest folds `decide` over sessions; the pipeline calls the same stage
 functions one task at a time, in the same order, and stores what each returns.
@@ -38,7 +38,7 @@ from trading_lib.strategies.signals import generate_signals
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """All a session decided: signals, weights before and after risk, the assessment, the orders."""
+    """A session's decision: signals, weights before and after risk control, the assessment, the orders."""
 
     regime: RegimeReading
     signals: SignalPanel
@@ -48,7 +48,7 @@ class Decision:
 
 
 def held_weights(universe: Universe, portfolio: Portfolio) -> FloatArray:
-    """Present weights, shape (n,); a holding that the universe does not list is an `UnknownSymbolError`."""
+    """Weights held, shape (n,); a position that the universe does not list is an `UnknownSymbolError`."""
     if not portfolio.positions.keys() <= universe.positions.keys():
         universe.require_known(portfolio.positions, "the portfolio")
     holdings = holdings_of(portfolio, universe.symbols)
@@ -59,7 +59,7 @@ def hedged_weights(portfolio: Portfolio) -> dict[str, float]:
     """Perpetual -> what is sold short of it, as a share of net asset value."""
     if not portfolio.perpetuals or portfolio.nav <= 0:
         return {}
-    # In one order always: sums of floats depend on it, and a stored portfolio may come back in another.
+    # Always in one order: sums of floats depend on it, and a stored portfolio may be read in another.
     shorts = sorted(portfolio.perpetuals.items())
     return {symbol: float(-position.quantity * position.mark / portfolio.nav) for symbol, position in shorts}
 
@@ -72,7 +72,7 @@ def signal_stage(view: MarketView, config: DecisionConfig) -> tuple[RegimeReadin
 
 @dataclass(frozen=True, slots=True)
 class SleeveHistory:
-    """What the sleeves decided last, and how far back that is.
+    """The sleeves' last decision, and how many sessions ago it was made.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class SleeveHistory:
     sessions
         Sessions since then.
     stopped
-        Symbols whose stop has fired and that are cooling off: no sleeve goes on wanting more of them than is left.
+        Symbols whose stop has fired and that are cooling off: no sleeve's target for them exceeds what is left.
     """
 
     records: Mapping[str, SleeveRecord] = field(default_factory=dict)
@@ -101,7 +101,7 @@ def target_stage(
     config: DecisionConfig,
     hedged: Mapping[str, float] = MappingProxyType({}),
 ) -> TargetWeights:
-    """Sleeves, their blend, and the portfolio constraints.
+    """Targets of the sleeves, their blend, and the portfolio constraints.
 
     A sleeve that fails or answers with NaN or negative weights keeps its previous target, and an event says so
     (docs/specification.md#unusable-answers).
@@ -133,7 +133,7 @@ def _sleeve_views(
     sleeves: tuple[Sleeve, ...],
     hedged: Mapping[str, float],
 ) -> list[SleeveView]:
-    """Show every sleeve its holdings and its last target as shares of its own capital.
+    """Give every sleeve its holdings and its last target as shares of its own capital.
 
     Otherwise HOLD would shrink a holding by the sleeve's budget every session.
     """
@@ -181,7 +181,7 @@ def _apart(
     sleeves: tuple[Sleeve, ...],
     hedged: Mapping[str, float],
 ) -> FloatArray:
-    """Attribute holdings of which some are hedged: those are the hedging sleeve's, the others share the rest.
+    """Split holdings of which some are hedged: hedged units belong to the hedging sleeve, the rest to the others.
 
     Without a hedging sleeve nobody owns them, and they are closed.
     """
@@ -207,7 +207,7 @@ def _decide_sleeve(sleeve: Sleeve, view: MarketView, sleeve_view: SleeveView) ->
         problem = _weight_problem(target, view.universe) or _hedge_problem(target, view, sleeve)
     except StrategyUnusableError:
         raise
-    except StrategyFaultError as error:  # told with file and line already
+    except StrategyFaultError as error:  # its message has file and line already
         problem = str(error)
     except (
         Exception,
@@ -217,7 +217,7 @@ def _decide_sleeve(sleeve: Sleeve, view: MarketView, sleeve_view: SleeveView) ->
     if not problem:
         return target
     reason = f"sleeve {sleeve.name} keeps its previous target: {problem}"
-    # What it wanted of a hedge cannot be told from weights alone; what it has of both legs stays.
+    # Its hedge target does not follow from weights alone; both legs stay as they are held.
     kept = sleeve_view.held if sleeve.hedges else sleeve_view.wanted
     return SleeveTarget(
         kept, lambda: {"": reason}, sleeve_view.memory, (SleeveEvent(SLEEVE_FAULT, reason),), sleeve_view.hedged
@@ -259,7 +259,7 @@ def risk_stage(
     state: RiskState,
     config: DecisionConfig,
 ) -> RiskAssessment:
-    """Risk control over the targets, rules of the user's own last."""
+    """Apply risk control to the targets, the user's own rules last."""
     assessment = assess_risk(view, regime, signals, targets, held, portfolio, state, config.risk)
     return apply_rules(view, targets.weights, held, portfolio, assessment, config.risk.rules)
 

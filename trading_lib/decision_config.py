@@ -1,4 +1,4 @@
-"""What a decision is configured by, apart from `decision` so that reading it does not load compiled kernels."""
+"""The configuration of a decision, apart from `decision` so that reading it does not load compiled kernels."""
 
 from __future__ import annotations
 

@@ -248,7 +248,7 @@ def test_a_split_of_the_spot_asset_restates_both_legs(ratio: float, held: str) -
 def test_without_rates_no_trade_is_made() -> None:
     _, result, seen = run(FundingRates.empty(), lambda _: 10_000.0)
     assert result.orders == ()
-    assert "no usable rate (none is known)" in seen[-1][1].targets.sleeves["carry"].target.words()["BTC-USD"]
+    assert "no usable rate (none is known)" in seen[-1][1].targets.sleeves["carry"].target.rationale()["BTC-USD"]
 
 
 def test_a_venue_that_falls_silent_is_left_after_three_days() -> None:

@@ -193,7 +193,7 @@ def test_a_holding_at_an_old_price_is_named_with_its_share(ended: tuple[SessionI
     assert found.share == pytest.approx(float(position.quantity * mark / result.portfolio.nav), abs=1e-6)
     assert found.retired
     expected = f"{symbol} has had no price since {ENDS}: {position.quantity:f} shares valued at ${found.value:,.2f}"
-    assert found.words().startswith(f"{expected}, {100 * found.share:.1f} % of NAV")
+    assert found.describe().startswith(f"{expected}, {100 * found.share:.1f} % of NAV")
 
 
 def test_a_holding_with_a_price_of_the_session_is_not_named() -> None:

@@ -81,7 +81,7 @@ def test_every_month_is_usable_bounded_and_follows_the_rules(year: Year) -> None
             np.testing.assert_array_equal(weights, wanted)
         else:
             _check_rules(view, wanted, weights)
-        words = found.words()
+        words = found.rationale()
         assert {UNIVERSE.symbols[i] for i in np.flatnonzero(weights)} <= words.keys()
         assert all(text and "\n" not in text and "nan" not in text for text in words.values())
         memory = dict(found.memory)

@@ -27,7 +27,7 @@ from trading_lib.domain.market.prices import FloatArray
 from trading_lib.risk.assess import assess_risk
 from trading_lib.risk.config import RiskConfig
 from trading_lib.risk.limits.buy_restrictions import CONFIDENCE, COOL_OFF, LADDER, LIQUIDATION, NO_CRYPTO, SELL_ONLY
-from trading_lib.risk.rationale import limit_steps
+from trading_lib.risk.rationale import buy_restriction_steps
 
 CONFIG = RiskConfig(simulated_approval=False)
 
@@ -38,7 +38,7 @@ def assess(
     view, portfolio, signals = make_view(), make_portfolio(cash), make_signals(1, confidence)
     wanted = make_targets(targets)
     found = assess_risk(view, make_regime(), signals, wanted, held, portfolio, state, CONFIG)
-    return found, limit_steps(view, signals, wanted, held, portfolio, found, CONFIG)
+    return found, buy_restriction_steps(view, signals, wanted, held, portfolio, found, CONFIG)
 
 
 @settings(max_examples=150, deadline=None)

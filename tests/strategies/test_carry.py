@@ -111,11 +111,11 @@ def test_the_spot_weight_equals_the_short_legs(budget: float) -> None:
 def test_each_venue_goes_by_its_own_rate() -> None:
     found = decided(BOTH, {"binance": -0.0005, "bybit": 0.0}, binance=0.04, bybit=0.03)
     assert found.hedges == {"BYBIT:BTC-USDT": pytest.approx(0.03)}
-    assert found.words()["BTC-USD"].count("->") == 2
+    assert found.rationale()["BTC-USD"].count("->") == 2
 
 
 def test_the_words_give_the_numbers() -> None:
-    words = decided(CONFIG, {"binance": 0.00025}).words()
+    words = decided(CONFIG, {"binance": 0.00025}).rationale()
     assert words == {
         "BTC-USD": "binance: +0.02500% per 8 hours (+27.4% a year) is above 0.010% -> 6.0% of net asset value"
     }
@@ -124,20 +124,20 @@ def test_the_words_give_the_numbers() -> None:
 def test_a_venue_that_is_no_longer_allowed_is_closed() -> None:
     found = decided(CONFIG, {"binance": 0.0, "bybit": 0.01}, binance=0.04, bybit=0.03)
     assert found.hedges == {SHORT: pytest.approx(0.04)}
-    assert "bybit: the venue is no longer allowed" in found.words()["BTC-USD"]
+    assert "bybit: the venue is no longer allowed" in found.rationale()["BTC-USD"]
 
 
 def test_without_an_allowed_venue_the_sleeve_is_off_and_says_so() -> None:
     found = Carry(CarryConfig()).target(make_view(), sleeve())
     assert not found.weights.any()
     assert found.hedges == {}
-    assert "carry is off: no venue is allowed" in found.words()[""]
+    assert "carry is off: no venue is allowed" in found.rationale()[""]
 
 
 def test_without_funding_rates_nothing_is_opened_and_it_is_said() -> None:
     found = Carry(CONFIG).target(make_view(), sleeve())
     assert not found.weights.any()
-    assert "no funding rates are known" in found.words()[""]
+    assert "no funding rates are known" in found.rationale()[""]
 
 
 def test_entries_exits_and_pauses_are_told_once() -> None:

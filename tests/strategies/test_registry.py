@@ -105,7 +105,7 @@ def test_a_users_class_from_a_file_decides(tmp_path: Path) -> None:
     )
     decision = decide(make_view(), make_portfolio(100_000), make_state(), config, "demo")
     assert decision.targets.weights[UNIVERSE.positions["GLD"]] == pytest.approx(0.2)
-    assert decision.targets.sleeves["gold"].target.words() == {"GLD": "always 40%"}
+    assert decision.targets.sleeves["gold"].target.rationale() == {"GLD": "always 40%"}
     (tmp_path / "gold.py").write_text(OWN + "\n# changed\n")
     assert load_strategy("gold.py:Half", tmp_path).digest != found.digest
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tests.builders import bars_of, instant, universe
 from tests.validation.histories import DAYS, price_frame, scaled, walk, with_dividends
 from trading_lib.domain.market.prices import Bars
-from trading_lib.validation.acceptance import WINDOW, judge_arrivals
-from trading_lib.validation.context import KnownHistory
+from trading_lib.validation.acceptance import WINDOW, accept_bars
+from trading_lib.validation.context import AcceptedHistory
 from trading_lib.validation.report import ValidationReport
 
 LATER = instant("2023-06-30")
@@ -23,7 +23,7 @@ ROW = 200
 
 def judged(*frames: pd.DataFrame, others: tuple[pd.DataFrame, ...] = ()) -> ValidationReport:
     checks = [bars_of(frame, source=f"other-{number}") for number, frame in enumerate(others)]
-    return judge_arrivals(bars_of(*frames), universe(), LATER, checks)
+    return accept_bars(bars_of(*frames), universe(), LATER, checks)
 
 
 def errors(report: ValidationReport) -> list[tuple[str, date, str]]:
@@ -77,13 +77,13 @@ def test_a_verdict_does_not_change_with_what_comes_later(cut: int) -> None:
 def in_steps(frame: pd.DataFrame, other: pd.DataFrame | None = None, again: int = 9) -> tuple[Bars, set[date]]:
     """Judge every few days as a pipeline does: the newest days and some before, with what was accepted then."""
     bars, checks = bars_of(frame), [bars_of(other, source="other")] if other is not None else []
-    accepted, bad, owed = Bars.empty(), set[date](), KnownHistory().owed
+    accepted, bad, owed = Bars.empty(), set[date](), AcceptedHistory().owed
     for row in [*range(0, len(frame), 3), len(frame) - 1]:
         first = max(0, row - again)
         fetched = Bars(bars.frame.iloc[first : row + 1].reset_index(drop=True))
         before = accepted.frame[accepted.frame["date"] < fetched.frame["date"].iloc[0]]
-        known = KnownHistory(Bars(accepted.frame.iloc[-WINDOW - again :].reset_index(drop=True)), owed)
-        report = judge_arrivals(fetched, universe(), LATER, checks, known)
+        known = AcceptedHistory(Bars(accepted.frame.iloc[-WINDOW - again :].reset_index(drop=True)), owed)
+        report = accept_bars(fetched, universe(), LATER, checks, known)
         accepted = Bars(pd.concat([before, report.accepted.frame], ignore_index=True))
         bad |= set(kept_out(report))
         pending = pd.concat([owed, report.quarantined.frame[owed.columns]]).drop_duplicates(["symbol", "date"])
@@ -167,7 +167,7 @@ def test_an_action_owed_from_before_falls_on_the_first_new_bar_only_if_no_bar_li
     fresh = Bars(bars.frame.iloc[ROW + 1 :].reset_index(drop=True))
     for row, expected in ((ROW, 0.5), (ROW - 3, 0.0)):
         owed = pd.DataFrame({"symbol": ["SPY"], "date": [DAYS[row]], "dividend": [0.5], "split": [1.0]})
-        report = judge_arrivals(fresh, universe(), LATER, known=KnownHistory(known, owed))
+        report = accept_bars(fresh, universe(), LATER, known=AcceptedHistory(known, owed))
         assert report.accepted.frame["dividend"].sum() == expected
         assert report.accepted.frame["dividend"].iloc[0] == expected
 
@@ -177,12 +177,12 @@ def test_adjusted_closes_of_two_captures_are_brought_to_one_base() -> None:
     frame = with_dividends(price_frame("SPY"), {ROW: 0.03})
     stored = frame.iloc[: ROW - 2].assign(adj_close=lambda rows: rows["close"])
     fetched = frame.iloc[ROW - 5 :]
-    known = KnownHistory(bars_of(stored))
-    report = judge_arrivals(bars_of(fetched), universe(), LATER, known=known)
+    known = AcceptedHistory(bars_of(stored))
+    report = accept_bars(bars_of(fetched), universe(), LATER, known=known)
     assert errors(report) == []
 
 
 def test_no_bars_and_unknown_symbols_in_what_is_known() -> None:
-    known = KnownHistory(bars_of(price_frame("GLD")))
-    assert judge_arrivals(Bars.empty(), universe(), LATER, known=known).findings == ()
-    assert len(judge_arrivals(bars_of(price_frame("SPY")), universe(), LATER, known=known).accepted) == len(DAYS)
+    known = AcceptedHistory(bars_of(price_frame("GLD")))
+    assert accept_bars(Bars.empty(), universe(), LATER, known=known).findings == ()
+    assert len(accept_bars(bars_of(price_frame("SPY")), universe(), LATER, known=known).accepted) == len(DAYS)

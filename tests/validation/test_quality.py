@@ -11,7 +11,7 @@ import pytest
 from tests.builders import bars_of, instant, universe
 from tests.validation.histories import DAYS, price_frame, scaled, walk, with_dividends
 from trading_lib.domain.market.prices import Bars
-from trading_lib.validation.context import KnownHistory
+from trading_lib.validation.context import AcceptedHistory
 from trading_lib.validation.quality import PriceDataset, assess_prices, validate_history
 from trading_lib.validation.report import Severity
 
@@ -63,7 +63,7 @@ def test_a_few_new_bars_are_judged_with_the_history_they_continue() -> None:
     new = frame["date"] >= pd.Timestamp(DAYS[-3])
     fresh, known = Bars(frame[new].reset_index(drop=True)), Bars(frame[~new].reset_index(drop=True))
     assert validate_history(fresh, universe(), LATER).findings == ()
-    report = validate_history(fresh, universe(), LATER, known=KnownHistory(known))
+    report = validate_history(fresh, universe(), LATER, known=AcceptedHistory(known))
     assert [(f.symbol, f.session, f.rule) for f in report.findings] == [("SLV", DAYS[-2].item(), "bad_tick")]
     assert len(report.accepted) == len(fresh)
 

@@ -1,1 +1,1 @@
-"""Fills and corporate actions -> `Portfolio`. Money is Decimal throughout."""
+"""Bookkeeping of a portfolio: fills, corporate actions, flows and funding, closed trades, reconciliation."""

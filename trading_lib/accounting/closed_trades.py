@@ -1,4 +1,4 @@
-"""Closed trades: what each closing execution realised, told from the portfolio before it and the session's bookings.
+"""Closed trades: the realised profit of each closing fill, from the previous portfolio and the session's bookings.
 
 Input: the portfolio of an earlier session and everything booked since. Output: a `ClosedTrade` for each closing fill,
 and the portfolio that follows. It books with the functions of settlement, so its profits add up to those of the books.
@@ -20,12 +20,12 @@ from trading_lib.domain.market.instruments import Universe
 from trading_lib.domain.market.perpetuals import is_perpetual
 from trading_lib.domain.money import from_micros, to_micros
 
-# In place of a broker and a trade's id where a split left a fraction of a lot that no order closed.
+# Stands for broker and trade id where a split left a fraction of a lot that no order closed.
 CORPORATE_ACTION = "corporate-action"
 
 
 class Direction(StrEnum):
-    """What was held until the trade closed it."""
+    """The side of the position that the trade closed."""
 
     LONG = "LONG"
     SHORT = "SHORT"
@@ -33,14 +33,14 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BookedSession:
-    """What the books of one session hold.
+    """The bookings of one session.
 
     Attributes
     ----------
     fills
         In the order they were booked.
     splits
-        Symbol -> new units per old one; those of symbols that were not held the evening before concern nobody.
+        Symbol -> new units per old one; symbols not held at the previous close are ignored.
     closes
         Symbol -> raw close, NaN where there is none; perpetuals have that of their spot asset.
     """
@@ -53,7 +53,7 @@ class BookedSession:
 
 @dataclass(frozen=True, slots=True)
 class OpenTrade:
-    """Since when a position is held, and the commissions of opening it that no closed trade has borne yet."""
+    """The opening session of a position, and the opening commissions not yet charged to a closed trade."""
 
     opened_session: date
     commission: Decimal
@@ -104,7 +104,7 @@ class ClosedTrade:
 
 
 def is_closing(fill: Fill) -> bool:
-    """Whether an execution closes something: spot assets are only held long, perpetuals only short."""
+    """Whether a fill closes a position: spot assets are only held long, perpetuals only short."""
     return fill.side is (Side.BUY if is_perpetual(fill.symbol) else Side.SELL)
 
 
@@ -166,7 +166,7 @@ class ClosedTradeLedger:
         )
 
     def _split(self, booked: BookedSession) -> Iterator[ClosedTrade]:
-        """Restate what is held; a fraction of a lot of a perpetual is closed at its mark."""
+        """Restate the position after a split; a fraction of a lot of a perpetual is closed at its mark."""
         before, contract = self.portfolio, self._universe.perpetuals
         splits = {s: ratio for s, ratio in booked.splits.items() if ratio != 1.0 and s in before.positions}
         self.portfolio = apply_actions(before, {}, splits, self._universe)
@@ -203,7 +203,7 @@ class ClosedTradeLedger:
         )
 
     def _leave(self, symbol: str, open_trade: OpenTrade, closed: Decimal, held: Decimal) -> Decimal:
-        """Take the opening commission that the closed part bears; the last part bears all that is left."""
+        """Take the opening commission of the closed part; the last part takes the remainder."""
         if closed == held:
             self.open_trades.pop(symbol, None)
             return open_trade.commission

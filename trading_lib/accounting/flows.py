@@ -1,4 +1,4 @@
-"""Flows of capital in a portfolio. Input: the portfolio of the evening before, flows. Output: the portfolio. Pure.
+"""Flows of capital in a portfolio. Input: the portfolio at the previous close, flows. Output: the portfolio.
 
 A flow counts from the opening of its session: it is part of what the session starts with and earns the session's
 return. Portfolios therefore keep `Portfolio.capital_factor`, by which flows alone have multiplied the net asset value;
@@ -18,7 +18,7 @@ from trading_lib.domain.errors import InputError
 
 
 def book_flows(portfolio: Portfolio, flows: Iterable[Flow], session: date) -> Portfolio:
-    """Move the cash of a session's flows; the net asset value stays that of the evening before until it is marked.
+    """Book the cash of a session's flows; net asset value is unchanged until the portfolio is marked.
 
     Cash may fall below zero, where a withdrawal was planned for a day on which the book is invested: risk control then
     sells a share of everything.

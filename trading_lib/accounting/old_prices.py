@@ -1,4 +1,4 @@
-"""Holdings valued at a price that is not of the session. Input: portfolio and the ages of prices. Output: positions."""
+"""Positions marked at a price of an earlier session. Input: portfolio and price ages. Output: positions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trading_lib.domain.market.prices import DateArray, IntegerArray
 
 @dataclass(frozen=True, slots=True)
 class OldPrice:
-    """A holding whose newest price is of an earlier session.
+    """A position whose newest price is of an earlier session.
 
     Attributes
     ----------
@@ -35,8 +35,8 @@ class OldPrice:
     share: float
     retired: bool
 
-    def words(self) -> str:
-        """Return one line for people."""
+    def describe(self) -> str:
+        """Return the position as one line of text."""
         line = (
             f"{self.symbol} has had no price since {self.price_day}: {self.quantity.normalize():f} shares valued at "
             f"${self.value:,.2f}, {100 * self.share:.1f} % of NAV"
@@ -46,7 +46,7 @@ class OldPrice:
         return f"{line}; retired, closed only once a price returns or by `trading record-proceeds`"
 
     def as_record(self) -> dict[str, Any]:
-        """Return the fields as JSON knows them."""
+        """Return the fields as JSON values."""
         return {
             "symbol": self.symbol,
             "last_price_day": self.price_day.isoformat(),
@@ -56,7 +56,7 @@ class OldPrice:
             "value": str(self.value),
             "share_of_nav": round(self.share, 6),
             "retired": self.retired,
-            "message": self.words(),
+            "message": self.describe(),
         }
 
 
@@ -67,7 +67,7 @@ def old_prices(
     price_age: IntegerArray,
     retired: Collection[str],
 ) -> tuple[OldPrice, ...]:
-    """List the holdings that the session brought no new price for, in the order of ``symbols``.
+    """List the positions without a new price in the session, in the order of ``symbols``.
 
     Parameters
     ----------

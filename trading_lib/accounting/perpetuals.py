@@ -30,7 +30,7 @@ def settle_perpetuals(portfolio: Portfolio, fills: Sequence[Fill], settlements: 
     ValueError
         When a fill turns a position around, or opens a long one: perpetuals only hedge.
     """
-    # (instant, what comes first within it, what happened)
+    # (instant, order within it, settlement or fill)
     timeline: list[tuple[datetime, int, Settlement | Fill]] = [
         (settlement.settled_at, 0, settlement) for settlement in settlements
     ]
@@ -79,7 +79,7 @@ def _book(portfolio: Portfolio, fill: Fill) -> Portfolio:
     notional = sign * to_cent(fill.quantity * fill.price)
     profit, entry_value = NOTHING, held.entry_value + notional
     if fill.side is Side.BUY:
-        # What is closed leaves with its share of the entry value; the last part takes all that is left.
+        # The closed part takes its share of the entry value; the last part takes the remainder.
         leaving = held.entry_value if quantity == 0 else to_cent(held.entry_value * fill.quantity / -held.quantity)
         profit, entry_value = -leaving - notional, held.entry_value - leaving
     positions = {**portfolio.perpetuals, fill.symbol: replace(held, quantity=quantity, entry_value=entry_value)}

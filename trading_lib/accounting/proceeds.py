@@ -1,4 +1,4 @@
-"""Recorded proceeds -> executions that close what is held. Pure; `accounting.settle` books them like any other fill."""
+"""Recorded proceeds -> fills that close the position. Pure; `accounting.settle` books them like any other fill."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def closing_fills(
 
 
 def closing_record(fill: Fill) -> dict[str, str]:
-    """Return a closing as JSON knows it."""
+    """Return a closing fill as JSON values."""
     value = to_cent(fill.quantity * fill.price)
     shares, each = f"{fill.quantity.normalize():f} shares", f"${fill.price.normalize():f} a share"
     return {

@@ -1,4 +1,4 @@
-"""An independent second count: positions and cash rebuilt from the fills alone, compared with the stored portfolio."""
+"""Reconciliation: positions and cash rebuilt from the fills alone, compared with the stored portfolio."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def unexplained_differences(
     proceeds: Sequence[Proceeds] = (),
     flows: Sequence[Flow] = (),
 ) -> list[str]:
-    """Differences between the portfolio and what the fills say, one line each; empty when they agree.
+    """Differences between the portfolio and its fills, one line each; empty when they agree.
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
-"""Bookkeeping of a session in whole numbers, for the objects of `settle` and for the compiled loop.
+"""Bookkeeping of a session in fixed-point integers, for the objects of `settle` and for the compiled loop.
 
-Dividends on the evening's holdings, then the fills in turn, then marks at the close; see `domain.money` for the units.
+Dividends on the positions of the previous close, then the fills in order, then marking at the close; see `domain.money`
+for the units.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Folds `decision.decide` over sessions with the simulated broker."""
+"""Runs the decision core over past sessions: the engine, its compiled loop, audits, stress tests and screening."""

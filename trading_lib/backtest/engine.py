@@ -1,7 +1,7 @@
-"""The backtest: a window of sessions, and what trading them came to.
+"""The backtest: run a window of sessions, and keep what trading them came to.
 
-It holds no rule of its own. Without an observer, and with sleeves the loop knows, `compiled` trades most sessions;
-otherwise `session.step` trades them all. Both call the functions the paper pipeline calls.
+It has no rules of its own. Without an observer, and with sleeves that have a loop form, `compiled` trades most
+sessions; otherwise `session.step` trades them all. Both call the functions that the daily run calls.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ DecisionObserver = Callable[[date, Decision, Portfolio], None]
 
 @dataclass(frozen=True)
 class BacktestResult:
-    """What a run did. Orders, fills and events are put into objects and words when they are first read.
+    """The result of a run. Orders, fills and events are built as objects when they are first read.
 
     Attributes
     ----------
@@ -92,17 +92,17 @@ class BacktestResult:
 
     @property
     def events(self) -> tuple[RiskEvent, ...]:
-        """What risk control did, and why."""
+        """Risk events, with their reasons."""
         return self._results.events
 
     @cached_property
     def faults(self) -> Mapping[str, SleeveFaults]:
-        """Failures of the strategies by sleeve, found without putting the other events into words."""
+        """Failures of the strategies by sleeve, without building the other events."""
         return faults_of(self.run, self._rows)
 
     @property
     def sleeve_faults(self) -> int:
-        """Times a strategy failed."""
+        """Number of sessions in which a strategy failed."""
         return sum(fault.sessions for fault in self.faults.values())
 
     @cached_property
@@ -128,12 +128,12 @@ class BacktestResult:
 
     @property
     def fills(self) -> tuple[Fill, ...]:
-        """Executions."""
+        """Fills."""
         return self._executions.fills
 
     @cached_property
     def trades(self) -> TradeArrays:
-        """Executions in whole numbers, made without their objects."""
+        """Fills as fixed-point integers, without objects."""
         return trades_of(self.run)
 
     @cached_property
@@ -143,7 +143,7 @@ class BacktestResult:
 
     @property
     def cancelled(self) -> tuple[Cancellation, ...]:
-        """Orders, and parts of orders, that their opening did not fill, with the reason."""
+        """Orders, and parts of orders, that did not fill at their opening, with the reason."""
         return self._executions.cancelled
 
 
@@ -225,7 +225,7 @@ def _note_segment(arrays: SessionArrays, part: Segment, start: int, data: Sessio
         part.log.nav[steps],
         part.log.cash[steps],
         part.log.levels[steps],
-        part.outlook.regimes[steps] // 2,
+        part.inputs.regimes[steps] // 2,
         part.log.quantity[steps],
         owned,
     )

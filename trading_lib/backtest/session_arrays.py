@@ -1,4 +1,4 @@
-"""What a run keeps of each session, in arrays that its analysis starts from."""
+"""Per-session arrays of a run, from which its analysis starts."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class SessionArrays:
         self._held: FloatArray = np.zeros(len(universe))
 
     def note(self, step: int, portfolio: Portfolio, decision: Decision) -> None:
-        """Keep what session number ``step`` came to."""
+        """Record session number ``step``."""
         nav = float(portfolio.nav)
         self.nav[step] = nav
         uninvested = portfolio.cash + _unrealised(portfolio) if portfolio.perpetuals else portfolio.cash
@@ -77,7 +77,7 @@ class SessionArrays:
         quantity: IntegerArray,
         sleeves: Mapping[str, FloatArray],
     ) -> None:
-        """Keep what several sessions came to; money in cents, quantities in millionths, no perpetuals."""
+        """Record several sessions; money in cents, quantities in millionths, no perpetuals."""
         self.nav[steps] = nav / 100.0
         self.invested[steps] = 1.0 - (cash / 100.0) / (nav / 100.0)
         self.levels[steps] = levels

@@ -1,1 +1,1 @@
-"""Orders -> fills: the simulated execution that backtest and paper broker share."""
+"""Execution of orders: the interface to brokers, simulated fills at the opening, and reasons of cancellations."""

@@ -1,7 +1,7 @@
-"""The door to a broker: what every broker does for us, in values that are the same for all.
+"""The broker interface: the operations every broker adapter implements, and the values they exchange.
 
-Input: orders that passed the pre-trade checks. Output: what became of them, by the broker's own word. What became of an
-order may be unknown, which is not failed; an order that is not found is not thereby proved absent.
+Input: orders that passed the pre-trade checks. Output: their state as the broker reports it. The state may be unknown,
+which is not the same as failed; an order that is not found may still exist.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from trading_lib.domain.market.instruments import AssetClass
 
 
 class TimeInForce(StrEnum):
-    """How long an order waits. OPENING: it trades at the next opening, or not at all."""
+    """How long an order is in force. OPENING: it trades at the next opening, or not at all."""
 
     OPENING = "OPENING"
     DAY = "DAY"
@@ -26,7 +26,7 @@ class TimeInForce(StrEnum):
 
 
 class IdsUnique(StrEnum):
-    """Among which orders a broker refuses a client order id that it has seen."""
+    """The scope in which a broker refuses a client order id that it has seen."""
 
     ALWAYS = "ALWAYS"
     WHILE_OPEN = "WHILE_OPEN"
@@ -78,7 +78,7 @@ class ClearedOrder:
 
 @dataclass(frozen=True, slots=True)
 class BrokerAccount:
-    """Money in an account, by the broker's word."""
+    """Balances of an account as the broker reports them."""
 
     account: str
     currency: str
@@ -87,7 +87,7 @@ class BrokerAccount:
 
 
 class BrokerStatus(StrEnum):
-    """Where an order is at the broker."""
+    """Status of an order at the broker."""
 
     WORKING = "WORKING"
     PARTIALLY_FILLED = "PARTIALLY_FILLED"
@@ -104,7 +104,7 @@ class BrokerStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BrokerOrder:
-    """An order as the broker has it.
+    """An order as the broker reports it.
 
     Attributes
     ----------
@@ -124,7 +124,7 @@ class BrokerOrder:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """A fill by the broker's word.
+    """A fill as the broker reports it.
 
     Attributes
     ----------
@@ -148,13 +148,13 @@ class Execution:
 
 
 def is_same(at_broker: BrokerOrder, order: Order) -> bool:
-    """Whether a broker's order is the one that was sent; another installation may have used its id for another."""
+    """Whether a broker's order is the one that was sent; another installation may have used its id."""
     sent = (order.symbol, order.side, order.quantity)
     return (at_broker.symbol, at_broker.side, at_broker.quantity) == sent
 
 
 class Outcome(StrEnum):
-    """What came of sending or cancelling.
+    """Outcome of sending or cancelling an order.
 
     DUPLICATE: the broker knows the client order id already, so the order is looked up. UNKNOWN: no answer, or one that
     cannot be read; the order may be there.
@@ -176,7 +176,7 @@ class Answer:
 
 
 class Seen(StrEnum):
-    """What a look-up can say. NOT_FOUND is no proof of absence: brokers answer it for orders that are on their way."""
+    """Outcome of a look-up. NOT_FOUND does not prove absence: brokers return it for orders still on their way."""
 
     FOUND = "FOUND"
     NOT_FOUND = "NOT_FOUND"
@@ -185,7 +185,7 @@ class Seen(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LookUp:
-    """The answer to a look-up; ``order`` where it was found."""
+    """Result of a look-up; ``order`` where it was found."""
 
     seen: Seen
     order: BrokerOrder | None = None
@@ -205,7 +205,7 @@ class Executions:
 
 @dataclass(frozen=True, slots=True)
 class BrokerSetting:
-    """What a broker is made from.
+    """The settings a broker adapter is created from.
 
     Attributes
     ----------
@@ -221,7 +221,7 @@ class BrokerSetting:
 
 @runtime_checkable
 class Broker(Protocol):
-    """One account at a broker. `BrokerContract` in tests/contracts says in tests what is asked of it.
+    """One account at a broker; `BrokerContract` in tests/contracts states the requirements as tests.
 
     No method raises for what a broker answers; what cannot be answered for want of a connection raises
     `SourceError`-like errors of `trading_lib.domain.errors`, and then nothing was sent.
@@ -274,5 +274,5 @@ class Broker(Protocol):
         ...
 
     def subscribe(self, cursor: str) -> AsyncIterator[Execution]:
-        """Tell fills after ``cursor`` as they come; see `polling.poll_fills` for a broker that does not stream."""
+        """Stream fills after ``cursor``; see `polling.poll_fills` for a broker that does not stream."""
         ...

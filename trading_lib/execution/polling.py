@@ -1,4 +1,4 @@
-"""Fills as they come, of a broker that does not stream them: it is asked again and again."""
+"""Fills of a broker that does not stream them, by polling."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ async def poll_fills(ask: Ask, cursor: str, wait: Wait) -> AsyncIterator[Executi
     wait
         Awaited between two questions; injected, so that nothing here knows a clock.
     """
-    told: set[str] = set()
+    reported: set[str] = set()
     while True:
-        found = await ask(cursor)
-        for fill in found.fills:
-            if fill.trade_id not in told:
-                told.add(fill.trade_id)
+        page = await ask(cursor)
+        for fill in page.fills:
+            if fill.trade_id not in reported:
+                reported.add(fill.trade_id)
                 yield fill
-        # A cursor that stays where it is repeats its fills; those of an older one do not come again.
-        if found.cursor != cursor:
-            told = {fill.trade_id for fill in found.fills}
-            cursor = found.cursor
+        # A cursor that does not advance returns its fills again; fills before it do not return.
+        if page.cursor != cursor:
+            reported = {fill.trade_id for fill in page.fills}
+            cursor = page.cursor
         await wait()

@@ -1,7 +1,7 @@
-"""What an opening refuses to fill, and the words for it; one place for the loop, the slow path and the paper pipeline.
+"""Reasons why an order does not fill at its opening; shared by the loop, the slow path and the daily run.
 
-An opening price outside the range of its own bar was never traded: an order that met it is cancelled. It is not filled
-at the nearest price of the range either, for nobody knows which price was wrong.
+An opening price outside the range of its own bar was never traded, so the order is cancelled. It is not filled at the
+nearest price of the range either, because it is unknown which price is wrong.
 """
 
 from __future__ import annotations

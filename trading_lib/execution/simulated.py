@@ -39,7 +39,7 @@ def execution_price(reference: int, buying: bool, slippage: int, unit: int) -> i
 def meet_opening(
     ordered: int, buying: bool, reference: int, lot: int, commission: int, slippage: int, unit: int, cash: int
 ) -> tuple[int, int, int]:
-    """Quantity, price and commission that a spot order comes to at its opening.
+    """Quantity, price and commission of a spot order at its opening.
 
     A purchase is cut to the whole lots that cash pays for with commission; without a usable opening all three are 0.
 
@@ -93,5 +93,5 @@ def fill_at_open(
 
 
 def trade_id(client_order_id: str) -> str:
-    """Id of the one execution of an order."""
+    """Id of an order's single fill."""
     return f"{client_order_id}-1"

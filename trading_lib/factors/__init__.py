@@ -1,1 +1,1 @@
-"""`PricePanel` -> `FactorPanel`: the nine factors and 12-1 momentum (docs/specification.md#factors)."""
+"""Price factors: `PricePanel` -> `FactorPanel`, nine factors and 12-1 momentum (docs/specification.md#factors)."""

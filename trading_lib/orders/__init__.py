@@ -1,1 +1,1 @@
-"""Approved weights - holdings -> orders, and the pre-trade checks every order must pass."""
+"""Order generation: approved weights and holdings -> orders, and the pre-trade checks of every order."""

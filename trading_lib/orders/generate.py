@@ -31,13 +31,13 @@ from trading_lib.orders.config import OrderConfig
 from trading_lib.orders.rebalancing import CUT_LIMITS, DUST
 from trading_lib.orders.sizing import order_rules, size_orders
 
-# Nothing but risk orders is sent at this risk level.
+# At this risk level only risk orders are sent.
 LIQUIDATION = 4
 
 
 @dataclass(frozen=True, slots=True)
 class OrderBatch:
-    """The orders of a session, in the order they are sent, and what was left undone.
+    """The orders of a session in the order they are sent, and changes that were held back.
 
     Attributes
     ----------
@@ -136,7 +136,7 @@ def _ceilings(assessment: RiskAssessment) -> IntegerArray:
 
 
 def _cut_words(config: OrderConfig) -> tuple[str, ...]:
-    """Words for what cut a trade, in the order of its codes."""
+    """Reasons for what cut a trade, in the order of its codes."""
     return (
         "",
         f"daily limit of {config.max_daily_trades} trades",
@@ -148,14 +148,14 @@ def _cut_words(config: OrderConfig) -> tuple[str, ...]:
 
 
 def limit_of(reason: str, config: OrderConfig) -> str:
-    """Name the daily limit, see `CUT_LIMITS`, that `OrderBatch.skipped` tells in ``reason``; "" for anything else."""
+    """Name the daily limit, see `CUT_LIMITS`, behind a ``reason`` of `OrderBatch.skipped`; "" for any other."""
     return dict(zip(_cut_words(config), CUT_LIMITS, strict=True)).get(reason, "")
 
 
 def _left_alone(
     view: MarketView, assessment: RiskAssessment, held_weights: FloatArray, reduced: set[str], config: OrderConfig
 ) -> dict[str, str]:
-    """Name the changes of weight that no order follows, and why."""
+    """Name the changes of weight without an order, and why."""
     change = assessment.weights - held_weights
     causes = _causes(change, view.close, assessment.may_increase, config.rebalance_threshold).tolist()
     below = f"change of weight below the rebalance threshold of {config.rebalance_threshold:.1%}"
@@ -223,7 +223,7 @@ def rebalancing_order(
     approved: float,
     sleeves: Sequence[tuple[str, float]],
 ) -> Order:
-    """Put a trade of `rebalancing_trades` into an order, with its reason.
+    """Return the order of a trade of `rebalancing_trades`, with its reason.
 
     Parameters
     ----------

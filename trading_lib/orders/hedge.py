@@ -39,7 +39,7 @@ class _Legs:
     wanted
         Perpetual -> units the sleeves want short, as far as their spot weight was approved.
     unhedged
-        Units that others want to hold without a hedge.
+        Units that other sleeves want to hold unhedged.
     frozen
         Whether the asset may not be bought: then the net holding may not grow either.
     """
@@ -72,7 +72,7 @@ def with_hedges(
     if contract is None or contract.spot not in view.universe.positions:
         return batch
     spot, column = view.universe[contract.spot], view.universe.positions[contract.spot]
-    # A spot leg without a price is not traded either; its last mark still serves to close what risk control closes.
+    # Without a price the spot leg is not traded; its last mark still serves to close what risk control closes.
     spot_price = portfolio.marks.get(contract.spot, exact_price(float(view.close[column])))
     if not spot_price.is_finite() or spot_price <= 0 or portfolio.nav <= 0:
         return batch
@@ -170,7 +170,7 @@ def _short_after(legs: _Legs, lot: Decimal) -> Decimal:
 
 
 def _by_venue(legs: _Legs, total: Decimal, lot: Decimal) -> dict[str, Decimal]:
-    """Split the short among the venues, on the way from what is to what is wanted."""
+    """Split the short among the venues, moving from the current split to the target."""
     symbols = sorted(legs.short.keys() | legs.wanted.keys())
     now = {symbol: legs.short.get(symbol, NOTHING) for symbol in symbols}
     targets = {symbol: legs.wanted.get(symbol, NOTHING) for symbol in symbols}
@@ -184,7 +184,7 @@ def _by_venue(legs: _Legs, total: Decimal, lot: Decimal) -> dict[str, Decimal]:
     if present > total:
         split = {symbol: whole_lots(units * total / present, lot) for symbol, units in split.items()}
     rest = total - sum(split.values(), NOTHING)
-    # The lots that rounding left go where the short grows or stays largest, so that no other venue is opened.
+    # Lots left by rounding go to the venue whose short grows or is largest, so that no other venue is opened.
     largest = max(symbols, key=lambda symbol: (targets[symbol], now[symbol], symbol), default=None)
     if largest is not None and rest > 0:
         split[largest] += rest

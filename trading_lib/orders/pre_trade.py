@@ -19,7 +19,7 @@ from trading_lib.orders.pre_trade_pair import hedge_problem, other_legs, unknown
 
 @dataclass(frozen=True, slots=True)
 class PreTradeContext:
-    """What an order is checked against.
+    """The data an order is checked against.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ def pre_trade_context(
     kill_switch: bool = False,
     orders: tuple[Order, ...] = (),
 ) -> PreTradeContext:
-    """Collect what the orders of one session are checked against; backtest and pipeline both call this."""
+    """Collect the data the orders of a session are checked against; backtest and daily run both call this."""
     prices = dict(zip(view.universe.symbols, view.close.tolist(), strict=True))
     contract = view.universe.perpetuals
     if contract is not None and contract.spot in prices:
@@ -90,7 +90,7 @@ def _size_problem(order: Order, context: PreTradeContext) -> str | None:
         return f"quantity {order.quantity} is not positive"
     if order.quantity % lot != 0:
         return f"quantity {order.quantity} is not a multiple of the lot size {lot}"
-    # Limits of convenience never hold back an order that only reduces risk.
+    # Size limits never hold back an order that only reduces risk.
     if order.purpose is OrderPurpose.RISK and _reduces(order):
         return None
     if order.expected_notional > context.config.max_order_notional:
@@ -99,14 +99,14 @@ def _size_problem(order: Order, context: PreTradeContext) -> str | None:
 
 
 def _reduces(order: Order) -> bool:
-    """Whether the order closes a holding or a short; `_rule_problem` sees to it that it does not turn it around."""
+    """Whether the order closes a position or a short; `_rule_problem` ensures that it does not reverse it."""
     return order.side is (Side.BUY if is_perpetual(order.symbol) else Side.SELL)
 
 
 def _price_problem(order: Order, context: PreTradeContext) -> str | None:
     if not order.expected_price.is_finite() or order.expected_price <= 0:
         return f"price {order.expected_price} is not positive"
-    # After a gap the last good price is the wrong one, and what reduces risk has to get out.
+    # After a gap the last good price is stale, and a risk-reducing order has to go out.
     if _reduces(order):
         return None
     last = context.last_prices.get(order.symbol)
@@ -138,7 +138,7 @@ def _may_increase(context: PreTradeContext, column: int) -> bool:
     return context.assessment is not None and bool(context.assessment.may_increase[column])
 
 
-# Words of a reason -> its kind. A leg denied for the other's sake is of the other's kind.
+# Fragment of a reason -> its kind. A leg denied because of the other has the other's kind.
 _KINDS = (
     ("the kill switch is on", "kill switch"),
     ("is above the limit of", "order value above max_order_notional"),

@@ -37,7 +37,7 @@ def unknown_problem(order: Order, universe: Universe) -> str | None:
 def hedge_problem(
     order: Order, universe: Universe, portfolio: Portfolio, orders: Sequence[Order], may_buy_spot: bool
 ) -> str | None:
-    """Return what speaks against a perpetual's order: it may open a short up to the spot leg, and else only reduce.
+    """Return why a perpetual's order is denied: it may open a short up to the spot leg, and otherwise only reduce.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def hedge_problem(
         Whether the spot asset may be bought; if not, the holding net of shorts may not grow.
     """
     contract = universe.perpetuals
-    assert contract is not None  # asked by `unknown_problem` before
+    assert contract is not None  # checked by `unknown_problem` before
     held = portfolio.positions.get(contract.spot)
     spot = held.quantity if held else NOTHING
     spot_after = spot - _sold(leg for leg in orders if leg.symbol == contract.spot)

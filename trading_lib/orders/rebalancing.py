@@ -15,14 +15,14 @@ from trading_lib.domain.market.prices import BoolArray, FloatArray, IntegerArray
 from trading_lib.domain.money import MICRO
 from trading_lib.domain.money_arithmetic import affordable, share_in_cents, value_in_cents, value_rounded_up
 
-# Smaller differences between wanted and present weight are rounding, not an intention.
+# Smaller differences between target and current weight are rounding.
 DUST = 1e-9
-# What may cut an intended trade.
+# Limits that may cut an intended trade.
 UNCUT, TRADE_COUNT, TURNOVER, CASH_BUFFER, TOO_SMALL, NO_LOT = range(6)
 # Their names in reports, in the same order.
 CUT_LIMITS = ("", "max_daily_trades", "max_daily_turnover", "order_cash_buffer", "min_trade_value", "lot_size")
-# Places in a day's limits: trades left; in cents what is left of the turnover, the smallest trade, and from the last
-# place on what is left of each account's cash.
+# Positions in a day's limits: trades left; in cents the turnover left, the smallest trade, and from the
+# last position on the cash left in each account.
 TRADES, TURNOVER_LEFT, SMALLEST, CASH_LEFT = range(4)
 
 
@@ -73,7 +73,7 @@ def rebalancing_trades(
         if excluded[asset]:
             continue
         buying, price = change[asset] > 0.0, int(np.rint(close[asset] * MICRO))
-        size = _wanted(change[asset], approved[asset], nav, price, held[asset], lots[asset])
+        size = _order_size(change[asset], approved[asset], nav, price, held[asset], lots[asset])
         costs = commissions[asset] + slippages[asset]
         purse = CASH_LEFT + accounts[asset]
         quantity, cut = _allowed(size, buying, price, lots[asset], costs, limits, purse)
@@ -121,7 +121,7 @@ def _before(change: float, other: float) -> bool:
 
 
 @compiled
-def _wanted(change: float, approved: float, nav: int, price: int, held: int, lot: int) -> int:
+def _order_size(change: float, approved: float, nav: int, price: int, held: int, lot: int) -> int:
     """Quantity that changes the weight as intended, in whole lots; what is not wanted at all is sold to the last."""
     if price <= 0:
         return 0

@@ -1,1 +1,1 @@
-"""Sleeve weights -> `TargetWeights` that respect every constraint, each clipped weight with the constraint's name."""
+"""Portfolio construction: sleeve weights -> `TargetWeights` within the constraints, with each clip's reason."""

@@ -96,7 +96,7 @@ def constrain(
     """
     if not valid_weights(blended):
         raise ValueError(f"sleeve weights must be finite and not negative, got {blended}")
-    correlations = known_correlations(view, config.correlation_window)
+    correlations = view_correlations(view, config.correlation_window)
     limit = total_limit(config, short_weight(sleeves))
     weights, clipped, any_clipped = clip_weights(
         blended,
@@ -116,7 +116,7 @@ def constrain(
     )
 
 
-def known_correlations(view: MarketView, window: int) -> FloatArray:
+def view_correlations(view: MarketView, window: int) -> FloatArray:
     """Correlations of the session's pairs, which every run over the view shares; see `pair_correlations`."""
     key = ("pair_correlations", window)
     cached: FloatArray | None = view.remembered.get(key)

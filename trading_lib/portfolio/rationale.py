@@ -1,4 +1,4 @@
-"""The constraints of a session in words, for explanations: a `WeightStep` per constraint that lowered something.
+"""Rationale of the constraints: a `WeightStep` for each constraint that lowered a weight.
 
 Input: a session's `TargetWeights` and what they were made of. The numbers are the trace of the kernel that decides.
 """
@@ -26,7 +26,7 @@ from trading_lib.portfolio.constraints import (
 def constraint_steps(
     view: MarketView, targets: TargetWeights, held_weights: FloatArray, config: ConstraintConfig
 ) -> tuple[WeightStep, ...]:
-    """Put into words how the blended weights became the target weights, shapes (n,)."""
+    """Explain how the blended weights became the target weights, shapes (n,)."""
     universe = view.universe
     limit = total_limit(config, short_weight(targets.sleeves))
     clipped, (weights, pairs) = traced_clips(

@@ -1,8 +1,8 @@
-"""Whose holdings are these? Splits a portfolio among its sleeves, and blends what the sleeves want into one target.
+"""Attributes a portfolio's holdings to its sleeves, and blends the sleeves' targets into one.
 
-All weights are shares of net asset value; s sleeves, n assets. A portfolio keeps no sleeve's name on a share, yet
-"hold" and "turnover" only mean something for a sleeve that knows what it owns. So each sleeve's part is carried from
-session to session: it moves with prices, and a change of the real holding goes to the sleeves that asked for it.
+All weights are shares of net asset value; s sleeves, n assets. A portfolio does not record which sleeve owns a share,
+yet "hold" and "turnover" are defined only for a sleeve whose holdings are known. So each sleeve's part is carried from
+session to session: it moves with prices, and a change of the actual holding goes to the sleeves that asked for it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def drift(weights: FloatArray, returns: FloatArray) -> FloatArray:
         total = 1.0
         for i in range(assets):
             total += moved[k, i] - weights[k, i]
-        # A total at or below zero means a loss of everything: what is left cannot be told in shares.
+        # A total at or below zero is a total loss: no shares of it can be computed.
         if total > 0.0:
             for i in range(assets):
                 moved[k, i] /= total
@@ -57,7 +57,7 @@ def attribute(held: FloatArray, before: FloatArray, targets: FloatArray, budgets
     targets
         Shape (s, n): each sleeve's part of the last target, moved likewise.
     budgets
-        Shape (s,): what nobody wanted is split in this proportion.
+        Shape (s,): the proportion in which unattributed holdings are split.
     """
     sleeves, assets = before.shape
     parts = np.empty((sleeves, assets))
@@ -96,7 +96,7 @@ def sleeve_parts(
     returns: FloatArray,
     stopped: BoolArray,
 ) -> tuple[FloatArray, FloatArray]:
-    """Return what each sleeve owns and what it wanted last, as shares of its own capital; both of shape (s, n).
+    """Each sleeve's holdings and last target, as shares of its own capital; both of shape (s, n).
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def sleeve_parts(
     returns
         Simple returns since, shape (sessions, n).
     stopped
-        Shape (n,): nobody goes on wanting more of these than is left.
+        Shape (n,): assets whose targets are limited to what is left of them.
     """
     sleeves, assets = past_targets.shape
     drifted = drift(past_targets, returns)
@@ -131,7 +131,7 @@ def sleeve_parts(
 
 @compiled
 def forget_stopped(targets: FloatArray, owned: FloatArray, stopped: BoolArray) -> None:
-    """Lower what the sleeves want of stopped assets to what is left, in place."""
+    """Lower the sleeves' targets of stopped assets to what is left, in place."""
     for i in range(stopped.shape[0]):
         if stopped[i]:
             for k in range(targets.shape[0]):

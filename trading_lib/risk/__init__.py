@@ -1,1 +1,1 @@
-"""Target weights + `RiskState` -> `RiskAssessment`: approved weights, ceilings for risk orders, the next state."""
+"""Risk control of a session: target weights and `RiskState` -> approved weights, position limits, the next state."""

@@ -1,4 +1,4 @@
-"""The risk manager of one session: the numbers of `trading_lib.risk.step`, then what there is to tell of them.
+"""The risk manager of one session: the step of `trading_lib.risk.step` in arrays, then events and reasons.
 
 Input: view, regime, signals, target weights, portfolio, yesterday's `RiskState`. Output: `RiskAssessment`.
 """
@@ -158,7 +158,7 @@ def check_stops(
 
 
 def _exposed(weights: FloatArray, hedges: Mapping[str, float], universe: Universe) -> FloatArray:
-    """Weights without what short legs hedge, which moves with nothing."""
+    """Weights without the hedged units, which carry no price risk."""
     if universe.perpetuals is None:
         return weights
     net = weights.copy()
@@ -168,7 +168,7 @@ def _exposed(weights: FloatArray, hedges: Mapping[str, float], universe: Univers
 
 
 def _correlation_summary(view: MarketView, correlations: FloatArray) -> tuple[float, float, float]:
-    """Summarise them once for all runs that share the view and its correlations."""
+    """Summarise the correlations once for all runs that share the view."""
     cached = view.remembered.get("correlation_summary")
     if cached is None or cached[0] is not correlations:
         cached = (correlations, summarise_correlations(_of_living(correlations, view.universe)))
@@ -190,7 +190,7 @@ def _follow_pairs(
 
 
 def _of_living(correlations: FloatArray, universe: Universe) -> FloatArray:
-    """Correlations without those of retired assets, which no longer say anything about the portfolio to come."""
+    """Correlations without those of retired assets, which say nothing about the future portfolio."""
     if not universe.any_retired:
         return correlations
     living = correlations.copy()

@@ -94,7 +94,7 @@ class StopConfig(Configuration):
 
     @cached_property
     def numbers(self) -> FloatArray:
-        """What stop rules are told beside the universe's bounds, in the order in which their kernels read it."""
+        """Parameters of the stop rules beside the universe's bounds, in the order in which their kernels read them."""
         return np.array([], dtype=np.float64)
 
 
@@ -104,7 +104,7 @@ class CorrelationConfig(Configuration):
     Attributes
     ----------
     pair_warning, pair_rearm
-        A pair is told when it rises above the first, and again only after it was at or below the second.
+        A pair is reported when it rises above the first, and again only after it was at or below the second.
     """
 
     average_floor_1: float = Field(0.50, gt=0, le=1)
@@ -149,7 +149,7 @@ def _named(given: Any) -> Any:
 
 
 class RiskConfig(Configuration):
-    """Everything the risk manager is told.
+    """Configuration of the risk manager: risk.yaml.
 
     Attributes
     ----------
@@ -180,7 +180,7 @@ class RiskConfig(Configuration):
 
     @cached_property
     def numbers(self) -> RiskNumbers:
-        """All that the risk step reads, as numbers."""
+        """All parameters that the risk step reads, as numbers."""
         levels, correlation, recovery = self.levels, self.correlation, self.recovery
         return RiskNumbers(
             level_bounds=levels.bounds,

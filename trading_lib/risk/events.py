@@ -21,12 +21,12 @@ from trading_lib.risk.memory import regime_label, regime_number
 
 Events = tuple[RiskEvent, ...]
 PAIR_KIND = "pair_correlation"
-# What is done about each pair that an event names: the constraints cap its combined weight.
+# The action on each pair that an event names: the constraints cap its combined weight.
 CAP_PAIR = "REDUCE_COMBINED_CAP "
 
 
 def floor_events(state: RiskState, floor: int, effective: int, reason: str, session: date) -> Events:
-    """Tell that the correlation floor rose or fell, whether or not it lies above the drawdown level."""
+    """Report that the correlation floor rose or fell, whether or not it lies above the drawdown level."""
     if floor == state.floor:
         return ()
     text = reason or "the correlation floor no longer applies"
@@ -43,7 +43,7 @@ def pair_events(
     session: date,
     config: CorrelationConfig,
 ) -> Events:
-    """Tell which pairs rose above the warning and which fell back, all in one event.
+    """Report which pairs rose above the warning and which fell back, all in one event.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def _figures(pairs: list[int], names: tuple[str, ...], values: Mapping[int, floa
 def recovery_events(
     state: RiskState, recovery: int | None, effective: int, session: date, config: RiskConfig
 ) -> Events:
-    """Tell where the re-entry ladder begins, begins again, moves up and ends."""
+    """Report where the re-entry ladder begins, begins again, moves up and ends."""
     before = state.recovery_sessions
     if recovery == before or effective == 4:
         return ()
@@ -104,7 +104,7 @@ def recovery_events(
 
 
 def regime_events(state: RiskState, reading: RegimeReading, effective: int, session: date) -> Events:
-    """Tell that the volatility regime changed, or that the first session had to assume it."""
+    """Report a change of the volatility regime, or that the first session had to assume it."""
     label = regime_label(reading)
     if not regime_changes(regime_number(state.regime), regime_number(label)):
         return ()

@@ -35,7 +35,7 @@ REGIMES = tuple(MarketRegime)
 
 
 class Remembered(NamedTuple):
-    """What a memory says of single assets; see the fields of the same names in `RiskState`."""
+    """The state of single assets in a memory; see the fields of the same names in `RiskState`."""
 
     halved: frozenset[str]
     cooling_off: dict[str, int]
@@ -44,7 +44,7 @@ class Remembered(NamedTuple):
 
 
 def regime_label(reading: RegimeReading) -> str:
-    """Regime in a word, and whether it is assumed because ^VIX is missing or too old."""
+    """Regime as text, and whether it is assumed because ^VIX is missing or too old."""
     return f"{reading.regime.value}{' without ^VIX' if reading.abstained else ''}"
 
 
@@ -54,7 +54,7 @@ REGIME_CODES = {"": UNREAD} | {
     for place, regime in enumerate(REGIMES)
     for abstained in (False, True)
 }
-# A label that some other version wrote is none of today's.
+# Another version may have written a label that is unknown today.
 FOREIGN = -2
 REGIME_LABELS = {code: label for label, code in REGIME_CODES.items()}
 
@@ -79,7 +79,7 @@ def risk_holdings_of(portfolio: Portfolio, universe: Universe) -> RiskHoldings:
 
 
 def memory_of(state: RiskState, universe: Universe) -> RiskMemory:
-    """Return a state as arrays of its own."""
+    """Return a state as new arrays."""
     count = len(universe)
     memory = RiskMemory(
         np.empty(RECOVERY + 1, np.int64),
@@ -94,7 +94,7 @@ def memory_of(state: RiskState, universe: Universe) -> RiskMemory:
 
 
 def write_memory(state: RiskState, universe: Universe, memory: RiskMemory) -> None:
-    """Overwrite ``memory``; what has left the universe is forgotten."""
+    """Overwrite ``memory``; assets that have left the universe are dropped."""
     at, counters = universe.positions, memory.counters
     counters[[LEVEL, EFFECTIVE, CALM, FLOOR]] = state.level, state.effective_level, state.calm_sessions, state.floor
     counters[REGIME] = regime_number(state.regime)
@@ -114,7 +114,7 @@ def write_memory(state: RiskState, universe: Universe, memory: RiskMemory) -> No
 
 
 def remembered(memory: RiskMemory, universe: Universe) -> Remembered:
-    """Return what ``memory`` says of single assets."""
+    """Return the state of single assets in ``memory``."""
     symbols = universe.symbols
     states = {
         name: {symbols[i]: float(values[i]) for i in np.flatnonzero(np.isfinite(values)).tolist()}

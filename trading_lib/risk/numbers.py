@@ -1,4 +1,4 @@
-"""What one session of risk control works on, as arrays: rules, holdings, market and what is remembered; n assets.
+"""The inputs and the state of one session of risk control, as arrays: rules, holdings, market, memory; n assets.
 
 The step over them is `trading_lib.risk.step`; `trading_lib.risk.memory` turns a `RiskState` into them and back.
 """
@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from trading_lib.domain.market.prices import BoolArray, FloatArray, IntegerArray
 
-# Places among the counters, and among the peaks.
+# Positions in the counters, and in the peaks.
 LEVEL, EFFECTIVE, CALM, FLOOR, REGIME, RECOVERY = range(6)
 PEAK, REFERENCE = range(2)
-# A regime that nobody has read yet, an asset that is not cooling off, no re-entry going on.
+# No regime read yet, an asset that is not cooling off, no re-entry in progress.
 UNREAD = ABSENT = -1
 
 
@@ -24,7 +24,7 @@ class RiskNumbers(NamedTuple):
     kept
         Shape (5,): share of a position that entering levels 0 to 4 leaves, in millionths.
     stop_numbers
-        What stop rules are told beside the universe's bounds; see `StopConfig.numbers`.
+        Parameters of the stop rules beside the universe's bounds; see `StopConfig.numbers`.
     recovery_sizes
         Shape (steps,): shares of normal size on the re-entry ladder.
     """
@@ -55,7 +55,7 @@ class RiskAssets(NamedTuple):
 
 
 class RiskHoldings(NamedTuple):
-    """What is held after settlement.
+    """Holdings after settlement.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class RiskHoldings(NamedTuple):
 
 
 class RiskMarket(NamedTuple):
-    """What the session's market says to risk control.
+    """Market data of the session as risk control reads it.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What risk control did to the target weights, in words, for explanations: a `WeightStep` per rule that lowered any.
+"""Rationale of the approved weights: a `WeightStep` for each risk rule that lowered any target weight.
 
 Input: a session's targets and `RiskAssessment`. The numbers are the trace of the kernel that decides.
 """
@@ -33,11 +33,11 @@ from trading_lib.risk.limits.buy_restrictions import (
     traced_limits,
 )
 
-# Said of a rule behind another one that has lowered the weight already.
+# Named for a rule when an earlier one has lowered the weight already.
 TOO = "forbids the purchase, too"
 
 
-def limit_steps(
+def buy_restriction_steps(
     view: MarketView,
     signals: SignalPanel,
     targets: TargetWeights,
@@ -46,7 +46,7 @@ def limit_steps(
     assessment: RiskAssessment,
     config: RiskConfig,
 ) -> tuple[WeightStep, ...]:
-    """Put into words how the target weights became the approved weights.
+    """Explain how the target weights became the approved weights.
 
     Where several rules forbid a purchase, the first one lowers the weight and the others are named after it.
 

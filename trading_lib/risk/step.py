@@ -1,6 +1,6 @@
 """One session of risk control in numbers: level, floor, stops, cool-off, ceilings, what may be bought, how much of it.
 
-`assess_risk` and the compiled loop call this one step. Words and events are made afterwards, from what it answers.
+`assess_risk` and the compiled loop call this one step. Rationale and events are made afterwards from its outcome.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from trading_lib.risk.stops.stops import Stops, step_stops
 
 
 class RiskOutcome(NamedTuple):
-    """What a session's risk control came to; the rest is in the memory it has overwritten.
+    """The outcome of a session's risk control; the rest is in the memory it has overwritten.
 
     Attributes
     ----------
@@ -106,8 +106,7 @@ def step_risk(
     targets, held
         Shape (n,): weights wanted and present.
     short
-        What sleeves want short, as a share of net asset value.
-    approved
+        Short target of the sleeves, as a share of net asset value. approved
         Whether the session starts with an approval.
     """
     counters, peaks = memory.counters, memory.peaks

@@ -1,7 +1,7 @@
-"""The pre-trade gate of a session. Input: the orders a decision came to. Output: those that may be sent, and why not.
+"""The pre-trade gate of a session. Input: the decided orders. Output: those that may be sent, and why others may not.
 
-The backtest clears all orders of a session at once, the daily run each order as it is sent, when the kill switch may
-have been thrown meanwhile; both ask `refusal`.
+The backtest clears all orders of a session at once; the daily run clears each as it is sent, because the kill switch
+may have been turned on meanwhile. Both call `refusal`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def clear(view: MarketView, decision: Decision, portfolio: Portfolio, config: Pr
 
 
 def split(orders: Sequence[Order], context: PreTradeContext) -> Cleared:
-    """Tell orders that may be sent from those that may not, in their order."""
+    """Split orders into those that may be sent and those that may not, in order."""
     reasons = [(order, refusal(order, context)) for order in orders]
     return Cleared(
         tuple(order for order, reason in reasons if reason is None),
@@ -56,6 +56,6 @@ def refusal(order: Order, context: PreTradeContext, halted: bool = False) -> str
 
 
 def for_broker(order: Order, context: PreTradeContext, halted: bool = False) -> ClearedOrder | str:
-    """Return the order as brokers take it, or why it is denied; nothing else makes a `ClearedOrder`."""
+    """Return the order as a `ClearedOrder`, or why it is denied; nothing else creates one."""
     reason = refusal(order, context, halted)
     return ClearedOrder(order) if reason is None else reason

@@ -1,4 +1,4 @@
-"""What the sessions of a run have in common."""
+"""The inputs that all sessions of a run share."""
 
 from __future__ import annotations
 

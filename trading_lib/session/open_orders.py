@@ -1,6 +1,6 @@
-"""Orders of earlier sessions that are still open: nothing is bought until they end, and sales reckon with the worst.
+"""Open orders of earlier sessions: nothing is bought until they end, and sales assume the worst case.
 
-Input: the portfolio and assessment of a session, and what is still open. Output: both as orders are generated from.
+Input: the portfolio and assessment of a session, and the open orders. Output: both as order generation uses them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class OpenOrder:
 
 
 def at_worst(portfolio: Portfolio, still_open: Sequence[OpenOrder]) -> Portfolio:
-    """Return what is surely left to sell: without what open sales may sell, and nothing that may still be bought.
+    """Return the holdings that are certain: without what open sales may sell or open purchases may still add.
 
     Of what is sold short, what is surely left to buy back.
     """
@@ -68,7 +68,7 @@ def increases(order: Order) -> bool:
 
 
 def still_open_reason(still_open: Sequence[OpenOrder]) -> str:
-    """Say which order is in the way of purchases, and how many more."""
+    """Name the open order that blocks purchases, and how many more there are."""
     first, more = still_open[0].order, len(still_open) - 1
     order = f"order {first.client_order_id} of session {first.session}"
     return f"{order} is still open{f' and {more} more' if more else ''}: nothing is bought until it ends"

@@ -1,7 +1,7 @@
-"""Orders meet their opening. Input: the portfolio and the orders that wait. Output: fills and cancellations.
+"""Execution at the opening. Input: the portfolio and the pending orders. Output: fills and cancellations.
 
-What reduces risk comes first: spot sales and what is bought back of a short, then the rest in the order in which the
-decision lists it, each cut to the cash that is there by then. Backtest and paper pipeline both call this.
+Risk-reducing orders come first: spot sales and buying back shorts, then the rest in the order of the decision, each cut
+to the cash available by then. The backtest and the daily run both call this.
 """
 
 from __future__ import annotations
@@ -58,8 +58,7 @@ def execute(
     Parameters
     ----------
     portfolio
-        Of the evening before.
-    working
+        At the previous close. working
         In the order in which the decision lists them.
     booked
         Fills of this session that an interrupted run has stored; those of other orders have moved cash already.
@@ -89,7 +88,7 @@ def _before(
 
 
 class _Cash:
-    """What the openings so far left of each account's cash, in cents, and of the two legs of a hedge, in units."""
+    """Cash of each account in cents, and units of the two legs of a hedge, after the openings so far."""
 
     def __init__(self, portfolio: Portfolio, data: SessionInput) -> None:
         contract = data.universe.perpetuals
@@ -128,7 +127,7 @@ class _Cash:
         return cash_after(there, fill.side is Side.BUY, value, commission)
 
     def book(self, fill: Fill) -> None:
-        """Move cash and legs as settlement will."""
+        """Update cash and legs as settlement will."""
         self._booked.append(fill)
         self._cash[self._account_of(fill.symbol)] = self.after(fill)
         if is_perpetual(fill.symbol):
@@ -259,14 +258,14 @@ class _Opening:
         return from_micros(quantity)
 
     def _still_held(self, met: _Met) -> tuple[Decimal, str]:
-        """Sell what is there: the purchase before a day without a session may have been cut at its opening."""
+        """Sell at most what is held: the purchase before a day without a session may have been cut at its opening."""
         order = met.order
         held = self._cash.held(order.symbol)
         quantity = min(order.quantity, held)
         return quantity, no_longer_held(order.symbol, met.day, quantity, order.quantity)
 
     def _pays_both_legs(self, units: Decimal, met: _Met) -> bool:
-        """Whether cash pays for so much spot and for the commission of the shorts against it."""
+        """Whether cash pays for that much spot and for the commission of the shorts against it."""
         short = min(max(self._allowed - (met.order.quantity - units), NOTHING), self._cash.unhedged + units)
         needed = paid_for(to_micros(units), met.price, to_micros(met.instrument.commission_rate))
         if short > 0:
@@ -277,7 +276,7 @@ class _Opening:
         return needed <= self._cash.there(met.order.symbol)
 
     def _sold_short(self, met: _Met) -> tuple[Decimal, str]:
-        """Sell no more short than the spot leg holds, nor than it was filled for, nor than cash pays commission for."""
+        """Sell no more short than the spot leg holds, than it was filled for, or than cash pays commission for."""
         order, there = met.order, self._cash.there(met.order.symbol)
         lot = met.instrument.lot_size
         covered = whole_lots(max(min(order.quantity, self._allowed, self._cash.unhedged), NOTHING), lot)
@@ -288,7 +287,7 @@ class _Opening:
         return quantity, without_spot(order.symbol, met.day, self._hedged or "", quantity, order.quantity)
 
     def _bought_back(self, met: _Met) -> tuple[Decimal, str]:
-        """Buy back what cash pays the loss of, and always as much as was sold of the spot leg."""
+        """Buy back as far as cash covers the loss, and always as much as was sold of the spot leg."""
         order, there = met.order, self._cash.there(met.order.symbol)
         lot = met.instrument.lot_size
         # What the spot leg sold would otherwise leave the short naked; its proceeds are there to pay for it.

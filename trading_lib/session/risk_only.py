@@ -1,7 +1,7 @@
-"""Days without a session: the stops of what trades every day are checked, and nothing is bought.
+"""Days without a session: the stops of assets that trade every day are checked; nothing is bought.
 
 Input: a book after its last session, and the daily bars complete by then. Output: the sales that a stop leads to, which
-trade at the opening of the next UTC day. Backtest and paper pipeline both call this.
+trade at the opening of the next UTC day. The backtest and the daily run both call this.
 """
 
 from __future__ import annotations
@@ -87,9 +87,9 @@ def lowest_between(data: SessionInput) -> FloatArray:
 
 
 def _lowest(values: FloatArray, start: NDArray[np.intp], stop: NDArray[np.intp]) -> FloatArray:
-    """Smallest known value in each stretch [start, stop), NaN where there is none."""
+    """Smallest finite value in each window [start, stop), NaN where there is none."""
     bounds = np.stack((start, stop), axis=1).ravel()
-    # A stretch may end behind the last value; of an empty one the first value would be answered.
+    # A window may end after the last value; for an empty one reduceat returns the value at its start.
     smallest = np.fmin.reduceat(np.append(values, np.nan), bounds)[::2]
     return np.where((stop > start) & np.isfinite(smallest), smallest, np.nan)
 
@@ -148,7 +148,7 @@ def _excess(position: Position, ceiling: Decimal, instrument: Instrument) -> int
 def _held(
     data: SessionInput, portfolio: Portfolio, working: Sequence[Order], day: date
 ) -> dict[str, tuple[Position, Decimal]]:
-    """Symbol -> position and newest complete price of what trades every day and is held on ``day``."""
+    """Symbol -> position and newest complete price of held assets that trade every day, on ``day``."""
     held = {}
     for symbol, bars in data.panel.daily.items():
         close = bars.known_close(day)
@@ -182,7 +182,7 @@ def _position(
 
 
 def _hedged(data: SessionInput, portfolio: Portfolio, working: Sequence[Order], symbol: str) -> Decimal:
-    """Units that a short stands against, or will: a stop leaves them alone."""
+    """Units that a short hedges, or will: a stop does not sell them."""
     contract = data.universe.perpetuals
     if contract is None or contract.spot != symbol:
         return NOTHING

@@ -1,4 +1,4 @@
-"""The bookkeeping of a session. Input: the portfolio of the evening before and the fills. Output: the portfolio."""
+"""Settlement of a session. Input: the portfolio at the previous close and the fills. Output: the portfolio."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from trading_lib.session.start import book_start, cash_by_account
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A portfolio after a session, and the executions that recorded proceeds led to."""
+    """A portfolio after a session, and the fills that recorded proceeds led to."""
 
     portfolio: Portfolio
     closings: tuple[Fill, ...] = ()
@@ -30,9 +30,7 @@ def settle(data: SessionInput, portfolio: Portfolio, row: int, day: date, fills:
     Parameters
     ----------
     portfolio
-        Of the evening before.
-
-    Raises
+        At the previous close. Raises
     ------
     OversoldError
         When a fill sells more than is held.
@@ -76,7 +74,7 @@ def _settle(data: SessionInput, portfolio: Portfolio, row: int, day: date, fills
 
 
 def closings(data: SessionInput, portfolio: Portfolio, row: int, day: date, fills: Sequence[Fill]) -> list[Fill]:
-    """Return the executions that recorded proceeds of the session lead to; see `closing_fills`."""
+    """Return the fills that the recorded proceeds of the session lead to; see `closing_fills`."""
     if not any(due.session == day for due in data.proceeds):
         return []
     splits = dict(zip(data.universe.symbols, data.panel.split[row].tolist(), strict=True))

@@ -1,6 +1,6 @@
-"""What a session starts with: corporate actions on the evening's holdings, then capital that comes and goes.
+"""The start of a session: corporate actions on the positions of the previous close, then flows of capital.
 
-Input: the portfolio of the evening before. Output: the portfolio that the opening's orders meet. Where a book has
+Input: the portfolio at the previous close. Output: the portfolio at the opening, before its orders. Where a book has
 several accounts, each is looked at as a book of its own: its assets, its part of the cash.
 """
 
@@ -19,7 +19,7 @@ from trading_lib.session.inputs import SessionInput
 
 
 def start_of_session(data: SessionInput, portfolio: Portfolio, row: int, day: date) -> Portfolio:
-    """Return what the opening's orders find, with the cash of each account where there are several."""
+    """Return the portfolio before the opening's orders, with the cash of each account where there are several."""
     started = book_start(data, portfolio, row, day)
     if not data.several_accounts:
         return started
@@ -34,7 +34,7 @@ def book_start(data: SessionInput, portfolio: Portfolio, row: int, day: date) ->
 
 
 def corporate_actions(data: SessionInput, portfolio: Portfolio, row: int) -> Portfolio:
-    """Book dividends and splits of a session on the holdings of the evening before."""
+    """Book dividends and splits of a session on the positions of the previous close."""
     panel, at = data.panel, data.universe.positions
     held = [(symbol, at[symbol]) for symbol in portfolio.positions]
     paid, ratios = panel.dividend[row].tolist(), panel.split[row].tolist()
@@ -55,7 +55,7 @@ def cash_by_account(
 
 
 def _part(data: SessionInput, portfolio: Portfolio, account: str, cash: Decimal) -> Portfolio:
-    """Return what an account holds of a portfolio."""
+    """Return the part of a portfolio that an account holds."""
     positions = {s: held for s, held in portfolio.positions.items() if data.account_of(s) == account}
     perpetuals = {s: held for s, held in portfolio.perpetuals.items() if data.account_of(s) == account}
     marks = {symbol: portfolio.marks[symbol] for symbol in positions}

@@ -1,7 +1,7 @@
 """One session: settle, decide, clear, and trade at the next opening.
 
-It holds no rule of its own: settlement, decision, pre-trade checks and fills are the functions the paper pipeline
-calls, so both give the same orders, fills and net asset value.
+It has no rules of its own: settlement, decision, pre-trade checks and fills are the functions that the daily run calls,
+so both give the same orders, fills and net asset value.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from trading_lib.session.settle import settle
 
 @dataclass(frozen=True, slots=True)
 class EndOfDay:
-    """All of a session that the next one starts from.
+    """The state at the end of a session, from which the next one starts.
 
     Attributes
     ----------
     working
-        Accepted orders that wait for their opening.
+        Accepted orders that are pending until their opening.
     """
 
     portfolio: Portfolio
@@ -41,7 +41,7 @@ class EndOfDay:
 
 @dataclass(frozen=True, slots=True)
 class SessionOutcome:
-    """One session: what filled at its opening, what was decided after its close, and what that leaves.
+    """The outcome of one session: fills at its opening, the decision after its close, and the state at the end.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ def trade_session(data: SessionInput, row: int, before: EndOfDay | None) -> Sess
     Parameters
     ----------
     before
-        What the session before left; None where the book is opened.
+        The state after the previous session; None in a book's first.
     """
     day: date = data.panel.sessions[row].item()
     filled: list[Fill] = []
@@ -99,7 +99,7 @@ def trade_session(data: SessionInput, row: int, before: EndOfDay | None) -> Sess
 
 
 def _after(before: EndOfDay, checked: tuple[RiskOnlyDay, ...]) -> EndOfDay:
-    """Put what was sold on days without a session behind the orders that wait."""
+    """Append the orders of days without a session to the pending ones."""
     if not checked:
         return before
     orders = [order for day in checked for order in day.orders]

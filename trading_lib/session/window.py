@@ -12,7 +12,7 @@ from trading_lib.domain.market.sessions import SessionCalendar
 
 
 def window_rows(panel: PricePanel, calendar: SessionCalendar, first: date, last: date) -> range:
-    """Rows of the panel inside [first, last]; clear errors for windows the data does not cover."""
+    """Rows of the panel inside [first, last]; raises where the data does not cover the window."""
     if first > last:
         raise SessionError(f"the window {first} to {last} is inverted", "swap the two dates")
     window = calendar.between(first, last)
@@ -29,7 +29,7 @@ def window_rows(panel: PricePanel, calendar: SessionCalendar, first: date, last:
 
 
 def _beginnings(panel: PricePanel) -> str:
-    """Say whose prices begin first and whose last."""
+    """Name the assets whose prices begin first and last."""
     priced = np.isfinite(panel.close)
     days = sorted(
         (panel.sessions[int(priced[:, i].argmax())], symbol)

@@ -1,1 +1,1 @@
-"""`MarketView` -> regime, signals and the target weights of each sleeve."""
+"""Strategies: market regime, signals, and the target weights of each sleeve (trend, rotation, momentum, carry)."""

@@ -2,7 +2,7 @@
 
 The rules are in docs/specification.md#carry. Input: funding rates as known, what the sleeve holds of both legs. Output:
 the spot weight and its hedges, by venue. Whether a venue is entered or left is decided by its own rate; what is held is
-the state, so nothing else is remembered but which events were told.
+the state, so the sleeve remembers only which events it has reported.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from trading_lib.domain.decision.sleeves import SleeveEvent, SleeveTarget, SleeveView, Words
+from trading_lib.domain.decision.sleeves import Rationale, SleeveEvent, SleeveTarget, SleeveView
 from trading_lib.domain.market.funding import FundingView
 from trading_lib.domain.market.market_view import MarketView
 from trading_lib.domain.market.perpetuals import venue_of
@@ -28,7 +28,7 @@ NO_RATES = "carry opens nothing: no funding rates are known"
 
 @dataclass(frozen=True, slots=True)
 class VenueReading:
-    """A venue's funding as known; see the fields of `FundingView`, NaN where missing."""
+    """Funding of a venue as known; see the fields of `FundingView`, NaN where missing."""
 
     rate: float = math.nan
     annual_carry: float = math.nan
@@ -38,7 +38,7 @@ class VenueReading:
 
 @dataclass(frozen=True, slots=True)
 class VenueStep:
-    """What becomes of one venue: notional as a share of net asset value, why, and whether entry is paused."""
+    """Decision on one venue: notional as a share of net asset value, the reason, and whether entry is paused."""
 
     weight: float
     reason: str
@@ -46,7 +46,7 @@ class VenueStep:
 
 
 class Carry:
-    """Funding carry in one coin, over the venues the account may use."""
+    """Funding carry in one crypto asset, over the venues the account may use."""
 
     hedges = True
 
@@ -149,7 +149,7 @@ def _remembered(venue: str, step: VenueStep) -> list[str]:
 
 
 def _events(config: CarryConfig, steps: dict[str, VenueStep], sleeve: SleeveView) -> tuple[SleeveEvent, ...]:
-    """Tell of entries, exits and pauses once each, not on every session they last."""
+    """Report entries, exits and pauses once each, not on every session they last."""
     events = []
     for venue, step in steps.items():
         was_in, is_in = venue in sleeve.memory, step.weight > 0
@@ -161,7 +161,7 @@ def _events(config: CarryConfig, steps: dict[str, VenueStep], sleeve: SleeveView
     return tuple(events)
 
 
-def _words(config: CarryConfig, steps: dict[str, VenueStep], without_rates: bool) -> Words:
+def _words(config: CarryConfig, steps: dict[str, VenueStep], without_rates: bool) -> Rationale:
     lines = [f"{venue}: {step.reason} -> {step.weight:.1%} of net asset value" for venue, step in steps.items()]
     rationale = {config.spot: "; ".join(lines)}
     return {"": NO_RATES, **rationale} if without_rates else rationale

@@ -52,8 +52,8 @@ class TrendConfig(Configuration):
     target_volatility: float = Field(0.15, gt=0, le=1)
 
 
-class PatientTrendConfig(TrendConfig):
-    """The trend sleeve by confirmed signals.
+class ConfirmedTrendConfig(TrendConfig):
+    """The trend sleeve by confirmed signals; `patient_trend` in configuration.
 
     Attributes
     ----------
@@ -241,7 +241,7 @@ def _listed(given: Any) -> Any:
 
 
 class StrategySettings(Configuration):
-    """Everything signals and sleeves are told.
+    """Configuration of signals and sleeves.
 
     Attributes
     ----------
@@ -257,7 +257,7 @@ class StrategySettings(Configuration):
         SleeveConfig(name="carry", strategy="carry", budget=0.0),
     )
     trend: TrendConfig = TrendConfig()
-    patient_trend: PatientTrendConfig = PatientTrendConfig()
+    patient_trend: ConfirmedTrendConfig = ConfirmedTrendConfig()
     rotation: RotationConfig = RotationConfig()
     cross_sectional_momentum: MomentumConfig = MomentumConfig()
     carry: CarryConfig = CarryConfig()

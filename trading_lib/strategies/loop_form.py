@@ -1,7 +1,7 @@
-"""What a strategy says of itself so that the compiled loop can trade it.
+"""The loop form of a strategy: its rules and parameters as numbers, so that the compiled loop can trade it.
 
-A strategy that answers `loop_form` runs in the loop of a backtest; one that lacks it is traded session by session,
-which gives the same at a tenth of the speed.
+A strategy with a `loop_form` runs in the compiled loop of a backtest; one without is traded session by session, with
+the same result at a tenth of the speed.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ SIGNALS, CONFIRMED_SIGNALS, MONTHLY_MOVE, MARKET_ONLY = range(4)
 
 
 class MonthlyChoice(NamedTuple):
-    """What a monthly plan chose; shapes (n,), see `MonthPlan`.
+    """The assets a monthly plan selected; shapes (n,), see `MonthPlan`.
 
     Attributes
     ----------
     event
-        Whether there is something to tell of it.
+        Whether the plan is an event of the risk log.
     """
 
     kept: BoolArray
@@ -35,7 +35,7 @@ class MonthlyChoice(NamedTuple):
 
 
 class SessionPlan(NamedTuple):
-    """What a strategy wants of a session whatever is held.
+    """Target weights of a session that do not depend on the holdings.
 
     Attributes
     ----------
@@ -48,18 +48,18 @@ class SessionPlan(NamedTuple):
 
 
 def no_plan(view: MarketView) -> SessionPlan | None:
-    """Plan nothing: the strategy goes by the session's signals alone."""
+    """Return no plan: the strategy uses the session's signals alone."""
     return None
 
 
 def nothing_remembered(universe: Universe) -> tuple[str, ...]:
-    """Return the names of what a strategy without a memory remembers."""
+    """Return no names: the strategy has no memory."""
     return ()
 
 
 @dataclass(frozen=True, slots=True)
 class LoopForm:
-    """A strategy in numbers.
+    """A strategy as numbers.
 
     Attributes
     ----------
@@ -87,12 +87,12 @@ class Loopable(Protocol):
     """A strategy that the compiled loop can trade."""
 
     def loop_form(self) -> LoopForm:
-        """Say what the loop needs to know."""
+        """Return the loop form."""
         ...
 
 
 def loop_form_of(strategy: Any) -> LoopForm | None:
-    """Return what a strategy says of itself; None when it does not.
+    """Return a strategy's loop form; None when it has none.
 
     A class that overrides ``target`` does not inherit what its base says: the loop would trade the base instead.
     """

@@ -1,4 +1,4 @@
-"""Strategies whose weights depend on the market alone: they plan, and the engine keeps the book.
+"""Strategies whose weights depend on market data alone: they plan, and the engine keeps the book.
 
 A backtest computes such plans once, beside the loop over its sessions, which makes it many times faster.
 """
@@ -11,7 +11,7 @@ from trading_lib.domain.market.prices import FloatArray
 from trading_lib.strategies.loop_form import MARKET_ONLY, LoopForm, SessionPlan
 
 
-class Planned:
+class MarketOnlyStrategy:
     """A `PlannedStrategy` as a strategy like any other."""
 
     def __init__(self, strategy: PlannedStrategy) -> None:
@@ -19,7 +19,7 @@ class Planned:
         self.monthly = bool(getattr(strategy, "monthly", False))
 
     def loop_form(self) -> LoopForm:
-        """Take the plan as it is."""
+        """Use the plan unchanged."""
         return LoopForm(MARKET_ONLY, plan=self._plan, monthly=self.monthly)
 
     def _plan(self, view: MarketView) -> SessionPlan | None:
@@ -27,7 +27,7 @@ class Planned:
         return None if weights is None else SessionPlan(weights)
 
     def weights(self, view: MarketView) -> FloatArray | None:
-        """Weights wanted from this session on; None where the last ones stand."""
+        """Target weights from this session on; None where the last ones stand."""
         return self._strategy.plan(view) if view.month_end or not self.monthly else None
 
     def target(self, view: MarketView, sleeve: SleeveView) -> SleeveTarget:

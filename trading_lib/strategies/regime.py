@@ -36,7 +36,7 @@ def read_regime(volatility_index: float, age: int, config: RegimeConfig) -> Regi
 
 
 def describe_regime(reading: RegimeReading) -> str:
-    """Say in words what the regime rests on."""
+    """Return the reason for the regime."""
     if reading.abstained:
         if not math.isfinite(reading.volatility_index) or reading.age < 0:
             return f"{reading.regime}: no ^VIX is known, which counts as high volatility"

@@ -27,7 +27,7 @@ class Sleeve:
 
     @property
     def loop_form(self) -> LoopForm | None:
-        """What the compiled loop needs to know of the strategy; None where the strategy does not say."""
+        """The strategy's loop form; None where it has none."""
         return loop_form_of(self.strategy)
 
     @property
@@ -43,12 +43,12 @@ def _trend(settings: StrategySettings, options: Mapping[str, Any]) -> Strategy:
     return Trend(config, settings.signals.minimum_confidence)
 
 
-def _patient_trend(settings: StrategySettings, options: Mapping[str, Any]) -> Strategy:
-    from trading_lib.strategies.trend.confirmed_trend import PatientTrend
+def _confirmed_trend(settings: StrategySettings, options: Mapping[str, Any]) -> Strategy:
+    from trading_lib.strategies.trend.confirmed_trend import ConfirmedTrend
 
     config = settings.patient_trend
     merged = type(config).model_validate({**config.model_dump(), **options})
-    return PatientTrend(merged, settings.signals.minimum_confidence)
+    return ConfirmedTrend(merged, settings.signals.minimum_confidence)
 
 
 def _rotation(settings: StrategySettings, options: Mapping[str, Any]) -> Strategy:
@@ -74,7 +74,7 @@ _newest_running: list[tuple[StrategySettings, tuple[Sleeve, ...]]] = []
 
 _FACTORIES: dict[str, Factory] = {
     "trend": _trend,
-    "patient_trend": _patient_trend,
+    "patient_trend": _confirmed_trend,
     "rotation": _rotation,
     "cross_sectional_momentum": _cross_sectional_momentum,
     "carry": _carry,
@@ -99,9 +99,9 @@ def register_strategy(name: str, strategy: Callable[..., Any]) -> None:
         if isinstance(made, Strategy):
             return made
         if isinstance(made, PlannedStrategy):
-            from trading_lib.strategies.market_only import Planned
+            from trading_lib.strategies.market_only import MarketOnlyStrategy
 
-            return Planned(made)
+            return MarketOnlyStrategy(made)
         raise ConfigurationError(
             f"strategy {name} has no method target(view, sleeve) or plan(view)", "see docs/strategies.md"
         )
@@ -123,7 +123,7 @@ def running_sleeves(settings: StrategySettings) -> tuple[Sleeve, ...]:
     ConfigurationError
         Naming the sleeve whose strategy is unknown or whose options do not fit.
     """
-    # Settings are large to hash, and every session of a run asks with the same object.
+    # Settings are large to hash, and every session of a run passes the same object.
     newest = _newest_running[-1] if _newest_running else None
     if newest is None or newest[0] is not settings:
         running = tuple(Sleeve(s.name, s.budget, _create(s, settings)) for s in settings.sleeves if s.budget > 0)

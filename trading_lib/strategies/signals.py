@@ -1,6 +1,6 @@
 """The signal rules in their order (docs/specification.md#signals).
 
-Input: a `MarketView` and the regime. Output: `SignalPanel`; `describe_signals` adds the words afterwards from the
+Input: a `MarketView` and the regime. Output: `SignalPanel`; `describe_signals` adds the reasons afterwards from the
 same numbers.
 """
 
@@ -55,7 +55,7 @@ def generate_signals(view: MarketView, regime: RegimeReading, config: SignalConf
 
 @compiled
 def after_regime(codes: NDArray[np.int8], confidence: FloatArray, regime: int) -> tuple[NDArray[np.int8], FloatArray]:
-    """Codes and confidence once the regime has been heard, new arrays."""
+    """Codes and confidence after the regime filter, new arrays."""
     heard, kept = codes.copy(), confidence.copy()
     for i in range(codes.shape[0]):
         if regime == HIGH_VOL:
@@ -80,7 +80,7 @@ def signal_rules(
     negative: float,
     negative_high: float,
 ) -> tuple[NDArray[np.int8], FloatArray, BoolArray]:
-    """Codes and confidence before the regime is heard, and whether every factor is there; kernel."""
+    """Codes and confidence before the regime filter, and whether every factor is known; kernel."""
     assets = close.shape[0]
     codes = np.zeros(assets, np.int8)
     confidence = np.zeros(assets)
@@ -115,7 +115,7 @@ def describe_signals(
     target_weights: FloatArray,
     config: SignalConfig,
 ) -> tuple[TradeSignal, ...]:
-    """Put every signal into words, with the numbers the rule used (prices in raw dollars)."""
+    """Return every signal with its reason and the numbers the rule used (prices in raw dollars)."""
     return tuple(
         TradeSignal(
             symbol=symbol,

@@ -20,7 +20,7 @@ from trading_lib.domain.market.instruments import Universe
 from trading_lib.domain.market.price_rulings import PriceRuling
 from trading_lib.domain.market.prices import VOLATILITY_INDEX, Bars, BoolArray
 from trading_lib.domain.market.sessions import exchange_sessions
-from trading_lib.validation.context import KnownHistory, OwedAction, owed_actions, stated, with_known
+from trading_lib.validation.context import AcceptedHistory, OwedAction, owed_actions, stated, with_known
 from trading_lib.validation.price_history import PriceHistory, split_histories
 from trading_lib.validation.price_rules.cross_source import (
     SourceHistory,
@@ -75,12 +75,12 @@ class _Verdict:
     splits: dict[int, float] = field(default_factory=dict)
 
 
-def judge_arrivals(
+def accept_bars(
     bars: Bars,
     universe: Universe,
     as_of: datetime,
     cross_checks: Sequence[Bars] = (),
-    known: KnownHistory | None = None,
+    known: AcceptedHistory | None = None,
     rules: QualityRules | None = None,
     rulings: Sequence[PriceRuling] = (),
     late: Collection[tuple[str, date]] = (),
@@ -105,7 +105,7 @@ def judge_arrivals(
     Findings are those of `validate_bars` and the ERRORs of the history and cross-source rules. Dividend and split of a
     quarantined bar are moved to the symbol's next accepted bar: whoever held the asset was paid, whatever the price.
     """
-    limits, before = rules or QualityRules(), known or KnownHistory()
+    limits, before = rules or QualityRules(), known or AcceptedHistory()
     structural = validate_bars(bars, universe, as_of)
     frame = structural.accepted.frame
     if frame.empty:
@@ -190,7 +190,7 @@ def _judge_symbol(
         else:
             doubt = None
             errors = _errors_of_last(moving.take(rows), others, rules)
-            confirmed = _told_by_others(moving.take(rows), others, errors, rules)
+            confirmed = _confirmed_by_others(moving.take(rows), others, errors, rules)
             if confirmed is not None:
                 moving = with_split(moving, row, confirmed)
                 _enter_split(moving, row, fresh, verdict)
@@ -229,7 +229,7 @@ def _resolved(history: PriceHistory, rows: NDArray[np.int64], doubt: Finding, ru
     return back_at_old_level(history, last_good, row, ratio, rules)
 
 
-def _told_by_others(
+def _confirmed_by_others(
     history: PriceHistory, others: Sequence[SourceHistory], errors: Sequence[Finding], rules: QualityRules
 ) -> float | None:
     """Return the ratio of a suspected split that another source knows of."""
@@ -276,12 +276,12 @@ def _errors_of_last(history: PriceHistory, others: Sequence[SourceHistory], rule
     day = history.days[-1]
     since = history.days[0]
     witnesses = [_between(other, since, day) for other in others]
-    testimonies = [SourceHistory(OWN, history), *(other for other in witnesses if len(other.history))]
-    findings = [finding for finding in disagreements(testimonies, rules) if finding.dataset == OWN]
+    source_histories = [SourceHistory(OWN, history), *(other for other in witnesses if len(other.history))]
+    findings = [finding for finding in disagreements(source_histories, rules) if finding.dataset == OWN]
     if history.symbol != VOLATILITY_INDEX:
         confirmed = np.zeros(len(history), dtype=bool)
-        if len(testimonies) > 1:
-            confirmed = confirmed_moves(testimonies, rules)[0]
+        if len(source_histories) > 1:
+            confirmed = confirmed_moves(source_histories, rules)[0]
         splits = split_findings(history, rules)
         explained = confirmed | split_rows(history, splits)
         findings += splits + dividend_findings(history, rules)

@@ -20,7 +20,7 @@ def _nothing_owed() -> pd.DataFrame:
 
 
 @dataclass(frozen=True, slots=True)
-class KnownHistory:
+class AcceptedHistory:
     """What was settled before the bars that are judged.
 
     Attributes

@@ -16,8 +16,8 @@ import pandas as pd
 from trading_lib.domain.market.instruments import TradingCalendar, Universe
 from trading_lib.domain.market.price_rulings import PriceRuling
 from trading_lib.domain.market.prices import VOLATILITY_INDEX, Bars, BoolArray
-from trading_lib.validation.acceptance import judge_arrivals
-from trading_lib.validation.context import KnownHistory, joined
+from trading_lib.validation.acceptance import accept_bars
+from trading_lib.validation.context import AcceptedHistory, joined
 from trading_lib.validation.price_history import PriceHistory, split_histories
 from trading_lib.validation.price_rules.adjusted_prices import adjusted_price_findings
 from trading_lib.validation.price_rules.coverage import coverage_findings, expected_days, stale_findings, stray_bars
@@ -113,17 +113,17 @@ def assess_prices(
     findings: list[Finding] = []
     for index, item in enumerate(judged):
         others = {
-            symbol: [testimony for place, testimony in testimonies if place != index]
-            for symbol, testimonies in sources.items()
+            symbol: [source_history for place, source_history in source_histories if place != index]
+            for symbol, source_histories in sources.items()
         }
         of_histories = _history_findings(item, index, universe, limits, confirmed, others)
         findings += [replace(finding, dataset=item.dataset.name) for finding in of_histories]
     findings += _stale_in_all([item for item in judged if item.dataset.traded], universe, limits)
     findings += _adjusted_prices(judged, limits)
-    for testimonies in sources.values():
-        findings += compare_sources([testimony for _, testimony in testimonies], limits)
+    for source_histories in sources.values():
+        findings += compare_sources([source_history for _, source_history in source_histories], limits)
     named = {(f.dataset, f.symbol, f.session) for f in findings if f.rule == "partial_session"}
-    together = truncated_sessions([[t for _, t in testimonies] for testimonies in sources.values()], limits)
+    together = truncated_sessions([[t for _, t in source_histories] for source_histories in sources.values()], limits)
     findings += [f for f in together if (f.dataset, f.symbol, f.session) not in named]
     return DataQualityReport(_symbols(judged, findings, universe, limits), ordered(findings))
 
@@ -133,12 +133,12 @@ def validate_history(
     universe: Universe,
     as_of: datetime,
     cross_checks: Sequence[Bars] = (),
-    known: KnownHistory | None = None,
+    known: AcceptedHistory | None = None,
     rules: QualityRules | None = None,
     rulings: Sequence[PriceRuling] = (),
     late: Collection[tuple[str, date]] = (),
 ) -> ValidationReport:
-    """Judge what came in: `judge_arrivals`, and every other rule as an alert. What ingestion calls.
+    """Judge what came in: `accept_bars`, and every other rule as an alert. What ingestion calls.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def validate_history(
     known
         What was accepted before, so that a few days are judged with the history they continue.
     rulings, late
-        See `judge_arrivals`.
+        See `accept_bars`.
 
     Returns
     -------
@@ -155,8 +155,8 @@ def validate_history(
     look at the whole history show (a spike that reverts, a hole, a stray bar) is a WARNING: it must not take back a
     bar that somebody has decided on.
     """
-    before = known or KnownHistory()
-    report = judge_arrivals(bars, universe, as_of, cross_checks, before, rules, rulings, late)
+    before = known or AcceptedHistory()
+    report = accept_bars(bars, universe, as_of, cross_checks, before, rules, rulings, late)
     if not len(bars):
         return report
     primary = _source_of(bars, "bars")
@@ -200,8 +200,10 @@ def _by_symbol(judged: Sequence[_Judged]) -> dict[str, list[tuple[int, SourceHis
         for symbol, history in item.histories.items():
             if not history.intraday:
                 is_adjusted = symbol in adjusted
-                testimony = SourceHistory(item.dataset.name, history, item.dataset.own_level, knows_splits=is_adjusted)
-                sources.setdefault(symbol, []).append((index, testimony))
+                source_history = SourceHistory(
+                    item.dataset.name, history, item.dataset.own_level, knows_splits=is_adjusted
+                )
+                sources.setdefault(symbol, []).append((index, source_history))
     return sources
 
 
@@ -209,10 +211,10 @@ def _confirmed_by_others(
     sources: Mapping[str, list[tuple[int, SourceHistory]]], rules: QualityRules
 ) -> dict[tuple[int, str], BoolArray]:
     confirmed: dict[tuple[int, str], BoolArray] = {}
-    for symbol, testimonies in sources.items():
-        if len(testimonies) > 1:
-            masks = confirmed_moves([testimony for _, testimony in testimonies], rules)
-            confirmed |= {(index, symbol): mask for (index, _), mask in zip(testimonies, masks, strict=True)}
+    for symbol, source_histories in sources.items():
+        if len(source_histories) > 1:
+            masks = confirmed_moves([source_history for _, source_history in source_histories], rules)
+            confirmed |= {(index, symbol): mask for (index, _), mask in zip(source_histories, masks, strict=True)}
     return confirmed
 
 

@@ -23,7 +23,7 @@ from trading_lib.backtest.audits.lookahead import (
 from trading_lib.backtest.audits.lookahead_report import Check, LookaheadReport
 from trading_lib.backtest.audits.truncation import BARS, FUNDING, MACRO, OPENED, RawHistory
 from trading_lib.backtest.compiled import run
-from trading_lib.backtest.compiled.precompute import Outlook
+from trading_lib.backtest.compiled.precompute import MarketInputs
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.book.orders import Cancellation, Fill, Order
 from trading_lib.domain.book.portfolio import Portfolio
@@ -355,13 +355,13 @@ def test_the_asset_axis_is_named_in_the_finding(history: RawHistory) -> None:
 
 
 def test_a_compiled_loop_that_looks_ahead_is_found(history: RawHistory, monkeypatch: pytest.MonkeyPatch) -> None:
-    ordinary = run.outlook_of
+    ordinary = run.market_inputs
 
-    def peeking(*arguments: Any) -> Outlook:
-        outlook = ordinary(*arguments)
-        return outlook._replace(codes=np.roll(outlook.codes, -1, axis=0))
+    def peeking(*arguments: Any) -> MarketInputs:
+        inputs = ordinary(*arguments)
+        return inputs._replace(codes=np.roll(inputs.codes, -1, axis=0))
 
-    monkeypatch.setattr(run, "outlook_of", peeking)
+    monkeypatch.setattr(run, "market_inputs", peeking)
     report = audit(history, honest)
     assert culprits(report) == {("account", COMPILED_LOOP)}
     assert report.findings[0].check is Check.LOOP

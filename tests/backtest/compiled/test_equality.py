@@ -276,7 +276,7 @@ def test_the_loop_itself_cuts_and_cancels() -> None:
 
 
 def test_pairs_are_told_without_trading_their_sessions_again() -> None:
-    """Most sessions change a pair here; none of them is notable for it, so the loop keeps its speed."""
+    """Most sessions change a pair here; none of them is has_events for it, so the loop keeps its speed."""
     data = changed(market(), risk={"correlation": {"pair_warning": 0.15, "pair_rearm": 0.15}})
     loop, other = run_backtest(data, FIRST, LAST), slow_path(data)
     assert_same(loop, other)

@@ -58,9 +58,9 @@ def seen(data: SessionInput, road: str) -> Seen:
     rows = []
     for part in result.run.parts:
         if isinstance(part, Segment):
-            log, outlook = part.log, part.outlook
+            log, inputs = part.log, part.inputs
             steps = range(part.steps.start, part.steps.stop)
-            rows += [(log.levels[k], log.blocks[k], outlook.confidence[k], outlook.summaries[k, 0]) for k in steps]
+            rows += [(log.levels[k], log.blocks[k], inputs.confidence[k], inputs.summaries[k, 0]) for k in steps]
             continue
         decision, portfolio = part.outcome.decision, part.outcome.end_of_day.portfolio
         blocks = blocks_of(views[part.row], decision.signals, portfolio, decision.assessment)

@@ -31,11 +31,11 @@ def test_correlations_that_are_too_many_are_computed_again_to_the_same_run(
     data: SessionInput, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = run_backtest(data, FIRST, LAST)
-    assert all(len(part.outlook.correlations) for part in segments(kept))
+    assert all(len(part.inputs.correlations) for part in segments(kept))
     monkeypatch.setattr(compiled_run, "KEPT_CORRELATIONS", 0)
     monkeypatch.setattr(compiled_run, "longest_segment", lambda assets, sleeves: 17)
     again = run_backtest(data, FIRST, LAST)
-    assert not any(len(part.outlook.correlations) for part in segments(again))
+    assert not any(len(part.inputs.correlations) for part in segments(again))
     assert again.nav.tolist() == kept.nav.tolist()
     assert (again.orders, again.fills, again.events) == (kept.orders, kept.fills, kept.events)
     assert any("pair correlation above" in event.reason for event in kept.events)
@@ -65,7 +65,7 @@ def test_memory_of_a_run_does_not_grow_with_sessions_times_pairs(
     result = run_backtest(data, FIRST, LAST)
     for part in segments(result):
         sessions = len(part.log.nav)
-        arrays = {**part.log._asdict(), **part.outlook._asdict(), "pairs": part.packed_pairs}
+        arrays = {**part.log._asdict(), **part.inputs._asdict(), "pairs": part.packed_pairs}
         per_session = {
             name: array.nbytes / sessions
             for name, array in arrays.items()

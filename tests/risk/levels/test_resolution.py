@@ -11,7 +11,7 @@ import pytest
 from tests.market_builders import CALENDAR, SESSION, make_state
 from trading_lib.domain.decision.risk import RiskEvent, RiskState
 from trading_lib.risk.levels.levels import LEVEL_ACTIONS
-from trading_lib.risk.levels.resolution import ToldSession, is_over, with_resolutions
+from trading_lib.risk.levels.resolution import SessionEvents, is_over, with_resolutions
 
 
 def day(number: int) -> date:
@@ -112,13 +112,13 @@ def test_a_history_resolves_each_event_once_and_counts_cool_offs_through_quiet_s
     raised, lowered = event("level_raised", 1, after=1), event("level_lowered", 7)
     fault = event("sleeve_fault", 1)
     history = [
-        ToldSession(day(0), (), state(0)),
-        ToldSession(day(1), (stop, raised, fault), state(1, level=1, cooling_off={"SPY": 3})),
-        *(ToldSession(day(number), (), None) for number in range(2, 6)),
-        ToldSession(day(6), (event("pair_correlation", 6, actions=PAIRS.actions),), None, frozenset({"SPY/QQQ"})),
-        ToldSession(day(7), (lowered,), state(7, correlated=frozenset({"SPY/QQQ"}))),
-        ToldSession(day(8), (), None, frozenset()),
-        ToldSession(day(9), (), None),
+        SessionEvents(day(0), (), state(0)),
+        SessionEvents(day(1), (stop, raised, fault), state(1, level=1, cooling_off={"SPY": 3})),
+        *(SessionEvents(day(number), (), None) for number in range(2, 6)),
+        SessionEvents(day(6), (event("pair_correlation", 6, actions=PAIRS.actions),), None, frozenset({"SPY/QQQ"})),
+        SessionEvents(day(7), (lowered,), state(7, correlated=frozenset({"SPY/QQQ"}))),
+        SessionEvents(day(8), (), None, frozenset()),
+        SessionEvents(day(9), (), None),
     ]
     found = {e.kind: e.resolved_session for e in with_resolutions(history)}
     assert found == {
@@ -131,7 +131,7 @@ def test_a_history_resolves_each_event_once_and_counts_cool_offs_through_quiet_s
 
 
 def test_an_event_that_lasts_is_not_resolved() -> None:
-    [found] = with_resolutions([ToldSession(day(0), (event("level_raised", after=1),), state(0, level=1))])
+    [found] = with_resolutions([SessionEvents(day(0), (event("level_raised", after=1),), state(0, level=1))])
     assert found.resolved_session is None
     assert found.open_at(day(0))
     ended = replace(found, resolved_session=day(2))

@@ -78,7 +78,7 @@ def test_what_has_no_rank_keeps_its_weight() -> None:
     momentum[at("GLD")] = np.nan
     found = Rotation(RotationConfig(**FREE)).target(month_end(momentum=momentum), sleeve_of(vector(0.0, GLD=0.3)))
     assert found.weights[at("GLD")] == 0.3
-    assert "no rank without twelve months of history" in found.words()["GLD"]
+    assert "no rank without twelve months of history" in found.rationale()["GLD"]
 
 
 def test_a_retired_asset_is_neither_ranked_nor_kept_nor_a_defence() -> None:
@@ -86,7 +86,7 @@ def test_a_retired_asset_is_neither_ranked_nor_kept_nor_a_defence() -> None:
     view, present = replace(month_end(), universe=retired), vector(0.0, XLK=0.3, VNQ=0.1)
     found = Rotation(RotationConfig(**FREE)).target(view, sleeve_of(present))
     assert not found.weights[[at("XLK"), at("VNQ"), at("GLD")]].any()
-    assert found.words()["XLK"] == "retired from the universe: sold"
+    assert found.rationale()["XLK"] == "retired from the universe: sold"
     # Of the twelve left, four lead: ranks 9/12 and above.
     assert set(held(found.weights)) == {"TIP", "EFA", "EEM", "DBC"}
     down = replace(month_end(falling(*LEADERS)), universe=retired)
@@ -98,7 +98,7 @@ def test_without_any_rank_nothing_happens() -> None:
     for wanted in (NOTHING, vector(0.0, SPY=0.4)):
         found = Rotation(RotationConfig()).target(view, sleeve_of(wanted))
         np.testing.assert_array_equal(found.weights, wanted)
-    assert found.words()[""].startswith("month end: no asset has twelve months of history")
+    assert found.rationale()[""].startswith("month end: no asset has twelve months of history")
 
 
 def test_on_other_sessions_the_last_target_stands_and_a_new_book_waits_in_cash() -> None:
@@ -107,10 +107,10 @@ def test_on_other_sessions_the_last_target_stands_and_a_new_book_waits_in_cash()
     found = Rotation(RotationConfig()).target(view, sleeve_of(wanted, {"in_defence": 1.0}))
     np.testing.assert_array_equal(found.weights, wanted)
     assert dict(found.memory) == {"in_defence": 1.0}
-    assert found.words()["SPY"] == "keeps 37.0% until the month's last session"
+    assert found.rationale()["SPY"] == "keeps 37.0% until the month's last session"
     new = Rotation(RotationConfig()).target(view, sleeve_of())
     assert not new.weights.any()
-    assert new.words() == {"": "waits for the month's last session, in cash"}
+    assert new.rationale() == {"": "waits for the month's last session, in cash"}
 
 
 def test_turnover_bounds_the_month_and_the_words_say_so() -> None:
@@ -118,8 +118,8 @@ def test_turnover_bounds_the_month_and_the_words_say_so() -> None:
     found = Rotation(RotationConfig()).target(month_end(), sleeve_of(present))
     assert np.abs(found.weights - present).sum() / 2 == pytest.approx(0.40)
     assert found.weights[at("SPY")] == pytest.approx(0.36)
-    assert found.words()[""].endswith("turnover 100.0% > 40.0% a month, so 40% of the way")
-    assert found.words()["SPY"] == (
+    assert found.rationale()[""].endswith("turnover 100.0% > 40.0% a month, so 40% of the way")
+    assert found.rationale()["SPY"] == (
         "rank 0.13 (12-1 momentum -7.1%), price 100.00 > SMA_200 90.00: rank below 0.30 is avoided, "
         "of which 40% from 60.0% -> 36.0%"
     )
@@ -138,7 +138,7 @@ def test_the_cost_bound_uses_each_assets_own_rates() -> None:
     config = MomentumConfig(monthly_turnover=1.0, monthly_cost=0.001)
     found = CrossSectionalMomentum(config).target(view, sleeve_of())
     assert found.weights[at("BTC-USD")] == pytest.approx(0.40)  # 0.1 % over 0.25 % a dollar
-    assert "estimated cost 0.25% > 0.10% a month" in found.words()[""]
+    assert "estimated cost 0.25% > 0.10% a month" in found.rationale()[""]
 
 
 def test_the_next_month_goes_on_where_the_bound_stopped() -> None:
@@ -160,8 +160,8 @@ def test_more_than_half_of_the_leaders_falling_means_gold_and_bonds_at_equal_ris
     assert found.events[0].reason == (
         "defence begins: 3 of 5 leaders closed below their SMA_200, more than 50%; into GLD and TLT"
     )
-    assert found.words()["XLK"].endswith("sold for the defence")
-    assert "defence, risk parity" in found.words()["GLD"]
+    assert found.rationale()["XLK"].endswith("sold for the defence")
+    assert "defence, risk parity" in found.rationale()["GLD"]
 
 
 def test_the_move_into_defence_is_bounded_like_any_other() -> None:
@@ -186,7 +186,7 @@ def test_when_defence_ends_the_middle_does_not_keep_what_was_bought_for_it() -> 
     # A turnover of 100 %, 60 % and 20 %: forty points of each month's way are allowed.
     for left in (0.36, 0.12, 0.0):
         target = rotation.target(up, sleeve_of(wanted, memory))
-        assert "bought as a defence, which has ended" in target.words()["TLT"]
+        assert "bought as a defence, which has ended" in target.rationale()["TLT"]
         wanted, memory = target.weights, dict(target.memory)
         assert wanted[at("TLT")] == pytest.approx(left)
         assert memory["leaving_defence"] == float(left > 0)
@@ -217,7 +217,7 @@ def test_without_any_defence_asset_the_defence_is_cash(strategy: Strategy) -> No
     found = strategy.target(view, sleeve_of(vector(0.0, XLK=0.7)))
     assert not found.weights.any()
     assert found.events[0].reason.endswith("into cash")
-    assert "in cash, for none of GLD, TLT can be weighed" in found.words()[""]
+    assert "in cash, for none of GLD, TLT can be weighed" in found.rationale()[""]
 
 
 def test_a_defence_without_known_risk_is_cash_too_and_says_so() -> None:
@@ -238,7 +238,7 @@ def test_selected_assets_of_unknown_risk_leave_the_previous_targets_in_place() -
     assert events_of(found) == ["defence", "no_known_risk"]
     assert found.events[1].reason.startswith("the previous targets stay: TIP has only 0 of the 101 returns")
     assert found.memory["leaving_defence"] == 1.0
-    assert found.words()["SPY"].endswith("keeps 30.0%")
+    assert found.rationale()["SPY"].endswith("keeps 30.0%")
 
 
 def test_a_selected_asset_without_variance_is_left_out() -> None:
@@ -246,7 +246,7 @@ def test_a_selected_asset_without_variance_is_left_out() -> None:
     view.common_returns[:, at("EEM")] = 0.0
     found = Rotation(RotationConfig(**FREE)).target(view, sleeve_of())
     assert set(held(found.weights)) == set(LEADERS) - {"EEM"}
-    assert found.words()["EEM"].endswith("left out, no variance in 126 sessions, so no risk to share")
+    assert found.rationale()["EEM"].endswith("left out, no variance in 126 sessions, so no risk to share")
 
 
 def test_where_risk_parity_has_no_solution_inverse_volatility_takes_over() -> None:
@@ -261,7 +261,7 @@ def test_where_risk_parity_has_no_solution_inverse_volatility_takes_over() -> No
     assert found.events[0].reason.startswith(
         "inverse volatility instead of risk parity: risk parity of 2 assets was not"
     )
-    assert "inverse volatility 66.7% of 100.0%" in found.words()["EEM"]
+    assert "inverse volatility 66.7% of 100.0%" in found.rationale()["EEM"]
 
 
 def test_a_failed_solver_under_a_cap_leaves_the_rest_in_cash() -> None:
@@ -287,18 +287,18 @@ def test_another_measure_and_caps_go_through_riskfolio() -> None:
     assert found.events == ()
     assert found.weights.sum() == pytest.approx(1.0, abs=1e-6)
     assert found.weights.max() <= 0.22
-    assert "risk parity of MAD with at most 22% each" in found.words()["TIP"]
+    assert "risk parity of MAD with at most 22% each" in found.rationale()["TIP"]
 
 
 def test_cross_sectional_momentum_shares_equally() -> None:
     found = CrossSectionalMomentum(MomentumConfig(**FREE)).target(month_end(), sleeve_of(vector(0.0, XLK=0.2)))
     assert held(found.weights) == {"XLK": 0.2} | dict.fromkeys(LEADERS, pytest.approx(0.16))
-    assert "selected, equal weight 20.0% of 80.0% -> 16.0%" in found.words()["TIP"]
+    assert "selected, equal weight 20.0% of 80.0% -> 16.0%" in found.rationale()["TIP"]
 
 
 def test_words_name_every_ranked_asset_with_raw_prices() -> None:
     view = replace(month_end(180.0), total_return_close=np.full(ASSETS, 200.0), price_factor=np.full(ASSETS, 2.0))
-    words = Rotation(RotationConfig()).target(view, sleeve_of()).words()
+    words = Rotation(RotationConfig()).target(view, sleeve_of()).rationale()
     assert set(words) == {"", *UNIVERSE.symbols}
     assert words["VNQ"].startswith("rank 1.00 (12-1 momentum +30.0%), price 100.00 > SMA_200 90.00: selected")
     assert words["XLK"].endswith("> SMA_200 90.00: not bought")

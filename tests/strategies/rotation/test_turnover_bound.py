@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trading_lib.strategies.rotation.turnover_bound import move_within
+from trading_lib.strategies.rotation.turnover_bound import bound_rebalance
 
 RATES = np.array([0.0015, 0.0015, 0.0025])
 
 
 def test_within_both_bounds_it_arrives() -> None:
     present, wanted = np.array([0.5, 0.3, 0.0]), np.array([0.2, 0.5, 0.1])
-    move = move_within(present, wanted, RATES, 0.4, 0.002)
+    move = bound_rebalance(present, wanted, RATES, 0.4, 0.002)
     assert move.weights.tolist() == wanted.tolist()
     assert move.turnover == pytest.approx(0.3)  # 30 % sold, 30 % bought, half of 60 %
     assert move.cost == pytest.approx(0.5 * 0.0015 + 0.1 * 0.0025)
@@ -22,26 +22,26 @@ def test_within_both_bounds_it_arrives() -> None:
 
 
 def test_turnover_stops_it() -> None:
-    move = move_within(np.array([1.0, 0, 0]), np.array([0, 1.0, 0]), RATES, 0.4, 1.0)
+    move = bound_rebalance(np.array([1.0, 0, 0]), np.array([0, 1.0, 0]), RATES, 0.4, 1.0)
     np.testing.assert_allclose(move.weights, [0.6, 0.4, 0.0])
     assert move.bound == "turnover 100.0% > 40.0% a month"
 
 
 def test_cost_stops_it_earlier() -> None:
-    move = move_within(np.zeros(3), np.array([0, 0, 0.5]), RATES, 0.4, 0.001)
+    move = bound_rebalance(np.zeros(3), np.array([0, 0, 0.5]), RATES, 0.4, 0.001)
     np.testing.assert_allclose(move.weights, [0, 0, 0.4])
     assert move.bound == "estimated cost 0.12% > 0.10% a month"
     assert move.share == pytest.approx(0.8)
 
 
 def test_the_first_allocation_from_cash_is_bounded_too() -> None:
-    move = move_within(np.zeros(3), np.array([0.5, 0.5, 0.0]), RATES, 0.4, 1.0)
+    move = bound_rebalance(np.zeros(3), np.array([0.5, 0.5, 0.0]), RATES, 0.4, 1.0)
     # Half of the traded 100 % is 50 %: four fifths of the way.
     np.testing.assert_allclose(move.weights, [0.4, 0.4, 0.0])
 
 
 def test_nothing_to_do() -> None:
-    move = move_within(np.zeros(3), np.zeros(3), RATES, 0.4, 0.002)
+    move = bound_rebalance(np.zeros(3), np.zeros(3), RATES, 0.4, 0.002)
     assert (move.share, move.turnover, move.cost, move.bound) == (1.0, 0.0, 0.0, "")
 
 
@@ -58,7 +58,7 @@ def test_no_bound_is_ever_exceeded_and_the_move_goes_straight(
     generator = np.random.default_rng(seed)
     present, wanted = (generator.dirichlet(np.ones(assets)) * generator.choice([0.0, 0.5, 1.0]) for _ in range(2))
     rates = generator.uniform(0, 0.01, assets)
-    move = move_within(present, wanted, rates, turnover, cost)
+    move = bound_rebalance(present, wanted, rates, turnover, cost)
     moved = move.weights - present
     assert np.abs(moved).sum() / 2 <= turnover + 1e-12
     assert np.abs(moved) @ rates <= cost + 1e-12

@@ -27,9 +27,9 @@ from trading_lib.domain.decision.signals import SignalPanel, SignalType
 from trading_lib.domain.decision.sleeves import SleeveTarget, SleeveView
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.domain.kernels import python_version
-from trading_lib.strategies.config import PatientTrendConfig, StrategySettings, TrendConfig
+from trading_lib.strategies.config import ConfirmedTrendConfig, StrategySettings, TrendConfig
 from trading_lib.strategies.registry import check_sleeves, running_sleeves
-from trading_lib.strategies.trend.confirmed_trend import PatientTrend, confirmed_codes
+from trading_lib.strategies.trend.confirmed_trend import ConfirmedTrend, confirmed_codes
 from trading_lib.strategies.trend.trend import Trend
 
 SPY = at("SPY")
@@ -43,7 +43,7 @@ def view_of(signals: SignalPanel, held: np.ndarray, memory: dict[str, float] | N
 
 def story(*codes: int, sessions: int = 3, held: float = 0.17) -> list[SleeveTarget]:
     """What the sleeve answers when SPY has these signals one after the other and its holding does not change."""
-    strategy, memory, answers = PatientTrend(PatientTrendConfig(sessions=sessions), 0.2), {}, []
+    strategy, memory, answers = ConfirmedTrend(ConfirmedTrendConfig(sessions=sessions), 0.2), {}, []
     for code in codes:
         sleeve = view_of(make_signals(vector(0, SPY=code)), vector(0.0, SPY=held), memory)
         answers.append(strategy.target(make_view(), sleeve))
@@ -83,7 +83,7 @@ def test_the_signal_itself_decides_how_much_is_bought_or_sold() -> None:
 
 
 def test_a_session_without_a_signal_counts_for_neither() -> None:
-    strategy = PatientTrend(PatientTrendConfig(sessions=2), 0.2)
+    strategy = ConfirmedTrend(ConfirmedTrendConfig(sessions=2), 0.2)
     unknown = make_signals(0, 0.0)
     unknown.complete[SPY] = False
     memory = story(SELL, sessions=2)[-1].memory
@@ -110,22 +110,22 @@ def test_confirmed_signals_give_what_the_trend_sleeve_gives(seed: int, sessions:
         {"Volatility_60": generator.uniform(0.02, 0.6, ASSETS)}, mark_returns=generator.normal(0, 0.02, (80, ASSETS))
     )
     memory = {s: float(np.sign(signals.codes[i]) or 1) * (sessions - 1) for i, s in enumerate(UNIVERSE.symbols)}
-    answer = PatientTrend(PatientTrendConfig(sessions=sessions), 0.2).target(view, view_of(signals, held, memory))
+    answer = ConfirmedTrend(ConfirmedTrendConfig(sessions=sessions), 0.2).target(view, view_of(signals, held, memory))
     expected = Trend(TrendConfig(), 0.2).target(view, view_of(signals, held))
     np.testing.assert_array_equal(answer.weights, expected.weights)
-    assert answer.words() == expected.words()
+    assert answer.rationale() == expected.rationale()
 
 
 def test_it_says_what_waits_and_for_how_long() -> None:
     waiting = story(SELL, SELL)
-    assert waiting[1].words()["SPY"] == "SELL waits, session 2 of 3; HOLD keeps what is held: 17.0%"
-    assert story(BUY, held=0.0)[0].words() == {"SPY": "BUY waits, session 1 of 3"}
-    assert "SPY" not in story(SELL, SELL, SELL)[-1].words()
+    assert waiting[1].rationale()["SPY"] == "SELL waits, session 2 of 3; HOLD keeps what is held: 17.0%"
+    assert story(BUY, held=0.0)[0].rationale() == {"SPY": "BUY waits, session 1 of 3"}
+    assert "SPY" not in story(SELL, SELL, SELL)[-1].rationale()
 
 
 def test_it_leaves_the_session_as_others_see_it() -> None:
     signals = make_signals(vector(0, SPY=SELL))
-    PatientTrend(PatientTrendConfig(), 0.2).target(make_view(), view_of(signals, HOLDING))
+    ConfirmedTrend(ConfirmedTrendConfig(), 0.2).target(make_view(), view_of(signals, HOLDING))
     assert signals.codes[SPY] == SignalType.SELL
 
 

@@ -142,7 +142,7 @@ class TestTruncatedSessions:
 
     def test_every_symbol_is_named_although_each_alone_would_not_be(self) -> None:
         sources = self.sources(len(self.SYMBOLS))
-        found = [finding for testimonies in sources for finding in compare_sources(testimonies, RULES)]
+        found = [finding for source_histories in sources for finding in compare_sources(source_histories, RULES)]
         together = truncated_sessions(sources, RULES)
         assert sum(finding.rule == "partial_session" for finding in found) < len(self.SYMBOLS)
         assert {(f.symbol, f.session, f.dataset) for f in together} == {
@@ -156,8 +156,8 @@ class TestTruncatedSessions:
 
     def test_little_volume_without_other_closes_is_a_quiet_day(self) -> None:
         sources = self.sources(0)
-        for testimonies in sources:
-            testimonies[1].history.volume[ROW] *= 0.2
+        for source_histories in sources:
+            source_histories[1].history.volume[ROW] *= 0.2
         assert truncated_sessions(sources, RULES) == []
 
     def test_few_symbols_say_nothing(self) -> None:

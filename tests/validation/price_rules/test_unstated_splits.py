@@ -16,8 +16,8 @@ from tests.builders import bars_of, instant, universe
 from tests.validation.histories import DAYS, history, price_frame, scaled, walk
 from trading_lib.domain.market.price_rulings import PriceRuling
 from trading_lib.domain.market.prices import Bars
-from trading_lib.validation.acceptance import judge_arrivals
-from trading_lib.validation.context import KnownHistory
+from trading_lib.validation.acceptance import accept_bars
+from trading_lib.validation.context import AcceptedHistory
 from trading_lib.validation.price_rules.unstated_splits import RULE, split_name, split_suspects, suspected_ratio
 from trading_lib.validation.quality import PriceDataset, assess_prices, validate_history
 from trading_lib.validation.report import Severity, ValidationReport
@@ -54,7 +54,7 @@ def judged(
     frame: pd.DataFrame, others: Sequence[pd.DataFrame] = (), rulings: Sequence[PriceRuling] = (), **more: object
 ) -> ValidationReport:
     checks = [bars_of(other, source=f"other-{number}") for number, other in enumerate(others)]
-    return judge_arrivals(bars_of(frame), universe(), LATER, checks, rulings=rulings, **more)  # type: ignore[arg-type]
+    return accept_bars(bars_of(frame), universe(), LATER, checks, rulings=rulings, **more)  # type: ignore[arg-type]
 
 
 def day(row: int) -> date:
@@ -245,8 +245,8 @@ def in_steps(frame: pd.DataFrame, rulings: Sequence[PriceRuling], again: int = 9
     for row in [*range(0, len(frame), 8), len(frame) - 1]:
         fetched = bars.frame.iloc[max(0, row - again) : row + 1]
         fetched = pd.concat([waiting[~waiting["date"].isin(fetched["date"])], fetched])
-        known = KnownHistory(accepted)
-        report = judge_arrivals(Bars.from_frame(fetched), universe(), LATER, known=known, rulings=rulings)
+        known = AcceptedHistory(accepted)
+        report = accept_bars(Bars.from_frame(fetched), universe(), LATER, known=known, rulings=rulings)
         before = accepted.frame[~accepted.frame["date"].isin(fetched["date"])]
         accepted = Bars.from_frame(pd.concat([before, report.accepted.frame], ignore_index=True))
         waiting = report.quarantined.frame

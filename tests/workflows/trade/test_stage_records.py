@@ -65,7 +65,7 @@ def assert_same_sleeves(one: Mapping[str, SleeveRecord], other: Mapping[str, Sle
             theirs.target.memory,
             theirs.target.events,
         )
-        assert dict(record.target.words()) == dict(theirs.target.words())
+        assert dict(record.target.rationale()) == dict(theirs.target.rationale())
 
 
 def test_a_symbol_that_joined_the_universe_since_had_no_weight() -> None:

@@ -93,7 +93,7 @@ def portable(answer: Any) -> Any:
     from trading_lib.domain.decision.sleeves import SleeveTarget
 
     if isinstance(answer, SleeveTarget):
-        return ("target", answer.weights, dict(answer.words()), answer.memory, answer.events, answer.hedges)
+        return ("target", answer.weights, dict(answer.rationale()), answer.memory, answer.events, answer.hedges)
     return ("plan", answer)
 
 

@@ -26,7 +26,7 @@ _MEMORY_EVENTS = {
 _INTERPRETER_EVENTS = frozenset({"sys.settrace", "sys.setprofile", "sys.addaudithook"})
 
 
-def told_of(event: str, arguments: tuple[Any, ...]) -> tuple[str, str, str | None] | None:
+def describe_event(event: str, arguments: tuple[Any, ...]) -> tuple[str, str, str | None] | None:
     """Return kind, words, and the path of a file; None for an event that says nothing."""
     family, first = event.partition(".")[0], arguments[0] if arguments else ""
     if event in _MEMORY_EVENTS:

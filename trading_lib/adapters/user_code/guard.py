@@ -18,7 +18,7 @@ import numpy as np
 from trading_lib.adapters.user_code.error_place import user_line
 from trading_lib.adapters.user_code.time_limit import TimeExceededError, time_limit
 from trading_lib.adapters.user_code.watch import CONSTRUCTED, Watching, install
-from trading_lib.domain.decision.sleeves import PlannedStrategy, SleeveTarget, SleeveView, Strategy, Words
+from trading_lib.domain.decision.sleeves import PlannedStrategy, Rationale, SleeveTarget, SleeveView, Strategy
 from trading_lib.domain.errors import ConfigurationError, StrategyFaultError, StrategyUnusableError
 from trading_lib.domain.market.market_view import MarketView
 from trading_lib.domain.market.private_view import PrivateView, private_sleeve
@@ -130,7 +130,7 @@ class GuardedTarget(Guarded):
         return bool(getattr(self._made, "hedges", False))
 
     def target(self, view: MarketView, sleeve: SleeveView) -> SleeveTarget:
-        """See `Strategy`; words are asked for at once, so that none of the user's code runs later."""
+        """See `Strategy`; the rationale is read at once, so that none of the user's code runs later."""
         target: SleeveTarget = self._ask("target", view, sleeve)
         return target
 
@@ -204,14 +204,16 @@ def _asked(made: Any, method: str, view: MarketView, *more: Any) -> Any:
         return target
     weights = target.weights.copy() if isinstance(target.weights, np.ndarray) else target.weights
     said = _said(target)
-    return replace(target, weights=weights, words=lambda: said, memory=dict(target.memory), hedges=dict(target.hedges))
+    return replace(
+        target, weights=weights, rationale=lambda: said, memory=dict(target.memory), hedges=dict(target.hedges)
+    )
 
 
-def _said(answer: SleeveTarget) -> Words:
+def _said(answer: SleeveTarget) -> Rationale:
     try:
-        return dict(answer.words())
-    except Exception as error:  # weights stand without words; that there are none is said
-        return {"": f"its words cannot be read: {_words(error)}{_place(error)}"}
+        return dict(answer.rationale())
+    except Exception as error:  # weights stand without a rationale; that it is missing is reported
+        return {"": f"its rationale cannot be read: {_words(error)}{_place(error)}"}
 
 
 def _words(error: BaseException) -> str:

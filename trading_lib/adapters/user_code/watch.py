@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from trading_lib.adapters.user_code.events import told_of
+from trading_lib.adapters.user_code.events import describe_event
 
 IMPORTED = "while its module was imported"
 CONSTRUCTED = "while it was constructed"
@@ -204,7 +204,7 @@ _IGNORED = frozenset({"import", "compile", "exec", "code.__new__", "marshal.load
 
 
 def _judge(watched: _Watched, event: str, arguments: tuple[Any, ...]) -> None:
-    told = told_of(event, arguments)
+    told = describe_event(event, arguments)
     if told is None:
         return
     caller = sys._getframe(2)

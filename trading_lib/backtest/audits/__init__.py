@@ -1,1 +1,1 @@
-"""Lookahead, warm-up and net asset value, audited independently of the engine."""
+"""Independent audits of a run: lookahead bias, warm-up, and net asset value recomputed by vectorbt."""

@@ -1,4 +1,4 @@
-"""Where two histories led to different results, stage by stage. Output: `Difference`, with both values in words."""
+"""Where two runs differ, stage by stage. Output: `Difference`, with both values as text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ABSENT = "-"
 
 
 class Layer(StrEnum):
-    """What came out different, in the order in which one rests on another."""
+    """The stages at which a difference can show, in the order in which one depends on another."""
 
     DATA = "data"
     FACTOR = "factor"
@@ -58,7 +58,7 @@ RESTS_ON: Mapping[Layer, tuple[Layer, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that came out different.
+    """One difference between two runs.
 
     Attributes
     ----------
@@ -164,7 +164,7 @@ def outcome_differences(
 
 
 def _pairs(one: Any, other: Any, names: list[str], prefix: str = "") -> list[tuple[Layer, str, Any, Any]]:
-    """Arrays of both sides that have one row per session, the last axis of which is the assets' or the venues'."""
+    """Arrays of both sides with one row per session and the assets or venues on the last axis."""
     sessions = len(one.sessions) if hasattr(one, "sessions") else len(getattr(one, names[0]))
     pairs = [(Layer.DATA, prefix + name, getattr(one, name), getattr(other, name)) for name in names]
     return [pair for pair in pairs if isinstance(pair[2], np.ndarray) and pair[2].shape[:1] == (sessions,)]
@@ -198,7 +198,7 @@ def _denied(outcome: SessionOutcome) -> list[str]:
 
 
 def _differing(one: Any, other: Any) -> tuple[str, str]:
-    """Both values in words, of collections what the other does not have."""
+    """Both collections as text, each without what the other has too."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         keys = [key for key in {**one, **other} if repr(one.get(key)) != repr(other.get(key))]
         ours, theirs = ({key: side[key] for key in keys if key in side} for side in (one, other))

@@ -1,7 +1,7 @@
-"""Net asset value by other software: vectorbt's accounting of the orders that filled.
+"""Net asset value recomputed independently: vectorbt's accounting of the orders that filled.
 
-The engine's own bookkeeping is decimal, to the cent and one fill at a time; vectorbt's is floating point over arrays.
-Given the same fills, both must come to the same value.
+The engine's bookkeeping is decimal, exact to the cent, one fill at a time; vectorbt's is floating point over arrays.
+Given the same fills, both must give the same value.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def independent_nav(data: SessionInput, result: BacktestResult, fills: Sequence[
     fills
         Those to account for; by default the run's own.
     """
-    # Importing vectorbt takes many seconds, so only who asks pays for it.
+    # Importing vectorbt takes many seconds, so it is imported only here.
     import vectorbt  # type: ignore[import-untyped]
 
     start = int(np.searchsorted(data.panel.sessions, result.sessions[0]))
@@ -83,7 +83,7 @@ def _rounding(fill: Fill) -> float:
 
 
 def _dividends(data: SessionInput, result: BacktestResult, rows: slice) -> FloatArray:
-    """Cash of each session: the holdings of the evening before, in new shares where they were split."""
+    """Dividends of each session: the positions of the previous close, in new shares where they were split."""
     paid = np.zeros(len(result.sessions))
     per_share, split = np.nan_to_num(data.panel.dividend[rows]), data.panel.split[rows]
     for row in range(1, len(paid)):
@@ -93,5 +93,5 @@ def _dividends(data: SessionInput, result: BacktestResult, rows: slice) -> Float
 
 
 def largest_difference(nav: FloatArray, other: FloatArray) -> float:
-    """Largest difference as a share of the own value."""
+    """Largest difference as a share of the engine's net asset value."""
     return float(np.abs(other / nav - 1.0).max())

@@ -3,11 +3,11 @@
 See docs/specification.md#lookahead-audit.
 
 The whole history is run once. Then it is cut at the decision of some of its sessions, the data is assembled from what
-was known then, and those sessions are decided again from where the book stood. Whatever comes out different has seen
-the future. Where orders were decided, data after the cut is also replaced by garbage, which finds what a missing row
-would merely make fail, and which an order has to notice: its price is that of the next opening and of nothing else.
+was known then, and those sessions are decided again from the same book. A result that differs used information from the
+future. Where orders were decided, data after the cut is also replaced by garbage, which finds what a missing row would
+merely make fail, and which an order has to notice: its price is that of the next opening and of nothing else.
 
-In the same process a strategy could find the whole history in memory, whatever it is given. The caller may therefore
+A strategy in the same process could reach the whole history in memory, whatever it is given. The caller may therefore
 have the cut sessions decided elsewhere (``alone``), and what a strategy reads besides is for the caller to watch.
 """
 
@@ -40,10 +40,10 @@ from trading_lib.session.window import window_rows
 from trading_lib.strategies.config import SleeveConfig
 from trading_lib.strategies.registry import BUILT_IN
 
-# Raw observations and the last session wanted -> everything a run depends on; what the audit audits is inside.
+# Raw observations and the last session of the run -> its `SessionInput`; what is audited happens inside.
 Build = Callable[[RawHistory, date], SessionInput]
 Progress = Callable[[str], None]
-# In its block users' strategies decide where there is no history after the session.
+# Inside this context users' strategies decide in a process that holds no history after the session.
 Alone = Callable[[], AbstractContextManager[None]]
 
 DEFAULT_CUTS = 50
@@ -127,7 +127,7 @@ def choose_cuts(
 
 
 class _Audit:
-    """The run on the whole history, and what the cuts found so far."""
+    """The run on the whole history, and the differences found so far."""
 
     def __init__(
         self,
@@ -188,7 +188,7 @@ class _Audit:
         self._note(self._loop_problems(self.full, last), Check.LOOP, self.full.panel.sessions[last].item())
 
     def report(self, chosen: np.ndarray, complete_runs: int) -> LookaheadReport:
-        """Order the findings: culprits first, then by layer and date."""
+        """Order the findings: causes before consequences, then by layer and date."""
         layers = list(Layer)
         findings = sorted(
             (replace(f, times=len(self._cuts_found[key])) for key, f in self.findings.items()),
@@ -220,14 +220,14 @@ class _Audit:
         return self.recorded[run][step - 1] if step else None
 
     def _replayed(self, data: SessionInput, run: int, row: int) -> Iterator[Difference]:
-        """Decide the session again from where the book of that run stood."""
+        """Decide the session again from the book as it stood in that run."""
         before = self._before(run, row)
         outcome = trade_session(replace(data, config=self._configs[run]), row, before.end_of_day if before else None)
         recorded = self.recorded[run][row - self.rows.start]
         return outcome_differences(recorded, outcome, data.universe.symbols)
 
     def _fill_problems(self, scrambled: SessionInput, row: int, kept_openings: bool) -> Iterator[Difference]:
-        """Compare what the session's orders fill at with what they fill at under other prices."""
+        """Compare the session's fills with those at other prices after the decision."""
         step = row - self.rows.start
         recorded = self.recorded[0][step]
         # A fill at another price than the opening's would be cancelled by the garbage's range, and not be seen.
@@ -250,7 +250,7 @@ class _Audit:
                 yield Difference(Layer.FILL, FILL_PAST_OPENING, recorded.session, fill.symbol, text, rival)
 
     def _complete_run(self, truncated: SessionInput, row: int) -> list[Difference]:
-        """Run everything up to the cut again: the first session that came out different."""
+        """Run everything up to the cut again and return the differences of the first session that has any."""
         again = trade_sessions(truncated, range(self.rows.start, row + 1))
         for recorded, outcome in zip(self.recorded[0], again, strict=False):
             differences = list(outcome_differences(recorded, outcome, truncated.universe.symbols))
@@ -259,7 +259,7 @@ class _Audit:
         return []
 
     def _loop_problems(self, data: SessionInput, row: int) -> Iterator[Difference]:
-        """Run the compiled loop up to ``row``, which holds whole arrays: the first session that came out different."""
+        """Run the compiled loop up to ``row``: the differences of the first session with any."""
         if not can_loop(data):
             return
         days = self.full.panel.sessions[[self.rows.start, row]].tolist()

@@ -1,4 +1,4 @@
-"""What the lookahead audit answers, as values."""
+"""The report of the lookahead audit, as values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trading_lib.backtest.audits.differences import Difference
 
 
 class Check(StrEnum):
-    """What brought a difference to light."""
+    """The check that revealed a difference."""
 
     CUT = "history cut there"
     SCRAMBLED = "later data scrambled"
@@ -23,7 +23,7 @@ class Check(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that depends on what became known later.
+    """A result that depends on information from after the decision.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Finding:
     times
         At how many cuts it came out different.
     origin
-        Whether nothing it rests on was different there: the culprit, not a consequence.
+        Whether no earlier stage differed there: the cause, not a consequence.
     """
 
     difference: Difference
@@ -46,7 +46,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class LookaheadReport:
-    """What was audited and what was found, culprits first.
+    """What was audited, and the findings: causes before consequences.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How often each sleeve's strategy failed in a run, and with what: a run that hides it looks well for no reason."""
+"""How often each sleeve's strategy failed in a run, and how: a run must not look good because of hidden failures."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def faults_of(run: Run, rows: range) -> dict[str, SleeveFaults]:
 
 
 def refuse_useless(faults: Mapping[str, SleeveFaults]) -> None:
-    """Raise `StrategyUnusableError` for a sleeve that failed whenever it was asked: nothing of it was run."""
+    """Raise `StrategyUnusableError` for a sleeve that failed in every session it was asked in."""
     for name, fault in faults.items():
         if fault.sessions >= fault.asked:
             raise StrategyUnusableError(

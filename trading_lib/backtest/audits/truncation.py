@@ -1,7 +1,7 @@
-"""Raw observations with the instants they became known, and two ways to take the future away from them.
+"""Raw observations with the instants they became available, and two ways to truncate them at a decision.
 
-Input of the audits: what sources delivered, before validation, adjustment and factors, so that a peek in any of them
-shows.
+Input of the audits: what sources delivered, before validation, adjustment and factors, so that lookahead in any of
+these shows.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FUNDING = "funding"
 PRICES = ("open", "high", "low", "close")
 # How far prices are moved: far enough to change any decision, not so far that all of them are set aside as errors.
 SCRAMBLE = 0.08
-# A year's dividends in a few days, and a split: whoever adjusts backwards cannot miss them.
+# A year's dividends in a few days, and a split: any backward adjustment of prices shows.
 SCRAMBLED_DIVIDEND = 0.02
 SCRAMBLED_SPLIT = 2.0
 
@@ -57,7 +57,7 @@ class RawHistory:
         return replace(self, frames=frames)
 
     def since(self, day: date) -> RawHistory:
-        """Cut off bars before ``day`` and what was known before it, as if nobody had listened until then."""
+        """Cut off bars before ``day`` and what was available before it, as if data collection had begun then."""
         begun = pd.Timestamp(day)
         frames = {}
         for kind, frame in self.frames.items():
@@ -70,8 +70,8 @@ class RawHistory:
     ) -> RawHistory:
         """Replace what became known after ``moment`` by garbage, and drop what became known after ``until``.
 
-        Bars stay plausible (high above low, a few percent away from the truth), so that validation lets them pass:
-        a peek at them must change something instead of failing.
+        Bars stay plausible (high above low, a few percent away from the truth), so that validation accepts them:
+        lookahead must change a result instead of raising an error.
 
         Parameters
         ----------
@@ -114,7 +114,7 @@ def _is_bars(frame: pd.DataFrame) -> bool:
 
 
 class _PriceScramble:
-    """One factor per symbol and day, the same for every source: a second opinion must not give the garbage away."""
+    """One factor per symbol and day, the same for every source, so that no second source reveals it."""
 
     def __init__(self, frames: list[pd.DataFrame], generator: np.random.Generator) -> None:
         keys = pd.concat([frame[["symbol", "date"]] for frame in frames]).drop_duplicates()

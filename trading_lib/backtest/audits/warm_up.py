@@ -1,6 +1,6 @@
 """The warm-up audit: how much history each number needs until it no longer depends on where the history began.
 
-The same sessions are computed and decided again on histories that begin later, each time from where the book stood, and
+The same sessions are computed and decided again on histories that begin later, each time from the same book, and
 compared with the full history. A moving average agrees as soon as its window is full; Wilder's averages (RSI, ATR) keep
 a memory of their first value that fades by a factor of 13/14 a bar.
 """
@@ -147,7 +147,7 @@ def _in_dollars(data: SessionInput, name: str) -> FloatArray:
 def _decision_errors(
     full: SessionInput, shorter: SessionInput, row: int, runs: list[tuple[DecisionConfig, list[SessionOutcome]]]
 ) -> Iterator[tuple[_Key, _Errors]]:
-    """Decide every session on both histories from where the book stood."""
+    """Decide every session on both histories from the same book."""
     errors: dict[_Key, _Errors] = {}
     for step in range(HORIZON):
         views = [_month_end_view(data, at) for data, at in ((full, row + step), (shorter, step))]

@@ -1,6 +1,6 @@
-"""Many sessions of a backtest in one compiled loop over the rules' kernels.
+"""The compiled backtest: many sessions in one loop over the kernels of the rules.
 
-`trade_session` trades a session with objects and words; the loop trades those in which nothing out of the ordinary
-happens with numbers alone, and hands the others over. Both call the same kernels, so both come to the same orders,
-fills and values to the last bit; tests compare them.
+`trade_session`, the slow path, trades one session with objects and reasons; the loop trades ordinary sessions with
+arrays alone and hands the others over to it. Both call the same kernels, so both give the same orders, fills and values
+to the last bit; tests compare them.
 """

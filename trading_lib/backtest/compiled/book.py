@@ -1,4 +1,4 @@
-"""A book in arrays: what a session leaves to the next. `EndOfDay` is the same in objects."""
+"""A book as arrays: the state that one session leaves to the next. `EndOfDay` is the same as objects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ASSET, BUYING, QUANTITY = range(3)
 
 
 class Book(NamedTuple):
-    """One book, or with a further first axis the books of many books; n assets, s sleeves.
+    """One book, or with a leading axis the books of many sessions; n assets, s sleeves.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Book(NamedTuple):
     owned, targets
         Shape (s, n): `SleeveRecord.held` and the sleeve's target.
     memory
-        Shape (s, max(n, 2)): of a monthly sleeve, in defence and leaving defence; of a patient one, its runs.
+        Shape (s, max(n, 2)): of a monthly sleeve, in defence and leaving defence; of a confirmed trend, its runs.
     working
         Shape (n, 3): orders that wait for their opening, in the order they were sent.
     """
@@ -68,7 +68,7 @@ class Book(NamedTuple):
 
 
 def empty_book(assets: int, sleeves: int, *books: int) -> Book:
-    """Return space for a book, or for those of so many evenings; its values mean nothing yet."""
+    """Allocate a book, or the books of so many sessions; the values are undefined."""
     return Book(
         account=np.empty((*books, 4), np.int64),
         counters=np.empty((*books, WORKING + 1), np.int64),

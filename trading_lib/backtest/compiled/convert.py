@@ -1,4 +1,4 @@
-"""What a session leaves to the next, from objects to arrays and back: the one place that converts between them."""
+"""Converts the state between two sessions from objects to arrays and back: the only place that does."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from trading_lib.strategies.registry import Sleeve, running_sleeves
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """Between the books of a run in objects and in arrays.
+    """Converts the books of a run between objects and arrays.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Conversion:
         return cls(data, running_sleeves(data.config.strategy))
 
     def fits(self, end_of_day: EndOfDay) -> bool:
-        """Whether the loop can go on from here; see what it leaves to others."""
+        """Whether the loop can continue from this state; see what it leaves to the slow path."""
         risk, portfolio, universe = end_of_day.risk, end_of_day.portfolio, self.data.universe
         quiet = max(risk.level, risk.effective_level) < 3 and risk.recovery_sessions is None
         nobody_asked = not (risk.approved or risk.awaiting_approval or risk.question)
@@ -67,7 +67,7 @@ class Conversion:
             book.memory[k, : len(names)] = [record.target.memory.get(name, 0.0) for name in names]
 
     def read(self, book: Book, row: int, pairs: BoolArray, before: Portfolio | None = None) -> EndOfDay:
-        """Return what ``book`` holds of a row; its orders know what execution asks them, and no reasons.
+        """Return the state of a row as objects; its orders carry what execution reads, without reasons.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""What limits took from the weights a run wanted, found in its numbers when somebody asks. Output: `WeightCuts`."""
+"""How far limits lowered the weights the sleeves wanted, computed from a run's arrays. Output: `WeightCuts`."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ CONSTRAINTS = (NOT_TRADABLE, CAP, PAIR_CAP, CASH_BUFFER, LEVERAGE)
 OF_RISK = (LADDER, LADDER_LEVERAGE, *RULES, RISK_ORDERS)
 LIMITS = tuple(dict.fromkeys((*CONSTRAINTS, *OF_RISK, THRESHOLD, NO_PRICE, *CUT_LIMITS[1:], OWN_RULES)))
 NUMBER = {name: number for number, name in enumerate(LIMITS)}
-# What two ways of computing a weight may differ in.
+# Rounding difference between two ways of computing a weight.
 ROUNDING = 1e-9
 
 
 class _Cuts(NamedTuple):
-    """What one limit took in c sessions: rows, assets and amounts."""
+    """The cuts by one limit in c sessions: rows, assets and amounts."""
 
     limit: str
     row: NDArray[np.int64]
@@ -61,7 +61,7 @@ class _Cuts(NamedTuple):
 
 
 class _Decided(NamedTuple):
-    """Of c sessions: wanted, approved and held weights, shapes (c, n), and what limits took."""
+    """Blended, approved and held weights of c sessions, shapes (c, n), and what limits took off them."""
 
     wanted: FloatArray
     approved: FloatArray
@@ -82,12 +82,12 @@ def cuts_of(run: Run) -> WeightCuts:
     row, asset = (np.concatenate([getattr(one, name) for one in found]) for name in ("row", "asset"))
     limit = np.concatenate([np.full(len(one.row), NUMBER[one.limit]) for one in found])
     order = np.lexsort((asset, limit, row))
-    wanted, approved, held = (
+    blended, approved, held = (
         np.concatenate([getattr(one, name) for one in parts]) for name in ("wanted", "approved", "held")
     )
     amount = np.concatenate([one.amount for one in found])[order]
     return WeightCuts(
-        data.universe.symbols, LIMITS, wanted, approved, held, row[order], limit[order], asset[order], amount
+        data.universe.symbols, LIMITS, blended, approved, held, row[order], limit[order], asset[order], amount
     )
 
 
@@ -97,7 +97,7 @@ def _first_row(run: Run) -> int:
 
 
 def _logged(data: SessionInput, part: Segment) -> _Decided:
-    """Of the sessions that the loop traded."""
+    """Collect the weights of sessions that the loop traded."""
     steps, log, config = part.steps, part.log, data.config
     held, approved, blended = log.held[steps], log.approved[steps], log.wanted[steps]
     correlations = part.all_correlations(data)
@@ -112,7 +112,7 @@ def _logged(data: SessionInput, part: Segment) -> _Decided:
 
 
 def _decided(data: SessionInput, part: SlowSession) -> _Decided:
-    """Of a session that was traded with objects and words."""
+    """Collect the weights of a session that the slow path traded."""
     outcome, config, universe = part.outcome, data.config, data.universe
     targets, assessment, batch = outcome.decision.targets, outcome.decision.assessment, outcome.decision.batch
     held = held_weights(universe, outcome.end_of_day.portfolio)
@@ -128,7 +128,7 @@ def _decided(data: SessionInput, part: SlowSession) -> _Decided:
         if order.symbol in at and order.purpose is OrderPurpose.REBALANCE:
             quantity, price = to_micros(order.quantity), to_micros(order.expected_price)
             traded[at[order.symbol]] = quantity / MICRO * (price / MICRO) / float(outcome.end_of_day.portfolio.nav)
-    if assessment.effective_level < 4:  # there nothing but liquidation is ordered
+    if assessment.effective_level < 4:  # at level 4 only liquidation is ordered
         cuts += _unsent(data, rows, change)
         undone = np.abs(change) - traded
         limits = {symbol: limit_of(reason, config.orders) for symbol, reason in batch.skipped.items()}
@@ -147,7 +147,7 @@ def _constrained(
     correlations: FloatArray,
     limit: TotalLimit,
 ) -> tuple[FloatArray, list[_Cuts]]:
-    """Read what each constraint took off the trace of the kernel that decides."""
+    """Read the cut by each constraint from the trace of the kernel that applies them."""
     fresh, caps = np.ascontiguousarray(data.panel.fresh[rows]), data.universe.max_weights
     pair_limit = data.config.constraints.pair_correlation
     weights, taken = constraint_cuts(blended, held, fresh, caps, correlations, pair_limit, limit.weight)
@@ -178,7 +178,7 @@ def _by_risk(data: SessionInput, part: SlowSession, targets: FloatArray, held: F
 
 
 def _unsent(data: SessionInput, rows: slice, change: FloatArray) -> list[_Cuts]:
-    """Find the changes of weight that no order was made for."""
+    """Find the changes of weight for which no order was made."""
     size, priced = np.abs(change), np.isfinite(data.panel.close[rows])
     intended, small = size > DUST, size < data.config.orders.rebalance_threshold
     return [_taken(THRESHOLD, size, intended & small), _taken(NO_PRICE, size, intended & ~small & ~priced)]
@@ -189,7 +189,7 @@ def _traded(data: SessionInput, part: Segment, shape: tuple[int, ...]) -> FloatA
     traded = np.zeros(shape)
     row, asset, _, quantity, _ = part.log.orders[part.orders].T
     price = np.rint(data.panel.close[row, asset] * MICRO)
-    nav = part.log.nav[row - part.outlook.first]
+    nav = part.log.nav[row - part.inputs.first]
     traded[row - part.first, asset] = quantity / MICRO * (price / MICRO) / (nav / 100.0)
     return traded
 
@@ -216,7 +216,7 @@ def _logged_sales(part: Segment) -> Iterator[tuple[int, int, float]]:
     """Return the same of the sessions that the loop traded."""
     orders = part.log.orders[part.orders]
     for row, asset, _, quantity, mark in orders[orders[:, ORDER_MARK] > 0].tolist():
-        nav = from_cents(int(part.log.nav[row - part.outlook.first]))
+        nav = from_cents(int(part.log.nav[row - part.inputs.first]))
         yield row, asset, sold_weight(quantity, from_micros(mark), nav)
 
 
@@ -237,6 +237,6 @@ def _by_code(limits: Mapping[int, str], codes: NDArray[Any], amounts: FloatArray
 
 
 def _lowest_bits(blocks: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """Keep the first rule of each; `RULES` are in the order of their bits."""
+    """Keep only the first rule of each asset; `RULES` are in the order of their bits."""
     whole = blocks.astype(np.int64)
     return (whole & -whole).astype(np.uint16)

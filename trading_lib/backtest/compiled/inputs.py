@@ -1,4 +1,4 @@
-"""What the loop reads: assets, market and rules as arrays, and per session all that does not depend on the book."""
+"""The loop's inputs as arrays: assets, market data and rules."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from trading_lib.session.risk_only import lowest_between
 from trading_lib.strategies.loop_form import LoopForm
 from trading_lib.strategies.registry import Sleeve
 
-# How many numbers a sleeve may bring.
+# Largest count of parameters that a sleeve passes to the loop.
 NUMBERS = 3
 
 
@@ -113,7 +113,7 @@ def rows_of(data: SessionInput) -> Rows:
 
 
 def shared_rows(data: SessionInput, views: SessionViews) -> Rows:
-    """Return `rows_of`; runs that share the views share what it costs."""
+    """Return `rows_of`, cached for runs that share the views."""
     risk, capital = data.config.risk, (data.proceeds, data.flows)
     now = (data.paper.price_unit, risk.retire_after_sessions, risk.stops.days_without_session, capital)
     # Only the newest are kept: a sweep may try a thousand.
@@ -125,7 +125,7 @@ def shared_rows(data: SessionInput, views: SessionViews) -> Rows:
 
 
 def _sessions_with_events(data: SessionInput) -> BoolArray:
-    days = [one.session for one in data.proceeds] + [one.session for one in data.flows]
+    days = [entry.session for entry in data.proceeds] + [entry.session for entry in data.flows]
     return np.isin(data.panel.sessions, np.array(days, dtype="datetime64[D]"))
 
 
@@ -163,7 +163,7 @@ def rules_of(config: DecisionConfig, paper: PaperConfig, sleeves: tuple[Sleeve, 
 
 
 def form_of(sleeve: Sleeve) -> LoopForm:
-    """Return how the loop trades a sleeve that `can_loop` let through."""
+    """Return the loop form of a sleeve that `can_loop` accepted."""
     form = sleeve.loop_form
     if form is None:
         raise ValueError(f"sleeve {sleeve.name} is not for the loop: its strategy has no loop_form()")

@@ -1,4 +1,4 @@
-"""What the loop notes of each session, in numbers."""
+"""The loop's record of each session, as arrays."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FILLS, ORDERS, BOOKS = range(3)
 
 
 class Log(NamedTuple):
-    """What c sessions did, from the outlook's first on.
+    """What happened in c sessions, from the first session of the market inputs on.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class Log(NamedTuple):
     levels
         Shape (c,): effective risk levels.
     has_events
-        Shape (c,): whether there is an event to tell.
+        Shape (c,): whether the session has a risk event, so that it is replayed where events are read.
     quantity
         Shape (c, n), millionths of a unit.
     held, approved
@@ -69,7 +69,7 @@ class Log(NamedTuple):
 
 
 def empty_log(sessions: int, assets: int, sleeves: int) -> Log:
-    """Return space for so many sessions, with nothing filled, ordered or notable yet."""
+    """Allocate the log of so many sessions, without fills, orders or events."""
     return Log(
         nav=np.empty(sessions, np.int64),
         cash=np.empty(sessions, np.int64),

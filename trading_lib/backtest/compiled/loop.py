@@ -1,9 +1,8 @@
 """The loop: settle, decide and order, session after session, by the kernels of the rules.
 
-It trades what happens on most sessions. Where anything else does (a split of what is held, an asset that is retired or
-has a price again, recorded proceeds, a flow of capital, risk level 3 or 4, cash below zero, a sleeve's answer that
-makes no sense, an order the pre-trade checks might refuse), the book is left as it was the evening before, and the
-session has to be traded on the slow path.
+It trades ordinary sessions. In any other (a split of a held asset, an asset that is retired or has a price again,
+recorded proceeds, a flow of capital, risk level 3 or 4, cash below zero, an invalid target, an order that the pre-trade
+checks might refuse), the book is left as it was at the previous close, and the session is traded on the slow path.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from trading_lib.backtest.compiled.book import (
 from trading_lib.backtest.compiled.inputs import Assets, Rows, Rules
 from trading_lib.backtest.compiled.journal import BOOKS, FILLS, ORDERS, Log
 from trading_lib.backtest.compiled.orders import send_orders
-from trading_lib.backtest.compiled.precompute import Outlook
+from trading_lib.backtest.compiled.precompute import MarketInputs
 from trading_lib.backtest.compiled.risk import control_risk
 from trading_lib.backtest.compiled.settlement import settle_session
 from trading_lib.backtest.compiled.targets import blend_targets, decide_sleeves
@@ -35,7 +34,7 @@ from trading_lib.risk.levels.drawdown_kernels import NO_STOP, loss_from_cost, st
 from trading_lib.risk.numbers import EFFECTIVE
 from trading_lib.risk.stops.stops import STATES
 
-# A rule that remembers something may stop an asset at any price.
+# A stop rule with state may stop an asset at any price.
 ANY_PRICE = len(STATES) > 0
 
 
@@ -47,31 +46,31 @@ def trade_rows(
     log: Log,
     assets: Assets,
     rows: Rows,
-    outlook: Outlook,
+    inputs: MarketInputs,
     rules: Rules,
     first: int,
     stop: int,
 ) -> int:
-    """Trade rows [first, stop); answer the row that has to be traded on the slow path, or ``stop``.
+    """Trade rows [first, stop); return the row that the slow path has to trade, or ``stop``.
 
-    Where no room for books is left it answers the row after the last one it traded.
+    When ``kept`` is full it returns the row after the last one it traded.
 
     Parameters
     ----------
     book
-        Of the evening before ``first``; afterwards of that before the answer.
+        At the close before ``first``; afterwards at the close before the returned row.
     saved
         Room for a copy.
     kept
         The books before sessions with events go here, as many as fit.
     """
     book, saved, kept, log = borrowed(book), borrowed(saved), borrowed(kept), borrowed(log)
-    assets, rows, outlook, rules = borrowed(assets), borrowed(rows), borrowed(outlook), borrowed(rules)
+    assets, rows, inputs, rules = borrowed(assets), borrowed(rows), borrowed(inputs), borrowed(rules)
     for row in range(first, stop):
-        step = row - outlook.first
+        step = row - inputs.first
         copy_book(book, saved)
         fills, orders = log.counts[FILLS], log.counts[ORDERS]
-        if not _trade(book, log, assets, rows, outlook, rules, row, step):
+        if not _trade(book, log, assets, rows, inputs, rules, row, step):
             copy_book(saved, book)
             log.counts[FILLS], log.counts[ORDERS] = fills, orders
             return row
@@ -86,7 +85,7 @@ def trade_rows(
 
 @inlined
 def _trade(
-    book: Book, log: Log, assets: Assets, rows: Rows, outlook: Outlook, rules: Rules, row: int, step: int
+    book: Book, log: Log, assets: Assets, rows: Rows, inputs: MarketInputs, rules: Rules, row: int, step: int
 ) -> bool:
     if rows.turning[row]:
         return False
@@ -98,20 +97,20 @@ def _trade(
     if nav <= 0 or book.account[CASH] < 0:
         return False
     held = weights_of_holdings(book.quantity, book.mark, nav / 100.0)
-    notable, valid = decide_sleeves(book, assets, rows, outlook, rules, held, row, step)
+    has_events, valid = decide_sleeves(book, assets, rows, inputs, rules, held, row, step)
     if not valid:
         return False
-    wanted = blend_targets(book.targets, rules.budgets)
+    blended = blend_targets(book.targets, rules.budgets)
     weights, _, _ = clip_weights(
-        wanted,
+        blended,
         held,
         rows.fresh[row],
         assets.max_weights,
-        outlook.correlations[step],
+        inputs.correlations[step],
         rules.pair_correlation,
         rules.total_weight,
     )
-    risk = control_risk(book, assets, rows, outlook, rules, weights, held, row, step)
+    risk = control_risk(book, assets, rows, inputs, rules, weights, held, row, step)
     if book.counters[EFFECTIVE] > 2:
         return False
     approved, blocks = risk.weights, risk.blocks
@@ -121,11 +120,11 @@ def _trade(
     log.nav[step] = nav
     log.cash[step] = book.account[CASH]
     log.levels[step] = book.counters[EFFECTIVE]
-    log.has_events[step] = notable or risk.eventful or reduced
+    log.has_events[step] = has_events or risk.eventful or reduced
     overwrite(log.quantity[step], book.quantity)
     overwrite(log.held[step], held)
     overwrite(log.approved[step], approved)
-    overwrite(log.wanted[step], wanted)
+    overwrite(log.wanted[step], blended)
     overwrite_rows(log.owned[step], book.owned)
     overwrite(log.blocks[step], blocks)
     return True
@@ -133,7 +132,7 @@ def _trade(
 
 @compiled
 def _stop_between(book: Book, assets: Assets, rows: Rows, row: int) -> bool:
-    """Whether a stop may fire on a day without a session before ``row``; a waiting purchase moves the average cost."""
+    """Whether a stop may fire on a day without a session before ``row``; a pending purchase moves the average cost."""
     for i in range(book.quantity.shape[0]):
         lowest = rows.lowest_between[row, i]
         if lowest < 0:

@@ -1,4 +1,4 @@
-"""The session's orders in the loop: sized by `size_orders`, noted, and left to wait for their opening."""
+"""The orders of a session in the loop: sized by `size_orders`, recorded, and pending until their opening."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def send_orders(
     row: int,
     step: int,
 ) -> tuple[bool, bool]:
-    """Send the session's orders: whether risk orders are among them, and whether none could be refused."""
+    """Record the session's orders; return whether any is a risk order, and whether none could be refused."""
     limits = OrderRules(rules.max_trades, rules.turnover, rules.buffer, rules.smallest_trade, rules.rebalance_threshold)
     traded, quantities, cuts, risk = size_orders(
         approved,

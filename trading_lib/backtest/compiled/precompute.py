@@ -1,4 +1,4 @@
-"""What sessions say without the book: signals, correlations, plans. Runs over one market share what it costs."""
+"""Precomputed market inputs: signals, correlations and plans, none of which depend on the book."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from trading_lib.strategies.signals import after_regime, signal_rules
 Signals = tuple[NDArray[np.int8], NDArray[np.int8], FloatArray, BoolArray]
 
 
-class Outlook(NamedTuple):
-    """What c consecutive sessions say without the book, from row ``first`` on; s sleeves.
+class MarketInputs(NamedTuple):
+    """The inputs of c consecutive sessions that do not depend on the book, from row ``first`` on; s sleeves.
 
     Attributes
     ----------
@@ -38,8 +38,8 @@ class Outlook(NamedTuple):
         Shape (s, c): whether a sleeve decides anew.
     shares, kept, defence
         Shape (s, c, n): a planned sleeve's weights, and a monthly one's `MonthPlan`.
-    stays, defensive, notable
-        Shape (s, c): of the `MonthPlan`; notable is one that a person should see.
+    stays, defensive, has_events
+        Shape (s, c): of the `MonthPlan`; has_events where the plan is an event of the risk log.
     """
 
     first: int
@@ -55,72 +55,72 @@ class Outlook(NamedTuple):
     defence: BoolArray
     stays: BoolArray
     defensive: BoolArray
-    notable: BoolArray
+    has_events: BoolArray
 
 
-def outlook_of(
+def market_inputs(
     data: SessionInput,
     views: SessionViews,
     sleeves: tuple[Sleeve, ...],
     first: int,
     stop: int,
     room: FloatArray | None = None,
-) -> Outlook:
-    """Compute what rows [first, stop) say without the book; runs that share the views share what it costs.
+) -> MarketInputs:
+    """Compute the market inputs of rows [first, stop), cached for runs that share the views.
 
     Parameters
     ----------
     room
-        Shape (c or more, n, n): where the correlations go that are too many to be kept; None keeps them.
+        Shape (c or more, n, n): buffer for correlations that are too many to be cached; None caches them.
     """
     regimes, codes, confidence, complete = _signals(data, views, first, stop)
     correlations, summaries = _correlations(data, views, first, stop, room)
     count, assets, many = stop - first, len(data.universe), len(sleeves)
     flags = [np.zeros((many, count), np.bool_) for _ in range(4)]
     masks = [np.zeros((many, count, assets), np.bool_) for _ in range(2)]
-    outlook = Outlook(
+    inputs = MarketInputs(
         first, codes, confidence, complete, regimes, correlations, summaries,
         flags[0], np.zeros((many, count, assets)), masks[0], masks[1], flags[1], flags[2], flags[3],
     )  # fmt: skip
     month_ends = np.flatnonzero(data.panel.month_end[first:stop]).tolist()
     for number, sleeve in enumerate(sleeves):
-        _plan_sleeve(outlook, number, form_of(sleeve), sleeve, views, month_ends)
-    return outlook
+        _plan_sleeve(inputs, number, form_of(sleeve), sleeve, views, month_ends)
+    return inputs
 
 
 def _plan_sleeve(
-    outlook: Outlook, number: int, form: LoopForm, sleeve: Sleeve, views: SessionViews, month_ends: list[int]
+    inputs: MarketInputs, number: int, form: LoopForm, sleeve: Sleeve, views: SessionViews, month_ends: list[int]
 ) -> None:
     # Only the newest plan of each sleeve is kept: a sweep makes a thousand.
-    key, count = ("plan", number), outlook.due.shape[1]
-    stretch = sleeve.strategy, outlook.first, count
+    key, count = ("plan", number), inputs.due.shape[1]
+    segment = sleeve.strategy, inputs.first, count
     arrays: tuple[NDArray[Any], ...] = (
-        outlook.due, outlook.shares, outlook.kept, outlook.defence, outlook.stays, outlook.defensive, outlook.notable,
+        inputs.due, inputs.shares, inputs.kept, inputs.defence, inputs.stays, inputs.defensive, inputs.has_events,
     )  # fmt: skip
     cached = views.remembered.get(key)
-    if cached is None or cached[0] != stretch:
+    if cached is None or cached[0] != segment:
         for step in month_ends if form.monthly else range(count):
-            plan = _plan_of(form, views[outlook.first + step])
+            plan = _plan_of(form, views[inputs.first + step])
             if plan is None:
                 continue
-            outlook.due[number, step], outlook.shares[number, step] = True, plan.shares
+            inputs.due[number, step], inputs.shares[number, step] = True, plan.shares
             if plan.choice is not None:
                 for array, value in zip(arrays[2:], plan.choice, strict=True):
                     array[number, step] = value
-        views.remembered[key] = stretch, [array[number] for array in arrays]
+        views.remembered[key] = segment, [array[number] for array in arrays]
         return
     for array, values in zip(arrays, cached[1], strict=True):
         array[number] = values
 
 
 def _plan_of(form: LoopForm, view: MarketView) -> SessionPlan | None:
-    """Ask for the plan; an answer that makes no sense becomes NaN, which hands the session over."""
+    """Ask for the plan; an invalid answer becomes NaN, which hands the session to the slow path."""
     nonsense = SessionPlan(np.full(len(view.universe), np.nan))
     try:
         plan = form.plan(view)
     except StrategyUnusableError:
         raise
-    except (Exception, SystemExit):  # whatever a user's strategy raises, the session told in words will say it
+    except (Exception, SystemExit):  # whatever a user's strategy raises, the slow path reports it
         return nonsense
     if plan is None:
         return None
@@ -230,7 +230,7 @@ def correlations_of_rows(
 def write_correlations_of_rows(
     returns: FloatArray, lag: IntegerArray, window: int, first: int, correlations: FloatArray
 ) -> FloatArray:
-    """Write the pair correlations of rows from ``first`` on into ``correlations``, and answer their summaries."""
+    """Write the pair correlations of rows from ``first`` on into ``correlations`` and return their summaries."""
     summaries = np.empty((correlations.shape[0], 3))
     for step in range(correlations.shape[0]):
         write_correlations(returns[: first + step + 1], lag, window, correlations[step])

@@ -1,4 +1,4 @@
-"""Orders, fills and events of a run as objects, built from its numbers when somebody asks."""
+"""Orders, fills and events of a run as objects, built from its arrays on request."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from trading_lib.execution.simulated import SIMULATED_BROKER, trade_id
 from trading_lib.orders.generate import rebalancing_order
 from trading_lib.performance.trading.trade_arrays import TradeArrays, trade_arrays
 from trading_lib.risk.events import pair_events
-from trading_lib.risk.levels.resolution import ToldSession, with_resolutions
+from trading_lib.risk.levels.resolution import SessionEvents, with_resolutions
 from trading_lib.risk.limits.pair_rules import named_pairs
 from trading_lib.session.inputs import SessionInput
 from trading_lib.session.step import SessionOutcome, trade_session
@@ -73,7 +73,7 @@ def executions_of(run: Run) -> Executions:
 
 
 def trades_of(run: Run) -> TradeArrays:
-    """Collect what filled in whole numbers, assets numbered as in the universe, without making objects of it."""
+    """Collect the fills as fixed-point integers, assets numbered as in the universe, without creating objects."""
     numbers = dict(run.data.universe.positions)
     parts = [
         trade_arrays(part.outcome.fills, numbers) if isinstance(part, SlowSession) else _logged(part)
@@ -93,12 +93,12 @@ def _logged(part: Segment) -> TradeArrays:
 def results_of(run: Run) -> Results:
     """Collect orders with their reasons, and events."""
     orders: list[Order] = []
-    history: list[ToldSession] = []
+    history: list[SessionEvents] = []
     for part in run.parts:
         if isinstance(part, SlowSession):
             for day in part.outcome.risk_only:
                 orders += day.orders
-                history.append(ToldSession(day.day, day.events, day.risk))
+                history.append(SessionEvents(day.day, day.events, day.risk))
             orders += part.outcome.end_of_day.working
             history.append(_of_outcome(part.outcome))
         else:
@@ -122,27 +122,27 @@ def denied_of(run: Run) -> tuple[tuple[Order, str], ...]:
     return tuple(denied)
 
 
-def _of_outcome(outcome: SessionOutcome) -> ToldSession:
-    return ToldSession(outcome.session, outcome.decision.assessment.events, outcome.end_of_day.risk)
+def _of_outcome(outcome: SessionOutcome) -> SessionEvents:
+    return SessionEvents(outcome.session, outcome.decision.assessment.events, outcome.end_of_day.risk)
 
 
-def _history(data: SessionInput, part: Segment, replayed: Mapping[int, SessionOutcome]) -> Iterator[ToldSession]:
-    """Every session of a segment: as told, or what its correlations alone say, which needs no session to be traded."""
+def _history(data: SessionInput, part: Segment, replayed: Mapping[int, SessionOutcome]) -> Iterator[SessionEvents]:
+    """Events of every session of a segment: replayed, or of its correlations alone, which needs no replay."""
     symbols, config = data.universe.symbols, data.config.risk.correlation
-    pairs = part.pairs(part.first - part.outlook.first, part.stop - part.outlook.first + 1)
+    pairs = part.pairs(part.first - part.inputs.first, part.stop - part.inputs.first + 1)
     changed = (pairs[1:] != pairs[:-1]).any(axis=1).tolist()
     for number, row in enumerate(range(part.first, part.stop)):
         if row in replayed:
             yield _of_outcome(replayed[row])
             continue
-        day, step = _day(data, row), row - part.outlook.first
+        day, step = _day(data, row), row - part.inputs.first
         if not changed[number]:
-            yield ToldSession(day, (), None)
+            yield SessionEvents(day, (), None)
             continue
         before, after = pairs[number], pairs[number + 1]
         level, correlations = int(part.log.levels[step]), part.correlations(data, step)
         events = pair_events(before, after, correlations, symbols, level, day, config)
-        yield ToldSession(day, events, None, named_pairs(after, symbols))
+        yield SessionEvents(day, events, None, named_pairs(after, symbols))
 
 
 def count_orders(run: Run) -> int:
@@ -204,14 +204,14 @@ def _cancellation(data: SessionInput, fill: list[int]) -> Cancellation:
 
 
 def _orders(data: SessionInput, part: Segment, replayed: Mapping[int, SessionOutcome]) -> Iterator[Order]:
-    """Orders of a segment; those of sessions that were told in words come with the words."""
+    """Orders of a segment; those of replayed sessions carry their rationale already."""
     sleeves = running_sleeves(data.config.strategy)
-    log, outlook = part.log, part.outlook
+    log, inputs = part.log, part.inputs
     logged = log.orders[part.orders, :ORDER_MARK].tolist()
     for (row, *order), targets in zip(logged, log.order_targets[part.orders], strict=True):
         if row in replayed:
             continue
-        asset, step = order[ASSET], row - outlook.first
+        asset, step = order[ASSET], row - inputs.first
         yield rebalancing_order(
             data.universe.instruments[asset],
             Side.BUY if order[BUYING] else Side.SELL,
@@ -219,8 +219,8 @@ def _orders(data: SessionInput, part: Segment, replayed: Mapping[int, SessionOut
             price_micros(float(data.panel.close[row, asset])),
             _day(data, row),
             data.book,
-            int(outlook.codes[step, asset]),
-            float(outlook.confidence[step, asset]),
+            int(inputs.codes[step, asset]),
+            float(inputs.confidence[step, asset]),
             float(log.held[step, asset]),
             float(log.approved[step, asset]),
             [(s.name, s.budget * float(target)) for s, target in zip(sleeves, targets, strict=True)],
@@ -228,16 +228,16 @@ def _orders(data: SessionInput, part: Segment, replayed: Mapping[int, SessionOut
 
 
 def _replayed(data: SessionInput, part: Segment) -> dict[int, SessionOutcome]:
-    """Trade sessions with events again, on the slow path from the same evening; they must come to the same value."""
+    """Trade the sessions with events again on the slow path; they must come to the same net asset value."""
     convert, replayed = Conversion.of(data), {}
     for row in (np.flatnonzero(part.log.has_events[part.steps]) + part.first).tolist():
-        step = row - part.outlook.first
+        step = row - part.inputs.first
         before = convert.read(book_at(part.kept, part.log.book[step]), row - 1, part.pairs(step, step + 1)[0])
         outcome = trade_session(data, row, before)
         if to_cents(outcome.end_of_day.portfolio.nav) != part.log.nav[step]:
             raise RuntimeError(f"session {outcome.session} came to another value when it was replayed")
         replayed[row] = outcome
-        if data.views and not len(part.outlook.correlations):
-            # They are too many to be kept, so this session's are not either.
+        if data.views and not len(part.inputs.correlations):
+            # All correlations are too large to be cached, so this session's are dropped, too.
             data.views.forget(row)
     return replayed

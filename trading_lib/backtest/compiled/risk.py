@@ -1,4 +1,4 @@
-"""Risk control of a session in the loop: hands the book's arrays to the one step of `trading_lib.risk`."""
+"""Risk control of a session in the loop: passes the book's arrays to the one step of `trading_lib.risk`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from trading_lib.backtest.compiled.book import NAV, Book
 from trading_lib.backtest.compiled.inputs import Assets, Rows, Rules
-from trading_lib.backtest.compiled.precompute import Outlook
+from trading_lib.backtest.compiled.precompute import MarketInputs
 from trading_lib.domain.book.holdings import CASH
 from trading_lib.domain.kernels import inlined
 from trading_lib.domain.market.prices import FloatArray
@@ -20,14 +20,14 @@ def control_risk(
     book: Book,
     assets: Assets,
     rows: Rows,
-    outlook: Outlook,
+    inputs: MarketInputs,
     rules: Rules,
     targets: FloatArray,
     held: FloatArray,
     row: int,
     step: int,
 ) -> RiskOutcome:
-    """Take the book's risk state through the session; nothing is hedged or waits for an answer in the loop."""
+    """Apply risk control to the book's risk state; in the loop nothing is hedged and no approval is pending."""
     memory = RiskMemory(book.counters, book.peaks, book.halved, book.cooling, book.ceilings, book.stop_state)
     holdings = RiskHoldings(
         book.quantity,
@@ -39,10 +39,10 @@ def control_risk(
     )
     market = RiskMarket(
         portfolio_volatility(rows.mark_return[: row + 1], targets, rules.volatility_window),
-        outlook.summaries[step, 0],
-        outlook.summaries[step, 2],
-        outlook.regimes[step],
-        outlook.confidence[step],
+        inputs.summaries[step, 0],
+        inputs.summaries[step, 2],
+        inputs.regimes[step],
+        inputs.confidence[step],
         rows.fresh[row],
         rows.retired[row],
     )

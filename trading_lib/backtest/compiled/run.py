@@ -1,4 +1,4 @@
-"""A run: the loop where it can, the slow path where it must."""
+"""A run: the compiled loop where possible, the slow path elsewhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from trading_lib.backtest.compiled.convert import Conversion
 from trading_lib.backtest.compiled.inputs import assets_of, rules_of, shared_rows
 from trading_lib.backtest.compiled.journal import BOOKS, FILLS, ORDERS, Log, empty_log
 from trading_lib.backtest.compiled.loop import trade_rows
-from trading_lib.backtest.compiled.precompute import Outlook, outlook_of
+from trading_lib.backtest.compiled.precompute import MarketInputs, market_inputs
 from trading_lib.domain.market.correlation import pair_correlations
 from trading_lib.domain.market.market_view import SessionViews
 from trading_lib.domain.market.prices import BoolArray, FloatArray
@@ -21,9 +21,9 @@ from trading_lib.session.inputs import SessionInput
 from trading_lib.session.step import EndOfDay, SessionOutcome, trade_session
 from trading_lib.strategies.registry import running_sleeves
 
-# Memory for what is known without the book and for what is noted, per segment of sessions.
+# Memory for the market inputs and the log, per segment of sessions.
 SEGMENT_BYTES = 64 * 2**20
-# Correlations of a whole run that are kept; more are computed again for the sessions that somebody asks for.
+# Memory for the correlations of a whole run; beyond it they are recomputed for the sessions that are read.
 KEPT_CORRELATIONS = 64 * 2**20
 # Books before sessions with events that are kept in one piece of memory.
 KEPT = 512
@@ -38,7 +38,7 @@ class Segment:
     kept
         The books before sessions with events; see `Log.book`.
     packed_pairs
-        Closely correlated pairs before each session of the outlook and after its last, eight in a byte; see
+        Closely correlated pairs before each session of the inputs and after the last, eight per byte; see
         `correlated_pairs`.
     fills, orders
         Where they begin and end in the log.
@@ -47,7 +47,7 @@ class Segment:
     first: int
     stop: int
     log: Log
-    outlook: Outlook
+    inputs: MarketInputs
     kept: Book
     packed_pairs: NDArray[np.uint8]
     fills: slice
@@ -55,42 +55,42 @@ class Segment:
 
     @property
     def steps(self) -> slice:
-        """Places of its rows in the outlook and the log."""
-        return slice(self.first - self.outlook.first, self.stop - self.outlook.first)
+        """Positions of its rows in the inputs and the log."""
+        return slice(self.first - self.inputs.first, self.stop - self.inputs.first)
 
     def pairs(self, first: int, stop: int) -> BoolArray:
-        """Unpack the closely correlated pairs before the outlook's sessions [first, stop)."""
+        """Unpack the closely correlated pairs before sessions [first, stop) of the inputs."""
         assets = self.log.held.shape[1]
         unpacked = np.unpackbits(self.packed_pairs[first:stop], axis=1, count=assets * (assets - 1) // 2)
         flags: BoolArray = unpacked.view(np.bool_)
         return flags
 
     def correlations(self, data: SessionInput, step: int) -> FloatArray:
-        """Correlations of one of the outlook's sessions, shape (n, n); computed again where they were not kept."""
-        if len(self.outlook.correlations):
-            kept: FloatArray = self.outlook.correlations[step]
+        """Correlations of one session of the inputs, shape (n, n); recomputed where they were not cached."""
+        if len(self.inputs.correlations):
+            kept: FloatArray = self.inputs.correlations[step]
             return kept
         panel, window = data.panel, data.config.constraints.correlation_window
-        rows = self.outlook.first + step + 1
+        rows = self.inputs.first + step + 1
         return pair_correlations(panel.common_return[:rows], panel.common_lag, window)
 
     def all_correlations(self, data: SessionInput) -> FloatArray:
-        """Correlations of its own sessions, shape (sessions, n, n)."""
-        if len(self.outlook.correlations):
-            kept: FloatArray = self.outlook.correlations[self.steps]
+        """Correlations of the segment's sessions, shape (sessions, n, n)."""
+        if len(self.inputs.correlations):
+            kept: FloatArray = self.inputs.correlations[self.steps]
             return kept
         steps = range(self.steps.start, self.steps.stop)
         return np.stack([self.correlations(data, step) for step in steps])
 
     def without_holdings(self) -> Segment:
-        """Return the same without what `SessionArrays` has taken over: it would be in memory twice."""
+        """Return a copy without the arrays that `SessionArrays` holds already."""
         taken = np.empty(0, np.int64), np.empty(0)
         return replace(self, log=self.log._replace(quantity=taken[0], owned=taken[1]))
 
 
 @dataclass(frozen=True, slots=True)
 class SlowSession:
-    """A row that was traded with objects and words."""
+    """A row that was traded on the slow path."""
 
     row: int
     outcome: SessionOutcome
@@ -101,7 +101,7 @@ Part = Segment | SlowSession
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """All parts of a run in order, and where it ended."""
+    """All parts of a run in order, and its final state."""
 
     data: SessionInput
     parts: tuple[Part, ...]
@@ -109,7 +109,7 @@ class Run:
 
 
 def can_loop(data: SessionInput) -> bool:
-    """Whether the loop knows all sleeves and rules, one account pays for all, and the universe has nothing unknown."""
+    """Whether the loop supports all sleeves and risk rules, one account pays for all, and nothing is retired by hand."""
     sleeves = running_sleeves(data.config.strategy)
     known = not data.config.risk.rules and all(sleeve.loop_form for sleeve in sleeves)
     return known and len(data.accounts.names) == 1 and not data.universe.any_retired
@@ -132,7 +132,7 @@ def run_sessions(data: SessionInput, rows: range) -> Run:
 
 
 def longest_segment(assets: int, sleeves: int) -> int:
-    """How many sessions are looked at in one piece, so that what they need fits into `SEGMENT_BYTES`."""
+    """How many sessions fit into `SEGMENT_BYTES` at once."""
     return max(SEGMENT_BYTES // (8 * assets * (assets + 20 + 10 * sleeves)), 1)
 
 
@@ -149,15 +149,15 @@ class _Loop:
         self.longest = longest_segment(assets, len(self._sleeves))
         kept = 8 * sessions * assets**2 <= KEPT_CORRELATIONS
         self._room = None if kept else np.empty((self.longest, assets, assets))
-        # Closely correlated pairs where a segment of the loop ended, by name and in an array.
+        # Closely correlated pairs at the end of a segment of the loop, as names and as an array.
         self._last: tuple[frozenset[str], BoolArray] | None = None
 
     def trade(self, first: int, stop: int, end_of_day: EndOfDay) -> tuple[list[Part], EndOfDay]:
         """Trade rows [first, stop)."""
         data, many, assets = self._data, len(self._sleeves), len(self._data.universe)
-        outlook = outlook_of(data, self._views, self._sleeves, first, stop, self._room)
-        pairs = self._pairs(outlook, end_of_day)
-        told = outlook if self._room is None else outlook._replace(correlations=self._room[:0])
+        inputs = market_inputs(data, self._views, self._sleeves, first, stop, self._room)
+        pairs = self._pairs(inputs, end_of_day)
+        noted = inputs if self._room is None else inputs._replace(correlations=self._room[:0])
         packed = np.packbits(pairs, axis=1)
         books = min(KEPT, stop - first)
         log, kept = empty_log(stop - first, assets, many), empty_book(assets, many, books)
@@ -168,11 +168,11 @@ class _Loop:
             if self._convert.fits(end_of_day):
                 self._convert.write(end_of_day, book)
                 fills, orders, _ = log.counts.tolist()
-                reached = trade_rows(book, saved, kept, log, self._assets, self._rows, outlook, self._rules, row, stop)
+                reached = trade_rows(book, saved, kept, log, self._assets, self._rows, inputs, self._rules, row, stop)
                 if reached > row:
                     ends = log.counts.tolist()
                     done = slice(fills, ends[FILLS]), slice(orders, ends[ORDERS])
-                    parts.append(Segment(row, reached, log, told, kept, packed, *done))
+                    parts.append(Segment(row, reached, log, noted, kept, packed, *done))
                     flags = pairs[reached - first]
                     end_of_day = self._convert.read(book, reached - 1, flags, end_of_day.portfolio)
                     self._last = end_of_day.risk.correlated, flags
@@ -188,8 +188,8 @@ class _Loop:
                     self._views.forget(row - 1)
         return parts, end_of_day
 
-    def _pairs(self, outlook: Outlook, end_of_day: EndOfDay) -> BoolArray:
-        """Follow the pairs through the outlook's sessions; runs that share the views share what it costs."""
+    def _pairs(self, inputs: MarketInputs, end_of_day: EndOfDay) -> BoolArray:
+        """Follow the pairs through the sessions of the inputs, cached for runs that share the views."""
         bounds = self._data.config.risk.correlation
         names = end_of_day.risk.correlated
         if self._last is None or self._last[0] is not names:
@@ -197,10 +197,10 @@ class _Loop:
         before = self._last[1]
         limits = (bounds.pair_warning, bounds.pair_rearm)
         if self._room is not None:
-            return correlated_pairs(outlook.correlations, before, *limits)
-        key = ("pairs", *limits, self._data.config.constraints.correlation_window, outlook.first, before.tobytes())
+            return correlated_pairs(inputs.correlations, before, *limits)
+        key = ("pairs", *limits, self._data.config.constraints.correlation_window, inputs.first, before.tobytes())
         cached: tuple[FloatArray, BoolArray] | None = self._views.remembered.get(key)
-        if cached is None or cached[0] is not outlook.correlations:
-            cached = (outlook.correlations, correlated_pairs(outlook.correlations, before, *limits))
+        if cached is None or cached[0] is not inputs.correlations:
+            cached = (inputs.correlations, correlated_pairs(inputs.correlations, before, *limits))
             self._views.remembered[key] = cached
         return cached[1]

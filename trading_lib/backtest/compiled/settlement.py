@@ -1,4 +1,4 @@
-"""The bookkeeping of a session in the loop: the kernels of execution and accounting, and a note of what filled."""
+"""Settlement of a session in the loop: the kernels of execution and accounting, and a record of the fills."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from trading_lib.execution.simulated import meet_opening
 
 @inlined
 def settle_session(book: Book, log: Log, assets: Assets, rows: Rows, rules: Rules, row: int) -> bool:
-    """Settle a session; False where a split or a sale of more than is held has to be looked at with objects."""
+    """Settle a session; False where the slow path has to: a split, or a sale of more than is held."""
     holdings = Holdings(book.account, book.quantity, book.mark, book.average_cost)
     for i in range(book.quantity.shape[0]):
         if book.quantity[i] > 0 and rows.split[row, i] != 1.0:

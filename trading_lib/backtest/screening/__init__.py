@@ -1,1 +1,1 @@
-"""A vectorised screen of many configurations."""
+"""Fast screening of many configurations: market-only target weights, valued together by vectorbt."""

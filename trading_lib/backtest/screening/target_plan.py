@@ -1,4 +1,4 @@
-"""Target weights of a window that depend on the market alone: the rules without money.
+"""Target weights of a window that depend on market data alone, without a book.
 
 The sleeves' rules, budgets and portfolio constraints are those of the decision core. What depends on a book is left
 out: risk levels, stops, limits of a day, lots, cash to the cent. Holdings are what was traded to, moved by the returns.
@@ -12,7 +12,7 @@ import numpy as np
 
 from trading_lib.backtest.compiled.book import Book, empty_book
 from trading_lib.backtest.compiled.inputs import Assets, Rows, Rules, assets_of, rows_of, rules_of
-from trading_lib.backtest.compiled.precompute import Outlook, outlook_of
+from trading_lib.backtest.compiled.precompute import MarketInputs, market_inputs
 from trading_lib.backtest.compiled.run import longest_segment
 from trading_lib.backtest.compiled.targets import blend_targets, decide_sleeves
 from trading_lib.domain.errors import DataQualityError, InputError
@@ -28,7 +28,7 @@ from trading_lib.strategies.registry import Sleeve, running_sleeves
 
 @dataclass(frozen=True, slots=True)
 class ScreeningPlan:
-    """What a configuration wants in every session of a window, n assets in universe order.
+    """Target weights of a configuration in every session of a window, n assets in universe order.
 
     Attributes
     ----------
@@ -65,10 +65,10 @@ def plan_window(data: SessionInput, rows: range) -> ScreeningPlan:
     longest = longest_segment(count, many)
     for first in range(rows.start, rows.stop, longest):
         stop = min(first + longest, rows.stop)
-        outlook = outlook_of(data, views, sleeves, first, stop)
+        inputs = market_inputs(data, views, sleeves, first, stop)
         part = slice(first - rows.start, stop - rows.start)
         reached = decide_rows(
-            book, held, assets, prices, outlook, rules, first, stop, plan.targets[part], plan.orders[part]
+            book, held, assets, prices, inputs, rules, first, stop, plan.targets[part], plan.orders[part]
         )
         if reached < stop:
             raise DataQualityError(
@@ -97,7 +97,7 @@ def decide_rows(
     held: FloatArray,
     assets: Assets,
     rows: Rows,
-    outlook: Outlook,
+    inputs: MarketInputs,
     rules: Rules,
     first: int,
     stop: int,
@@ -114,9 +114,9 @@ def decide_rows(
         Shape (1, n): weights of the portfolio, carried on in place.
     """
     for row in range(first, stop):
-        step = row - outlook.first
+        step = row - inputs.first
         held[:] = drift(held, rows.mark_return[row : row + 1])
-        _, valid = decide_sleeves(book, assets, rows, outlook, rules, held[0], row, step)
+        _, valid = decide_sleeves(book, assets, rows, inputs, rules, held[0], row, step)
         blended = blend_targets(book.targets, rules.budgets)
         if not (valid and valid_weights(blended)):
             return row
@@ -125,7 +125,7 @@ def decide_rows(
             held[0],
             rows.fresh[row] & ~assets.retired,
             assets.max_weights,
-            outlook.correlations[step],
+            inputs.correlations[step],
             rules.pair_correlation,
             rules.total_weight,
         )

@@ -27,7 +27,7 @@ INITIAL_CASH = 1e6
 
 @dataclass(frozen=True, slots=True)
 class ScreenedFigures:
-    """What a plan would have brought; definitions as in `Metrics`, None where a figure cannot be computed.
+    """Figures of a plan; definitions as in `Metrics`, None where a figure cannot be computed.
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ def _value(
     data: SessionInput, prices: ScreeningPrices, plans: Sequence[ScreeningPlan]
 ) -> tuple[FloatArray, FloatArray]:
     """Net asset values, shape (S, plans), and traded notional, shape (plans,)."""
-    # Importing vectorbt takes many seconds, so only who screens pays for it.
+    # Importing vectorbt takes many seconds, so it is imported only here.
     import vectorbt  # type: ignore[import-untyped]
 
     many, assets = len(plans), prices.close.shape[1]
@@ -115,7 +115,7 @@ def _value(
         size=size,
         size_type="targetpercent",
         price=price,
-        # What is not traded today is worth its opening, too: targets are shares of the value at the opening.
+        # Assets not traded today are valued at their opening, too: targets are shares of that value.
         val_price=price,
         fees=np.tile([float(i.commission_rate) for i in data.universe], many)[None, :],
         slippage=np.tile([float(i.slippage_rate) for i in data.universe], many)[None, :],

@@ -1,1 +1,1 @@
-"""Stress tests: historical windows, bootstrap paths, synthetic declines."""
+"""Stress tests: historical windows, bootstrap paths of crises, synthetic declines, and their report."""

@@ -1,6 +1,6 @@
-"""Crises that did not happen, from blocks of those that did: the stationary bootstrap over sessions.
+"""Bootstrapped crisis paths: blocks of historical crisis sessions, by the stationary bootstrap.
 
-A block takes all assets of its sessions together, so that the way they fell together is kept. Input: bars of crises.
+A block takes all assets of its sessions together, so that their joint behaviour is kept. Input: bars of crises.
 Output: moves. After Politis and Romano, The Stationary Bootstrap (1994).
 """
 
@@ -34,7 +34,7 @@ def moves_of(bars: Bars, universe: Universe, sessions: DateArray) -> SessionMove
 
 
 def _carried(values: FloatArray) -> FloatArray:
-    """Carry every column's last known value forward."""
+    """Carry the last value of every column forward."""
     rows = np.where(np.isfinite(values), np.arange(len(values))[:, None], 0)
     carried: FloatArray = np.take_along_axis(values, np.maximum.accumulate(rows, axis=0), axis=0)
     return carried

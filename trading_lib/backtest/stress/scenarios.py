@@ -14,7 +14,7 @@ Limit = Annotated[float, Field(gt=0, le=1)]
 
 
 class HistoricalWindow(Configuration):
-    """A crisis as it happened.
+    """A historical crisis window.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class HistoricalWindow(Configuration):
 
 
 class SyntheticDecline(Configuration):
-    """A made-up fall of everything at once, from the last known prices on.
+    """A synthetic decline of all assets at once, from the last known prices on.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ Scenario = Annotated[HistoricalWindow | SyntheticDecline, Field(discriminator="k
 
 
 class PassCriteria(Configuration):
-    """All of them must hold over the scenarios that ran."""
+    """Criteria that must all hold over the scenarios that ran."""
 
     max_drawdown: Limit = 0.25
     average_drawdown: Limit = 0.18
@@ -75,7 +75,7 @@ class PassCriteria(Configuration):
 
 
 class CrisisPathConfig(Configuration):
-    """Made-up crises from blocks of real ones.
+    """Bootstrapped paths of historical crises.
 
     Attributes
     ----------

@@ -28,7 +28,7 @@ class ScenarioOutcome:
     first, last
         Of the scenario; its first and last session when it ran.
     max_drawdown
-        Largest fall of net asset value from its peak inside the scenario, the evening before it included.
+        Largest fall of net asset value from its peak inside the scenario, the previous close included.
     level_sessions
         Sessions spent at each risk level 0 to 4.
     absent_assets
@@ -65,7 +65,7 @@ class ScenarioOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether all criteria hold, and each that doesn't in words."""
+    """Whether all criteria hold, and a message for each that does not."""
 
     passed: bool
     worst_drawdown: float | None

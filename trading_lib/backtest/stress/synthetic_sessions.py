@@ -1,4 +1,4 @@
-"""Made-up sessions as moves from one close to the next, and history continued by them."""
+"""Synthetic sessions as moves from one close to the next, and price history continued by them."""
 
 from __future__ import annotations
 

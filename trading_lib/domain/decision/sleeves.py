@@ -18,10 +18,10 @@ DEFENCE_ENDS = "defence ends"
 SLEEVE_FAULT = "sleeve_fault"
 
 # Symbol -> why it has its weight; "" speaks about the sleeve as a whole.
-Words = Mapping[str, str]
+Rationale = Mapping[str, str]
 
 
-def without_words() -> Words:
+def no_rationale() -> Rationale:
     """Return the words of a sleeve that gives none."""
     return {}
 
@@ -79,7 +79,7 @@ class SleeveTarget:
     ----------
     weights
         Shape (n,): shares of the sleeve's capital, finite, none negative, their sum at most 1 unless leverage is meant.
-    words
+    rationale
         Called only where reasons are read: symbol -> why, with the numbers the weights came from.
     memory
         Numbers to be reminded of next session.
@@ -89,7 +89,7 @@ class SleeveTarget:
     """
 
     weights: FloatArray
-    words: Callable[[], Words] = without_words
+    rationale: Callable[[], Rationale] = no_rationale
     memory: Mapping[str, float] = field(default_factory=dict)
     events: tuple[SleeveEvent, ...] = ()
     hedges: Mapping[str, float] = field(default_factory=dict)

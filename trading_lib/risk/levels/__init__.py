@@ -1,1 +1,1 @@
-"""The four risk levels: entry, recovery, approval."""
+"""Drawdown levels 0 to 4: escalation, recovery, the approvals they need, and when a risk event is resolved."""

@@ -1,4 +1,4 @@
-"""What a person's answer changes: buying havens at level 3, leaving level 4. Selling never waits for anybody.
+"""Approvals by the operator: buying safe havens at level 3, leaving level 4. Selling never waits for one.
 
 Input: yesterday's `RiskState` and the answer to its question. Output: the state the session starts from, and an event.
 """
@@ -15,7 +15,7 @@ SUBJECTS = {3: "buying safe havens at level 3", 4: "re-entry from level 4"}
 
 
 def with_answer(state: RiskState, answer: Approval | None, session: date) -> tuple[RiskState, tuple[RiskEvent, ...]]:
-    """Let the answer to the state's open question take effect in ``session``.
+    """Apply the operator's answer to the open question of the state in ``session``.
 
     An approval holds until the level rises or falls below 3. After a rejection ``session`` asks anew. An answer to
     another question than the open one, and no answer, change nothing: without an approval there is no new risk.
@@ -31,13 +31,13 @@ def with_answer(state: RiskState, answer: Approval | None, session: date) -> tup
 
 
 def answer_of_configuration(state: RiskState, session: date) -> tuple[RiskEvent, ...]:
-    """Return the event that stands for a person's approval in a simulated book."""
+    """Return the event of the automatic approval in a simulated book."""
     reason = f"{SUBJECTS[state.level]} is approved by the configuration (risk.yaml: simulated_approval)"
     return (RiskEvent(session, "approval", "", state.level, state.level, reason, ("APPROVED",)),)
 
 
 def open_question(level: int, approved: bool, raised: bool, earlier: date | None, session: date) -> date | None:
-    """Session that asks: the one that raised the level or whose predecessor was rejected; None when nothing is asked.
+    """Session that asks: the one that raised the level or followed a rejection; None when nothing is asked.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Kernels of drawdown levels, correlation floors and stops (docs/specification.md#risk-control).
 
-`levels` and `stops` put what they answer into states, events and words.
+`levels` and `stops` turn their results into states, events and reasons.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def size_of(spent: int, sizes: FloatArray, sessions_per_step: int) -> float:
 
 @compiled
 def regime_changes(before: int, regime: int) -> bool:
-    """Whether there is a regime to tell of: another one than before, or at first one that had to be assumed."""
+    """Whether to report the regime: it differs from the previous one, or the first had to be assumed."""
     return regime != before and (before != UNREAD or regime % 2 != 0)
 
 

@@ -38,7 +38,7 @@ def level_events(
     model_volatility: float,
     config: RiskConfig,
 ) -> tuple[RiskEvent, ...]:
-    """Tell how the drawdown level moved; see `next_level`.
+    """Report the change of the drawdown level; see `next_level`.
 
     Parameters
     ----------

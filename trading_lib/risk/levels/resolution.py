@@ -1,7 +1,7 @@
-"""When what a risk event told has ended.
+"""When a risk event is resolved.
 
-Input: the event, the risk state after a later session (or its own), and what that session told. An event that reports
-an end itself, such as a lowered level, is over at once.
+Input: the event, the risk state after a later session (or its own), and the events of that session. An event that
+reports an end itself, such as a lowered level, is over at once.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from trading_lib.risk.limits.retirement import PRICE_RETURNED, RETIRED
 ENDS = frozenset({"level_lowered", "approval", "carry_exit", PRICE_RETURNED})
 
 
-class ToldSession(NamedTuple):
-    """What a session told, and the state it left.
+class SessionEvents(NamedTuple):
+    """The risk events of a session, and the state after it.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class ToldSession(NamedTuple):
 
 
 def is_over(event: RiskEvent, state: RiskState, after: Sequence[RiskEvent]) -> bool:
-    """Whether what ``event`` told has ended with the session of ``state``.
+    """Whether ``event`` is resolved with the session of ``state``.
 
     Parameters
     ----------
@@ -74,15 +74,15 @@ def is_over(event: RiskEvent, state: RiskState, after: Sequence[RiskEvent]) -> b
             ending = "carry_exit" if event.kind == "carry_entry" else "carry_entry"
             return any(e.kind == ending and _venue(e) == _venue(event) for e in later)
         case _:
-            # A fault, a shortage of cash, or a kind of a sleeve's own: it lasts as long as it is told again.
+            # A fault, a shortage of cash, or a sleeve's own kind: it lasts as long as it is reported again.
             return not same_session and not any((e.kind, e.symbol) == (event.kind, event.symbol) for e in later)
 
 
-def with_resolutions(history: Iterable[ToldSession]) -> tuple[RiskEvent, ...]:
-    """Return the events of consecutive sessions, each with the session that ended what it told."""
+def with_resolutions(history: Iterable[SessionEvents]) -> tuple[RiskEvent, ...]:
+    """Return the events of consecutive sessions, each with the session that resolved it."""
     events: list[RiskEvent] = []
     pending: list[int] = []
-    # Dozens of these last for months, and only a change of the pairs can end one.
+    # Dozens of these last for months, and only a change of the pairs can resolve one.
     pending_pairs: list[tuple[int, frozenset[str]]] = []
     state, correlated, unchanged = None, None, False
     for after in history:
@@ -104,12 +104,12 @@ def with_resolutions(history: Iterable[ToldSession]) -> tuple[RiskEvent, ...]:
         for number in over:
             events[number] = replace(events[number], resolved_session=after.session)
         pending = [number for number in pending if events[number].resolved_session is None]
-        # Nothing can end in further quiet sessions once one was looked at and no cool-off runs.
+        # After one quiet session without a cool-off, further quiet sessions cannot resolve anything.
         unchanged = quiet and not state.cooling_off
     return tuple(events)
 
 
-def _quiet(before: RiskState | None, after: ToldSession) -> RiskState:
+def _quiet(before: RiskState | None, after: SessionEvents) -> RiskState:
     if before is None:
         raise ValueError(f"session {after.session} is the first and has no state")
     return replace(
@@ -121,7 +121,7 @@ def _quiet(before: RiskState | None, after: ToldSession) -> RiskState:
 
 
 def _floor_of(event: RiskEvent) -> int:
-    """Return the floor that an event told; one that fell to 1 took no actions, one that fell to 0 is over at once."""
+    """Return the floor of an event; one that fell to 1 took no actions, one that fell to 0 is over at once."""
     return next((floor for floor, actions in LEVEL_ACTIONS.items() if actions == event.actions), 1)
 
 

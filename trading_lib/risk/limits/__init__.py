@@ -1,1 +1,1 @@
-"""Position limits, buying restrictions and correlated pairs."""
+"""Position limits, buying restrictions, correlated pairs and retired assets."""

@@ -44,7 +44,7 @@ RULES = (
     RETIRED,
     NOT_TRADABLE,
 )
-# What else lowers a target; in an array of what lowered each weight these have the bits above those of the rules.
+# Other limits that lower a target; their bits follow those of the rules.
 LOWERING = (*RULES, LADDER, LADDER_LEVERAGE)
 BITS = tuple(1 << place for place in range(len(LOWERING)))
 (
@@ -149,7 +149,7 @@ def forbidden(
 
 
 def clips_of(universe: Universe, lowered: Blocks) -> dict[str, tuple[str, ...]]:
-    """Symbol -> what lowered its target weight; see `allowed_weights`."""
+    """Symbol -> the rules that lowered its target weight; see `allowed_weights`."""
     return {universe.symbols[i]: names_of(int(lowered[i])) for i in np.flatnonzero(lowered).tolist()}
 
 
@@ -168,7 +168,7 @@ def _allow(
     short: float,
     trace: FloatArray,
 ) -> tuple[FloatArray, Blocks]:
-    """Every limit in its order: weights, and what lowered each as bits of `LOWERING`."""
+    """Apply every limit in order: weights, and the rules that lowered each as bits of `LOWERING`."""
     assets, traced = targets.shape[0], trace.shape[0] > 0
     weights, lowered = targets.copy(), np.zeros(targets.shape[0], np.uint16)
     if traced:
@@ -184,7 +184,7 @@ def _allow(
     for i in range(assets):
         bits = blocks[i]
         if not targets[i] > held[i] + DUST:
-            # No purchase is forbidden where none is wanted.
+            # A rule binds only where a purchase is intended.
             bits &= LIQUIDATION_BIT
         if weights[i] < targets[i] - DUST:
             bits |= LADDER_BIT

@@ -3,7 +3,7 @@
 See docs/specification.md#correlations.
 
 A pair rises into the set above ``warning`` and leaves it at or below ``rearm``: between the two it stays as it was, so
-that a correlation that hovers around the warning is told once, not every other session.
+that a correlation that hovers around the warning is reported once, not every other session.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Quantities that level entries and stops leave, as kernels; `ceilings` and `stops` put them into words.
+"""Largest quantities after level entries and stops, as kernels; `position_limits` and `stops` add the reasons.
 
 Quantities are in millionths of a unit, ceilings likewise, `UNLIMITED` where there is none.
 """
@@ -59,7 +59,7 @@ def level_ceilings(
 
 @compiled
 def _left_by_entry(quantity: int, level: int, crypto: bool, haven: bool, lot: int, keep: int) -> int:
-    """Quantity a level's entry leaves: havens are spared at level 3, coins are closed from level 2 on."""
+    """Quantity left by a level's entry: safe havens are spared at level 3, crypto is closed from level 2 on."""
     if level == 4 or crypto:
         return 0
     if level == 3 and haven:

@@ -1,4 +1,4 @@
-"""Quantities that may remain: what level entries, stops, retirement and a shortage of cash leave of each position.
+"""Largest quantities that may be held: limits by level entries, stops, retirement and negative cash.
 
 Input: the portfolio, the session's level and stops, yesterday's ceilings. Output: `CeilingStep`; risk orders sell what
 is above it. Ceilings never concern what is not held, so nothing here can lead to a purchase.
@@ -25,7 +25,7 @@ from trading_lib.risk.stops.stops import StopStep
 
 @dataclass
 class CeilingStep:
-    """Symbol -> largest quantity that may remain, why, and what there is to tell; the lowest ceiling counts."""
+    """Symbol -> largest quantity that may remain, the reason, and events; the lowest ceiling counts."""
 
     ceilings: dict[str, Decimal]
     reasons: dict[str, str]
@@ -71,7 +71,7 @@ def _by_level(
     universe: Universe,
     session: date,
 ) -> None:
-    """Tell what earlier reductions still demand, and what entering a level does."""
+    """Report what earlier reductions still demand, and what entering a level does."""
     actions, entered = LEVEL_ACTIONS.get(effective_level, ()), outcome.entered
     reason = f"risk level {effective_level} {'was entered' if entered else 'is in force'} ({', '.join(actions)})"
     for i in np.flatnonzero(outcome.causes).tolist():
@@ -84,7 +84,7 @@ def _by_level(
 def _retire(
     step: CeilingStep, state: RiskState, level: int, portfolio: Portfolio, universe: Universe, session: date
 ) -> None:
-    """Close what has left the universe; without a price the order finds no buyer and is decided again."""
+    """Close what has left the universe; without a price the order cannot fill and is decided again."""
     for symbol in portfolio.positions:
         if universe[symbol].retired:
             reason = f"{symbol} is retired from the universe and is closed"
@@ -103,7 +103,7 @@ def _restore_cash(
     session: date,
     retired: Collection[str],
 ) -> None:
-    """Sell the same share of every position that has a price, enough to owe nothing after costs at the last marks.
+    """Sell the same share of every priced position, enough to repay negative cash after costs at the last marks.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Assets whose prices have ended: what is retired, and what there is to tell about it.
+"""Retirement: assets whose prices have ended, and the events about it.
 
 Input: the view, yesterday's `RiskState`. Output: symbols and events. Beside it, an asset is retired for good by
 `retired: true` in universe.yaml; see `trading_lib.risk.limits.position_limits`.
@@ -43,7 +43,7 @@ def among(universe: Universe, symbols: Collection[str]) -> BoolArray:
 
 
 def retirement_events(state: RiskState, retired: frozenset[str], view: MarketView, level: int) -> tuple[RiskEvent, ...]:
-    """Tell which assets are retired from this session on, and of which a price has come back."""
+    """Report which assets are retired from this session on, and of which a price has returned."""
     if retired == state.retired:
         return ()
     return tuple(_events(state, retired, view, level))

@@ -28,5 +28,5 @@ def average_cost_stop(mark: int, average_cost: float, bounds: FloatArray, halved
 
 
 def describe(symbol: str, position: Position, loss: float, bound: float) -> str:
-    """Say what was compared."""
+    """Return the reason of the stop."""
     return f"{symbol} lost {loss:.1%} from its average cost {position.average_cost:.2f}, more than {bound:.0%}"

@@ -1,6 +1,6 @@
 """Asset stops (docs/specification.md#asset-stops): the list of stop rules, and one step over all assets.
 
-A stop rule is a module with a kernel and its words. It may remember a number per asset while that is held, e.g. a
+A stop rule is a module with a kernel and its reason text. It may keep a number per asset while that is held, e.g. a
 peak: its name in `RULES` is then a row of ``stop_state``, which states, stores and the compiled loop carry for it.
 tests/extensions/stop_rule.patch adds one.
 """
@@ -43,7 +43,7 @@ class StopRule(NamedTuple):
     state: str = ""
 
 
-# The rules, by the number that `sharpest_stop` answers.
+# The rules, by the number that `sharpest_stop` returns.
 AVERAGE_COST = 0
 RULES = (StopRule(describe),)
 # Rows of `RiskMemory.stop_state`.
@@ -61,7 +61,7 @@ def sharpest_stop(
 
 
 class Stops(NamedTuple):
-    """What the stops of a session did, shapes (n,).
+    """The outcome of a session's stops, shapes (n,).
 
     Attributes
     ----------
@@ -86,8 +86,8 @@ def step_stops(
 ) -> Stops:
     """Count the cool-offs down and check every position; ``memory`` is overwritten.
 
-    What a perpetual hedges has no price to lose: the stops look at the whole holding and close only the rest of it.
-    Whose price is too old to judge is checked again when one returns.
+    Hedged units carry no price risk: the stops judge the whole holding and close only its unhedged part. An asset whose
+    price is too old is checked again when a price returns.
     """
     count = holdings.quantity.shape[0]
     stops = Stops(
@@ -119,7 +119,7 @@ def step_stops(
 
 @dataclass(frozen=True, slots=True)
 class StopStep:
-    """What the stops of a session did, in words; see the fields of the same names in `RiskState`."""
+    """The outcome of a session's stops with reasons and events; see the fields of the same names in `RiskState`."""
 
     ceilings: dict[str, Decimal]
     reasons: dict[str, str]
@@ -130,7 +130,7 @@ class StopStep:
 
 
 def stop_step(stops: Stops, portfolio: Portfolio, universe: Universe, session: date, level: int) -> StopStep:
-    """Put what the stops did into words; ``level`` is the one that was in force."""
+    """Return the stops with reasons and events; ``level`` is the one that was in force."""
     ceilings: dict[str, Decimal] = {}
     reasons: dict[str, str] = {}
     events = []

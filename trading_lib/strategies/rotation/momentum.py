@@ -1,4 +1,4 @@
-"""Cross-sectional 12-1 momentum: who leads, who trails, and whether the leaders themselves fall.
+"""Cross-sectional 12-1 momentum: top and bottom groups, and whether the top group itself is falling.
 
 See docs/specification.md#cross-sectional-momentum; after Asness, Moskowitz, Pedersen, Value and Momentum
 Everywhere (2013). Input: a `MarketView`. Output: `MomentumGroups`.

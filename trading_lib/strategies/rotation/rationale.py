@@ -1,4 +1,4 @@
-"""Words for a month's rebalance, from the numbers it was made of; prices in raw dollars."""
+"""Rationale for a month's rebalance, from the numbers it was made of; prices in raw dollars."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import math
 
 import numpy as np
 
-from trading_lib.domain.decision.sleeves import Words
+from trading_lib.domain.decision.sleeves import Rationale
 from trading_lib.domain.market.market_view import MarketView
 from trading_lib.domain.market.prices import FloatArray
 from trading_lib.strategies.config import MomentumConfig
-from trading_lib.strategies.rotation.rebalance import MonthlyAllocation
+from trading_lib.strategies.rotation.rebalance import MonthlyRebalance
 from trading_lib.strategies.weighting.weighting import Shares
 
 
-def describe_waiting(view: MarketView, weights: FloatArray) -> Words:
+def describe_waiting(view: MarketView, weights: FloatArray) -> Rationale:
     """Say that the target stands until the month's last session."""
     rationale = {"": "waits for the month's last session" + ("" if weights.any() else ", in cash")}
     for i in np.flatnonzero(weights):
@@ -22,8 +22,8 @@ def describe_waiting(view: MarketView, weights: FloatArray) -> Words:
     return rationale
 
 
-def describe_month(view: MarketView, config: MomentumConfig, month: MonthlyAllocation) -> Words:
-    """Say of each ranked or held asset where it stands and what follows, and of the sleeve what bounded it."""
+def describe_month(view: MarketView, config: MomentumConfig, month: MonthlyRebalance) -> Rationale:
+    """Explain each ranked or held asset's weight, and what bounded the sleeve's move."""
     rationale = {"": _whole(view, config, month)}
     shares = dict(zip(month.shares.columns.tolist(), month.shares.shares.tolist(), strict=True))
     ranked = np.isfinite(month.groups.rank)
@@ -40,7 +40,7 @@ def name_left_out(view: MarketView, shares: Shares) -> str:
     return "; ".join(f"{view.universe.symbols[i]} has {why}" for i, why in shares.left_out.items())
 
 
-def _whole(view: MarketView, config: MomentumConfig, month: MonthlyAllocation) -> str:
+def _whole(view: MarketView, config: MomentumConfig, month: MonthlyRebalance) -> str:
     groups, shares, move = month.groups, month.shares, month.move
     ranked, leaders = int(np.isfinite(groups.rank).sum()), int(groups.top.sum())
     text = f"month end: {leaders} of {ranked} ranked assets lead, {int(groups.falling.sum())} of them below SMA_200"
@@ -60,7 +60,7 @@ def _whole(view: MarketView, config: MomentumConfig, month: MonthlyAllocation) -
     return f"{text}; {move.bound}, so {move.share:.0%} of the way" if move.bound else text
 
 
-def _standing(view: MarketView, month: MonthlyAllocation, i: int) -> str:
+def _standing(view: MarketView, month: MonthlyRebalance, i: int) -> str:
     if view.universe.retired[i]:
         return "retired from the universe"
     rank, average = month.groups.rank[i], view.factors["SMA_200"][i]
@@ -74,7 +74,7 @@ def _standing(view: MarketView, month: MonthlyAllocation, i: int) -> str:
 
 
 def _verdict(
-    view: MarketView, config: MomentumConfig, month: MonthlyAllocation, i: int, shares: dict[int, float]
+    view: MarketView, config: MomentumConfig, month: MonthlyRebalance, i: int, shares: dict[int, float]
 ) -> str:
     groups, target = month.groups, f"{month.wanted[i]:.1%}"
     if month.stays:

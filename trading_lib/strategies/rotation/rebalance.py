@@ -1,4 +1,4 @@
-"""One monthly rebalance by momentum (docs/specification.md#rotation). Output: `MonthlyAllocation`.
+"""One monthly rebalance by momentum (docs/specification.md#rotation). Output: `MonthlyRebalance`.
 
 Leading assets above their SMA_200 are selected; trailing ones are sold, and so are leaders not above that average; the
 middle keeps its weight, and so does what has no rank. The selected share what is left. In defence all capital goes to
@@ -16,12 +16,12 @@ from trading_lib.domain.market.market_view import MarketView
 from trading_lib.domain.market.prices import BoolArray, FloatArray
 from trading_lib.strategies.config import MomentumConfig
 from trading_lib.strategies.rotation.momentum import MomentumGroups, rank_by_momentum
-from trading_lib.strategies.rotation.turnover_bound import BoundedMove, bound_words, bounded_weights
-from trading_lib.strategies.weighting.weighting import Shares, Weighing
+from trading_lib.strategies.rotation.turnover_bound import BoundedRebalance, bound_rationale, bounded_weights
+from trading_lib.strategies.weighting.weighting import Shares, Weighting
 
 
 @dataclass(frozen=True, slots=True)
-class MonthlyAllocation:
+class MonthlyRebalance:
     """One rebalance, n assets in universe order; weights are shares of the sleeve's capital.
 
     Attributes
@@ -47,12 +47,12 @@ class MonthlyAllocation:
     stays: bool
     present: FloatArray
     wanted: FloatArray
-    move: BoundedMove
+    move: BoundedRebalance
 
 
 @dataclass(frozen=True, slots=True)
 class MonthPlan:
-    """All of a rebalance that depends on the market alone; see `MonthlyAllocation`.
+    """The part of a rebalance that depends on market data alone; see `MonthlyRebalance`.
 
     Attributes
     ----------
@@ -67,20 +67,20 @@ class MonthPlan:
     dense_shares: FloatArray
 
 
-def plan_month(view: MarketView, config: MomentumConfig, weighing: Weighing) -> MonthPlan:
+def plan_month(view: MarketView, config: MomentumConfig, weighting: Weighting) -> MonthPlan:
     """Rank, choose and weigh once for all runs that share the view and the configuration."""
-    key = ("month_plan", type(weighing), config)
+    key = ("month_plan", type(weighting), config)
     cached: MonthPlan | None = view.remembered.get(key)
     if cached is None:
-        cached = view.remembered[key] = _plan(view, config, weighing)
+        cached = view.remembered[key] = _plan(view, config, weighting)
     return cached
 
 
-def _plan(view: MarketView, config: MomentumConfig, weighing: Weighing) -> MonthPlan:
+def _plan(view: MarketView, config: MomentumConfig, weighting: Weighting) -> MonthPlan:
     groups = rank_by_momentum(view, config)
     defence = _existing(view, config.defence_symbols)
     chosen = np.flatnonzero(defence if groups.defensive else groups.selected)
-    shares = weighing.share(view, chosen) if len(chosen) else Shares(chosen, np.empty(0), "nothing to weigh")
+    shares = weighting.share(view, chosen) if len(chosen) else Shares(chosen, np.empty(0), "nothing to weigh")
     # Without any known risk there is nothing to weigh by (docs/specification.md#unusable-answers); a defence must not
     # wait, though.
     stays = len(chosen) > 0 and not len(shares.columns) and not groups.defensive
@@ -89,9 +89,9 @@ def _plan(view: MarketView, config: MomentumConfig, weighing: Weighing) -> Month
     return MonthPlan(groups, defence, shares, stays, dense)
 
 
-def allocate_month(
-    view: MarketView, present: FloatArray, leaving_defence: bool, config: MomentumConfig, weighing: Weighing
-) -> MonthlyAllocation:
+def rebalance_month(
+    view: MarketView, present: FloatArray, leaving_defence: bool, config: MomentumConfig, weighting: Weighting
+) -> MonthlyRebalance:
     """Rebalance.
 
     Parameters
@@ -102,7 +102,7 @@ def allocate_month(
         Whether the sleeve was in defence and still holds what it bought for it. Such assets have no rank to thank for
         their weight, so the middle group does not keep them.
     """
-    plan = plan_month(view, config, weighing)
+    plan = plan_month(view, config, weighting)
     bounds = (config.monthly_turnover, config.monthly_cost)
     weights, target, room, share, turnover, cost = month_weights(
         present,
@@ -115,8 +115,8 @@ def allocate_month(
         view.universe.cost_rates,
         *bounds,
     )
-    move = BoundedMove(weights, share, turnover, cost, bound_words(share, turnover, cost, *bounds))
-    return MonthlyAllocation(plan.groups, plan.defence, plan.shares, room, plan.stays, present, target, move)
+    move = BoundedRebalance(weights, share, turnover, cost, bound_rationale(share, turnover, cost, *bounds))
+    return MonthlyRebalance(plan.groups, plan.defence, plan.shares, room, plan.stays, present, target, move)
 
 
 @compiled
@@ -132,7 +132,7 @@ def month_weights(
     max_turnover: float,
     max_cost: float,
 ) -> tuple[FloatArray, FloatArray, float, float, float, float]:
-    """Weights, those wanted without bounds, room for the chosen, share of the way, its turnover and its cost."""
+    """Weights, unbounded target, room for the selected assets, share of the way, its turnover and its cost."""
     assets = present.shape[0]
     target, room = np.zeros(assets), 0.0
     if stays:

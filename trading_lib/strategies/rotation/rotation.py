@@ -14,26 +14,26 @@ from trading_lib.domain.market.market_view import MarketView
 from trading_lib.strategies.config import MomentumConfig, RotationConfig
 from trading_lib.strategies.loop_form import MONTHLY_MOVE, LoopForm, MonthlyChoice, SessionPlan
 from trading_lib.strategies.rotation.rationale import describe_month, describe_waiting, name_left_out
-from trading_lib.strategies.rotation.rebalance import MonthlyAllocation, allocate_month, plan_month, still_leaving
-from trading_lib.strategies.weighting.weighting import EqualWeights, RiskParity, Shares, Weighing
+from trading_lib.strategies.rotation.rebalance import MonthlyRebalance, plan_month, rebalance_month, still_leaving
+from trading_lib.strategies.weighting.weighting import EqualWeights, RiskParity, Shares, Weighting
 
-# What a sleeve remembers: that it is in defence, and that it has not sold all it bought for one since it ended.
+# The sleeve's memory: it is in defence; it still holds assets of a defence that has ended.
 IN_DEFENCE = "in_defence"
 LEAVING_DEFENCE = "leaving_defence"
 
 
 class MonthlyMomentum:
-    """What both strategies have in common.
+    """Base of both strategies.
 
     Parameters
     ----------
-    weighing
+    weighting
         How the selected assets share the capital.
     """
 
-    def __init__(self, config: MomentumConfig, weighing: Weighing) -> None:
+    def __init__(self, config: MomentumConfig, weighting: Weighting) -> None:
         self.config = config
-        self.weighing = weighing
+        self.weighting = weighting
 
     def loop_form(self) -> LoopForm:
         """Move at month ends towards the plan, within two bounds; the sleeve remembers its defence."""
@@ -41,7 +41,7 @@ class MonthlyMomentum:
         return LoopForm(MONTHLY_MOVE, bounds, lambda universe: (IN_DEFENCE, LEAVING_DEFENCE), self._plan, monthly=True)
 
     def _plan(self, view: MarketView) -> SessionPlan:
-        month = plan_month(view, self.config, self.weighing)
+        month = plan_month(view, self.config, self.weighting)
         shares, groups = month.shares, month.groups
         event = bool(shares.failure) or _nothing_weighed(shares)
         choice = MonthlyChoice(groups.kept, month.defence, month.stays, groups.defensive, event)
@@ -53,11 +53,11 @@ class MonthlyMomentum:
             return SleeveTarget(sleeve.wanted, partial(describe_waiting, view, sleeve.wanted), sleeve.memory)
         was_defensive = bool(sleeve.memory.get(IN_DEFENCE))
         leaving = was_defensive or bool(sleeve.memory.get(LEAVING_DEFENCE))
-        month = allocate_month(view, sleeve.wanted, leaving, self.config, self.weighing)
+        month = rebalance_month(view, sleeve.wanted, leaving, self.config, self.weighting)
         defensive = month.groups.defensive
         return SleeveTarget(
             weights=month.move.weights,
-            words=partial(describe_month, view, self.config, month),
+            rationale=partial(describe_month, view, self.config, month),
             memory={
                 IN_DEFENCE: float(defensive),
                 LEAVING_DEFENCE: float(still_leaving(leaving, defensive, month.stays, month.move.share)),
@@ -86,7 +86,7 @@ def _nothing_weighed(shares: Shares) -> bool:
 
 
 def _events(
-    view: MarketView, config: MomentumConfig, month: MonthlyAllocation, was_defensive: bool
+    view: MarketView, config: MomentumConfig, month: MonthlyRebalance, was_defensive: bool
 ) -> tuple[SleeveEvent, ...]:
     events = []
     groups, shares = month.groups, month.shares

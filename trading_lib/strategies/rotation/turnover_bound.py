@@ -12,8 +12,8 @@ from trading_lib.domain.market.prices import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
-class BoundedMove:
-    """A move of weights and the bound that stopped it.
+class BoundedRebalance:
+    """A rebalance and the bound that stopped it.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class BoundedMove:
         Of the whole way: half the traded share of capital, as in `performance.metrics`, and the estimated
         commissions and slippage, as fractions of capital.
     bound
-        Why it stopped short, in words; "" when it did not.
+        Why it stopped short; "" when it did not.
     """
 
     weights: FloatArray
@@ -35,9 +35,9 @@ class BoundedMove:
     bound: str
 
 
-def move_within(
+def bound_rebalance(
     present: FloatArray, target: FloatArray, cost_rates: FloatArray, max_turnover: float, max_cost: float
-) -> BoundedMove:
+) -> BoundedRebalance:
     """Go from ``present`` toward ``target`` in a straight line until a bound is met.
 
     Every asset goes the same part of its way: mixtures of two allocations keep what both keep (none negative, sum at
@@ -54,11 +54,13 @@ def move_within(
         Bounds as fractions of capital.
     """
     weights, share, turnover, cost = bounded_weights(present, target, cost_rates, max_turnover, max_cost)
-    return BoundedMove(weights, share, turnover, cost, bound_words(share, turnover, cost, max_turnover, max_cost))
+    return BoundedRebalance(
+        weights, share, turnover, cost, bound_rationale(share, turnover, cost, max_turnover, max_cost)
+    )
 
 
-def bound_words(share: float, turnover: float, cost: float, max_turnover: float, max_cost: float) -> str:
-    """Say what bound a move; "" when it went all the way."""
+def bound_rationale(share: float, turnover: float, cost: float, max_turnover: float, max_cost: float) -> str:
+    """Name the bound that stopped a move; "" when it went all the way."""
     if share == 1.0:
         return ""
     if share * turnover >= max_turnover * (1.0 - 1e-12):
@@ -70,7 +72,7 @@ def bound_words(share: float, turnover: float, cost: float, max_turnover: float,
 def bounded_weights(
     present: FloatArray, target: FloatArray, cost_rates: FloatArray, max_turnover: float, max_cost: float
 ) -> tuple[FloatArray, float, float, float]:
-    """Kernel of `move_within`: where the move ends, the share of the way, and turnover and cost of the whole way."""
+    """Kernel of `bound_rebalance`: weights, share of the way, and turnover and cost of the whole way."""
     traded, cost = 0.0, 0.0
     for i in range(present.shape[0]):
         change = abs(target[i] - present[i])

@@ -1,4 +1,4 @@
-"""The trend sleeve for the patient: a signal counts once it has stood for a while.
+"""The trend sleeve with confirmation: a signal counts once it has stood for several sessions.
 
 The signals (docs/specification.md#signals) sell at a close below SMA_50 and buy back at one above it. On real prices
 most of these sells are over within a week, and both trades cost. Where trading costs, an optimal portfolio follows a
@@ -15,29 +15,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trading_lib.domain.decision.signals import SignalPanel, SignalType
-from trading_lib.domain.decision.sleeves import SleeveTarget, SleeveView, Words
+from trading_lib.domain.decision.sleeves import Rationale, SleeveTarget, SleeveView
 from trading_lib.domain.kernels import compiled
 from trading_lib.domain.market.market_view import MarketView
 from trading_lib.domain.market.prices import BoolArray, FloatArray
-from trading_lib.strategies.config import PatientTrendConfig
+from trading_lib.strategies.config import ConfirmedTrendConfig
 from trading_lib.strategies.loop_form import CONFIRMED_SIGNALS, LoopForm
 from trading_lib.strategies.trend.trend import Trend
 
 
-class PatientTrend:
+class ConfirmedTrend:
     """Trend by confirmed signals; until then the holding stays as it is.
 
     A sell is confirmed by the configured number of sessions with a sell in a row, a buy by as many without one. A
     session without a signal counts for neither. Asset stops and risk levels do not wait.
     """
 
-    def __init__(self, config: PatientTrendConfig, minimum_confidence: float) -> None:
+    def __init__(self, config: ConfirmedTrendConfig, minimum_confidence: float) -> None:
         self.config = config
         self.minimum_confidence = minimum_confidence
         self._trend = Trend(config, minimum_confidence)
 
     def loop_form(self) -> LoopForm:
-        """Size as `Trend` does, after so many sessions; the sleeve remembers every asset's run."""
+        """Size as `Trend` does, with confirmed signals; the memory is every asset's run."""
         numbers = self.minimum_confidence, self.config.target_volatility, float(self.config.sessions)
         return LoopForm(CONFIRMED_SIGNALS, numbers, lambda universe: universe.symbols)
 
@@ -49,17 +49,17 @@ class PatientTrend:
         runs, confirmed = dict(zip(symbols, after.tolist(), strict=True)), replace(signals, codes=codes)
         target = self._trend.target(view, replace(sleeve, signals=confirmed))
         return replace(
-            target, words=lambda: self._words(target.words(), signals, confirmed, runs, symbols), memory=runs
+            target, rationale=lambda: self._words(target.rationale(), signals, confirmed, runs, symbols), memory=runs
         )
 
     def _words(
         self,
-        rationale: Words,
+        rationale: Rationale,
         signals: SignalPanel,
         confirmed: SignalPanel,
         runs: Mapping[str, float],
         symbols: tuple[str, ...],
-    ) -> Words:
+    ) -> Rationale:
         confirmed_rationale = dict(rationale)
         for i in np.flatnonzero(signals.codes != confirmed.codes):
             symbol, signal = symbols[i], SignalType(int(signals.codes[i]))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trading_lib.domain.decision.signals import SignalPanel, SignalType
-from trading_lib.domain.decision.sleeves import SleeveTarget, SleeveView, Words
+from trading_lib.domain.decision.sleeves import Rationale, SleeveTarget, SleeveView
 from trading_lib.domain.kernels import compiled
 from trading_lib.domain.market.market_view import MarketView
 from trading_lib.domain.market.prices import FloatArray
@@ -16,7 +16,7 @@ from trading_lib.domain.market.volatility import portfolio_volatility
 from trading_lib.strategies.config import TrendConfig
 from trading_lib.strategies.loop_form import SIGNALS, LoopForm
 
-# Sessions of returns behind the sleeve's own volatility, the span of Volatility_60.
+# Sessions of returns for the sleeve's own volatility, the window of Volatility_60.
 VOLATILITY_WINDOW = 60
 
 
@@ -39,7 +39,7 @@ class Trend:
         weights = trend_weights(view, sleeve.signals, sleeve.held, self.minimum_confidence, self.config)
         return SleeveTarget(weights, partial(self._words, view, sleeve.signals, weights))
 
-    def _words(self, view: MarketView, signals: SignalPanel, weights: FloatArray) -> Words:
+    def _words(self, view: MarketView, signals: SignalPanel, weights: FloatArray) -> Rationale:
         rationale = {}
         for i, symbol in enumerate(view.universe.symbols):
             signal, confidence = SignalType(int(signals.codes[i])), signals.confidence[i]
@@ -129,7 +129,7 @@ def sized_weights(
     total = 0.0
     for weight in weights:
         total += weight
-    # Beside another sleeve it would otherwise spend that one's capital.
+    # Otherwise it would spend the capital of other sleeves.
     if total > 1.0:
         weights /= total
     return weights

@@ -1,1 +1,1 @@
-"""Weights from covariances: risk parity and its constraints."""
+"""How selected assets share capital: equal weights, risk parity, and risk parity under constraints."""

@@ -17,7 +17,7 @@ from trading_lib.domain.errors import OptimisationError
 from trading_lib.domain.market.prices import FloatArray
 from trading_lib.strategies.config import RiskMeasure
 
-# What a conic solver's weights may miss by.
+# Tolerance of a conic solver's weights.
 SUM_TOLERANCE = 1e-6
 REMEDY = "inverse volatility is used instead"
 
@@ -60,9 +60,9 @@ def constrained_parity(
 
 
 def checked_weights(solution: Any, assets: int, cap: float) -> FloatArray:
-    """Return an optimiser's answer as weights that keep their promises exactly, or raise OptimisationError.
+    """Return a solver's weights with the constraints met exactly, or raise OptimisationError.
 
-    What is off by no more than the solver's precision is put right; everything else is an error.
+    Deviations within the solver's precision are corrected; anything larger is an error.
     """
     if solution is None:
         raise OptimisationError("riskfolio-lib found no solution", REMEDY)

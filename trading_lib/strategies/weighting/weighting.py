@@ -1,4 +1,4 @@
-"""How capital is shared among assets that were chosen already. Input: a `MarketView` and the chosen assets."""
+"""Weighting: how capital is shared among the selected assets. Input: a `MarketView` and the assets."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Shares:
     columns, shares
         Shape (k,): assets and their shares, none negative, together at most 1.
     method
-        How they were found, in words.
+        The method, as text.
     left_out
         Asset -> why it gets nothing.
     failure
@@ -41,8 +41,8 @@ class Shares:
     failure: str = ""
 
 
-class Weighing(Protocol):
-    """Shares capital among chosen assets."""
+class Weighting(Protocol):
+    """Shares capital among the selected assets."""
 
     def share(self, view: MarketView, columns: NDArray[np.int64]) -> Shares:
         """Weigh ``columns``, shape (m,), at least one; fewer may come back, none when no risk is known."""
@@ -50,7 +50,7 @@ class Weighing(Protocol):
 
 
 class EqualWeights:
-    """The same for each."""
+    """The same share for each asset."""
 
     def share(self, view: MarketView, columns: NDArray[np.int64]) -> Shares:
         """Weigh ``columns``."""

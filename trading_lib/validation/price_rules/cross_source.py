@@ -51,59 +51,59 @@ class _Aligned:
     since: list[DateArray]
 
 
-def compare_sources(testimonies: Sequence[SourceHistory], rules: QualityRules) -> list[Finding]:
+def compare_sources(source_histories: Sequence[SourceHistory], rules: QualityRules) -> list[Finding]:
     """Compare what several data sets say about one symbol, first the one that is traded on."""
-    if len(testimonies) < 2:
+    if len(source_histories) < 2:
         return []
-    aligned = _align(testimonies)
-    deviations = _deviations(aligned, len(testimonies))
-    findings = _disagreements(testimonies, aligned, deviations, rules)
+    aligned = _align(source_histories)
+    deviations = _deviations(aligned, len(source_histories))
+    findings = _disagreements(source_histories, aligned, deviations, rules)
     for first, second in deviations:
-        findings += _levels(testimonies, aligned, first, second, rules)
-    for second in range(1, len(testimonies)):
+        findings += _levels(source_histories, aligned, first, second, rules)
+    for second in range(1, len(source_histories)):
         for suspect, witness in ((0, second), (second, 0)):
-            findings += _partial(testimonies, aligned, suspect, witness, rules)
+            findings += _partial(source_histories, aligned, suspect, witness, rules)
     return findings
 
 
-def disagreements(testimonies: Sequence[SourceHistory], rules: QualityRules) -> list[Finding]:
+def disagreements(source_histories: Sequence[SourceHistory], rules: QualityRules) -> list[Finding]:
     """Only the days on which returns differ. A day's finding depends on that day and the days before it."""
-    if len(testimonies) < 2:
+    if len(source_histories) < 2:
         return []
-    aligned = _align(testimonies)
-    return _disagreements(testimonies, aligned, _deviations(aligned, len(testimonies)), rules)
+    aligned = _align(source_histories)
+    return _disagreements(source_histories, aligned, _deviations(aligned, len(source_histories)), rules)
 
 
-def largest_deviation(testimonies: Sequence[SourceHistory]) -> FloatArray:
+def largest_deviation(source_histories: Sequence[SourceHistory]) -> FloatArray:
     """For each row of the first history, how far its log return is off the farthest other one; NaN: not comparable."""
-    aligned = _align(testimonies)
+    aligned = _align(source_histories)
     apart = np.full(len(aligned.days), np.nan)
-    for other in range(1, len(testimonies)):
+    for other in range(1, len(source_histories)):
         apart = np.fmax(apart, np.abs(_deviation(aligned, 0, other)))
-    rows: FloatArray = apart[np.searchsorted(aligned.days, testimonies[0].history.days)]
+    rows: FloatArray = apart[np.searchsorted(aligned.days, source_histories[0].history.days)]
     return rows
 
 
-def confirmed_moves(testimonies: Sequence[SourceHistory], rules: QualityRules) -> list[BoolArray]:
+def confirmed_moves(source_histories: Sequence[SourceHistory], rules: QualityRules) -> list[BoolArray]:
     """For each history, rows whose return another data set shares."""
-    aligned = _align(testimonies)
-    confirmed = [np.zeros(len(aligned.days), dtype=bool) for _ in testimonies]
-    for first, second in combinations(range(len(testimonies)), 2):
+    aligned = _align(source_histories)
+    confirmed = [np.zeros(len(aligned.days), dtype=bool) for _ in source_histories]
+    for first, second in combinations(range(len(source_histories)), 2):
         apart = np.abs(_deviation(aligned, first, second))
         for index in (first, second):
             slack = np.maximum(rules.source_deviation, rules.confirmation * np.abs(aligned.total[index]))
             confirmed[index] |= apart <= slack
     return [
-        mask[np.searchsorted(aligned.days, testimony.history.days)]
-        for mask, testimony in zip(confirmed, testimonies, strict=True)
+        mask[np.searchsorted(aligned.days, source_history.history.days)]
+        for mask, source_history in zip(confirmed, source_histories, strict=True)
     ]
 
 
-def _align(testimonies: Sequence[SourceHistory]) -> _Aligned:
-    days = np.unique(np.concatenate([t.history.days for t in testimonies]))
+def _align(source_histories: Sequence[SourceHistory]) -> _Aligned:
+    days = np.unique(np.concatenate([t.history.days for t in source_histories]))
     result = _Aligned(days, [], [], [], [], [])
-    for testimony in testimonies:
-        history = testimony.history
+    for source_history in source_histories:
+        history = source_history.history
         # Of several bars of a day (a duplicate) the last stands; validation has reported it already.
         at = np.searchsorted(days, history.days)
         since = np.full(len(days), np.datetime64("NaT"), "datetime64[D]")
@@ -138,17 +138,19 @@ def _deviation(aligned: _Aligned, first: int, second: int) -> FloatArray:
 
 
 def _disagreements(
-    testimonies: Sequence[SourceHistory], aligned: _Aligned, deviations: Deviations, rules: QualityRules
+    source_histories: Sequence[SourceHistory], aligned: _Aligned, deviations: Deviations, rules: QualityRules
 ) -> list[Finding]:
     apart = {pair: np.abs(values) > rules.source_deviation for pair, values in deviations.items()}
     agree = {pair: np.abs(values) <= rules.source_deviation for pair, values in deviations.items()}
-    outvoted = [_outvoted(index, len(testimonies), apart, agree) for index in range(len(testimonies))]
+    outvoted = [_outvoted(index, len(source_histories), apart, agree) for index in range(len(source_histories))]
     findings = []
     for pair, values in deviations.items():
         rows = apart[pair] & ~_returns_from(values, rules)
         for row in np.flatnonzero(rows):
             wrong = [index for index in pair if outvoted[index][row]]
-            findings.append(_deviation_finding(testimonies, aligned, pair, int(row), float(values[row]), wrong, rules))
+            findings.append(
+                _deviation_finding(source_histories, aligned, pair, int(row), float(values[row]), wrong, rules)
+            )
     return _once(findings)
 
 
@@ -180,7 +182,7 @@ def _returns_from(values: FloatArray, rules: QualityRules) -> BoolArray:
 
 
 def _deviation_finding(
-    testimonies: Sequence[SourceHistory],
+    source_histories: Sequence[SourceHistory],
     aligned: _Aligned,
     pair: tuple[int, int],
     row: int,
@@ -191,12 +193,12 @@ def _deviation_finding(
     first, second = pair
     accused = wrong[0] if wrong else first
     gross = bool(wrong) or abs(value) > rules.gross_deviation
-    session, symbol = aligned.days[row].item(), testimonies[first].history.symbol
+    session, symbol = aligned.days[row].item(), source_histories[first].history.symbol
     returns = [float(np.expm1(aligned.total[index][row])) for index in pair]
     verdict = "outvoted by the other sources" if wrong else "one of them is wrong"
     message = (
-        f"the day's return is {returns[0]:+.2%} in {testimonies[first].dataset} and {returns[1]:+.2%} in"
-        f" {testimonies[second].dataset}; {testimonies[accused].dataset + ' is ' if wrong else ''}{verdict}"
+        f"the day's return is {returns[0]:+.2%} in {source_histories[first].dataset} and {returns[1]:+.2%} in"
+        f" {source_histories[second].dataset}; {source_histories[accused].dataset + ' is ' if wrong else ''}{verdict}"
     )
     return Finding(
         symbol,
@@ -205,7 +207,7 @@ def _deviation_finding(
         Severity.ERROR if gross else Severity.WARNING,
         value,
         f"{symbol} {session}: {message}",
-        testimonies[accused].dataset,
+        source_histories[accused].dataset,
     )
 
 
@@ -237,9 +239,9 @@ def truncated_sessions(sources: Sequence[Sequence[SourceHistory]], rules: Qualit
     days: list[DateArray] = []
     weak: list[BoolArray] = []
     keys: list[tuple[str, str, str]] = []
-    for testimonies in sources:
-        aligned = _align(testimonies)
-        for other in range(1, len(testimonies)):
+    for source_histories in sources:
+        aligned = _align(source_histories)
+        for other in range(1, len(source_histories)):
             for suspect, witness in ((0, other), (other, 0)):
                 share = _usual_share(aligned, suspect, witness, rules)
                 if share is None:
@@ -249,7 +251,13 @@ def truncated_sessions(sources: Sequence[Sequence[SourceHistory]], rules: Qualit
                 early = (share < rules.truncated_volume_share) & (apart > rules.partial_deviation)
                 days.append(aligned.days[finite])
                 weak.append(early[finite])
-                keys.append((testimonies[suspect].dataset, testimonies[witness].dataset, testimonies[0].history.symbol))
+                keys.append(
+                    (
+                        source_histories[suspect].dataset,
+                        source_histories[witness].dataset,
+                        source_histories[0].history.symbol,
+                    )
+                )
     findings = []
     for pair in sorted({key[:2] for key in keys}):
         places = [place for place, key in enumerate(keys) if key[:2] == pair]
@@ -289,9 +297,9 @@ def _usual_share(aligned: _Aligned, suspect: int, witness: int, rules: QualityRu
 
 
 def _levels(
-    testimonies: Sequence[SourceHistory], aligned: _Aligned, first: int, second: int, rules: QualityRules
+    source_histories: Sequence[SourceHistory], aligned: _Aligned, first: int, second: int, rules: QualityRules
 ) -> list[Finding]:
-    if not (testimonies[first].own_level and testimonies[second].own_level):
+    if not (source_histories[first].own_level and source_histories[second].own_level):
         return []
     ratio = aligned.close[first] / aligned.close[second]
     common = np.flatnonzero(np.isfinite(ratio))
@@ -302,11 +310,11 @@ def _levels(
     steady = float(np.median(np.abs(shared / level - 1))) <= rules.level_spread
     findings = []
     if steady and abs(np.log(level)) > rules.level_ratio:
-        session, symbol = aligned.days[common[-1]].item(), testimonies[first].history.symbol
+        session, symbol = aligned.days[common[-1]].item(), source_histories[first].history.symbol
         since = aligned.days[common[0]]
         message = (
-            f"from {since} on prices in {testimonies[first].dataset} are {level:.4f} times those in"
-            f" {testimonies[second].dataset}: a split, spin-off or unit that one of them lacks"
+            f"from {since} on prices in {source_histories[first].dataset} are {level:.4f} times those in"
+            f" {source_histories[second].dataset}: a split, spin-off or unit that one of them lacks"
         )
         findings.append(
             Finding(
@@ -316,14 +324,14 @@ def _levels(
                 Severity.WARNING,
                 level,
                 f"{symbol} {session}: {message}",
-                testimonies[second].dataset,
+                source_histories[second].dataset,
             )
         )
     return findings
 
 
 def _partial(
-    testimonies: Sequence[SourceHistory], aligned: _Aligned, suspect: int, witness: int, rules: QualityRules
+    source_histories: Sequence[SourceHistory], aligned: _Aligned, suspect: int, witness: int, rules: QualityRules
 ) -> list[Finding]:
     share = _usual_share(aligned, suspect, witness, rules)
     if share is None:
@@ -335,10 +343,10 @@ def _partial(
     off = np.abs(_deviation(aligned, min(suspect, witness), max(suspect, witness))) > rules.partial_deviation
     findings = []
     for row in np.flatnonzero(finite & (share < least) & off):
-        session, symbol = aligned.days[row].item(), testimonies[suspect].history.symbol
+        session, symbol = aligned.days[row].item(), source_histories[suspect].history.symbol
         message = (
-            f"a partial session in {testimonies[suspect].dataset}: {share[row]:.0%} of its usual share of the"
-            f" volume in {testimonies[witness].dataset}, and another close"
+            f"a partial session in {source_histories[suspect].dataset}: {share[row]:.0%} of its usual share of the"
+            f" volume in {source_histories[witness].dataset}, and another close"
         )
         findings.append(
             Finding(
@@ -348,7 +356,7 @@ def _partial(
                 Severity.WARNING,
                 float(share[row]),
                 f"{symbol} {session}: {message}",
-                testimonies[suspect].dataset,
+                source_histories[suspect].dataset,
             )
         )
     return findings

@@ -31,7 +31,7 @@ def stage_result(run: BookRun, portfolio: Portfolio) -> OldPriceLines:
     # A backtest, which reports with this module, reaches no store of a book.
     from trading_lib.workflows.books.proceeds import closings_of
 
-    lines = [position.words() for position in of_session(run, portfolio)]
+    lines = [position.describe() for position in of_session(run, portfolio)]
     closed = [position["message"] for position in closings_of(run.state, run.book.name, run.session)]
     result: OldPriceLines = {}
     if lines:
@@ -66,7 +66,7 @@ def report_of(
         "old_prices": [position.as_record() | {"cancelled_orders": counts[position.symbol]} for position in positions],
         "closings": closed,
         "notes": [
-            *(position.words() + _cancelled(counts[position.symbol]) for position in positions),
+            *(position.describe() + _cancelled(counts[position.symbol]) for position in positions),
             *(c["message"] for c in closed),
         ],
     }

@@ -17,7 +17,7 @@ from trading_lib.domain.market.prices import Bars
 from trading_lib.market_data.chain import CHAIN, SourceChain
 from trading_lib.market_data.source import MarketDataSource, SourceAnswer
 from trading_lib.validation.acceptance import DOUBTFUL_DIVIDEND, WINDOW
-from trading_lib.validation.context import KnownHistory
+from trading_lib.validation.context import AcceptedHistory
 from trading_lib.validation.quality import validate_history
 from trading_lib.validation.report import Finding, Severity, ValidationReport
 from trading_lib.workflows.data.price_checks import cross_checks, refuse_adjusted_prices, rulings_of
@@ -77,7 +77,7 @@ def take_in_bars(
     waiting, late = _undelivered(doubted, response.bars), _late(doubted, decisions.decided_through(source.name))
     start = min([first, *waiting.frame["date"].dt.date])
     opinions = cross_checks(source, symbols, start - CONTEXT, last, now)
-    history = _known_history(store, source.name, symbols, start, last, now)
+    history = _accepted_history(store, source.name, symbols, start, last, now)
     bars, tried = _both(response.bars, waiting), set[tuple[str, str]]()
     while True:
         report = validate_history(bars, universe, now, opinions, history, rulings=rulings, late=late)
@@ -101,7 +101,7 @@ def judge_again(store: MarketStore, source: str, symbol: str, settings: Settings
     if not len(bars):
         return UpsertCounts(0, 0, 0)
     days = bars.frame["date"].dt.date
-    history = _known_history(store, source, [symbol], days.min(), days.max(), now)
+    history = _accepted_history(store, source, [symbol], days.min(), days.max(), now)
     universe = settings.configuration.universe
     rulings, late = decisions.rulings(names), _late(bars, decisions.decided_through(source))
     report = validate_history(bars, universe, now, (), history, rulings=rulings, late=late)
@@ -133,11 +133,11 @@ def _both(first: Bars, second: Bars) -> Bars:
     return Bars.from_frame(pd.concat([first.frame, second.frame], ignore_index=True)) if len(second) else first
 
 
-def _known_history(
+def _accepted_history(
     store: MarketStore, source: str, symbols: Sequence[str], first: date, last: date, now: datetime
-) -> KnownHistory:
+) -> AcceptedHistory:
     accepted = store.read_bars(source, now, symbols, first - CONTEXT, last)
-    return KnownHistory(accepted, store.owed_actions(source, symbols, first - CONTEXT, last, DOUBTFUL_DIVIDEND))
+    return AcceptedHistory(accepted, store.owed_actions(source, symbols, first - CONTEXT, last, DOUBTFUL_DIVIDEND))
 
 
 def _replacements(

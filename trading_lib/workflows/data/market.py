@@ -25,7 +25,7 @@ from trading_lib.market_data.funding import assemble_funding
 from trading_lib.market_data.panel import assemble_panel
 from trading_lib.market_data.source import FundingSource, MarketDataSource, ProceedsSource, SourceAnswer
 from trading_lib.session.inputs import SessionInput
-from trading_lib.validation.acceptance import judge_arrivals
+from trading_lib.validation.acceptance import accept_bars
 from trading_lib.validation.price_rules.unstated_splits import RULE as SUSPECTED
 from trading_lib.validation.report import ValidationReport
 from trading_lib.workflows.data.price_checks import cross_checks, refuse_adjusted_prices, rulings_of
@@ -128,7 +128,7 @@ def market_from_source(
         _refuse_before_the_data(source, symbols[:-1], last, as_of)
     refuse_adjusted_prices(source, response.bars)
     opinions = cross_checks(source, symbols, FIRST_SESSION, last, as_of)
-    validation = judge_arrivals(response.bars, universe, as_of, opinions, rulings=rulings_of(source))
+    validation = accept_bars(response.bars, universe, as_of, opinions, rulings=rulings_of(source))
     macro = source.macro(FIRST_SESSION, last, as_of)
     newest = _newest_session(_and_doubted(validation), universe, calendar)
     rates = funding_from_source(source, universe, last, as_of)

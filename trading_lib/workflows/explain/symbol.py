@@ -23,7 +23,7 @@ from trading_lib.factors.calculator import PRICE_LIKE
 from trading_lib.portfolio.rationale import constraint_steps
 from trading_lib.risk.levels.levels import recovery_size
 from trading_lib.risk.limits.buy_restrictions import named
-from trading_lib.risk.rationale import blocks_of, limit_steps
+from trading_lib.risk.rationale import blocks_of, buy_restriction_steps
 from trading_lib.strategies.regime import describe_regime
 from trading_lib.strategies.signals import describe_signals
 
@@ -142,7 +142,7 @@ def _position(evidence: Evidence, symbol: str, weight: float) -> Section:
 def _sleeves(evidence: Evidence, symbol: str, at: int) -> list[Section]:
     sections = []
     for name, record in evidence.decision.targets.sleeves.items():
-        rationale = record.target.words()
+        rationale = record.target.rationale()
         sections.append(
             {
                 "sleeve": name,
@@ -169,7 +169,9 @@ def _risk(evidence: Evidence, held: FloatArray, symbol: str, at: int) -> Section
     decision, assessment, config = evidence.decision, evidence.decision.assessment, evidence.config.risk
     state = assessment.next_state
     targets = decision.targets
-    steps = limit_steps(evidence.view, decision.signals, targets, held, evidence.portfolio, assessment, config)
+    steps = buy_restriction_steps(
+        evidence.view, decision.signals, targets, held, evidence.portfolio, assessment, config
+    )
     ceiling = float(assessment.ceilings[at])
     return {
         "level": assessment.level,

@@ -27,7 +27,7 @@ from trading_lib.domain.market.sessions import FIRST_SESSION
 from trading_lib.market_data.source import FundingSource, ProceedsSource
 from trading_lib.session.inputs import SessionInput
 from trading_lib.session.window import window_rows
-from trading_lib.validation.acceptance import judge_arrivals
+from trading_lib.validation.acceptance import accept_bars
 from trading_lib.workflows.data.ingest import newest_session
 from trading_lib.workflows.data.market import build_market, session_input
 from trading_lib.workflows.data.price_checks import cross_checks, rulings_of
@@ -183,7 +183,7 @@ def market_builder(
     def build(history: RawHistory, last: date) -> SessionInput:
         frames = history.frames
         opinions = [Bars(frame) for kind, frame in frames.items() if kind.startswith(OPINION) and len(frame)]
-        bars = judge_arrivals(Bars(frames[BARS]), universe, now, opinions, rulings=rulings).accepted
+        bars = accept_bars(Bars(frames[BARS]), universe, now, opinions, rulings=rulings).accepted
         opened = frames.get(OPENED)
         if opened is not None and len(opened):
             bars = Bars.from_frame(pd.concat([bars.frame, opened]))

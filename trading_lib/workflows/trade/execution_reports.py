@@ -74,9 +74,9 @@ async def reports_of(
             # A cursor that had to wait tells again what earlier sessions have booked.
             booked = {} if simulated else _booked(run, broker.name)
             await _fills(run, broker, account, before, day, booked, reports)
-            told = {**booked, **{fill.trade_id: fill for fill in reports.fills if fill.broker == broker.name}}
+            executions = {**booked, **{fill.trade_id: fill for fill in reports.fills if fill.broker == broker.name}}
             for order in own:
-                fills = [one for one in told.values() if one.client_order_id == order.client_order_id]
+                fills = [one for one in executions.values() if one.client_order_id == order.client_order_id]
                 known = sum((fill.quantity for fill in fills if fill.session <= day), Decimal(0))
                 await _status(broker, order, known, reports)
         finally:

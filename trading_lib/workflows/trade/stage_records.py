@@ -53,7 +53,7 @@ def _sleeve_record(record: SleeveRecord) -> Record:
         "held": record.held,
         "weights": target.weights,
         "memory": dict(target.memory),
-        "words": dict(target.words()),
+        "words": dict(target.rationale()),
         "events": [_values(event) for event in target.events],
         "hedges": dict(target.hedges),
     }
@@ -80,7 +80,7 @@ def _sleeve_from(stored: Mapping[str, Any], order: list[int] | None) -> SleeveRe
 
     target = SleeveTarget(
         weights=weights("weights"),
-        words=lambda: stored["words"],
+        rationale=lambda: stored["words"],
         memory=stored["memory"],
         events=tuple(SleeveEvent(**event) for event in stored["events"]),
         hedges=stored.get("hedges", {}),

@@ -130,7 +130,7 @@ def changed(header: str, lines: list[str]) -> Reply:
     [
         (changed(LEGACY_HEADER.replace("Noncommercial Positions-Short", "Specs-Short"), LEGACY_LINES), "has no column"),
         (changed(LEGACY_HEADER.replace("Positions-Long", "Longs"), LEGACY_LINES), "has neither"),
-        (changed(LEGACY_HEADER.replace("Form YYYY-MM-DD", "Words"), LEGACY_LINES), "has no column as_of_date"),
+        (changed(LEGACY_HEADER.replace("Form YYYY-MM-DD", "Rationale"), LEGACY_LINES), "has no column as_of_date"),
         (changed(LEGACY_HEADER, [LEGACY_LINES[0], LEGACY_LINES[0]]), "gold of 2022-01-04 twice"),
         (changed(LEGACY_HEADER, [LEGACY_LINES[0].replace("2022-01-04", "January 4")]), "as a report date"),
         (changed(LEGACY_HEADER, [LEGACY_LINES[0].replace("  50", "many")]), " many' in noncommercial"),

@@ -178,7 +178,7 @@ class MarketStore:
     def owed_actions(
         self, source: str, symbols: Sequence[str], first: date, last: date, doubtful: Collection[str]
     ) -> pd.DataFrame:
-        """Columns symbol, date, dividend, split of quarantined bars; see `KnownHistory.owed`.
+        """Columns symbol, date, dividend, split of quarantined bars; see `AcceptedHistory.owed`.
 
         Parameters
         ----------

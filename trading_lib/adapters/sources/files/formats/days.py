@@ -57,7 +57,7 @@ def own_days(stamps: Stamps, symbols: pd.Series, universe: Universe) -> DateArra
         row = int(np.flatnonzero(stamps.zoned != stamps.zoned[0])[0])
         return Refusal(row, "some of its times have a time zone and some have none", "write dates as YYYY-MM-DD")
     always = _always(symbols, universe)
-    return _coin_and_exchange_days(values, bool(stamps.zoned[0]), symbols, always)
+    return _crypto_and_exchange_days(values, bool(stamps.zoned[0]), symbols, always)
 
 
 def _always(symbols: pd.Series, universe: Universe) -> BoolArray:
@@ -81,7 +81,7 @@ def _decided(stamps: Stamps, symbols: pd.Series, universe: Universe) -> DateArra
     return None
 
 
-def _coin_and_exchange_days(
+def _crypto_and_exchange_days(
     values: DateArray, zoned: bool, symbols: pd.Series, always: BoolArray
 ) -> DateArray | Refusal:
     local = values.copy()
@@ -99,7 +99,7 @@ def _coin_and_exchange_days(
     if several is not None:
         return several
     clock = local - day
-    odd = np.where(always, ~_coin_stamp(clock), ~_exchange_stamp(clock, zoned, exchange))
+    odd = np.where(always, ~_crypto_stamp(clock), ~_exchange_stamp(clock, zoned, exchange))
     if odd.any():
         row = int(np.flatnonzero(odd)[0])
         return _odd_time(row, clock[row], zoned, bool(always[row]))
@@ -123,7 +123,7 @@ def _several_a_day(day: DateArray, local: DateArray, symbols: pd.Series) -> Refu
     return None
 
 
-def _coin_stamp(clock: np.ndarray) -> BoolArray:
+def _crypto_stamp(clock: np.ndarray) -> BoolArray:
     accepted: BoolArray = (clock == MIDNIGHT) | (clock >= NEARLY_MIDNIGHT)
     return accepted
 

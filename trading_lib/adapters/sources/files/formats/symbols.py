@@ -11,7 +11,7 @@ from trading_lib.domain.market.prices import VOLATILITY_INDEX
 # Names of the volatility index; each vendor escapes the caret in its own way.
 INDEX_NAMES = frozenset({"^VIX", "VIX", "_VIX", "$VIX", ".VIX", "VIX.INDX", "I:VIX", "VIXCURRENT"})
 DOLLARS = ("USD", "USDT", "USDC", "BUSD", "FDUSD", "TUSD")
-# Words that vendors put around the symbol; any other word means that somebody named the file himself.
+# Rationale that vendors put around the symbol; any other word means that somebody named the file himself.
 DECORATIONS = frozenset(
     {
         *("US", "D", "1D", "DAILY", "ADJUSTED", "HISTORY", "HISTORICAL", "DATA", "ETF", "STOCK", "PRICE", "PRICES"),
