@@ -1,4 +1,4 @@
-"""risk_approval: a person answers what risk level 3 or 4 of a book asks; dags/docs/risk_approval.md.
+"""risk_approval: the operator answers what risk level 3 or 4 of a book asks; dags/docs/risk_approval.md.
 
 What counts is the answer as Airflow stored it when it was given (hitlDetails). Airflow can mark the approval failed
 while it resumes, and its return value is lost then: record asks Airflow, and an answered question is no failure mail.

@@ -83,7 +83,7 @@ def trade_daily() -> None:
         ready = [plan(), await_decision_time(), *map(traded, in_group("prepare"))]
     with TaskGroup("decide", prefix_group_id=False, tooltip="Signals, targets and risk control"):
         decided = [traded(stage) for stage in in_group("decide")]
-    with TaskGroup("ask", prefix_group_id=False, tooltip="Risk levels 3 and 4 ask a person; nothing here waits"):
+    with TaskGroup("ask", prefix_group_id=False, tooltip="Risk levels 3 and 4 ask the operator; nothing here waits"):
         ask = TriggerDagRunOperator(
             task_id="ask_for_approval",
             trigger_dag_id="risk_approval",

@@ -1,4 +1,4 @@
-"""Single trades in whole numbers: compiled and plain, and what no trade can create."""
+"""Single trades in fixed-point integers: compiled and plain, and what no trade can create."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def test_an_account_that_owes_sells_its_own_assets_and_no_others() -> None:
     run = outcomes(split_book("0.3", (Flow(day, plain.accounts["etf"] + 5000, "etf", "coins"),)))
     at = [one.session for one in run].index(day)
     owing, restored = run[at].end_of_day.portfolio, run[at + 1].end_of_day.portfolio
-    # What was ordered the evening before finds no cash and is cut; the account still owes.
+    # What was ordered at the previous close finds no cash and is cut; the account still owes.
     assert owing.accounts["etf"] < 0 < owing.cash
     assert "BTC-USD" in owing.positions
     assert any(event.kind == "cash" for event in run[at].decision.assessment.events)

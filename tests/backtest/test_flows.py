@@ -62,7 +62,7 @@ def test_a_flow_counts_from_the_opening_and_leaves_decisions_before_it_alone() -
     plain, richer = run_backtest(market(), FIRST, LAST), run_backtest(moved(came("50000")), FIRST, LAST)
     at = int(np.searchsorted(plain.sessions, np.datetime64(CAME)))
     assert (plain.nav[:at] == richer.nav[:at]).all()
-    # What was ordered the evening before fills as it would have: there was cash for it.
+    # What was ordered at the previous close fills as it would have: there was cash for it.
     assert richer.nav[at] == pytest.approx(plain.nav[at] + 50000, abs=0.01)
     assert richer.flows is not None
     assert richer.flows.nonzero()[0].tolist() == [at]
@@ -74,7 +74,7 @@ def test_no_flow_is_a_drawdown_for_risk_control() -> None:
     factor = poorer.portfolio.capital_factor
     assert poorer.risk.peak / factor == pytest.approx(plain.risk.peak, rel=0.01)
     assert poorer.risk.reference_peak / factor == pytest.approx(plain.risk.reference_peak, rel=0.01)
-    # Unscaled, a book that gave 60 % away would be at level 4 the same evening.
+    # Unscaled, a book that gave 60 % away would be at level 4 on the same day.
     at = int(np.searchsorted(plain.sessions, np.datetime64(WENT)))
     assert poorer.levels[at] == plain.levels[at]
     assert poorer.levels.max() <= plain.levels.max()

@@ -1,4 +1,4 @@
-"""A failed task reaches a person: by a real mail when there is a server, by a file when there is none."""
+"""A failed task reaches the operator: by a real mail when there is a server, by a file when there is none."""
 
 from __future__ import annotations
 

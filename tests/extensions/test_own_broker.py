@@ -70,7 +70,7 @@ class Desk:
         self.orders, self.state = OrderStore(self.engine), StateStore(self.engine)
 
     def trade(self, session: date) -> dict[str, StageResult]:
-        """Run the tasks of a session in its own evening."""
+        """Run the tasks of a session at its own end of day."""
         evening = self._settings.calendar.decision_time(session)
         settings = replace(self._settings, clock=lambda: evening)
         plan = market_data.plan(session.isoformat(), "files", str(self._prices), BOOK, settings)

@@ -106,7 +106,7 @@ def market(**spy: float) -> SessionInput:
 
 
 @BY_SETTLEMENT
-def test_a_dividend_is_paid_on_what_was_held_the_evening_before(settle: Settle) -> None:
+def test_a_dividend_is_paid_on_what_was_held_the_previous_close(settle: Settle) -> None:
     data = market(dividend=0.75)
     held = make_portfolio(10_000, SPY=(40, 100, 140))
     after, _ = settle(data, held, [order("SPY", Side.SELL, "30")])

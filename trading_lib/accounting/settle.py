@@ -23,7 +23,7 @@ from trading_lib.domain.money import exact_price, from_cents, from_micros, price
 def apply_actions(
     portfolio: Portfolio, dividends: Mapping[str, float], splits: Mapping[str, float], universe: Universe
 ) -> Portfolio:
-    """Credit dividends and apply splits to the holdings of the evening before.
+    """Credit dividends and apply splits to the positions of the previous close.
 
     Parameters
     ----------

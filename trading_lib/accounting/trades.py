@@ -17,7 +17,7 @@ from trading_lib.domain.money_arithmetic import value_in_cents, value_of_holding
 
 @compiled
 def credit_dividends(holdings: Holdings, amounts: IntegerArray) -> None:
-    """Credit dividends, shape (n,), millionths of a dollar per unit, on what was held the evening before."""
+    """Credit dividends, shape (n,), millionths of a dollar per unit, on what was held at the previous close."""
     for i in range(amounts.shape[0]):
         if holdings.quantity[i] > 0 and amounts[i] > 0:
             credit_dividend(holdings.account, holdings.quantity[i], amounts[i])
@@ -94,7 +94,7 @@ def book_trade(
 
 @compiled
 def credit_dividend(account: IntegerArray, held: int, amount: int) -> None:
-    """Pay ``amount`` millionths of a dollar per unit on what was held the evening before."""
+    """Pay ``amount`` millionths of a dollar per unit on what was held at the previous close."""
     paid = value_in_cents(held, amount)
     account[CASH] += paid
     account[DIVIDENDS] += paid

@@ -1,4 +1,4 @@
-"""Arrays that a kernel does not count its references to."""
+"""Arrays without reference counting inside a kernel."""
 
 from __future__ import annotations
 

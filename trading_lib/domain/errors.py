@@ -145,7 +145,7 @@ class SourceUnavailableError(SourceError):
 
 
 class SourceRefusedError(SourceError):
-    """A source refuses the key or the plan (HTTP 401, 403): it would refuse every symbol, until a person acts."""
+    """A source refuses the key or the plan (HTTP 401, 403): it would refuse every symbol, until the operator acts."""
 
 
 class UnreadableAnswerError(SourceError):

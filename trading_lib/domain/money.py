@@ -1,4 +1,4 @@
-"""Money, prices and quantities as whole numbers, so that array kernels compute them exactly.
+"""Money, prices and quantities as fixed-point integers, so that array kernels compute them exactly.
 
 Money is counted in cents, prices in millionths of a dollar, quantities in millionths of a unit, rates in millionths.
 Values and objects that leave the program are `Decimal`; the conversions here are exact, except that a price finer than
@@ -14,7 +14,7 @@ from functools import lru_cache
 MICRO = 1_000_000
 # A cent in millionths of a dollar.
 CENT = 10_000
-# What the whole numbers hold, in dollars: the price of a unit, and what a book starts with.
+# What the fixed-point integers hold, in dollars: the price of a unit, and what a book starts with.
 HIGHEST_PRICE = 4_000_000.0
 LARGEST_BOOK = 1_000_000_000_000
 

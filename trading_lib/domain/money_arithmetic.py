@@ -24,7 +24,7 @@ def _rounded(whole: int, rest: int, unit: int) -> int:
 
 @compiled
 def half_even(numerator: int, denominator: int) -> int:
-    """Quotient of whole numbers, the second positive, rounded half to even."""
+    """Quotient of fixed-point integers, the second positive, rounded half to even."""
     return _rounded(numerator // denominator, numerator % denominator, denominator)
 
 

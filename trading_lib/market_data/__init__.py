@@ -1,1 +1,1 @@
-"""Raw answers of sources -> `Bars`; `Bars` -> the `PricePanel` known at each decision."""
+"""Market data: the source protocol, a chain of sources with fallback, and the `PricePanel` known at each decision."""

@@ -1,8 +1,8 @@
 """Several sources as one. Input: sources in order per kind of data. Output: a source that falls back per symbol.
 
-A symbol goes to the next source when one does not deliver it, and also when one delivers it without the newest bar
-that is due: then only what is missing is asked for. Bars keep the name of the source they came from. What no source
-delivers is a failure; what only older bars exist of is reported as stale. Nothing is carried forward.
+A symbol goes to the next source when one does not deliver it, and also when one delivers it without the newest bar that
+is due: then only what is missing is asked for. Bars keep the name of the source they came from. A symbol that no source
+delivers is a failure; one with older bars only is reported as stale. Nothing is carried forward.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ONE_DAY = timedelta(days=1)
 
 @dataclass
 class _Delivery:
-    """What has come in for one symbol so far."""
+    """What sources have delivered for one symbol so far."""
 
     symbol: str
     frames: list[pd.DataFrame] = field(default_factory=list)
@@ -175,13 +175,13 @@ def route_of(symbol: str, universe: Universe) -> Route:
 
 
 def _ask(source: MarketDataSource, delivery: _Delivery, first: date, last: date, as_of: datetime) -> None:
-    """Ask one source for one symbol and enter what came of it."""
+    """Ask one source for one symbol and record the result."""
     symbol = delivery.symbol
     response = source.bars([symbol], first, last, as_of)
     delivery.notes += response.notes
     refusal = response.failures.get(symbol)
     if refusal is None and (response.bars.frame["adjustment"] != "raw").any():
-        # Adjusted prices stand on another base than the raw ones of the source before; mixed they would be a jump.
+        # Adjusted prices have another base than the raw ones of the source before; mixed they would be a jump.
         refusal = f"{source.name} has adjusted prices of {symbol} only"
     if refusal is None:
         delivery.frames.append(response.bars.frame)

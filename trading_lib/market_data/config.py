@@ -1,4 +1,4 @@
-"""What sources.yaml says: who is asked in which order, how patiently, how often, and what is remembered."""
+"""sources.yaml: the order of sources, retries, rate limits, breakers, and the cache."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class RetryConfig(Configuration):
 
 
 class BreakerConfig(Configuration):
-    """When a source is left alone.
+    """When a circuit breaker opens.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class BreakerConfig(Configuration):
 
 
 class RateLimit(Configuration):
-    """What a source allows.
+    """The rate limit of a source.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class RateLimit(Configuration):
 
 
 class CacheConfig(Configuration):
-    """What is remembered of the sources' answers.
+    """The cache of source answers.
 
     Attributes
     ----------
@@ -240,7 +240,7 @@ class SourcesConfig(Configuration):
 
     @property
     def own_names(self) -> tuple[str, ...]:
-        """Classes of the user's own that sources.yaml names anywhere, once."""
+        """User-defined sources named anywhere in sources.yaml, each once."""
         named = (*self.own, *self.market_names, self.default.kind)
         return tuple(dict.fromkeys(name for name in named if ":" in name))
 

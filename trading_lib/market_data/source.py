@@ -1,4 +1,4 @@
-"""The Protocols of market data sources. Input: symbols and dates. Output: values that say when they were known."""
+"""The protocols of market data sources: symbols and dates -> values with the instant they became available."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from trading_lib.domain.market.prices import Bars, MacroSeries
 
 @dataclass(frozen=True, slots=True)
 class SourceAnswer:
-    """What a source delivered.
+    """The answer of a source.
 
     Attributes
     ----------

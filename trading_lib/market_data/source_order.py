@@ -1,4 +1,4 @@
-"""Which source's bar stands where several have one. Input: universe, order of sources. Output: `SourceOrder`."""
+"""Source order: which source's bar counts where several have one. Input: universe, order of sources."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from trading_lib.market_data.config import BAR_ROUTES, Route, SourcesConfig
 
 @dataclass(frozen=True, slots=True)
 class SourceOrder:
-    """Sources by preference.
+    """Sources by rank.
 
     Attributes
     ----------
     name
         Under which the combination is read, and what is derived from it is stored.
     bars
-        Symbol -> names of sources, the preferred one first.
+        Symbol -> names of sources, the first choice first.
     macro
         The same for macro series.
     """

@@ -1,1 +1,1 @@
-"""Bars -> `ValidationReport` with accepted and quarantined bars. Pure: no clock, no I/O."""
+"""Data quality: rules over bars and whole histories; splits bars into accepted and quarantined ones. Pure."""

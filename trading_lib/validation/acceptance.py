@@ -1,8 +1,8 @@
-"""Which bars are traded on. Input: `Bars` and what is known of the days before. Output: `ValidationReport`.
+"""Acceptance of bars at the time they arrive. Input: `Bars` and earlier history. Output: `ValidationReport`.
 
-Each bar is judged by the history that ends with it, so the verdict is the one its own evening would have given,
-whether twenty years are loaded at once or one session a day, and in a backtest as well. A rule that needs later bars (a
-spike is known by its reversal) can only alert, see `quality.validate_history`.
+Each bar is judged by the history that ends with it, so the verdict is the one of its own day, whether twenty years are
+loaded at once or one session a day, and in a backtest as well. A rule that needs later bars (a spike is known by its
+reversal) can only alert, see `quality.validate_history`.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ from trading_lib.validation.report import Finding, Severity, ValidationReport
 from trading_lib.validation.rules import QualityRules
 from trading_lib.validation.rulings import rulings_by_symbol, with_rulings, with_split
 
-# Bars a verdict rests on, the judged one included: more than a year of sessions, so that scales are settled.
+# Bars behind a verdict, the judged one included: more than a year of sessions, so that scales are stable.
 WINDOW = 300
-# A quarantined bar with one of these has a dividend nobody can vouch for; with any other its actions are facts.
+# A quarantined bar with one of these has a doubtful dividend; with any other its actions count as facts.
 DOUBTFUL_DIVIDEND = frozenset(
     {
         "capital_gain_double_counted",
@@ -60,7 +60,7 @@ DOUBTFUL_DIVIDEND = frozenset(
         "dividend_without_drop",
     }
 )
-# A ruling that a move is real clears these: they say no more than that the level is another one.
+# A ruling that a move is real clears these: they report nothing but a different level.
 CLEARED_BY_RULING = frozenset({RULE, "price_scale"})
 OWN = "bars"
 
@@ -221,7 +221,7 @@ def _late_rows(history: PriceHistory, late: Collection[tuple[str, date]]) -> Boo
 
 
 def _resolved(history: PriceHistory, rows: NDArray[np.int64], doubt: Finding, rules: QualityRules) -> bool:
-    """Whether the last of ``rows`` ends the doubt: the source states the split late, or takes the leap back."""
+    """Whether the last of ``rows`` resolves the suspicion: a split stated late, or the move reversed."""
     last_good, row, ratio = int(rows[-2]), int(rows[-1]), float(doubt.value or 1.0)
     if history.split[row] != 1:
         left = np.log(history.close[row] / history.close[last_good]) + np.log(history.split[row])
@@ -232,7 +232,7 @@ def _resolved(history: PriceHistory, rows: NDArray[np.int64], doubt: Finding, ru
 def _confirmed_by_others(
     history: PriceHistory, others: Sequence[SourceHistory], errors: Sequence[Finding], rules: QualityRules
 ) -> float | None:
-    """Return the ratio of a suspected split that another source knows of."""
+    """Return the ratio of a suspected split that another source confirms."""
     ratio = suspected_ratio(history, rules) if any(finding.rule == RULE for finding in errors) else None
     return ratio if ratio is not None and witnessed(history, others, ratio, rules) is False else None
 

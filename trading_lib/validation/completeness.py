@@ -1,4 +1,4 @@
-"""Findings about a data set as a whole: what the rules read and it does not have."""
+"""Findings about a data set as a whole: series that the rules read and the data lacks."""
 
 from __future__ import annotations
 

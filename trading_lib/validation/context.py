@@ -1,4 +1,4 @@
-"""What was settled before the bars that are judged. Input: accepted bars and owed actions. Output: rows to judge by."""
+"""The earlier history behind a verdict. Input: accepted bars and pending corporate actions. Output: rows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _nothing_owed() -> pd.DataFrame:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedHistory:
-    """What was settled before the bars that are judged.
+    """Accepted bars before the judged ones, and corporate actions not yet carried by an accepted bar.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class AcceptedHistory:
 def with_known(
     accepted: pd.DataFrame, delivered: pd.DataFrame, history: pd.DataFrame
 ) -> tuple[pd.DataFrame, BoolArray]:
-    """Known and accepted rows by symbol and date, and which of them are to be judged."""
+    """Earlier and new rows by symbol and date, and which of them are to be judged."""
     history = history[history["symbol"].isin(accepted["symbol"].unique())]
     if history.empty:
         return accepted, np.ones(len(accepted), dtype=bool)
@@ -51,7 +51,7 @@ def with_known(
 
 
 def joined(history: Bars, bars: Bars) -> Bars:
-    """Known bars whose day did not come again, and the bars."""
+    """Earlier bars whose day was not delivered again, followed by the bars."""
     older = history.frame[history.frame["symbol"].isin(bars.frame["symbol"].unique())]
     if older.empty:
         return bars

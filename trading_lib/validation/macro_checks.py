@@ -1,4 +1,4 @@
-"""Rules for what is no price: macro series, funding settlements, headlines. Input: frames. Output: findings.
+"""Rules for data other than prices: macro series, funding settlements, headlines. Output: findings.
 
 All are warnings: nothing is traded on these directly, and a missing observation makes its factor abstain.
 """

@@ -13,7 +13,7 @@ class QualityRules:
     """What separates a defect from a market.
 
     "Scales" are robust standard deviations of the symbol's own log returns (`histories.robust_scale`), so one number
-    fits bonds and coins. Fractions are of price unless said otherwise.
+    fits bonds and crypto. Fractions are of price unless said otherwise.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What the rules of a session demand, said a second time in plain words and asked of both ways of trading.
+"""What the rules of a session demand, stated independently and checked on both ways of trading.
 
 That both ways agree proves little where they share a rule; tests/mutants/session_rules.py plants faults in those.
 """

@@ -122,7 +122,7 @@ def test_weights_keep_to_the_portfolio_limits_and_never_peek(data: SessionInput,
     assert (plan.targets.sum(axis=1) > 0.2).any()
     shorter = plan_window(data, range(rows.start, rows.stop - 100))
     np.testing.assert_array_equal(shorter.targets, plan.targets[:-100])
-    # Of the last evening nobody knows whether there will be an opening.
+    # After the last session nobody knows whether there will be an opening.
     np.testing.assert_array_equal(shorter.orders[:-1], plan.orders[:-101])
 
 

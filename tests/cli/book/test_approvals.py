@@ -1,4 +1,4 @@
-"""`trading approvals`: a person answers a book's question without Airflow."""
+"""`trading approvals`: the operator answers a book's question without Airflow."""
 
 from __future__ import annotations
 

@@ -246,7 +246,7 @@ def test_a_bar_that_every_source_has_wrong_stays_quarantined(
 def test_a_corrected_bar_is_news_of_the_day_it_came(
     settings: Settings, clock: MovingClock, tiingo: TiingoPeer, yahoo: YahooPeer, tmp_path: Path
 ) -> None:
-    """Decisions of the evening were made without the bar, and an as-of read must go on saying so."""
+    """Decisions of that day were made without the bar, and an as-of read must go on saying so."""
     tiingo.closes["SPY"][SESSION] = -5.0
     yahoo.histories["SPY"] = YahooHistory(yahoo.histories["SPY"].rows[:-1])
     run(settings, tiingo, yahoo, tmp_path)

@@ -18,7 +18,7 @@ CONTRADICTIONS = [
         "max_weight 0.01 of GLD is below rebalance_threshold 0.02",
     ),
     ("universe.yaml", "safe_haven: true", "safe_haven: false", "no instrument is a safe haven"),
-    ("universe.yaml", "safe_haven: false", "safe_haven: true", "BTC-USD is a coin and a safe haven"),
+    ("universe.yaml", "safe_haven: false", "safe_haven: true", "BTC-USD is crypto and a safe haven"),
     ("universe.yaml", "safe_haven:", "retired: true\n    safe_haven:", "every instrument is retired"),
     ("universe.yaml", "name: SPDR Gold Shares", "name: X\n    retired: true", "defends with GLD, which universe.yaml"),
     ("execution.yaml", "cash_buffer: 0.05", "cash_buffer: 0.10", "cash_buffer is 0.05 in strategy.yaml and 0.1 in"),

@@ -128,7 +128,7 @@ class OwnBroker:
             return asyncio.run(send_orders(turn, run.orders.orders(BOOK, session=session), ClearedOrder))
 
     def settle(self, portfolio: Portfolio, session: date) -> Portfolio:
-        """Settle up to a session in its own evening."""
+        """Settle up to a session at its own end of day."""
         self.now = max(self.now, self.settings.calendar.decision_time(session))
         with book_turn(self.run(session)) as turn:
             return settle_book(BookTurn(turn.run, turn.lock, None), portfolio)

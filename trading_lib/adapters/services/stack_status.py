@@ -1,4 +1,4 @@
-"""What runs of the stack, in words and numbers."""
+"""What runs of the stack, as text and figures."""
 
 from __future__ import annotations
 

@@ -90,8 +90,8 @@ def measure_scenario(
         First session of the scenario; what came before is the book's lead.
     """
     start = int(np.searchsorted(result.sessions, np.datetime64(first)))
-    evening_before = max(start - 1, 0)
-    nav, levels = result.nav[evening_before:], result.levels[start:]
+    previous_close = max(start - 1, 0)
+    nav, levels = result.nav[previous_close:], result.levels[start:]
     return ScenarioOutcome(
         name=name,
         kind=kind,

@@ -11,7 +11,7 @@ from trading_lib.cli.output import JSON_OPTION, show
 
 app = typer.Typer()
 approvals_app = typer.Typer(
-    no_args_is_help=True, help="Answer what risk levels 3 and 4 ask a person; sales never wait for it."
+    no_args_is_help=True, help="Answer what risk levels 3 and 4 ask the operator; sales never wait for it."
 )
 app.add_typer(approvals_app, name="approvals")
 

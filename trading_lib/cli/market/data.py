@@ -54,7 +54,7 @@ def _source_lines(name: str, state: dict[str, Any]) -> list[str]:
 
 
 def _health(state: dict[str, Any]) -> str:
-    """Say the circuit breaker's state in words: its closed is a source that works."""
+    """Say the circuit breaker's state as text: its closed is a source that works."""
     if state["state"] == "closed":
         if state["failures_in_a_row"]:
             return "unsteady"

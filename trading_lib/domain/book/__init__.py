@@ -1,1 +1,1 @@
-"""What a book owns and owes: positions, accounts, orders, capital."""
+"""The values of a book: portfolio and positions, accounts, orders and fills, flows of capital, approvals."""

@@ -39,7 +39,7 @@ class Account:
     share: Decimal = Decimal(1)
 
     def as_record(self) -> dict[str, Any]:
-        """Return it in values that JSON knows."""
+        """Return the account as JSON values."""
         return {
             "broker": self.broker,
             "broker_account": self.broker_account,
@@ -103,7 +103,7 @@ class Accounts:
 
 
 def contradictions(accounts: Sequence[Account], asset_classes: Sequence[AssetClass], brokers: Sequence[str]) -> str:
-    """Say what is wrong with configured accounts, "" where nothing is.
+    """Return what is wrong with configured accounts, or "".
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A person's answer to a question of risk control, as a value."""
+"""The operator's answer to a question of risk control, as a value."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ REVIEW_LEVEL = 3
 
 
 class Channel(StrEnum):
-    """How an answer came."""
+    """The channel of an answer."""
 
     AIRFLOW = "airflow"
     COMMAND_LINE = "command line"
@@ -20,7 +20,7 @@ class Channel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """An answer. It concerns one question, and a question is named by its book and the session that asked it.
+    """An answer to one question, which is identified by its book and the session that asked it.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Approval:
     answered_at
         Timezone-aware.
     note
-        What the person had to say, may be empty.
+        The operator's comment, may be empty.
     """
 
     book: str

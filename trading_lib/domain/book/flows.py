@@ -1,4 +1,4 @@
-"""Capital that comes to a book, leaves it, or moves between its accounts: no profit and no loss."""
+"""Flows of capital: deposits, withdrawals and transfers between accounts; neither profit nor loss."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Flow:
 
     @property
     def net(self) -> Decimal:
-        """Dollars that the book gains by it, negative for a withdrawal, 0 for a transfer."""
+        """Dollars that the book gains, negative for a withdrawal, 0 for a transfer."""
         return {FlowKind.DEPOSIT: self.amount, FlowKind.WITHDRAWAL: -self.amount}.get(self.kind, Decimal(0))
 
     def sides(self) -> Iterator[tuple[str, Decimal]]:
@@ -70,7 +70,7 @@ class Flow:
             yield self.target, self.amount
 
     def describe(self) -> str:
-        """Say in a few words what moves where."""
+        """Return amount and accounts as text."""
         where = {
             FlowKind.DEPOSIT: f"into {self.target}",
             FlowKind.WITHDRAWAL: f"from {self.source}",

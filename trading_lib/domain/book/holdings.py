@@ -1,4 +1,4 @@
-"""What a book holds of spot assets, in whole numbers: the one place where a `Portfolio` becomes arrays and comes back.
+"""Spot holdings as arrays of fixed-point integers: the only place where a `Portfolio` becomes arrays and back.
 
 Kernels of orders and of accounting, and the compiled loop, work on these arrays; see `domain.money` for their units.
 """
@@ -21,7 +21,7 @@ CASH, REALISED, DIVIDENDS, COSTS = range(4)
 
 
 class Holdings(NamedTuple):
-    """Cash and what is held of n assets.
+    """Cash and quantities of n assets.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Holdings(NamedTuple):
 
 
 def empty_holdings(assets: int) -> Holdings:
-    """Return holdings of nothing."""
+    """Allocate empty holdings."""
     return Holdings(np.zeros(4, np.int64), np.zeros(assets, np.int64), np.zeros(assets, np.int64), np.zeros(assets))
 
 

@@ -20,14 +20,14 @@ class Side(StrEnum):
 
 
 class OrderPurpose(StrEnum):
-    """Why an order exists; RISK orders only reduce positions and are exempt from convenience limits."""
+    """Purpose of an order; RISK orders only reduce positions and are exempt from size limits."""
 
     REBALANCE = "REBALANCE"
     RISK = "RISK"
 
 
 class OrderStatus(StrEnum):
-    """Where an order is in its life. UNKNOWN: sent, outcome not known; never sent again while so."""
+    """Status of an order. UNKNOWN: sent, outcome not known; it is never sent again while UNKNOWN."""
 
     INTENDED = "INTENDED"
     DENIED = "DENIED"

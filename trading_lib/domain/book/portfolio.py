@@ -56,7 +56,7 @@ class PerpetualPosition:
 
 @dataclass(frozen=True, slots=True)
 class Portfolio:
-    """What a book owns at the decision time of ``session``.
+    """Holdings of a book at the decision time of ``session``.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a holding without a price brought in the end: a merger paid in cash, a liquidation, or nothing."""
+"""Recorded proceeds of a holding whose prices have ended: a cash merger, a liquidation, or nothing."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a session decides: signals, targets, weights, risk."""
+"""The values of a decision: signals, sleeves' targets, target weights, risk state and events, the stored record."""

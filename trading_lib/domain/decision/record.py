@@ -15,7 +15,7 @@ class DecisionRecord:
     Attributes
     ----------
     regime
-        `MarketRegime` in words.
+        `MarketRegime` as text.
     risk_level
         Effective risk level, 0 to 4.
     payload

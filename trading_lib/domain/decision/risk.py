@@ -10,7 +10,7 @@ from typing import Any
 
 from trading_lib.domain.market.prices import BoolArray, FloatArray
 
-# In arrays of whole numbers: a quantity without a ceiling.
+# In arrays of fixed-point integers: a quantity without a ceiling.
 UNLIMITED = -1
 # Kind of the event of a user's risk rule that failed.
 RULE_FAULT = "rule_fault"
@@ -18,7 +18,7 @@ RULE_FAULT = "rule_fault"
 
 @dataclass(frozen=True, slots=True)
 class RiskEvent:
-    """Something the risk manager did, and why.
+    """An action or a warning of risk control, with its reason.
 
     Attributes
     ----------
@@ -30,8 +30,8 @@ class RiskEvent:
     level_before, level_after
         Drawdown levels around level_raised, level_lowered and approval; effective levels around the others.
     resolved_session
-        The session that ended what the event told, None while it lasts or where nobody looked; no part of what
-        happened, so events are equal without it.
+        The session that resolved the event, None while it lasts or where it was not looked for; not part of the event,
+        so comparisons ignore it.
     """
 
     session: date
@@ -44,11 +44,11 @@ class RiskEvent:
     resolved_session: date | None = field(default=None, compare=False)
 
     def open_at(self, session: date) -> bool:
-        """Whether what the event told lasts after ``session``, as far as it is known."""
+        """Whether the event is unresolved after ``session``, as far as it is known."""
         return self.session <= session and (self.resolved_session is None or self.resolved_session > session)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what happened in values that JSON knows, for reports."""
+        """Return the event as JSON values, for reports."""
         return {
             "session": self.session.isoformat(),
             "kind": self.kind,
@@ -61,7 +61,7 @@ class RiskEvent:
 
 @dataclass(frozen=True, slots=True)
 class RiskState:
-    """What the risk manager remembers from one session to the next.
+    """The state risk control carries from one session to the next.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class RiskState:
     calm_sessions
         Consecutive sessions with the model portfolio's 20-day volatility below target.
     awaiting_approval, approved
-        At levels 3 and 4 the first is True until a person has approved, which sets the second: buying safe havens
+        At levels 3 and 4 the first is True until the operator has approved, which sets the second: buying safe havens
         at level 3, leaving level 4.
     question
         The session that asked for the approval, None unless one is awaited.
@@ -89,13 +89,13 @@ class RiskState:
     floor
         Correlation floor of the session.
     regime
-        Volatility regime of the session in words, "" before the first.
+        Volatility regime of the session as text, "" before the first.
     correlated
         Pairs that correlate closely, as "SPY/QQQ"; see `pair_rules`.
     retired
         Symbols that have had no price for so long that they are neither bought nor sold.
     stop_state
-        What a stop rule remembers -> symbol -> number, while the asset is held; see `trading_lib.risk.stops.stops`.
+        State of a stop rule -> symbol -> number, while the asset is held; see `trading_lib.risk.stops.stops`.
     """
 
     session: date
@@ -161,7 +161,7 @@ class RuleCeiling:
 
 @dataclass(frozen=True, slots=True)
 class RiskAssessment:
-    """What risk control says about one session.
+    """The outcome of risk control in one session.
 
     Attributes
     ----------

@@ -13,7 +13,7 @@ from trading_lib.domain.market.prices import FloatArray
 
 
 class SignalType(IntEnum):
-    """What the rules say about an asset; integers so that a session's signals are one array."""
+    """Signal of an asset; integers so that a session's signals are one array."""
 
     STRONG_SELL = -2
     SELL = -1
@@ -79,7 +79,7 @@ class SignalPanel:
 
 @dataclass(frozen=True, slots=True)
 class TradeSignal:
-    """One signal in words, as it is stored in signal_log.
+    """One signal with its reason, as it is stored in signal_log.
 
     Attributes
     ----------

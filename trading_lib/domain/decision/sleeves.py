@@ -1,4 +1,4 @@
-"""What a strategy is given and what it answers. A user's own strategy needs this module and nothing else of ours."""
+"""The interface of a strategy: what it is given and what it returns. A user's own strategy needs only this module."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from trading_lib.domain.decision.signals import RegimeReading, SignalPanel
 from trading_lib.domain.market.market_view import MarketView
 from trading_lib.domain.market.prices import FloatArray
 
-# How a sleeve's event of the kind "defence" begins when it tells that a defence is over.
+# How the reason of a "defence" event begins when the defence is over.
 DEFENCE_ENDS = "defence ends"
 
 
 # Kind of the event of a strategy that failed; its reason ends with what was wrong, after the first colon.
 SLEEVE_FAULT = "sleeve_fault"
 
-# Symbol -> why it has its weight; "" speaks about the sleeve as a whole.
+# Symbol -> reason for its weight; "" is the reason for the sleeve as a whole.
 Rationale = Mapping[str, str]
 
 
 def no_rationale() -> Rationale:
-    """Return the words of a sleeve that gives none."""
+    """Return an empty rationale."""
     return {}
 
 
 @dataclass(frozen=True, slots=True)
 class SleeveEvent:
-    """Something a sleeve did that a person should see, e.g. a switch to defence; it is stored with the risk events.
+    """An event of a sleeve for the operator, e.g. a switch to defence; it is stored with the risk events.
 
     Attributes
     ----------
@@ -43,17 +43,17 @@ class SleeveEvent:
 
 @dataclass(frozen=True, slots=True)
 class SleeveView:
-    """A sleeve's own past, n assets in universe order; weights are shares of the sleeve's capital.
+    """The state of a sleeve, n assets in universe order; weights are shares of the sleeve's capital.
 
     Attributes
     ----------
     held
-        Shape (n,): what of the holdings belongs to the sleeve.
+        Shape (n,): the sleeve's part of the holdings.
     wanted
         Shape (n,): its last target, moved by the returns since; zeros at first. A stopped asset is no longer wanted
         beyond what is left of it.
     memory
-        The numbers it asked to be reminded of.
+        The numbers of its last `SleeveTarget.memory`.
     regime, signals
         Of the session.
     budget
@@ -73,16 +73,16 @@ class SleeveView:
 
 @dataclass(frozen=True, slots=True)
 class SleeveTarget:
-    """What a sleeve wants of one session.
+    """The target of a sleeve in one session.
 
     Attributes
     ----------
     weights
         Shape (n,): shares of the sleeve's capital, finite, none negative, their sum at most 1 unless leverage is meant.
     rationale
-        Called only where reasons are read: symbol -> why, with the numbers the weights came from.
+        Called only where reasons are read; returns symbol -> why, with the numbers behind the weight.
     memory
-        Numbers to be reminded of next session.
+        Numbers to carry to the next session.
     hedges
         Perpetual -> share of the sleeve's capital to be sold short of it, together at most its spot asset's weight.
         Only a strategy with a true attribute ``hedges`` may have any.
@@ -96,7 +96,7 @@ class SleeveTarget:
 
     @property
     def fault(self) -> str:
-        """What the strategy failed with, so that its previous target stays; "" when it did not."""
+        """Why the strategy failed, so that its previous target stays; "" when it did not."""
         return next((event.reason.split(": ", 1)[1] for event in self.events if event.kind == SLEEVE_FAULT), "")
 
 
@@ -111,7 +111,7 @@ class Strategy(Protocol):
 
 @runtime_checkable
 class PlannedStrategy(Protocol):
-    """Market view -> weights, whatever is held: simpler to write than a `Strategy`, and much faster in a backtest.
+    """Market view -> weights, independent of the holdings: simpler than a `Strategy`, and much faster in a backtest.
 
     A true attribute ``monthly`` says that it plans only on the last session of a month.
     """
@@ -123,7 +123,7 @@ class PlannedStrategy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SleeveRecord:
-    """A sleeve's decision and the holdings it rested on, which the next session starts from.
+    """A sleeve's decision and the holdings behind it, from which the next session starts.
 
     Attributes
     ----------

@@ -11,7 +11,7 @@ from trading_lib.domain.market.prices import FloatArray
 
 @dataclass(frozen=True, slots=True)
 class TargetWeights:
-    """What the strategy wants of one session, n assets in universe order.
+    """Target weights of one session, n assets in universe order.
 
     Attributes
     ----------
@@ -44,13 +44,13 @@ class TargetWeights:
 
     @property
     def events(self) -> tuple[SleeveEvent, ...]:
-        """What the sleeves did that a person should see."""
+        """Events of the sleeves, for the risk log."""
         return tuple(event for record in self.sleeves.values() for event in record.target.events)
 
 
 @dataclass(frozen=True, slots=True)
 class WeightStep:
-    """One rule.
+    """The effect of one rule on the weights.
 
     Attributes
     ----------

@@ -1,1 +1,1 @@
-"""Instruments, calendars, prices and the view of a market as of a session."""
+"""Market values: instruments, the trading calendar, bars and panels, funding, and the view as of a session."""

@@ -38,7 +38,7 @@ def pair_correlations(returns: FloatArray, lag: NDArray[np.int64], window: int) 
 
 @compiled
 def write_correlations(returns: FloatArray, lag: NDArray[np.int64], window: int, result: FloatArray) -> None:
-    """Write what `pair_correlations` answers into ``result``."""
+    """Write the result of `pair_correlations` into ``result``."""
     assets = returns.shape[1]
     result[:] = np.nan
     for newest in np.unique(lag):

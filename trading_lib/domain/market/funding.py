@@ -34,7 +34,7 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class FundingView:
-    """What a decision knows of funding; v venues.
+    """Funding as known at a decision; v venues.
 
     Attributes
     ----------

@@ -144,7 +144,7 @@ class Universe:
 
     @cached_property
     def crypto(self) -> BoolArray:
-        """Whether each asset is a coin, which risk levels 1 and 2 treat apart."""
+        """Whether each asset is crypto, which risk levels 1 and 2 treat differently."""
         return np.array([i.asset_class is AssetClass.CRYPTO for i in self.instruments], dtype=np.bool_)
 
     @cached_property
@@ -215,7 +215,7 @@ class Universe:
         return leg, self.positions[contract.spot]
 
     def require_known(self, symbols: Iterable[str], book: str) -> None:
-        """Raise `UnknownSymbolError` when a book has to do with an asset that was deleted from the universe."""
+        """Raise `UnknownSymbolError` for an asset that a book refers to and the universe no longer has."""
         contract = self.perpetuals
         missing = sorted(
             symbol

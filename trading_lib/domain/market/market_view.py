@@ -1,4 +1,4 @@
-"""What a decision may look at: `FactorPanel` and `MarketView`, a panel cut off at one session."""
+"""Market data as a decision sees it: `FactorPanel` and `MarketView`, a panel cut off at one session."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class FactorPanel:
 class MarketView:
     """Market data as known at the decision time of ``session``; n assets in universe order.
 
-    Every array is a read-only look at rows up to the session: there is no later row to peek at.
+    Every array is a read-only view of rows up to the session; it contains no later row.
 
     Attributes
     ----------
@@ -146,7 +146,7 @@ class SessionViews:
         self.remembered: dict[object, Any] = {}
 
     def forget(self, row: int) -> None:
-        """Give a view's memory back; the next look builds it anew."""
+        """Release a view's memory; the next access builds it anew."""
         self._views.pop(row, None)
 
     def __getitem__(self, row: int) -> MarketView:

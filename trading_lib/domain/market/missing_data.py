@@ -1,4 +1,4 @@
-"""What a set of market data lacks of what the rules read. Pure values: nothing is looked up here."""
+"""Market data that the rules read and a data set lacks. Pure values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trading_lib.domain.market.prices import VOLATILITY_INDEX
 
 @dataclass(frozen=True, slots=True)
 class MissingData:
-    """What is not there.
+    """The missing series.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class MissingData:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """One clause for each thing that is absent, with what follows from it."""
+        """One clause for each missing series, with its consequence."""
         lines = []
         if self.symbols:
             lines.append(f"no prices for {', '.join(self.symbols)}")
@@ -39,13 +39,13 @@ class MissingData:
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any] | None) -> MissingData:
-        """Read what `as_record` wrote; nothing is missing where there is no record."""
+        """Read a record of `as_record`; without a record nothing is missing."""
         fields = record or {}
         symbols = tuple(str(symbol) for symbol in fields.get("symbols", ()))
         return cls(symbols, bool(fields.get("volatility_index")), bool(fields.get("cash_rate")))
 
     def as_record(self) -> dict[str, Any]:
-        """Return it in values that JSON has."""
+        """Return the fields as JSON values."""
         return {
             "symbols": list(self.symbols),
             "volatility_index": self.volatility_index,

@@ -1,4 +1,4 @@
-"""The perpetual future that a coin may be hedged with: its name on each venue, its costs, how its funding is judged."""
+"""Perpetual futures that hedge a crypto asset: names on each venue, costs, and windows for their funding."""
 
 from __future__ import annotations
 

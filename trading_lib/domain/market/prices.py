@@ -165,7 +165,7 @@ class DailyBars:
 
 @dataclass(frozen=True, slots=True)
 class PricePanel:
-    """Everything prices say at the decision time of each session; row t holds nothing known later than that.
+    """Prices as known at the decision time of each session; row t holds nothing that became known later.
 
     The asset axis is the universe's order; n = number of assets, T = number of sessions.
 
@@ -185,8 +185,8 @@ class PricePanel:
         Shape (T, n): raw opening price at which an order decided at session t - 1 fills (exchange: open of
         session t; 24/7: open of the UTC day after session t - 1). NaN where there is none.
     fill_low, fill_high
-        Shape (T, n): range of the bar that ``fill_open`` opens, NaN where it is not known. No decision sees them: they
-        tell an opening that was traded from one that was not. The bar of a 24/7 instrument may be complete only
+        Shape (T, n): range of the bar that ``fill_open`` opens, NaN where it is not known. No decision sees them; they
+        distinguish an opening that was traded from one that was not. The bar of a 24/7 instrument may be complete only
         after decision t.
     fill_volume
         Shape (T, n): volume of that bar, for reports; NaN where it is not known.

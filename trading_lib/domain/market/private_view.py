@@ -1,4 +1,4 @@
-"""Views for code that is not ours: copies, behind which there is no panel to reach.
+"""Market views for users' strategies: copies without a reference to the panel.
 
 `MarketView` holds rows of the panel, and numpy lets anybody who holds a row climb to the whole array (``array.base``).
 A user's strategy is therefore given copies. They are made when they are first read, for most strategies read few.
@@ -36,7 +36,7 @@ class PrivateView(MarketView):
         return made
 
     def end(self) -> None:
-        """Forget where the copies come from; what was not read until now cannot be read any more."""
+        """Drop the reference to the original; what was not read until now cannot be read any more."""
         object.__setattr__(self, "_copy", None)
 
     def __getattr__(self, name: str) -> Any:

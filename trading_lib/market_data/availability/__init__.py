@@ -1,1 +1,1 @@
-"""When data are due and when they became known."""
+"""Point-in-time knowledge: when bars, macro releases and reports become available, and which bars are due."""

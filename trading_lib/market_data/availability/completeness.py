@@ -1,4 +1,4 @@
-"""How complete a history is. Input: stored days, days that are due. Output: `Completeness` and lists of gaps. Pure."""
+"""Completeness of a price history. Input: stored days, due days. Output: `Completeness` with its gaps. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from trading_lib.domain.market.prices import DateArray
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Due days in a row without a bar."""
+    """Consecutive due days without a bar."""
 
     first: date
     last: date
@@ -34,7 +34,7 @@ class Completeness:
     behind
         Due days after the newest stored one; 0 for a fresh history.
     unexpected
-        Stored days that are none of the calendar's.
+        Stored days that are not in the calendar.
     """
 
     first: date

@@ -1,6 +1,6 @@
-"""Which daily bars must be there by when. Input: a symbol, dates, an instant. Output: dates and instants.
+"""Which daily bars are due by when. Input: a symbol, dates, an instant. Output: dates and instants.
 
-A bar is due as soon as it could first be known; whether a source has it by then is another matter.
+A bar is due from the instant it can first be known; whether a source has it by then is not asked here.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Rate limits, breakers and the guard around a source."""
+"""Resilience around a source: rate limit, circuit breaker, retries, and the status board they share."""

@@ -1,4 +1,4 @@
-"""Careful use of one source: rate limit, circuit breaker, retries. Input: a source. Output: the same source, guarded.
+"""Resilient use of one source: rate limit, circuit breaker, retries. Input: a source. Output: the same, guarded.
 
 Symbols are asked for one by one, so that each has its own outcome and a source that breaks down half-way costs only
 the symbols it still owes.
@@ -36,13 +36,13 @@ Answer = TypeVar("Answer")
 Clock = Callable[[], datetime]
 Sleep = Callable[[float], None]
 
-# These blame the source. Any other failure is an answer: it works, and does not have what was asked for.
+# Failures of the source itself. Any other failure is an answer: it works, and has no such data.
 BLAMES_SOURCE = (RateLimitedError, SourceUnavailableError, SourceRefusedError, UnreadableAnswerError)
 
 
 @dataclass(frozen=True, slots=True)
 class GuardPolicy:
-    """How a source is treated.
+    """The limits for one source.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class GuardPolicy:
 
 
 class SourceGuard:
-    """Lets requests to one source through, or not, and keeps its state up to date.
+    """Admits or refuses requests to one source, and keeps its status.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ class SourceGuard:
             self._answered()
             raise
         except ConfigurationError:
-            raise  # a class of a user's that is wrong will be no better for the next source, or later
+            raise  # a user's class that is wrong will stay wrong, so there is no retry
         except Exception as error:
             failure = SourceUnavailableError(
                 f"{self._name}: its client failed with {type(error).__name__}", "report this if it happens again"
@@ -172,7 +172,7 @@ class SourceGuard:
             return False
         if _retry_after(error) > self._policy.retry.longest_wait_seconds:
             return False
-        # Waiting only to be told that the breaker has opened would lose the reason why it did.
+        # Waiting until the breaker has opened would lose the reason why it did.
         status = self._board.get_source_status().get(self._name, SourceStatus())
         return status.breaker.status is BreakerStatus.CLOSED
 

@@ -1,4 +1,4 @@
-"""How a source is doing, and the board on which everybody who uses it keeps that."""
+"""The status of a source, and the board on which all processes that use it share that status."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class SourceStatus:
     last_answer_at, last_failure_at
         When it last answered and last failed, None when never.
     last_error
-        The failure in words, without secrets; kept when the source recovers.
+        The failure as text, without secrets; kept when the source recovers.
     """
 
     breaker: BreakerState = field(default_factory=BreakerState)

@@ -1,1 +1,1 @@
-"""Rules about the prices of one symbol or of several sources."""
+"""Rules about prices: structure, coverage, splits, dividends, price path, and comparison between sources."""

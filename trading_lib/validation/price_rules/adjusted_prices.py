@@ -1,4 +1,4 @@
-"""Do prices fall on their ex-dates at all? Input: a data set's `PriceHistory`s. Output: findings, one per symbol.
+"""Detects prices already adjusted for dividends: they do not fall on ex-dates. Output: findings, one per symbol.
 
 Prices that are adjusted for dividends already do not fall, and a stated dividend beside them is counted twice. One
 ex-date says nothing, for a dividend is smaller than a day's move; all of a symbol's together do, and all symbols of a
@@ -21,7 +21,7 @@ from trading_lib.validation.report import Finding, Severity
 from trading_lib.validation.rules import QualityRules
 
 RULE = "dividends_already_in_price"
-# A move beyond this many scales tells of the day's news and not of the dividend.
+# A move beyond this many scales reflects the day's news and not the dividend.
 CLIPPED_AT = 4.0
 # A payment of more than this share of the price has findings of its own.
 LARGEST_SHARE = 0.2

@@ -1,4 +1,4 @@
-"""Are all bars there? Input: `PriceHistory` and its calendar. Output: findings about missing, stray and late bars."""
+"""Coverage: missing, stray and late bars. Input: `PriceHistory` and its calendar. Output: findings."""
 
 from __future__ import annotations
 

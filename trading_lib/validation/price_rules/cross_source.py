@@ -1,7 +1,7 @@
-"""Do several sources agree about a symbol? Input: its histories by data set. Output: findings.
+"""Cross-source comparison of a symbol's returns. Input: its histories by data set. Output: findings.
 
-Returns are compared, never levels: captures differ by later splits and dividends. Where three speak, the one that is
-outvoted is wrong; where two disagree, nobody can say which, so the finding names both.
+Returns are compared, never levels: captures differ by later splits and dividends. Of three sources, the outvoted one is
+wrong; of two that disagree, either may be, so the finding names both.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class _Aligned:
 
 
 def compare_sources(source_histories: Sequence[SourceHistory], rules: QualityRules) -> list[Finding]:
-    """Compare what several data sets say about one symbol, first the one that is traded on."""
+    """Compare a symbol's histories in several data sets, the traded one first."""
     if len(source_histories) < 2:
         return []
     aligned = _align(source_histories)
@@ -212,7 +212,7 @@ def _deviation_finding(
 
 
 def _once(findings: list[Finding]) -> list[Finding]:
-    """One finding per data set and session, the gravest."""
+    """Keep one finding per data set and session, the most severe."""
     best: dict[tuple[str, object], Finding] = {}
     for finding in findings:
         key = (finding.dataset, finding.session)

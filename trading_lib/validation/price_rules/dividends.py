@@ -1,9 +1,9 @@
-"""Do stated dividends, the adjusted close and the prices tell the same story? Input: `PriceHistory`. Output: findings.
+"""Consistency of stated dividends, adjusted close and prices. Input: `PriceHistory`. Output: findings.
 
-Three witnesses speak about a dividend: the stated cash, the step of the adjustment factor (adjusted close over close)
-on the ex-date, and the fall of the price. The first two are exact, so they are compared ex-date by ex-date. The price
-falls by the dividend plus an ordinary day's move, so it is asked only where the dividend is large against such moves,
-or jointly over many ex-dates.
+There are three sources of evidence about a dividend: the stated cash, the step of the adjustment factor (adjusted close
+over close) on the ex-date, and the fall of the price. The first two are exact, so they are compared ex-date by ex-date.
+The price falls by the dividend plus an ordinary day's move, so it is asked only where the dividend is large against
+such moves, or jointly over many ex-dates.
 """
 
 from __future__ import annotations

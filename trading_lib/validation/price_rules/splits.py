@@ -1,4 +1,4 @@
-"""Do stated splits and the prices tell the same story? Input: `PriceHistory`. Output: findings.
+"""Consistency of stated splits and prices. Input: `PriceHistory`. Output: findings.
 
 A history may be raw (the close falls with the split on its day) or already adjusted (the split leaves no trace); both
 are sound. A defect is a trace in the total return: the ratio shows on another day, in the wrong direction, or not

@@ -167,7 +167,7 @@ def _off_session(frame: pd.DataFrame, universe: Universe, foreign: bool) -> _Bre
 
 
 def calendar_of(symbol: str, universe: Universe, foreign: bool = False) -> TradingCalendar | None:
-    """Calendar of a symbol; ^VIX keeps the exchange's. Outside the universe: None where ``foreign``, else an error."""
+    """Calendar of a symbol; ^VIX has the exchange's. Outside the universe: None where ``foreign``, else an error."""
     if symbol == VOLATILITY_INDEX:
         return TradingCalendar.XNYS
     if foreign and symbol not in universe.positions:

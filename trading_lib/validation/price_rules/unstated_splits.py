@@ -1,4 +1,4 @@
-"""Is a leap of the price a split that nobody stated? Input: `PriceHistory`. Output: the suspected ratio.
+"""Detects splits that the source does not state. Input: `PriceHistory`. Output: the suspected ratio.
 
 Two kinds of evidence. The step of adjusted over plain close is exact: a clean ratio there needs nothing else. Without
 it the price has to look like a split in every respect: the opening stands at the new level, so does the close, the day
@@ -28,7 +28,7 @@ def split_suspects(history: PriceHistory, rules: QualityRules) -> BoolArray:
 
 
 def suspected_ratio(history: PriceHistory, rules: QualityRules) -> float | None:
-    """Return the new shares per old one of the split that the last row looks like, None where it looks like none."""
+    """Return the ratio (new shares per old) of the split that the last row looks like, or None."""
     row = len(history) - 1
     if row < 1 or history.intraday or history.split[row] != 1:
         return None
@@ -57,7 +57,7 @@ def suspicion(history: PriceHistory, ratio: float, rules: QualityRules) -> Findi
 
 
 def still_suspected(history: PriceHistory, row: int, since: Finding) -> Finding:
-    """Report a later row, kept out because nobody has said what happened on the day of ``since``."""
+    """Report a later row, kept out because the suspected split on the day of ``since`` is undecided."""
     session, ratio = history.days[row].item(), float(since.value or 1.0)
     message = (
         f"{history.symbol} {session}: kept out since {since.session}, which looks like an unstated"
@@ -77,7 +77,7 @@ def decided_late(history: PriceHistory, row: int) -> Finding:
 
 
 def back_at_old_level(history: PriceHistory, last_good: int, row: int, ratio: float, rules: QualityRules) -> bool:
-    """Whether ``row`` undoes the leap: the bars between were wrong, and there was no split."""
+    """Whether ``row`` reverses the move: the bars between were wrong, and there was no split."""
     back = float(np.log(history.close[row] / history.close[row - 1]))
     whole = float(np.log(history.close[row] / history.close[last_good]))
     slack = max(rules.least_closing, rules.closing_scales * history.scale)
@@ -127,7 +127,7 @@ def _ratio_of_price(history: PriceHistory, row: int, rules: QualityRules) -> flo
 
 
 def ratio_below(ratio: float, rules: QualityRules) -> bool:
-    """Whether prices alone cannot tell a split of this ratio from news."""
+    """Whether prices alone cannot distinguish a split of this ratio from news."""
     return abs(float(np.log(ratio))) < float(np.log(rules.smallest_price_ratio))
 
 

@@ -1,4 +1,4 @@
-"""Does another source know what a leap is? Input: `PriceHistory`, second opinions. Output: move, split or neither."""
+"""Whether another source confirms a large move or a split. Input: `PriceHistory`, second opinions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trading_lib.validation.price_rules.unstated_splits import split_suspects, s
 from trading_lib.validation.report import Finding
 from trading_lib.validation.rules import QualityRules
 
-# Bars a suspicion rests on, as when the bar arrives.
+# Bars behind a suspicion, as when the bar arrives.
 BARS = 300
 SPLIT_ADJUSTED = ("split", "total_return")
 

@@ -1,4 +1,4 @@
-"""Questions of risk control to a person, and the answers, however they come: Airflow, command line, configuration.
+"""Questions of risk control to the operator, and the answers, however they come: Airflow, command line, configuration.
 
 A question is open in a book's newest risk state; an answer is stored and takes effect in the next session that is
 decided. Nothing here waits for anybody (docs/adr/0007-approvals.md).
@@ -37,7 +37,7 @@ REMIND_SESSIONS = 5
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a person is asked.
+    """A question to the operator.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class Question:
 
     @property
     def body(self) -> str:
-        """What a person needs to know to answer."""
+        """The facts behind the question, for the operator."""
         return (
             f"Risk level {self.level} since session {self.session}; drawdown {self.drawdown:.2%} from the reference "
             f"peak and {self.calm_sessions} calm sessions at {self.newest_session}. Sales went out at once and never "
@@ -71,7 +71,7 @@ class Question:
 
 
 def open_question(book: str, settings: Settings | None = None, engine: Engine | None = None) -> Question | None:
-    """Return what a book asks a person now, None when it asks nothing or has its answer."""
+    """Return what a book asks the operator now, None when it asks nothing or has its answer."""
     active = settings or load_settings()
     connection = engine or active.engine()
     stored_book, store = BookStore(connection).book(book), StateStore(connection)
@@ -103,7 +103,7 @@ def question_record(question: Question) -> Result:
 
 
 def asked_by_session(plan: SessionPlan, settings: Settings | None = None) -> Result:
-    """Say what the session of a plan asks a person and under which run id; empty when it asks nothing.
+    """Return what the session of a plan asks the operator and under which run id; empty when it asks nothing.
 
     The id names the question, so that a question is asked once however many sessions it stays open, and anew after
     every `REMIND_SESSIONS` of them.
@@ -122,7 +122,7 @@ def run_ids(question: Question, settings: Settings) -> list[str]:
 
 
 def asked_in_airflow(book: str, settings: Settings | None = None) -> Result:
-    """Return the open question of a book for a person at Airflow's Required Actions; empty when there is none."""
+    """Return the open question of a book for the operator at Airflow's Required Actions; empty when there is none."""
     question = open_question(book, settings)
     return {} if question is None else question_record(question)
 
@@ -130,7 +130,7 @@ def asked_in_airflow(book: str, settings: Settings | None = None) -> Result:
 def record_response(
     asked: Mapping[str, Any], response: Mapping[str, Any] | None, settings: Settings | None = None
 ) -> Result:
-    """Store what a person answered in Airflow; without a response nothing changes and the question stays open.
+    """Store the answer given in Airflow; without a response nothing changes and the question stays open.
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ def about_window(plan: BacktestPlan | ChunkPlan) -> str:
 
 
 def note_run(dag_id: str, run_id: str, *lines: str, client: AirflowClient | None = None) -> None:
-    """Put the lines into the note of a run; a note that a person wrote stays.
+    """Put the lines into the note of a run; a note that the operator wrote stays.
 
     A run is not worth less without its note, so that Airflow cannot be asked is logged and stops nothing.
     """

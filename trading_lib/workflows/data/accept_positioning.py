@@ -43,9 +43,9 @@ class PositioningIntake:
 
 
 def perpetuals(universe: Universe) -> list[str]:
-    """Perpetual futures on the coins of the universe, e.g. "BTC-USDT"."""
-    coins = [i.symbol.partition("-")[0] for i in universe if i.asset_class is AssetClass.CRYPTO]
-    return [f"{coin}-{SETTLEMENT}" for coin in coins]
+    """Perpetual futures on the crypto assets of the universe, e.g. "BTC-USDT"."""
+    bases = [i.symbol.partition("-")[0] for i in universe if i.asset_class is AssetClass.CRYPTO]
+    return [f"{base}-{SETTLEMENT}" for base in bases]
 
 
 def take_in_funding(

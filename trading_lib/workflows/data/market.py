@@ -184,7 +184,7 @@ def _and_doubted(validation: ValidationReport) -> Bars:
 
 
 def _newest_session(bars: Bars, universe: Universe, calendar: SessionCalendar) -> date | None:
-    """Newest session with an exchange bar, so that a lone weekend bar of a coin adds no empty session."""
+    """Newest session with an exchange bar, so that a lone weekend bar of crypto adds no empty session."""
     exchange = [i.symbol for i in universe if i.calendar is TradingCalendar.XNYS]
     dates = bars.frame.loc[bars.frame["symbol"].isin(exchange), "date"]
     if dates.empty:

@@ -40,11 +40,11 @@ class Evidence:
     Attributes
     ----------
     origin
-        Where it comes from, in words.
+        Its origin, as text.
     quarantine
         Symbol -> rules its bars of the session broke.
     outcomes
-        Client order id -> what became of the order, in words.
+        Client order id -> what became of the order, as text.
     fills
         Of the session's orders.
     """

@@ -57,10 +57,10 @@ def _of_universe(universe: Universe, decision: DecisionConfig) -> Iterator[Contr
             "universe.yaml: no instrument is a safe haven, so risk level 3 could buy nothing",
             "mark one with safe_haven: true",
         )
-    coins = [symbol for symbol in havens if universe.crypto[universe.positions[symbol]]]
-    if coins:
+    crypto = [symbol for symbol in havens if universe.crypto[universe.positions[symbol]]]
+    if crypto:
         yield (
-            f"universe.yaml: {', '.join(coins)} is a coin and a safe haven, and coins are closed from level 2 on",
+            f"universe.yaml: {', '.join(crypto)} is crypto and a safe haven, and crypto is closed from level 2 on",
             "set its safe_haven to false",
         )
 

@@ -55,7 +55,7 @@ async def reports_of(
     Parameters
     ----------
     portfolio, opening
-        Of the evening before, and the opening of ``day``: what the simulated broker works with.
+        Of the previous close, and the opening of ``day``: what the simulated broker works with.
     """
     reports = Reports()
     stored = AccountStore(run.engine).cursors(run.book.name)

@@ -1,4 +1,4 @@
-"""Reading a chain: one bar per day, by preference, and nothing that was not known yet."""
+"""Reading a chain: one bar per day, by source order, and nothing that was not known yet."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Supervisor:
         """Return a check for who waits for these programs.
 
         It raises `ServiceError` when the supervisor has died, or when one of them has stopped again and again since
-        this was called: the supervisor goes on trying, but a person should know.
+        this was called: the supervisor goes on trying, but the operator should know.
         """
         before = {entry.name: self._restarts(entry.name) for entry in components}
 

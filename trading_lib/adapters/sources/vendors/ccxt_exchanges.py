@@ -41,7 +41,7 @@ FUNDING_PAGES = {"binance": _FundingPages(1_000, newest_first=False), "bybit": _
 
 
 class CcxtSource:
-    """Daily bars of coins and funding rates of their perpetuals from one exchange; needs no key.
+    """Daily bars of crypto assets and funding rates of their perpetuals from one exchange; needs no key.
 
     A universe symbol such as BTC-USD is read from the spot market BTC/USDT, which the answer's notes say: prices are
     in tether, which is not always worth a dollar. A day is a UTC day; the one still running is left out.
@@ -51,7 +51,7 @@ class CcxtSource:
     exchange
         "binance" or "bybit".
     universe
-        Its coins may be asked for.
+        Its crypto assets may be asked for.
     base_url
         Stands in for every address of the exchange; None for its own.
     timeout_seconds
@@ -83,18 +83,18 @@ class CcxtSource:
 
     def bars(self, symbols: Sequence[str], first: date, last: date, as_of: datetime) -> SourceAnswer:
         """Bars of ``symbols`` in the date range that were known at ``as_of``; see `MarketDataSource.bars`."""
-        coins = self._coins()
-        session = self._session(tuple(coins.values()))
+        bases = self._bases()
+        session = self._session(tuple(bases.values()))
 
         def history(symbol: str) -> pd.DataFrame:
-            if symbol not in coins:
-                raise SourceError(f"{self.name}: {symbol} is no coin", "use another source for it")
-            return self._bars(session, symbol, coins[symbol], first, last)
+            if symbol not in bases:
+                raise SourceError(f"{self.name}: {symbol} is no crypto asset", "use another source for it")
+            return self._bars(session, symbol, bases[symbol], first, last)
 
         notes = tuple(
-            f"{self.name}: {symbol} is priced in {QUOTE} ({coins[symbol]}/{QUOTE})"
+            f"{self.name}: {symbol} is priced in {QUOTE} ({bases[symbol]}/{QUOTE})"
             for symbol in dict.fromkeys(symbols)
-            if symbol in coins
+            if symbol in bases
         )
         return bars_per_symbol(self.name, self._universe, symbols, first, last, as_of, history, notes)
 
@@ -120,7 +120,7 @@ class CcxtSource:
         failures = {symbol: str(error) for symbol, error in errors.items()}
         return FundingAnswer(response.rates, {**failures, **response.failures}, errors)
 
-    def _coins(self) -> dict[str, str]:
+    def _bases(self) -> dict[str, str]:
         return {i.symbol: i.symbol.partition("-")[0] for i in self._universe if i.asset_class is AssetClass.CRYPTO}
 
     def _session(self, bases: tuple[str, ...]) -> CcxtSession:

@@ -87,8 +87,8 @@ class PolygonSource:
         return MacroSeries.empty()
 
     def _history(self, session: PolygonSession, symbol: str, first: date, last: date) -> pd.DataFrame:
-        coin = symbol != VOLATILITY_INDEX and self._universe[symbol].asset_class is AssetClass.CRYPTO
-        ticker = vendor_ticker(symbol, coin)
+        is_crypto = symbol != VOLATILITY_INDEX and self._universe[symbol].asset_class is AssetClass.CRYPTO
+        ticker = vendor_ticker(symbol, is_crypto)
         aggregates = session.all(
             symbol,
             "list_aggs",
@@ -103,7 +103,7 @@ class PolygonSource:
         )
         rows = [vars(bar) for bar in aggregates]
         dates = millisecond_dates(
-            self._vendor, symbol, [row["timestamp"] for row in rows], "UTC" if coin else "New York"
+            self._vendor, symbol, [row["timestamp"] for row in rows], "UTC" if is_crypto else "New York"
         )
         columns = {name: self._prices(symbol, rows, name) for name in PRICES}
         frame = pd.DataFrame({"date": dates, **columns}).assign(
@@ -112,7 +112,7 @@ class PolygonSource:
         if symbol == VOLATILITY_INDEX or not rows:
             return frame
         frame["volume"] = numbers(self._vendor, symbol, rows, "volume")
-        if not coin:
+        if not is_crypto:
             frame["dividend"] = self._dividends(session, symbol, dates, first, last)
             frame["split"] = self._splits(session, symbol, dates, first, last)
         return frame
@@ -178,8 +178,8 @@ class PolygonSource:
         return slice(position, position + 1)
 
 
-def vendor_ticker(symbol: str, coin: bool) -> str:
+def vendor_ticker(symbol: str, is_crypto: bool) -> str:
     """Polygon's name of a symbol."""
     if symbol == VOLATILITY_INDEX:
         return "I:VIX"
-    return f"X:{symbol.replace('-', '')}" if coin else symbol
+    return f"X:{symbol.replace('-', '')}" if is_crypto else symbol

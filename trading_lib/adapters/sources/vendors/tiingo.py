@@ -32,7 +32,7 @@ PRICES = ("open", "high", "low", "close", "volume")
 
 
 class TiingoSource:
-    """Daily bars from Tiingo: ETFs from its end-of-day prices, coins from its crypto prices; it has no ^VIX.
+    """Daily bars from Tiingo: ETFs from its end-of-day prices, crypto from its crypto prices; it has no ^VIX.
 
     ``adj_close`` is left empty: Tiingo's adjusted prices change with every later dividend, and the dividends and
     splits that it states say the same.
@@ -89,7 +89,7 @@ class TiingoSource:
             raise SourceError(f"{NAME}: {symbol}: it has no such index", "use another source for it")
         window = {"startDate": first.isoformat(), "endDate": last.isoformat()}
         if self._universe[symbol].asset_class is AssetClass.CRYPTO:
-            return self._coin(symbol, window)
+            return self._crypto(symbol, window)
         path = f"/tiingo/daily/{quote(symbol, safe='')}/prices"
         content = self._service.get_json(symbol, path, {**window, "format": "json", "resampleFreq": "daily"})
         rows = list_of_rows(self._vendor, symbol, content)
@@ -97,7 +97,7 @@ class TiingoSource:
         split = numbers(self._vendor, symbol, rows, "splitFactor")
         return frame.assign(dividend=numbers(self._vendor, symbol, rows, "divCash"), split=split)
 
-    def _coin(self, symbol: str, window: dict[str, str]) -> pd.DataFrame:
+    def _crypto(self, symbol: str, window: dict[str, str]) -> pd.DataFrame:
         ticker = symbol.replace("-", "").lower()
         asked = {"tickers": ticker, "resampleFreq": "1day", **window}
         content = list_of_rows(self._vendor, symbol, self._service.get_json(symbol, "/tiingo/crypto/prices", asked))

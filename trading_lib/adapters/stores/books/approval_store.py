@@ -1,4 +1,4 @@
-"""Answers to what risk control asked a person; every answer is written once and stands."""
+"""Answers to the questions of risk control to the operator; every answer is written once and stands."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class FindingLike(Protocol):
 
     @property
     def message(self) -> str:
-        """The finding in words."""
+        """The finding as text."""
 
 
 def save_findings(

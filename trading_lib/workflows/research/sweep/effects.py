@@ -42,7 +42,7 @@ def commonest_reason(reasons: Sequence[str]) -> tuple[str, int]:
 
 
 def effect_lines(report: Mapping[str, Any], points: int) -> list[str]:
-    """Tell it in words; no line when every key makes a difference."""
+    """Report it as text; no line when every key makes a difference."""
     keys = ", ".join(report["without_effect"])
     if report["all_equal"]:
         why = f"; {keys} changed nothing" if keys else ""

@@ -89,7 +89,7 @@ def _crypto_and_exchange_days(
     midnight_dates = False
     if zoned and exchange.any():
         stamps = values[exchange]
-        # Vendors that mean a date write it as midnight UTC; no daily bar is stamped at seven in the evening.
+        # Vendors that mean a date write it as midnight UTC; no daily bar is stamped at 19:00 New York time.
         midnight_dates = bool((stamps == stamps.astype("datetime64[D]")).all())
         if not midnight_dates:
             converted = pd.DatetimeIndex(stamps).tz_localize("UTC").tz_convert(EXCHANGE_ZONE).tz_localize(None)
