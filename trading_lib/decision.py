@@ -176,7 +176,7 @@ def _apart(
     view: MarketView,
     held: FloatArray,
     before: FloatArray,
-    wanted: FloatArray,
+    targets: FloatArray,
     budgets: FloatArray,
     sleeves: tuple[Sleeve, ...],
     hedged: Mapping[str, float],
@@ -196,7 +196,7 @@ def _apart(
             owned[i] = np.minimum(short, held)
     if others:
         rest = np.maximum(held - short, 0.0)
-        owned[others] = attribute(rest, before[others], wanted[others], budgets[others])
+        owned[others] = attribute(rest, before[others], targets[others], budgets[others])
     parts: FloatArray = owned / budgets[:, None]
     return parts
 

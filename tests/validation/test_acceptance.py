@@ -167,7 +167,7 @@ def test_an_action_owed_from_before_falls_on_the_first_new_bar_only_if_no_bar_li
     fresh = Bars(bars.frame.iloc[ROW + 1 :].reset_index(drop=True))
     for row, expected in ((ROW, 0.5), (ROW - 3, 0.0)):
         owed = pd.DataFrame({"symbol": ["SPY"], "date": [DAYS[row]], "dividend": [0.5], "split": [1.0]})
-        report = accept_bars(fresh, universe(), LATER, known=AcceptedHistory(known, owed))
+        report = accept_bars(fresh, universe(), LATER, history=AcceptedHistory(known, owed))
         assert report.accepted.frame["dividend"].sum() == expected
         assert report.accepted.frame["dividend"].iloc[0] == expected
 
@@ -178,11 +178,11 @@ def test_adjusted_closes_of_two_captures_are_brought_to_one_base() -> None:
     stored = frame.iloc[: ROW - 2].assign(adj_close=lambda rows: rows["close"])
     fetched = frame.iloc[ROW - 5 :]
     known = AcceptedHistory(bars_of(stored))
-    report = accept_bars(bars_of(fetched), universe(), LATER, known=known)
+    report = accept_bars(bars_of(fetched), universe(), LATER, history=known)
     assert errors(report) == []
 
 
 def test_no_bars_and_unknown_symbols_in_what_is_known() -> None:
     known = AcceptedHistory(bars_of(price_frame("GLD")))
-    assert accept_bars(Bars.empty(), universe(), LATER, known=known).findings == ()
-    assert len(accept_bars(bars_of(price_frame("SPY")), universe(), LATER, known=known).accepted) == len(DAYS)
+    assert accept_bars(Bars.empty(), universe(), LATER, history=known).findings == ()
+    assert len(accept_bars(bars_of(price_frame("SPY")), universe(), LATER, history=known).accepted) == len(DAYS)

@@ -63,7 +63,7 @@ def test_a_few_new_bars_are_judged_with_the_history_they_continue() -> None:
     new = frame["date"] >= pd.Timestamp(DAYS[-3])
     fresh, known = Bars(frame[new].reset_index(drop=True)), Bars(frame[~new].reset_index(drop=True))
     assert validate_history(fresh, universe(), LATER).findings == ()
-    report = validate_history(fresh, universe(), LATER, known=AcceptedHistory(known))
+    report = validate_history(fresh, universe(), LATER, history=AcceptedHistory(known))
     assert [(f.symbol, f.session, f.rule) for f in report.findings] == [("SLV", DAYS[-2].item(), "bad_tick")]
     assert len(report.accepted) == len(fresh)
 

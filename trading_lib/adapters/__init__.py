@@ -1,1 +1,1 @@
-"""The only I/O: implementations of the stages' Protocols."""
+"""All input and output: data sources, brokers, stores, caches, logs, MLflow, user code and services."""

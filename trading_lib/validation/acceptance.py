@@ -80,7 +80,7 @@ def accept_bars(
     universe: Universe,
     as_of: datetime,
     cross_checks: Sequence[Bars] = (),
-    known: AcceptedHistory | None = None,
+    history: AcceptedHistory | None = None,
     rules: QualityRules | None = None,
     rulings: Sequence[PriceRuling] = (),
     late: Collection[tuple[str, date]] = (),
@@ -91,7 +91,7 @@ def accept_bars(
     ----------
     cross_checks
         The same symbols from other sources; they are never accepted, only compared.
-    known
+    history
         What came before; bars of it whose day is delivered again give way to the delivered ones. Bars that an
         unstated split keeps out have to be delivered again: they say that what follows them is in doubt.
     rulings
@@ -105,7 +105,7 @@ def accept_bars(
     Findings are those of `validate_bars` and the ERRORs of the history and cross-source rules. Dividend and split of a
     quarantined bar are moved to the symbol's next accepted bar: whoever held the asset was paid, whatever the price.
     """
-    limits, before = rules or QualityRules(), known or AcceptedHistory()
+    limits, before = rules or QualityRules(), history or AcceptedHistory()
     structural = validate_bars(bars, universe, as_of)
     frame = structural.accepted.frame
     if frame.empty:
@@ -118,12 +118,12 @@ def accept_bars(
     findings = list(structural.findings)
     start = place = 0
     acted = False
-    for history in split_histories(together):
-        stop = start + len(history)
+    for price_history in split_histories(together):
+        stop = start + len(price_history)
         new = fresh[start:stop]
-        decided = ruled.get(history.symbol, ())
-        others, due = opinions.get(history.symbol, ()), owed.get(history.symbol, ())
-        verdict = _judge_symbol(history, new, others, due, limits, decided, _late_rows(history, late))
+        decided = ruled.get(price_history.symbol, ())
+        others, due = opinions.get(price_history.symbol, ()), owed.get(price_history.symbol, ())
+        verdict = _judge_symbol(price_history, new, others, due, limits, decided, _late_rows(price_history, late))
         acted |= bool(verdict.splits or verdict.dividends)
         # Rows of ``frame`` are the fresh rows of ``together`` in the same order.
         at = place + np.cumsum(new) - 1

@@ -133,7 +133,7 @@ def validate_history(
     universe: Universe,
     as_of: datetime,
     cross_checks: Sequence[Bars] = (),
-    known: AcceptedHistory | None = None,
+    history: AcceptedHistory | None = None,
     rules: QualityRules | None = None,
     rulings: Sequence[PriceRuling] = (),
     late: Collection[tuple[str, date]] = (),
@@ -144,7 +144,7 @@ def validate_history(
     ----------
     cross_checks
         The same symbols from other sources; they are never accepted, only compared.
-    known
+    history
         What was accepted before, so that a few days are judged with the history they continue.
     rulings, late
         See `accept_bars`.
@@ -155,7 +155,7 @@ def validate_history(
     look at the whole history show (a spike that reverts, a hole, a stray bar) is a WARNING: it must not take back a
     bar that somebody has decided on.
     """
-    before = known or AcceptedHistory()
+    before = history or AcceptedHistory()
     report = accept_bars(bars, universe, as_of, cross_checks, before, rules, rulings, late)
     if not len(bars):
         return report

@@ -1,1 +1,1 @@
-"""One function per job: load -> pure stage -> save. Owns settings and the clock."""
+"""Workflows: one function per Airflow task or command (load, call a pure stage, save). Own settings and the clock."""

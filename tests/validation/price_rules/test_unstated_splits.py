@@ -246,7 +246,7 @@ def in_steps(frame: pd.DataFrame, rulings: Sequence[PriceRuling], again: int = 9
         fetched = bars.frame.iloc[max(0, row - again) : row + 1]
         fetched = pd.concat([waiting[~waiting["date"].isin(fetched["date"])], fetched])
         known = AcceptedHistory(accepted)
-        report = accept_bars(Bars.from_frame(fetched), universe(), LATER, known=known, rulings=rulings)
+        report = accept_bars(Bars.from_frame(fetched), universe(), LATER, history=known, rulings=rulings)
         before = accepted.frame[~accepted.frame["date"].isin(fetched["date"])]
         accepted = Bars.from_frame(pd.concat([before, report.accepted.frame], ignore_index=True))
         waiting = report.quarantined.frame

@@ -20,7 +20,7 @@ from trading_lib.market_data.resilience.breaker import BreakerStatus
 from trading_lib.market_data.source import FundingAnswer
 from trading_lib.workflows.data import fetch as fetching
 from trading_lib.workflows.data import tasks as market_data
-from trading_lib.workflows.data.accept_positioning import perpetuals, take_in_funding, take_in_positioning
+from trading_lib.workflows.data.accept_positioning import fetch_funding, fetch_positioning, perpetuals
 from trading_lib.workflows.data.sources import Care, get_source_status
 from trading_lib.workflows.setup.settings import Settings
 from trading_lib.workflows.stages.plans import SessionPlan
@@ -116,12 +116,12 @@ def test_every_venue_is_asked_and_one_that_fails_abstains(settings: Settings) ->
     care = Care(settings, lambda seconds: None)
     down = Venue("binance", SourceUnavailableError("binance: HTTP 503"))
     venues = [care.of_funding("binance", down), care.of_funding("bybit", Venue("bybit"))]
-    intake = take_in_funding(venues, ["BTC-USDT"], FIRST, LAST, settings.engine(), NOW)
+    intake = fetch_funding(venues, ["BTC-USDT"], FIRST, LAST, settings.engine(), NOW)
     assert intake.delivered == {"BTC-USDT": "bybit"}
     assert list(intake.abstained) == ["binance BTC-USDT"]
     assert (intake.counts.inserted, down.asked) == (1, 3)
     for _ in range(2):
-        take_in_funding(venues[:1], ["BTC-USDT"], FIRST, LAST, settings.engine(), NOW)
+        fetch_funding(venues[:1], ["BTC-USDT"], FIRST, LAST, settings.engine(), NOW)
     assert get_source_status(settings)["binance"]["state"] == BreakerStatus.OPEN.value
     assert down.asked == 5
 
@@ -129,7 +129,7 @@ def test_every_venue_is_asked_and_one_that_fails_abstains(settings: Settings) ->
 def test_reports_that_cannot_be_had_abstain(settings: Settings) -> None:
     care = Care(settings, lambda seconds: None)
     down = care.of_positioning("cftc", Venue("cftc", SourceUnavailableError("cftc: no answer within 30 s")))
-    intake = take_in_positioning([down], FIRST, LAST, settings.engine(), NOW + timedelta(days=1))
+    intake = fetch_positioning([down], FIRST, LAST, settings.engine(), NOW + timedelta(days=1))
     assert intake.delivered == {}
     assert "no answer within 30 s" in intake.abstained["cftc"]
 

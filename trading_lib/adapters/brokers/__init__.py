@@ -1,1 +1,1 @@
-"""Brokers behind the door `trading_lib.execution.broker`: the simulated one, and users' own."""
+"""Broker adapters behind the interface `trading_lib.execution.broker`: the simulated one, and users' own."""

@@ -1,4 +1,4 @@
-"""A user's broker whose errors are told by kind and line: their texts could hold a key.
+"""A user's broker whose errors are reported by kind and line only: their texts could contain a key.
 
 Input: a broker of a user's own. Output: the same, which raises errors of this project only.
 """

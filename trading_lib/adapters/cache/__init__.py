@@ -1,1 +1,1 @@
-"""What sources answered before: memory, the database, and optionally Redis or S3."""
+"""Cache of source answers in tiers: memory, the database, optionally Redis or S3; and of assembled markets."""

@@ -83,10 +83,10 @@ def _decode(body: bytes, typed: Callable[[pd.DataFrame], T]) -> T:
         ) from error
 
 
-def pack(answer: CachedAnswer) -> bytes:
+def pack(cached: CachedAnswer) -> bytes:
     """Answer as one value for a store of keys and values: a line of JSON, then the body."""
-    header = {"retrieved_at": answer.retrieved_at.isoformat(), "as_of": answer.as_of.isoformat()}
-    return json.dumps(header).encode() + b"\n" + answer.body
+    header = {"retrieved_at": cached.retrieved_at.isoformat(), "as_of": cached.as_of.isoformat()}
+    return json.dumps(header).encode() + b"\n" + cached.body
 
 
 def unpack(value: bytes) -> CachedAnswer:

@@ -46,9 +46,9 @@ class DatabaseTier:
             row = connection.execute(covering).first() or connection.execute(newest).first()
         return CachedAnswer(row.retrieved_at, row.as_of, bytes(row.body)) if row else None
 
-    def put(self, key: str, answer: CachedAnswer) -> None:
+    def put(self, key: str, cached: CachedAnswer) -> None:
         """Remember an answer and remove what is too old; see `CacheTier.put`."""
-        row = {"request": key, "retrieved_at": answer.retrieved_at, "as_of": answer.as_of, "body": answer.body}
+        row = {"request": key, "retrieved_at": cached.retrieved_at, "as_of": cached.as_of, "body": cached.body}
         with self._engine.begin() as connection:
             connection.execute(insert(raw_responses).values(row).on_conflict_do_nothing())
             connection.execute(delete(raw_responses).where(raw_responses.c.retrieved_at < self._oldest()))

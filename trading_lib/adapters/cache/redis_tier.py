@@ -53,10 +53,10 @@ class RedisTier:
             raise _unusable(error) from error
         return None if value is None else unpack(value)
 
-    def put(self, key: str, answer: CachedAnswer) -> None:
+    def put(self, key: str, cached: CachedAnswer) -> None:
         """Remember an answer in place of an earlier one; see `CacheTier.put`."""
         try:
-            self._client.set(PREFIX + key, pack(answer), ex=self._seconds)
+            self._client.set(PREFIX + key, pack(cached), ex=self._seconds)
         except redis.RedisError as error:
             raise _unusable(error) from error
 

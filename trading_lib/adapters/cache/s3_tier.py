@@ -74,15 +74,15 @@ class S3Tier:
             raise _unusable(self._bucket, error) from error
         except BotoCoreError as error:
             raise _unusable(self._bucket, error) from error
-        answer = unpack(content)
-        return answer if answer.retrieved_at >= self._clock() - self._retention else None
+        cached = unpack(content)
+        return cached if cached.retrieved_at >= self._clock() - self._retention else None
 
-    def put(self, key: str, answer: CachedAnswer) -> None:
+    def put(self, key: str, cached: CachedAnswer) -> None:
         """Remember an answer in place of an earlier one; see `CacheTier.put`."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            self._client.put_object(Bucket=self._bucket, Key=self._object(key), Body=pack(answer))
+            self._client.put_object(Bucket=self._bucket, Key=self._object(key), Body=pack(cached))
         except (BotoCoreError, ClientError) as error:
             raise _unusable(self._bucket, error) from error
 

@@ -25,7 +25,7 @@ class CacheTier(Protocol):
         Raises `CacheTierError` when the tier cannot be used now.
         """
 
-    def put(self, key: str, answer: CachedAnswer) -> None:
+    def put(self, key: str, cached: CachedAnswer) -> None:
         """Remember an answer; raises like `get`."""
 
 
@@ -59,10 +59,10 @@ class MemoryTier:
             self._answers.move_to_end(key)
             return self._answers[key]
 
-    def put(self, key: str, answer: CachedAnswer) -> None:
+    def put(self, key: str, cached: CachedAnswer) -> None:
         """Remember an answer; see `CacheTier.put`."""
         with self._lock:
-            self._answers[key] = answer
+            self._answers[key] = cached
             self._answers.move_to_end(key)
             while len(self._answers) > self._capacity:
                 self._answers.popitem(last=False)
@@ -88,18 +88,18 @@ class TieredCache:
         """Answer of the nearest tier that has one; it is copied to the nearer tiers with its own retrieval time."""
         passed: list[CacheTier] = []
         for tier in self._tiers:
-            answer = self._from_tier(tier, key, as_of)
-            if answer is not None:
+            cached = self._from_tier(tier, key, as_of)
+            if cached is not None:
                 for nearer in passed:
-                    self._to_tier(nearer, key, answer)
-                return answer
+                    self._to_tier(nearer, key, cached)
+                return cached
             passed.append(tier)
         return None
 
-    def put(self, key: str, answer: CachedAnswer) -> None:
+    def put(self, key: str, cached: CachedAnswer) -> None:
         """Remember an answer in every tier."""
         for tier in self._tiers:
-            self._to_tier(tier, key, answer)
+            self._to_tier(tier, key, cached)
 
     def _from_tier(self, tier: CacheTier, key: str, as_of: datetime) -> CachedAnswer | None:
         if tier.name in self.problems:
@@ -112,10 +112,10 @@ class TieredCache:
             self.problems[tier.name] = str(error)
             return None
 
-    def _to_tier(self, tier: CacheTier, key: str, answer: CachedAnswer) -> None:
+    def _to_tier(self, tier: CacheTier, key: str, cached: CachedAnswer) -> None:
         if tier.name in self.problems:
             return
         try:
-            tier.put(key, answer)
+            tier.put(key, cached)
         except CacheTierError as error:
             self.problems[tier.name] = str(error)

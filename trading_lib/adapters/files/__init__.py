@@ -1,1 +1,1 @@
-"""Files that the system reads and writes beside its database."""
+"""Files beside the database: export folder, progress and output files, include folder, the kill switch."""

@@ -1,1 +1,1 @@
-"""Runs and trials in MLflow, and its server."""
+"""MLflow: logging runs, reading trials, views of its pages, and its server."""

@@ -1,1 +1,1 @@
-"""Reading whole folders for validation, and Great Expectations. The rules themselves stand in `validation`."""
+"""Whole folders as input of validation, and Great Expectations suites with their data docs."""

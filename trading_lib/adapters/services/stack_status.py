@@ -1,4 +1,4 @@
-"""What runs of the stack, as text and figures."""
+"""Status of the stack's services, as text and figures."""
 
 from __future__ import annotations
 

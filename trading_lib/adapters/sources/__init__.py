@@ -1,1 +1,1 @@
-"""Market data sources: every module here implements `trading_lib.market_data.source.MarketDataSource`."""
+"""Market data sources: the catalogue and registry; vendors, files, the simulated market and users' own."""

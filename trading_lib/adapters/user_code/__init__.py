@@ -1,1 +1,1 @@
-"""Strategies from users' files: loading them, their time limit, what they do besides deciding, and processes apart."""
+"""Users' strategies from files: loading, time limits, separate processes, and a watch on forbidden actions."""

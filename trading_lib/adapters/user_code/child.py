@@ -46,13 +46,13 @@ def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:
     send(outgoing, (problem, watch.acts_of({reference}), watch.allowed))
     while (request := receive(incoming)) is not None:
         method, view, more = request
-        answer, fault = None, problem
+        result, fault = None, problem
         if not problem:
             try:
-                answer = made.ask_here(method, view, *more)
+                result = made.ask_here(method, view, *more)
             except TradingError as error:
                 fault = str(error)
-        send(outgoing, (portable(answer), fault, watch.acts_of({reference}), watch.allowed))
+        send(outgoing, (portable(result), fault, watch.acts_of({reference}), watch.allowed))
 
 
 def make(setup: dict[str, Any], door: Door | None) -> Any:
@@ -88,13 +88,13 @@ def remember_lines(reference: str, folder: Path) -> None:
         linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)
 
 
-def portable(answer: Any) -> Any:
+def portable(result: Any) -> Any:
     """Return the answer without functions: a target's words become what they say."""
     from trading_lib.domain.decision.sleeves import SleeveTarget
 
-    if isinstance(answer, SleeveTarget):
-        return ("target", answer.weights, dict(answer.rationale()), answer.memory, answer.events, answer.hedges)
-    return ("plan", answer)
+    if isinstance(result, SleeveTarget):
+        return ("target", result.weights, dict(result.rationale()), result.memory, result.events, result.hedges)
+    return ("plan", result)
 
 
 def send(stream: BinaryIO, message: Any) -> None:

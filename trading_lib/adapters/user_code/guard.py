@@ -209,9 +209,9 @@ def _asked(made: Any, method: str, view: MarketView, *more: Any) -> Any:
     )
 
 
-def _said(answer: SleeveTarget) -> Rationale:
+def _said(target: SleeveTarget) -> Rationale:
     try:
-        return dict(answer.rationale())
+        return dict(target.rationale())
     except Exception as error:  # weights stand without a rationale; that it is missing is reported
         return {"": f"its rationale cannot be read: {_words(error)}{_place(error)}"}
 

@@ -73,17 +73,17 @@ class StrategyProcess:
         self.newest = view.session
         try:
             send(_pipe(self._process.stdin), (method, replace(view), more))
-            answer, fault, acts, self.opened = self._receive(FIRST_TIMES * PROFILED * self._recipe.seconds + 60.0)
+            result, fault, acts, self.opened = self._receive(FIRST_TIMES * PROFILED * self._recipe.seconds + 60.0)
         except OSError as error:
             raise StrategyFaultError(f"its process ended ({error})") from None
         self._note(acts)
         if fault:
             self._note_refused(fault, view.session, acts)
             raise StrategyFaultError(fault)
-        if answer[0] == "plan":
-            return answer[1]
-        weights, words, memory, events, hedges = answer[1:]
-        return SleeveTarget(weights, lambda: words, memory, events, hedges)
+        if result[0] == "plan":
+            return result[1]
+        weights, rationale, memory, events, hedges = result[1:]
+        return SleeveTarget(weights, lambda: rationale, memory, events, hedges)
 
     def close(self) -> None:
         """End the process."""
@@ -165,9 +165,9 @@ class Alone:
 
     def _ask(self, recipe: Recipe, method: str, view: MarketView, *more: Any) -> Any:
         process = self._process_for(recipe, view.session)
-        answer, fault = None, None
+        result, fault = None, None
         try:
-            answer = process.ask(method, view, *more)
+            result = process.ask(method, view, *more)
         except StrategyFaultError as error:
             fault = error
         if process.opened and recipe.reference not in self.unsealed:
@@ -177,7 +177,7 @@ class Alone:
             return self._process_for(recipe, view.session).ask(method, view, *more)
         if fault is not None:
             raise fault
-        return answer
+        return result
 
     def _process_for(self, recipe: Recipe, session: date) -> StrategyProcess:
         key = (recipe.reference, repr(recipe.options))

@@ -204,15 +204,15 @@ _IGNORED = frozenset({"import", "compile", "exec", "code.__new__", "marshal.load
 
 
 def _judge(watched: _Watched, event: str, arguments: tuple[Any, ...]) -> None:
-    told = describe_event(event, arguments)
-    if told is None:
+    described = describe_event(event, arguments)
+    if described is None:
         return
     caller = sys._getframe(2)
     asked = _user_frame(caller, watched.outside)
     if asked is None:
         return
     frame, by_library = asked
-    kind, what, path = told
+    kind, what, path = described
     if path is not None and _may_read(path, caller, by_library):
         return
     if kind in ("memory", "interpreter") and (by_library or _harmless(event, caller)):

@@ -116,9 +116,9 @@ def _without_unfinished(values: FloatArray, lags: IntegerArray) -> FloatArray:
 def _settlement_differences(full: SessionInput, truncated: SessionInput, row: int) -> Iterator[Difference]:
     """Compare what was paid between decisions, up to the decision of ``row``."""
     ours, theirs = (data.funding.settlements if data.funding else () for data in (full, truncated))
-    for day, one, other in zip(full.panel.sessions[: row + 1].tolist(), ours, theirs, strict=False):
-        if one != other:
-            yield Difference(Layer.DATA, SETTLEMENTS, day, "", *_differing(one, other))
+    for day, ours_paid, theirs_paid in zip(full.panel.sessions[: row + 1].tolist(), ours, theirs, strict=False):
+        if ours_paid != theirs_paid:
+            yield Difference(Layer.DATA, SETTLEMENTS, day, "", *_differing(ours_paid, theirs_paid))
             return
 
 
@@ -128,19 +128,23 @@ def outcome_differences(
     """Compare one session stage by stage, in the order of `Layer`."""
     day, ours, theirs = full.session, full.decision, truncated.decision
 
-    def between(layer: Layer, name: str, one: Any, other: Any, symbol: str = "") -> Iterator[Difference]:
-        if isinstance(one, np.ndarray):
-            at = _first_unequal(one, np.asarray(other))
+    def between(
+        layer: Layer, name: str, full_value: Any, truncated_value: Any, symbol: str = ""
+    ) -> Iterator[Difference]:
+        if isinstance(full_value, np.ndarray):
+            at = _first_unequal(full_value, np.asarray(truncated_value))
             if at is not None:
-                yield Difference(layer, name, day, symbols[at[0]], _text(one[at]), _text(other[at]))
-        elif one != other and repr(one) != repr(other):  # NaN is not equal to itself
-            yield Difference(layer, name, day, symbol, *_differing(one, other))
+                yield Difference(layer, name, day, symbols[at[0]], _text(full_value[at]), _text(truncated_value[at]))
+        elif full_value != truncated_value and repr(full_value) != repr(truncated_value):  # NaN is not equal to itself
+            yield Difference(layer, name, day, symbol, *_differing(full_value, truncated_value))
 
     yield from between(Layer.FILL, "fills at the opening", _fills(full.fills), _fills(truncated.fills))
     yield from between(Layer.FILL, "cancelled orders", full.cancelled, truncated.cancelled)
     for field in fields(full.end_of_day.portfolio):
-        one, other = (getattr(outcome.end_of_day.portfolio, field.name) for outcome in (full, truncated))
-        yield from between(Layer.ACCOUNT, field.name, one, other)
+        full_value, truncated_value = (
+            getattr(outcome.end_of_day.portfolio, field.name) for outcome in (full, truncated)
+        )
+        yield from between(Layer.ACCOUNT, field.name, full_value, truncated_value)
     yield from between(Layer.REGIME, "regime", _all(ours.regime), _all(theirs.regime))
     for name in ("codes", "unfiltered_codes", "confidence", "complete"):
         yield from between(Layer.SIGNAL, name, getattr(ours.signals, name), getattr(theirs.signals, name))
@@ -163,19 +167,19 @@ def outcome_differences(
     yield from between(Layer.PRE_TRADE, "denied orders", _denied(full), _denied(truncated))
 
 
-def _pairs(one: Any, other: Any, names: list[str], prefix: str = "") -> list[tuple[Layer, str, Any, Any]]:
+def _pairs(left: Any, right: Any, names: list[str], prefix: str = "") -> list[tuple[Layer, str, Any, Any]]:
     """Arrays of both sides with one row per session and the assets or venues on the last axis."""
-    sessions = len(one.sessions) if hasattr(one, "sessions") else len(getattr(one, names[0]))
-    pairs = [(Layer.DATA, prefix + name, getattr(one, name), getattr(other, name)) for name in names]
+    sessions = len(left.sessions) if hasattr(left, "sessions") else len(getattr(left, names[0]))
+    pairs = [(Layer.DATA, prefix + name, getattr(left, name), getattr(right, name)) for name in names]
     return [pair for pair in pairs if isinstance(pair[2], np.ndarray) and pair[2].shape[:1] == (sessions,)]
 
 
-def _first_unequal(one: np.ndarray, other: np.ndarray) -> tuple[int, ...] | None:
-    if one.shape != other.shape:
-        return (0,) * one.ndim
-    unequal = one != other
-    if one.dtype.kind in "fM":  # a missing number, or a missing day
-        unequal &= ~(np.isnan(one) & np.isnan(other))
+def _first_unequal(left: np.ndarray, right: np.ndarray) -> tuple[int, ...] | None:
+    if left.shape != right.shape:
+        return (0,) * left.ndim
+    unequal = left != right
+    if left.dtype.kind in "fM":  # a missing number, or a missing day
+        unequal &= ~(np.isnan(left) & np.isnan(right))
     if not unequal.any():
         return None
     return tuple(int(i) for i in np.unravel_index(int(np.argmax(unequal)), unequal.shape))
@@ -197,15 +201,15 @@ def _denied(outcome: SessionOutcome) -> list[str]:
     return [f"{order.side} {order.quantity} {order.symbol}: {reason}" for order, reason in outcome.denied]
 
 
-def _differing(one: Any, other: Any) -> tuple[str, str]:
+def _differing(left: Any, right: Any) -> tuple[str, str]:
     """Both collections as text, each without what the other has too."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        keys = [key for key in {**one, **other} if repr(one.get(key)) != repr(other.get(key))]
-        ours, theirs = ({key: side[key] for key in keys if key in side} for side in (one, other))
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
+        keys = [key for key in {**left, **right} if repr(left.get(key)) != repr(right.get(key))]
+        ours, theirs = ({key: side[key] for key in keys if key in side} for side in (left, right))
         return _text(ours), _text(theirs)
-    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
-        return _text([item for item in one if item not in other]), _text([item for item in other if item not in one])
-    return _text(one), _text(other)
+    if isinstance(left, list | tuple) and isinstance(right, list | tuple):
+        return _text([item for item in left if item not in right]), _text([item for item in right if item not in left])
+    return _text(left), _text(right)
 
 
 def _text(value: Any) -> str:

@@ -274,15 +274,15 @@ class _Audit:
     def _note(
         self, differences: Iterable[Difference], check: Check, cut: date, keep: Collection[Layer] = tuple(Layer)
     ) -> None:
-        found = list(differences)
-        for difference in found:
+        differing = list(differences)
+        for difference in differing:
             if difference.layer not in keep:
                 continue
             key = (difference.layer, difference.name)
-            origin = not any(_rests_on(difference.layer, other) for other in found)
+            origin = not any(_rests_on(difference.layer, other) for other in differing)
             self._cuts_found.setdefault(key, set()).add(cut)
-            known = self.findings.get(key)
-            if known is None or (origin, known.difference.session) > (known.origin, difference.session):
+            earlier = self.findings.get(key)
+            if earlier is None or (origin, earlier.difference.session) > (earlier.origin, difference.session):
                 self.findings[key] = Finding(difference, check, cut, 1, origin)
 
 

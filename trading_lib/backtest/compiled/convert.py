@@ -48,9 +48,9 @@ class Conversion:
         quiet = max(risk.level, risk.effective_level) < 3 and risk.recovery_sessions is None
         nobody_asked = not (risk.approved or risk.awaiting_approval or risk.question)
         traded = {*portfolio.positions, *(order.symbol for order in end_of_day.working)}
-        fits_in = traded <= universe.positions.keys() and len(end_of_day.working) <= len(universe)
+        fits_arrays = traded <= universe.positions.keys() and len(end_of_day.working) <= len(universe)
         decided = all(sleeve.name in end_of_day.sleeves for sleeve in self.sleeves)
-        return quiet and nobody_asked and fits_in and decided and not portfolio.perpetuals
+        return quiet and nobody_asked and fits_arrays and decided and not portfolio.perpetuals
 
     def write(self, end_of_day: EndOfDay, book: Book) -> None:
         """Write an end of day that `fits` into ``book``."""

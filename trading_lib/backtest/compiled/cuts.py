@@ -76,16 +76,16 @@ def cuts_of(run: Run) -> WeightCuts:
     for part in run.parts:
         decided = _decided(data, part) if isinstance(part, SlowSession) else _logged(data, part)
         parts.append(decided)
-        found += [one._replace(row=one.row + start - first) for one in decided.cuts]
+        cuts += [part_cuts._replace(row=part_cuts.row + start - first) for part_cuts in decided.cuts]
         start += len(decided.wanted)
     found.append(_risk_orders(run, first))
     row, asset = (np.concatenate([getattr(one, name) for one in found]) for name in ("row", "asset"))
     limit = np.concatenate([np.full(len(one.row), NUMBER[one.limit]) for one in found])
     order = np.lexsort((asset, limit, row))
     blended, approved, held = (
-        np.concatenate([getattr(one, name) for one in parts]) for name in ("wanted", "approved", "held")
+        np.concatenate([getattr(part_cuts, name) for part_cuts in parts]) for name in ("wanted", "approved", "held")
     )
-    amount = np.concatenate([one.amount for one in found])[order]
+    amount = np.concatenate([part_cuts.amount for part_cuts in cuts])[order]
     return WeightCuts(
         data.universe.symbols, LIMITS, blended, approved, held, row[order], limit[order], asset[order], amount
     )

@@ -101,7 +101,7 @@ def _index_rows(sessions: DateArray, levels: FloatArray, source: str) -> pd.Data
 
 
 def _rows(
-    symbol: str, days: DateArray, known: DateArray, prices: dict[str, FloatArray], volume: float, source: str
+    symbol: str, days: DateArray, history: DateArray, prices: dict[str, FloatArray], volume: float, source: str
 ) -> pd.DataFrame:
     return pd.DataFrame(
         {
@@ -114,7 +114,7 @@ def _rows(
             "split": 1.0,
             "source": source,
             "adjustment": "raw",
-            "available_at": pd.DatetimeIndex(known.astype("datetime64[us]")).tz_localize("UTC"),
+            "available_at": pd.DatetimeIndex(history.astype("datetime64[us]")).tz_localize("UTC"),
         }
     )
 

@@ -1,1 +1,1 @@
-"""Commands about a book."""
+"""Commands about a book: trade a session, approvals, capital, closed trades, explanations, repair."""

@@ -1,1 +1,1 @@
-"""Commands about market data."""
+"""Commands about market data: ingestion, sources, validation, freshness, rulings."""

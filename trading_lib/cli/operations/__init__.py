@@ -1,1 +1,1 @@
-"""Commands about the installation."""
+"""Commands about the installation: the stack, health, database, logs, bootstrap and demonstration."""

@@ -1,1 +1,1 @@
-"""Commands of research."""
+"""Commands of research: backtest, stress test, audits, sweeps and gates."""

@@ -119,7 +119,7 @@ def backtest(
 def _lines(report: dict[str, Any], table: MetricTable, address: str | None, track: bool) -> list[str]:
     from trading_lib.performance.trading.executions import execution_lines
     from trading_lib.performance.trading.weight_cuts import cut_lines
-    from trading_lib.workflows.data.suspected_splits import doubted_line
+    from trading_lib.workflows.data.suspected_splits import suspicion_line
     from trading_lib.workflows.research.strategy_reports import warning_lines
 
     trials = f"{report['trials']} trial{'s' * (report['trials'] != 1)}"
@@ -136,7 +136,7 @@ def _lines(report: dict[str, Any], table: MetricTable, address: str | None, trac
     lines += [f"  {line}" for line in cut_lines(clipping)] if isinstance(clipping, dict) else []
     lines += [f"  {line}" for line in execution_lines(report)]
     doubted = report["suspected_splits"]
-    lines += [f"  ALERT {doubted_line(item)}" for item in doubted] if isinstance(doubted, list) else []
+    lines += [f"  ALERT {suspicion_line(item)}" for item in doubted] if isinstance(doubted, list) else []
     missing = report.get("missing")
     lines += [f"  {line}" for line in missing_lines(missing if isinstance(missing, dict) else None)]
     lines += [f"  {line}" for line in warning_lines(report)]

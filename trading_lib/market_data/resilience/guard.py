@@ -241,7 +241,7 @@ class _NoBarsError(SourceError):
 
 
 def _joined(answers: Sequence[SourceAnswer]) -> Bars:
-    frames = [answer.bars.frame for answer in answers if len(answer.bars)]
+    frames = [response.bars.frame for response in answers if len(response.bars)]
     return Bars.from_frame(pd.concat(frames, ignore_index=True)) if frames else Bars.empty()
 
 

@@ -1,1 +1,1 @@
-"""What an operator does with a book: capital, approvals, repair, history, the kill switch."""
+"""Operations on a book: flows of capital, proceeds, approvals, repair, closed trades, the kill switch."""

@@ -31,7 +31,7 @@ Result = dict[str, Any]
 APPROVE, REJECT = "Approve", "Reject"
 STAGE = "approval"
 NOTE_LENGTH = 500
-# A question that nobody answered is put to people anew after so many sessions.
+# A question without an answer is asked again after so many sessions.
 REMIND_SESSIONS = 5
 
 
@@ -173,7 +173,7 @@ def answer(
     Parameters
     ----------
     session
-        The question's session, as a check that the person means the question there is; None for whichever is open.
+        The question's session, as a check that the answer is to the open question; None for whichever is open.
     """
     active = settings or load_settings()
     engine = active.engine()

@@ -1,4 +1,4 @@
-"""The backtest's accounts against those of other software, which is given the same fills."""
+"""Net asset value of a backtest compared with vectorbt's, which is given the same fills."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from trading_lib.workflows.setup.settings import Settings
 from trading_lib.workflows.setup.source_choice import choose_source, research_source
 from trading_lib.workflows.trade.stage_log import logged
 
-# The own value goes by the cent; over 16 years and 3,099 fills of real prices that came to 2.1e-7. A fill whose price
-# is wrong by five cents a share is beyond it.
+# The engine's value is exact to the cent; over 16 years and 3,099 fills of real prices that came to 2.1e-7. A fill
+# whose price is wrong by five cents a share is beyond it.
 TOLERANCE = 1e-6
 
 

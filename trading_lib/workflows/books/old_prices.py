@@ -1,4 +1,4 @@
-"""Holdings at old prices, as stages, summaries and backtest reports name them."""
+"""Positions at old prices, as stages, summaries and backtest reports list them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holdings without a price brought: recorded by the operator or a data folder, booked when a book is settled."""
+"""Recorded proceeds of holdings without a price: from the operator or a data folder, booked at settlement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Repairing a book that cannot go on by itself, with a record of everything that was done and by whom.
+"""Repair of a book that cannot continue by itself, with a record of every step and who made it.
 
 A session that was overtaken leaves orders that were never sent and tasks that can only fail. A book that was traded
 before sessions took turns may hold two sales of the same shares. What a portfolio has booked is never changed here.
@@ -34,7 +34,7 @@ UNFINISHED = (OrderStatus.INTENDED, *OPEN_STATUSES)
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One thing to do, and how."""
+    """One step of a repair."""
 
     action: RepairAction
     session: date
@@ -53,7 +53,7 @@ class _Book:
         self.opened, self.source = account.opened_session, account.data_source
         self.newest = max(self.state.newest_session(name) or self.opened, self.opened)
         self.portfolio = self.state.latest_portfolio(name)
-        # What is at a real broker ends by that broker's word alone.
+        # An order at a real broker ends only when that broker reports it.
         elsewhere = self.orders.at_other_brokers(name, SIMULATED_BROKER)
         unfinished = self.orders.orders(name, statuses=UNFINISHED)
         self.unfinished = [entry for entry in unfinished if entry[0].client_order_id not in elsewhere]

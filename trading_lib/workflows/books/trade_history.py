@@ -1,4 +1,4 @@
-"""Closed trades of a book: stored when its session is settled, and listed with what they realised."""
+"""Closed trades of a book: stored at settlement, and listed with their realised profit."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the runs of the DAGs have in common: their parameters, what they say in the grid, how long they took."""
+"""Runs of the DAGs: their parameters, notes in Airflow's grid, latency, and backfills from the command line."""

@@ -1,4 +1,4 @@
-"""A backfill through Airflow, from the command line: check what is asked, start it, follow it, say what each run found.
+"""A backfill through Airflow from the command line: check the request, start it, follow it, report each run.
 
 Input is a window, optionally a folder of prices; the output is one record per run. Nothing is traded: the DAG backtest
 opens no book, and backfilled market data is published to nobody.
@@ -37,7 +37,7 @@ Record = dict[str, Any]
 T = TypeVar("T")
 
 LOOK_EVERY = Patience(limit=7 * 24 * 3600.0, interval=2.0)
-# Airflow may be restarted meanwhile; so many looks in a row may find it away.
+# Airflow may be restarted meanwhile; it may be unreachable this many times in a row.
 MOST_ABSENCES = 150
 
 
@@ -156,7 +156,7 @@ def _record(client: AirflowClient, run: BackfillRun, *, repeated: bool) -> Recor
     try:
         return record | (_backtested(client, run) if run.dag_id == BACKTEST else _fetched(client, run))
     except InputError as error:
-        # Of another version: what it found cannot be told, and the others can.
+        # A run of another version: its result cannot be read; the others are reported.
         return record | {"result": str(error), "url": None}
 
 

@@ -1,4 +1,4 @@
-"""How long a session took, measured by its own runs: close -> data ready, data received -> signals stored.
+"""Latency of a session, measured by its own runs: close -> data ready, data received -> signals stored.
 
 Targets are in sources.yaml (docs/specification.md#latency). A run of a past session, by hand or in a backfill, has no
 such time: it says why instead of a figure.

@@ -1,4 +1,4 @@
-"""What a run says of itself in Airflow's grid: whose prices it works on, and what came of it."""
+"""The note of a run in Airflow's grid: its prices and its result."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def about_window(plan: BacktestPlan | ChunkPlan) -> str:
 
 
 def note_run(dag_id: str, run_id: str, *lines: str, client: AirflowClient | None = None) -> None:
-    """Put the lines into the note of a run; a note that the operator wrote stays.
+    """Write the lines into the note of a run; a note that the operator wrote stays.
 
-    A run is not worth less without its note, so that Airflow cannot be asked is logged and stops nothing.
+    A missing note does not invalidate a run: when Airflow cannot be reached, this is logged and the run goes on.
     """
     path = f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}"
     try:

@@ -1,4 +1,4 @@
-"""The parameters of a DAG run: which there are, and what a folder in them means."""
+"""The parameters of a DAG run, checked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trading_lib.workflows.setup.settings import Settings, load_settings
 from trading_lib.workflows.setup.source_choice import choose_source, research_source
 
 
-def check_known(given: Collection[str], known: Collection[str]) -> None:
+def check_known(given: Collection[str], names: Collection[str]) -> None:
     """Refuse parameters that nothing reads: a run with a misspelt one would do something else than was asked.
 
     Raises
@@ -22,13 +22,13 @@ def check_known(given: Collection[str], known: Collection[str]) -> None:
     InputError
         Naming the first unknown parameter and the likeliest meant.
     """
-    unknown = sorted(set(given) - set(known))
+    unknown = sorted(set(given) - set(names))
     if not unknown:
         return
-    close = get_close_matches(unknown[0], sorted(known), n=1)
+    close = get_close_matches(unknown[0], sorted(names), n=1)
     meant = f" (did you mean {close[0]!r}?)" if close else ""
     more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
-    remedy = f"use {', '.join(sorted(known))}" if known else "this DAG takes none"
+    remedy = f"use {', '.join(sorted(names))}" if names else "this DAG takes none"
     raise InputError(f"unknown parameter {unknown[0]!r}{meant}{more}", remedy)
 
 
@@ -49,16 +49,16 @@ def received_at(event: Mapping[str, Any]) -> datetime | None:
         ) from None
 
 
-def newest_event(extras: Sequence[Mapping[str, Any]], known: Collection[str]) -> dict[str, Any]:
+def newest_event(extras: Sequence[Mapping[str, Any]], names: Collection[str]) -> dict[str, Any]:
     """Return what the event of the newest session says; one that is not ours to read is refused.
 
     Raises
     ------
     InputError
-        When an event has a key that is not ``known``, a value that is no text, or no session.
+        When an event has a key that is not ``names``, a value that is no text, or no session.
     """
     for extra in extras:
-        check_known(extra, known)
+        check_known(extra, names)
         for name in ("session", "source", "data", "book", "received_at"):
             if not isinstance(extra.get(name), str | None):
                 raise InputError(f"an event of the asset market_data has {name} {extra[name]!r}", "it must be text")

@@ -1,4 +1,4 @@
-"""The last task of a DAG run: what it came to, how long it took, and the run's note."""
+"""The last task of a DAG run: its report, its latency, and the run's note."""
 
 from __future__ import annotations
 

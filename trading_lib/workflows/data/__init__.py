@@ -1,1 +1,1 @@
-"""Market data: fetched, checked, stored and read back as of an instant."""
+"""Market data workflows: fetch, validate, store and read it back as of an instant."""

@@ -1,4 +1,4 @@
-"""Bars on their way into the database: fetch, judge with the history they continue, replace what is bad, store."""
+"""Accepting bars into the database: fetch, judge with earlier history, replace quarantined bars, store."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from trading_lib.workflows.setup.settings import Settings
 LOG = logging.getLogger(__name__)
 # Calendar days that hold the sessions a verdict rests on, a long closure included.
 CONTEXT = timedelta(days=WINDOW * 3 // 2)
-# Longer than any closure of the exchange: a doubt whose last bar is older than this before what comes is over.
+# Longer than any closure of the exchange: a suspicion whose last bar is older than this is over.
 NEAR = timedelta(days=20)
 KEY = ["symbol", "date"]
 
 
 @dataclass
 class Intake:
-    """What became of one group of symbols.
+    """The result of accepting one group of symbols.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Intake:
     replaced: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
-def take_in_bars(
+def fetch_accepted_bars(
     source: MarketDataSource,
     symbols: Sequence[str],
     first: date,
@@ -71,7 +71,7 @@ def take_in_bars(
     universe, names = settings.configuration.universe, store.sources_of(source.name)
     decisions = RulingStore(store.engine)
     rulings = (*rulings_of(source), *decisions.rulings(names))
-    # What a suspected split keeps out is judged again: a statement of a source or a decision may have come since.
+    # Bars kept out by a suspected split are judged again: a source or a ruling may have settled it since.
     standing = {doubt.symbol for doubt in decisions.doubts(last) if doubt.source in names}
     doubted = _still_near(decisions.doubted_bars(names, symbols, last), first, standing)
     waiting, late = _undelivered(doubted, response.bars), _late(doubted, decisions.decided_through(source.name))

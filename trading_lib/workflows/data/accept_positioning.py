@@ -1,4 +1,4 @@
-"""Funding rates and Commitments of Traders on their way into the database.
+"""Accepting funding rates and Commitments of Traders into the database.
 
 What does not come is missing: a source that fails or is late abstains, and prices never wait for it.
 """
@@ -23,7 +23,7 @@ SETTLEMENT = "USDT"
 
 @dataclass
 class PositioningIntake:
-    """What came of one group.
+    """The result of accepting one group.
 
     Attributes
     ----------
@@ -48,10 +48,10 @@ def perpetuals(universe: Universe) -> list[str]:
     return [f"{base}-{SETTLEMENT}" for base in bases]
 
 
-def take_in_funding(
+def fetch_funding(
     sources: Sequence[FundingSource], symbols: Sequence[str], first: date, last: date, engine: Engine, now: datetime
 ) -> PositioningIntake:
-    """Store the rates of every source: each venue's rate is a fact of its own, so none stands in for another."""
+    """Store the rates of every source; venues differ, so none replaces another."""
     store, intake = PositioningStore(engine), PositioningIntake()
     for source in sources:
         try:
@@ -66,10 +66,10 @@ def take_in_funding(
     return intake
 
 
-def take_in_positioning(
+def fetch_positioning(
     sources: Sequence[PositioningSource], first: date, last: date, engine: Engine, now: datetime
 ) -> PositioningIntake:
-    """Store the reports of the first source that has them; another one would tell the same CFTC's numbers again."""
+    """Store the reports of the first source that has them; all sources repeat the same CFTC numbers."""
     store, intake = PositioningStore(engine), PositioningIntake()
     for source in sources:
         try:

@@ -1,4 +1,4 @@
-"""Bars and macro values from a source into the database: fetch, check, store, enter in the ledger."""
+"""Ingestion of bars and macro values from a source: fetch, check, store, record in the ledger."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from trading_lib.adapters.stores.market.market_store import MarketStore
 from trading_lib.domain.errors import SourceError, UnknownSymbolError, one_of
 from trading_lib.domain.market.sessions import FIRST_SESSION
 from trading_lib.market_data.source import MarketDataSource, SourceAnswer
-from trading_lib.workflows.data.accept_bars import take_in_bars
+from trading_lib.workflows.data.accept_bars import fetch_accepted_bars
 from trading_lib.workflows.data.accept_positioning import (
     PositioningIntake,
+    fetch_funding,
+    fetch_positioning,
     perpetuals,
-    take_in_funding,
-    take_in_positioning,
 )
 from trading_lib.workflows.data.sources import (
     FUNDING_GROUP,
@@ -89,11 +89,11 @@ def ingest_range(
     if FUNDING_GROUP in groups:
         venues = open_funding(plan.source, plan.data, settings)
         symbols_of_venues = perpetuals(settings.configuration.universe)
-        funding = take_in_funding(venues, symbols_of_venues, first, last, engine, now)
+        funding = fetch_funding(venues, symbols_of_venues, first, last, engine, now)
         ledger.record(_enter_further(asked.name, FUNDING_GROUP, first, last, funding, result), now)
     if POSITIONING_GROUP in groups:
         reporters = open_positioning(plan.source, plan.data, settings)
-        reports = take_in_positioning(reporters, first, last, engine, now)
+        reports = fetch_positioning(reporters, first, last, engine, now)
         ledger.record(_enter_further(asked.name, POSITIONING_GROUP, first, last, reports, result), now)
     _log_problems(result)
     return result
@@ -136,7 +136,7 @@ def _ingest_bars(
     now: datetime,
     result: Ingested,
 ) -> SourceAnswer:
-    intake = take_in_bars(source, symbols, first, last, store, settings, now)
+    intake = fetch_accepted_bars(source, symbols, first, last, store, settings, now)
     response = intake.answer
     result["inserted"] += intake.counts.inserted
     result["revised"] += intake.counts.revised

@@ -1,4 +1,4 @@
-"""Which session a source's data ends with."""
+"""The newest session of a source."""
 
 from __future__ import annotations
 

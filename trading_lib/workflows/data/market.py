@@ -1,4 +1,4 @@
-"""Market data ready for decisions: bars from a source or the store -> panel and factors."""
+"""Market data for decisions: bars from a source or the store -> panel and factors."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def _newest_session(bars: Bars, universe: Universe, calendar: SessionCalendar) -
 
 
 def session_input(settings: Settings, market: Market, book: str = "backtest") -> SessionInput:
-    """Bundle what a run depends on."""
+    """Build the inputs that the sessions of a run share."""
     configuration = settings.configuration
     return SessionInput(
         universe=configuration.universe,

@@ -1,4 +1,4 @@
-"""How much history a decision needs, and whether a run has asked its source for that much."""
+"""How much price history a decision needs, and whether it is stored."""
 
 from __future__ import annotations
 

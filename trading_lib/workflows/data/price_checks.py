@@ -1,4 +1,4 @@
-"""What a folder's prices have to pass before anything is traded on them, and the decisions that lie beside them."""
+"""Checks of a folder's prices before they are traded on, and the rulings stored beside them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decide whether a suspected split was one: list what is open, record a decision, judge the waiting bars with it."""
+"""Rulings on suspected splits: list open ones, record a ruling, judge the waiting bars with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sources a run asks and the store it reads: single ones by name, or the chain that sources.yaml describes."""
+"""Opening sources and the market store: single sources by name, or the chain of sources.yaml."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Validation of what is stored: every source's bars judged again, with hindsight, beside what ingestion found.
+"""Validation of stored data: every source's bars judged again, with hindsight, beside ingestion's findings.
 
 Also keeps what a folder's files show that are never stored: second opinions and files nobody listed.
 """

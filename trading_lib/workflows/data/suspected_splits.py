@@ -1,4 +1,4 @@
-"""Suspected splits that nobody has decided about, with what they leave open about a position."""
+"""Suspected splits without a ruling, with the value of a position either way."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from trading_lib.validation.report import ValidationReport
 Doubted = dict[str, Any]
 
 
-def doubted_position(
+def suspected_position(
     symbol: str, since: date, ratio: float, close: float, quantity: float, valued_at: float
 ) -> Doubted:
-    """Describe what a position is worth, whichever it was.
+    """Describe a position's value in both cases.
 
     Parameters
     ----------
@@ -41,8 +41,8 @@ def doubted_position(
     }
 
 
-def doubted_line(doubted: Mapping[str, Any]) -> str:
-    """Say it in one line."""
+def suspicion_line(doubted: Mapping[str, Any]) -> str:
+    """Describe it in one line."""
     line = f"{doubted['symbol']} {doubted['session']} looks like an unstated {doubted['split']} split"
     if doubted["quantity"]:
         line += (
@@ -52,8 +52,8 @@ def doubted_line(doubted: Mapping[str, Any]) -> str:
     return f"{line}; no new risk in it until it is decided (trading review-move, or rulings.yaml of the folder)"
 
 
-def standing_doubts(report: ValidationReport, last: date) -> list[tuple[str, date, float, float]]:
-    """Symbol, first session kept out, ratio and newest close of the doubts that stand at the end of ``last``."""
+def open_suspicions(report: ValidationReport, last: date) -> list[tuple[str, date, float, float]]:
+    """Symbol, first session kept out, ratio and newest close of suspicions open at the end of ``last``."""
     ratios = {(f.symbol, f.session): float(f.value or 1.0) for f in report.findings if f.rule == RULE}
     if not ratios:
         return []

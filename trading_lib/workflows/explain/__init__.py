@@ -1,1 +1,1 @@
-"""Why a book decided what it decided."""
+"""Explanations of one asset's weight and order in a decided session."""

@@ -1,4 +1,4 @@
-"""Why this weight and this order: one asset of one decided session, from data to constraint. Input: `Evidence`."""
+"""Explains one asset of one decided session: data, factors, signal, sleeves, constraints, risk, order, fill."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ DUST = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All of a decided session that an explanation rests on.
+    """The evidence behind a decided session.
 
     Attributes
     ----------

@@ -1,1 +1,1 @@
-"""Setting up and looking after an installation."""
+"""Operating an installation: bootstrap, demonstration, health checks, database upgrades, reading the log."""

@@ -1,1 +1,1 @@
-"""Backtests, stress tests, audits and gates, tracked in MLflow."""
+"""Research workflows: backtests, stress tests, audits, gates and their export and tracking in MLflow."""

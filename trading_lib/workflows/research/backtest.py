@@ -29,7 +29,7 @@ from trading_lib.performance.trading.weight_cuts import report_cuts
 from trading_lib.session.inputs import SessionInput
 from trading_lib.workflows.books.old_prices import report_of
 from trading_lib.workflows.data.market import LoadedSource, Market, market_from_source, session_input
-from trading_lib.workflows.data.suspected_splits import Doubted, doubted_position, standing_doubts
+from trading_lib.workflows.data.suspected_splits import Doubted, open_suspicions, suspected_position
 from trading_lib.workflows.research.export import CSV, exported_files
 from trading_lib.workflows.research.pictures import pictures, sheet
 from trading_lib.workflows.research.strategy_identity import run_name, strategy_name, strategy_parameters
@@ -179,11 +179,11 @@ def _suspected_splits(result: BacktestResult, loaded: LoadedSource) -> list[Doub
     panel, last = loaded.market.panel, result.sessions[-1]
     row = int(np.searchsorted(panel.sessions, last))
     suspected = []
-    for symbol, since, ratio, close in standing_doubts(loaded.validation, last.item()):
+    for symbol, since, ratio, close in open_suspicions(loaded.validation, last.item()):
         if symbol in panel.symbols:
             at = panel.symbols.index(symbol)
             held, price = float(result.quantity[-1, at]), float(panel.close[row, at])
-            suspected.append(doubted_position(symbol, since, ratio, close, held, price))
+            suspected.append(suspected_position(symbol, since, ratio, close, held, price))
     return suspected
 
 

@@ -9,7 +9,7 @@ from trading_lib.domain.market.missing_data import MissingData
 from trading_lib.performance.analysis import Analysis
 from trading_lib.performance.periods import monthly_returns
 from trading_lib.performance.tear_sheet.charts import comparison_chart, equity_chart, monthly_chart
-from trading_lib.workflows.data.suspected_splits import doubted_line
+from trading_lib.workflows.data.suspected_splits import suspicion_line
 
 
 def pictures(analysis: Analysis, report: Mapping[str, Any]) -> dict[str, Callable[[], bytes]]:
@@ -44,7 +44,7 @@ def sheet(analysis: Analysis, report: Mapping[str, Any]) -> bytes:
         missing=MissingData.of_record(report.get("missing")).lines,
         notes=tuple(str(note) for note in report.get("notes", ())),
         warnings=(
-            *(doubted_line(item) for item in report.get("suspected_splits", ())),
+            *(suspicion_line(item) for item in report.get("suspected_splits", ())),
             *(str(held["message"]) for held in report.get("old_prices", ())),
             *warning_lines(report),
         ),

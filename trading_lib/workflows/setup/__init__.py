@@ -1,1 +1,1 @@
-"""Settings and configuration of an installation, and what identifies its code."""
+"""Settings and configuration of an installation: YAML files -> checked models, data source, code version."""

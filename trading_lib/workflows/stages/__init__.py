@@ -1,1 +1,1 @@
-"""The stages that DAGs, command line and tests share, and what passes between their tasks."""
+"""The stages of a session as a list, and the typed values that pass between tasks."""

@@ -1,4 +1,4 @@
-"""The stages of a session, in order: the one list that DAGs, command line, daily run and fault tests go by.
+"""The stages of a session in order: the one list for DAGs, command line, daily run and fault tests.
 
 Reading it imports no stage: Airflow reads the DAGs often, and they name stages without running any.
 """
@@ -23,7 +23,7 @@ F = TypeVar("F")
 
 @dataclass(frozen=True, slots=True)
 class Stage(Generic[F]):
-    """A stage by name.
+    """A stage of the pipeline.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What the first task of a DAG run settles for all that follow: whose prices, which days, which book.
+"""The plan of a DAG run: prices, days and book, settled by its first task for all that follow.
 
 As JSON they have the keys that runs of earlier versions left, so a run that began before an upgrade goes on after it.
 """

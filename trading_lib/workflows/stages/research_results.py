@@ -1,4 +1,4 @@
-"""What the tasks of the research DAGs leave for one another, and for whoever looks at their runs."""
+"""Values that the tasks of the research DAGs pass on, and show in Airflow."""
 
 from __future__ import annotations
 

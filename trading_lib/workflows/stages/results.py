@@ -1,4 +1,4 @@
-"""What the stages of a session return: a few figures each, as Airflow shows them and ``trading run-daily`` prints them.
+"""Results of the stages: a few figures each, shown by Airflow and printed by ``trading run-daily``.
 
 Rows travel through the database; nothing later decides by these.
 """
@@ -10,7 +10,7 @@ from typing import Any, NotRequired, TypeAlias, TypedDict
 
 
 class Stands(TypedDict):
-    """Of a session that was finished before the book went on: nothing was done again."""
+    """Result for a session that was finished earlier: nothing was done again."""
 
     session: str
     stands: bool
@@ -18,14 +18,14 @@ class Stands(TypedDict):
 
 
 class Closed(TypedDict):
-    """Of a session that a repair closed: nothing is decided or sent any more."""
+    """Result for a session that a repair closed: nothing is decided or sent any more."""
 
     session: str
     closed_by_repair: int
 
 
 class Ingested(TypedDict):
-    """Rows that came in; see `fetching.ingest_range`."""
+    """Rows stored; see `fetching.ingest_range`."""
 
     groups: list[str]
     inserted: int
@@ -66,7 +66,7 @@ class FactorsStored(TypedDict):
 
 
 class Published(TypedDict):
-    """What the asset market_data tells its consumers."""
+    """The payload of the asset market_data for its consumers."""
 
     session: str
     source: str
@@ -82,7 +82,7 @@ class OldPriceLines(TypedDict):
 
 
 class Settled(OldPriceLines):
-    """The book as the session found it."""
+    """The book after settlement."""
 
     session: str
     nav: str
@@ -133,7 +133,7 @@ class Placed(TypedDict):
 
 
 class FillsReported(TypedDict):
-    """Executions of the session, and what still works."""
+    """Fills of the session, and open orders."""
 
     filled: int
     working: int
@@ -141,7 +141,7 @@ class FillsReported(TypedDict):
 
 
 class Reconciled(TypedDict):
-    """What the fills add up to."""
+    """Positions and fills that were reconciled."""
 
     positions: int
     fills: int
@@ -149,7 +149,7 @@ class Reconciled(TypedDict):
 
 
 class Reported(OldPriceLines):
-    """What the session came to."""
+    """Summary figures of the session."""
 
     session: str
     book: str

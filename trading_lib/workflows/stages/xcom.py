@@ -1,6 +1,6 @@
 """Values that travel between tasks: typed here, plain JSON on the way, read strictly at the other end.
 
-What an earlier task left may have been left by another version of this program, or by a person. So a value is read as
+A value may come from another version of this program, or may have been edited by hand. So a value is read as
 strictly as a file: a field that is missing, unknown or of another type is named in one line.
 """
 

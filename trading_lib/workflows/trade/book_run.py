@@ -1,4 +1,4 @@
-"""One book and one session: the stores and the market a trading task works with."""
+"""One book in one session: the stores and the market that a trading task works with."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from trading_lib.workflows.trade.stage_records import assessment_from
 
 @dataclass(frozen=True)
 class BookRun:
-    """What the tasks of one session share.
+    """The data that the tasks of one session share.
 
     Attributes
     ----------
     market
-        As known at the session's decision time, or a longer one: a view never looks past its session.
+        As known at the session's decision time, or a longer one: a view never contains later rows.
     market_was_given
         Whether it is a longer one that replayed sessions share.
     """
@@ -93,7 +93,7 @@ class BookRun:
 
     @property
     def view(self) -> MarketView:
-        """What the decision may look at."""
+        """Market data as known at the decision time."""
         return self.market.view(self.settings.configuration.universe, self.session)
 
     @property

@@ -1,4 +1,4 @@
-"""A task's turn at a book: alone, and only while no newer session of the book has begun.
+"""Exclusive access of a task to a book, and only while no newer session of the book has begun.
 
 Sessions may be started together, retried, cleared in Airflow or run late. Whichever task comes to a book holds its lock
 until it is done, and a task that decides or trades first looks whether the book has gone on: two sessions that both
@@ -24,7 +24,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class BookTurn:
-    """A task's turn at a book.
+    """Exclusive access of a task to a book.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class BookTurn:
 
 @contextmanager
 def book_turn(run: BookRun) -> Iterator[BookTurn]:
-    """Wait for the book's lock, hold it, and look how far the book has come."""
+    """Wait for the book's lock, hold it, and read how far the book has come."""
     with run.orders.book_lock(run.book.name) as lock:
         newest = run.state.newest_session(run.book.name) or run.book.opened_session
         newest = max(newest, run.book.opened_session)
@@ -61,7 +61,7 @@ def book_turn(run: BookRun) -> Iterator[BookTurn]:
 def take_turn(
     run: BookRun, work: Callable[[BookTurn], R], is_done: Callable[[BookRun], bool] = lambda run: False
 ) -> R | Over:
-    """Do the work of a task that decides or trades, in its turn.
+    """Do the work of a task that decides or trades, with exclusive access.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The brokers of a book's accounts: which account an order goes to, and a broker for it."""
+"""The brokers of a book's accounts: routing of orders to accounts, and creating the brokers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole day of one book without Airflow: the same functions the two DAGs call, in the same order."""
+"""The daily run of one book without Airflow: the functions of the two DAGs, in the same order."""
 
 from __future__ import annotations
 

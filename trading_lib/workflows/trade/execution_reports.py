@@ -1,4 +1,4 @@
-"""What the brokers of a book's accounts say of a session: fills since each account's cursor, and orders that ended."""
+"""Execution reports of the brokers of a book's accounts: fills since each cursor, and orders that ended."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from trading_lib.workflows.trade.broker_access import account_of, broker_of, ref
 
 @dataclass
 class Reports:
-    """What a session's orders came to.
+    """Outcome of a session's orders.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Reports:
     filled
         Ids of orders that are filled, and all of whose fills are known.
     still_open
-        Ids of orders that may still fill, of which nobody knows, or of which not every fill has been told.
+        Ids of orders that may still fill, whose state is unknown, or of which not every fill has been reported.
     cursors
         Account -> the cursor after its fills; an account whose fills reach beyond the session keeps the one it has.
     """
@@ -71,7 +71,7 @@ async def reports_of(
             # The simulated broker's cursor is a session, and a book settles from the session it stands at.
             simulated = broker.capabilities.simulated
             before = portfolio.session.isoformat() if simulated else stored.get(account.name, "")
-            # A cursor that had to wait tells again what earlier sessions have booked.
+            # A cursor that had to wait returns fills again that earlier sessions have booked.
             booked = {} if simulated else _booked(run, broker.name)
             await _fills(run, broker, account, before, day, booked, reports)
             executions = {**booked, **{fill.trade_id: fill for fill in reports.fills if fill.broker == broker.name}}
@@ -129,7 +129,7 @@ async def _status(broker: Broker, order: Order, known: Decimal, reports: Reports
         reports.unfilled.add(identity)
         return
     at_broker: BrokerOrder = found.order
-    # Fills are told late, or belong to a later session: until they are booked, the order has not ended here.
+    # Fills are reported late, or belong to a later session: until they are booked, the order has not ended here.
     if at_broker.status.is_open or at_broker.filled > known:
         reports.still_open.add(identity)
         reports.unfilled.add(identity)

@@ -1,7 +1,7 @@
-"""Stored orders go to their brokers, each once, and what a broker answers is stored.
+"""Sending stored orders to their brokers, each once, and storing the brokers' answers.
 
-An order is UNKNOWN from the moment before it is sent. It stays so while nobody knows what became of it, is looked up by
-its client order id, and is never sent again.
+An order is UNKNOWN from the moment before it is sent. It stays so until its state is known, is looked up by its client
+order id, and is never sent again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LOG = logging.getLogger(__name__)
 # Clears an order, or says why it is denied; asked a moment before it is sent.
 Check = Callable[[Order], ClearedOrder | str]
 
-# What a broker says of an order -> what that is in the order's life.
+# Status at the broker -> event of the order's lifecycle.
 EVENTS = {
     BrokerStatus.WORKING: OrderEvent.ACCEPT,
     BrokerStatus.PARTIALLY_FILLED: OrderEvent.ACCEPT,
@@ -35,7 +35,7 @@ EVENTS = {
 
 @dataclass
 class Sent:
-    """How many orders were accepted, denied by us, rejected by a broker, and are still unknown."""
+    """Counts of orders accepted, denied by pre-trade checks, rejected by a broker, and still unknown."""
 
     accepted: int = 0
     denied: int = 0
@@ -87,7 +87,7 @@ async def _send(turn: BookTurn, broker: Broker, order: Order, status: OrderStatu
     try:
         answer = await broker.submit(cleared)
     except BrokerUnavailableError:
-        # It says that nothing was sent; but only the broker's own word ends an order that may be on its way.
+        # It reports that nothing was sent, but only a broker's answer ends an order that may be on its way.
         answer = Answer(Outcome.UNKNOWN)
     if answer.outcome is Outcome.ACCEPTED:
         _accept(turn, order, broker, answer.broker_order_id, sent)

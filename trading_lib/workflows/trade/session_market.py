@@ -1,7 +1,7 @@
-"""The market of one session for all its tasks: assembled by the first that needs it, read by the others.
+"""The market of one session, cached for all its tasks: the first task assembles it, the others read it.
 
-What is stored says which data, configuration and code it was made of; a revision of a price, another universe or
-another version of the program makes it anew. Its factors are those of table factor_values.
+The cache key covers data, configuration and code: a revised price, another universe or another version rebuilds it. Its
+factors are those of table factor_values.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bringing a book from its last session to a newer one: corporate actions, fills at the openings, marking.
+"""Settlement of a book up to a newer session: corporate actions, fills at the openings, marking.
 
 Every session in between is settled from what was known at its own decision time, so it does not matter whether it was
 settled then or is caught up with later, after a vendor corrected a price.
@@ -57,7 +57,7 @@ def cancel_unsent(run: BookRun) -> int:
 
 
 def working_orders(run: BookRun) -> Working:
-    """Orders that wait for their opening, as the decision listed them: in that order cash is spent."""
+    """Orders pending until their opening, in the order of the decision, in which cash is spent."""
     orders = run.orders.orders(run.book.name, statuses=OPEN_STATUSES)
     places: dict[str, int] = {}
     for session in sorted({order.session for order, _ in orders}):
@@ -88,10 +88,10 @@ def _settle_session(
     orders = [order for order, _ in working]
     opening = SimulatedOpening(lambda: execute(data, portfolio, orders, row, day, booked), day.isoformat())
     reports = asyncio.run(reports_of(run, portfolio, opening, orders, day))
-    # What an interrupted settlement has stored has happened, whatever the prices say now.
+    # Fills stored by an interrupted settlement stand, whatever the prices are now.
     fills = list({(fill.broker, fill.trade_id): fill for fill in [*reports.fills, *booked]}.values())
     try:
-        # Tried before anything is stored: an execution that the book cannot bear leaves no trace.
+        # Tried before anything is stored: an impossible fill leaves no trace.
         settled = settle(data, portfolio, row, day, fills)
     except OversoldError as error:
         book = run.book.name
@@ -107,7 +107,7 @@ def _settle_session(
 
 
 def _record(run: BookRun, working: Working, filled: Sequence[Fill], reports: Reports) -> None:
-    """Store the fills of the orders that waited, and what became of each order."""
+    """Store the fills of the pending orders, and the outcome of each order."""
     by_order: dict[str, list[Fill]] = {}
     for fill in filled:
         by_order.setdefault(fill.client_order_id, []).append(fill)
@@ -124,7 +124,7 @@ def _record(run: BookRun, working: Working, filled: Sequence[Fill], reports: Rep
         if fills and (new or status is not OrderStatus.PARTIALLY_FILLED or event is OrderEvent.FILL):
             run.orders.record(identity, event, fills[-1].filled_at, broker=fills[-1].broker)
         elif not fills and identity in reports.filled:
-            # Its last fill was told in an earlier session, and that it was the last only now.
+            # Its last fill was reported in an earlier session, and only now that it was the last.
             run.orders.record(identity, OrderEvent.FILL, run.settings.clock())
     for identity, reason in reports.ended.items():
         run.orders.record(identity, OrderEvent.CANCEL, run.settings.clock(), reason)

@@ -1,4 +1,4 @@
-"""What every workflow logs: that a stage began and how it ended, with the book, session and run it was about.
+"""Logging of the stages: the start and the end of each, with its book, session and run.
 
 The command line starts the log itself. In a task of Airflow the first stage starts it. As a library nothing is written:
 records go to Python's logging, and whoever embeds this decides what becomes of them.
@@ -35,7 +35,7 @@ LONGEST_VALUE = 120
 # Marks an error that stands in the log already.
 LOGGED = "_trading_logged"
 SUBJECT = ("book", "session")
-# What a line says of a long report.
+# Fields of a long report that a line shows.
 HEADLINES = ("data_source", "from", "to", "sessions", "final_nav", "sharpe", "max_drawdown", "orders", "passed")
 
 

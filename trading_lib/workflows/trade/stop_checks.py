@@ -1,4 +1,4 @@
-"""Days without a session: fetch what trades every day, check its stops, and sell what they say.
+"""Days without a session: fetch prices of what trades every day, check its stops, and sell what they demand.
 
 A session's own decision checks all stops; between two sessions Bitcoin goes on trading. Nothing is bought here, and no
 target is decided. A day that is missed stays missed: the next session's decision looks at the stops anew.

@@ -1,4 +1,4 @@
-"""What a session of a book came to, as a dictionary and as text."""
+"""Summary of a session of a book, as a dictionary and as text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from trading_lib.performance.trading.weight_cuts import LIMIT_WORDS
 from trading_lib.workflows.books.flows import capital_record
 from trading_lib.workflows.books.proceeds import closings_of
 from trading_lib.workflows.data.sources import market_store
-from trading_lib.workflows.data.suspected_splits import doubted_line, doubted_position
+from trading_lib.workflows.data.suspected_splits import suspected_position, suspicion_line
 from trading_lib.workflows.setup.settings import Settings, load_settings
 from trading_lib.workflows.setup.source_choice import SIMULATED
 from trading_lib.workflows.trade.stage_records import sleeves_from
@@ -174,7 +174,7 @@ def _suspected_splits(settings: Settings, source: str, portfolio: Portfolio, day
         held = portfolio.positions.get(doubt.symbol)
         quantity = float(held.quantity) if held else 0.0
         mark = float(portfolio.marks[doubt.symbol]) if held else doubt.close
-        suspected.append(doubted_position(doubt.symbol, doubt.since, doubt.ratio, doubt.close, quantity, mark))
+        suspected.append(suspected_position(doubt.symbol, doubt.since, doubt.ratio, doubt.close, quantity, mark))
     return suspected
 
 
@@ -239,7 +239,7 @@ def render(summary: Summary) -> str:
     ]
     lines += [f"Old price: {held['message']}" for held in summary["old_prices"]]
     lines += [f"Closed: {closing['message']}" for closing in summary["closings"]]
-    lines += [f"ALERT {doubted_line(item)}" for item in summary["suspected_splits"]]
+    lines += [f"ALERT {suspicion_line(item)}" for item in summary["suspected_splits"]]
     lines += [f"Risk: {reason}" for reason in summary["risk_events"]]
     return "\n".join(lines) + "\n"
 

@@ -333,7 +333,7 @@ def _pre_trade_context(run: BookRun, orders: tuple[Order, ...], still_open: Sequ
 
 @logged("report_fills")
 def report_fills(plan: SessionPlan, run: BookRun | None = None) -> FillsReported | Closed:
-    """Report the session's executions and what still works; orders placed today fill at the next opening."""
+    """Report the session's fills and open orders; orders placed today fill at the next opening."""
     active = run or BookRun.open(plan)
     if closed := closed_session(active):
         return closed
@@ -394,7 +394,7 @@ def _splits(run: BookRun) -> list[tuple[date, str, Decimal]]:
 
 @logged("report")
 def report(plan: SessionPlan, run: BookRun | None = None) -> Reported | Closed:
-    """Say in a few figures what the session came to."""
+    """Report the session in a few figures."""
     active = run or BookRun.open(plan)
     if closed := closed_session(active):
         return closed

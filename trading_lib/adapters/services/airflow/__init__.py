@@ -1,1 +1,1 @@
-"""Airflow's server, settings and REST interface."""
+"""Airflow as a service: server, settings, REST client, backfills."""

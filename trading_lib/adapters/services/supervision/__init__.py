@@ -1,1 +1,1 @@
-"""What keeps the services of the stack alive: a supervisor, and what each of its programs does before it starts."""
+"""Supervision of the stack's programs: start, restart, and what each does before it starts."""

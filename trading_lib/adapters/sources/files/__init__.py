@@ -1,1 +1,1 @@
-"""A folder of files as a source."""
+"""The source "files": a folder of price, macro, funding and positioning files with its manifest."""

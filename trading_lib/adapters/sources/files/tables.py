@@ -147,9 +147,9 @@ def parse_numbers(path: Path, column: pd.Series, missing: Sequence[str] = ()) ->
     """Numbers as float64, empty cells and ``missing`` texts as NaN; other text raises `DataFileError` with its line."""
     if pd.api.types.is_numeric_dtype(column.dtype):
         return column.astype("float64")
-    known = column.where(~column.isin(missing)) if missing else column
-    parsed = pd.to_numeric(known, errors="coerce").astype("float64")
-    bad = parsed.isna() & known.notna() & (known.astype("str").str.strip().str.lower() != "nan")
+    present = column.where(~column.isin(missing)) if missing else column
+    parsed = pd.to_numeric(present, errors="coerce").astype("float64")
+    bad = parsed.isna() & present.notna() & (present.astype("str").str.strip().str.lower() != "nan")
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise DataFileError(
@@ -170,12 +170,12 @@ def _canonical(layout: TableLayout, column: str) -> str:
     """Name of the column that a filter means, which may call it by its canonical name or as the file does."""
     if column in layout.columns:
         return column
-    own = {plain_name(layout.written[position]): name for name, position in layout.columns.items()}
-    if column not in own:
+    names = {plain_name(layout.written[position]): name for name, position in layout.columns.items()}
+    if column not in names:
         raise DataFileError(
             f"{layout.path} has no column {column!r} to filter on", f"it has {', '.join(layout.columns)}"
         )
-    return own[column]
+    return names[column]
 
 
 def _read_text(layout: TableLayout, text: TextLayout, needed: Sequence[str], as_text: Sequence[str]) -> pd.DataFrame:
@@ -214,9 +214,9 @@ def _read_wide(layout: TableLayout, text: TextLayout) -> pd.DataFrame:
     fields = list(layout.written)
     pieces = []
     for symbol in dict.fromkeys(text.symbols[1:]):
-        own = [at for at, name in enumerate(text.symbols) if name == symbol]
-        piece = frame[[0, *own]].dropna(how="all", subset=own)
-        names = {0: "date", **{at: canonical[fields.index(text.names[at])] for at in own}}
+        columns = [at for at, name in enumerate(text.symbols) if name == symbol]
+        piece = frame[[0, *columns]].dropna(how="all", subset=columns)
+        names = {0: "date", **{at: canonical[fields.index(text.names[at])] for at in columns}}
         pieces.append(piece.rename(columns=names).assign(symbol=symbol))
     return pd.concat(pieces)
 

@@ -1,1 +1,1 @@
-"""What sources have in common: HTTP, rows, windows."""
+"""Shared by sources: HTTP requests, row parsing, and windows of bars and positioning data."""

@@ -1,4 +1,4 @@
-"""The model behind `SimulatedMarket`: axis -> volatility -> returns -> paths -> bars, macro.
+"""The simulated market: a seeded model of volatility, returns, prices and macro series.
 
 Everything is generated forward once on a fixed axis of days, so that the same seed gives the same history bit for
 bit whatever date it is cut at. `facts` holds what is published about real markets; the rest is random.

@@ -57,8 +57,8 @@ def simulate_macro(axis: MarketAxis, treasury_fund: pd.DataFrame, seed: int) -> 
     for column, (series, memory) in enumerate((("DGS2", SHORT_MEMORY), ("DGS10", LONG_MEMORY)), start=1):
         base, share = RESTING_YIELD[series]
         anchor = base + share * pd.Series(policy).ewm(halflife=memory, adjust=False).mean().to_numpy()
-        answer = -YIELD_RESPONSE[series] * bonds
-        level = np.maximum(anchor + answer + 0.01 * draws[:, column], LOWEST_YIELD[series])
+        response = -YIELD_RESPONSE[series] * bonds
+        level = np.maximum(anchor + response + 0.01 * draws[:, column], LOWEST_YIELD[series])
         rows.append(_rows(series, axis.days[axis.is_session], level[axis.is_session]))
     rows.append(_consumer_prices(axis, seed))
     return pd.concat(rows, ignore_index=True)

@@ -177,10 +177,10 @@ def _settlements(session: CcxtSession, symbol: str, pages: _FundingPages, low: i
     return rates
 
 
-def _rows(session: CcxtSession, symbol: str, found: Any) -> list[list[Any]]:
-    if not isinstance(found, list) or any(not isinstance(row, list) or len(row) != 6 for row in found):
+def _rows(session: CcxtSession, symbol: str, candles: Any) -> list[list[Any]]:
+    if not isinstance(candles, list) or any(not isinstance(row, list) or len(row) != 6 for row in candles):
         raise session.vendor.unreadable(symbol, "is no list of bars")
-    return found
+    return candles
 
 
 def _pages(first: date, last: date) -> list[tuple[int, int]]:

@@ -1,1 +1,1 @@
-"""Books with their accounts, orders, states, approvals and capital."""
+"""Stores of a book: accounts, orders and fills, portfolios, risk states and decisions, approvals, flows."""

@@ -24,7 +24,7 @@ class ApprovalStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def save(self, answer: Approval) -> bool:
+    def save(self, approval: Approval) -> bool:
         """Store an answer; False when the same verdict is stored already.
 
         Raises
@@ -34,11 +34,11 @@ class ApprovalStore:
         InputError
             For an unknown book.
         """
-        row = asdict(answer) | {
-            "answered_at": require_aware(answer.answered_at, "answered_at"),
-            "channel": str(answer.channel),
+        row = asdict(approval) | {
+            "answered_at": require_aware(approval.answered_at, "answered_at"),
+            "channel": str(approval.channel),
         }
-        with writing(self._engine, answer.book) as connection:
+        with writing(self._engine, approval.book) as connection:
             return insert_once(connection, approvals, row, ignoring=CIRCUMSTANCES)
 
     def answer(self, book: str, session: date) -> Approval | None:

@@ -1,1 +1,1 @@
-"""Bars, macro series, positioning and factors with their revisions and findings."""
+"""Stores of market data: bars, macro series, funding, reports and factors, with revisions and findings."""

@@ -1,1 +1,1 @@
-"""The PostgreSQL database: server, schema, migrations, bulk copies, revisions."""
+"""PostgreSQL: connections, schema, migrations, bulk copies, revisions, and the embedded server."""

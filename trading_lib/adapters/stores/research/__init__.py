@@ -1,1 +1,1 @@
-"""Results of sweeps and gates."""
+"""Stores of research: points of sweeps and results of gates."""

@@ -1,1 +1,1 @@
-"""Parameter sweeps: grid, points, walk-forward selection, report."""
+"""Parameter sweeps: grid, points in parallel processes, screening, walk-forward selection, report."""

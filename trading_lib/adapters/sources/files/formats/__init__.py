@@ -1,1 +1,1 @@
-"""What vendors write into files: layouts, names of columns and symbols, dates, numbers, and how large a file may be."""
+"""File formats of vendors: layouts, column and symbol names, dates, numbers, and size limits."""

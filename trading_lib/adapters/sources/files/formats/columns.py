@@ -70,7 +70,7 @@ def meanings(path: Path, written: Sequence[str]) -> dict[str, int]:
     keys = [key(name) for name in written]
     chosen: dict[str, int] = {}
     for canonical, names in MEANINGS.items():
-        matches = [(names.index(own), position) for position, own in enumerate(keys) if own in names]
+        matches = [(names.index(synonym), position) for position, synonym in enumerate(keys) if synonym in names]
         free = sorted(pair for pair in matches if pair[1] not in chosen.values())
         if not free:
             continue
@@ -85,9 +85,9 @@ def meanings(path: Path, written: Sequence[str]) -> dict[str, int]:
     _drop_loose(chosen, keys)
     taken = set(chosen.values())
     for position, name in enumerate(written):
-        own = plain_name(name)
-        if position not in taken and own and own not in chosen:
-            chosen[own] = position
+        synonym = plain_name(name)
+        if position not in taken and synonym and synonym not in chosen:
+            chosen[synonym] = position
     return chosen
 
 

@@ -67,15 +67,15 @@ def _check_text(path: Path, limits: FileLimits) -> None:
         return
 
 
-def _check_texts(path: Path, found: pa.parquet.FileMetaData, limits: FileLimits) -> None:
+def _check_texts(path: Path, metadata: pa.parquet.FileMetaData, limits: FileLimits) -> None:
     """Refuse texts that are stored once and would be repeated in memory for every row."""
     suspects = []
-    for at in range(found.num_columns):
-        chunks = [found.row_group(group).column(at) for group in range(found.num_row_groups)]
+    for at in range(metadata.num_columns):
+        chunks = [metadata.row_group(group).column(at) for group in range(metadata.num_row_groups)]
         stored = sum(chunk.total_uncompressed_size for chunk in chunks)
         texts = bool(chunks) and chunks[0].physical_type == "BYTE_ARRAY"
         # A stored value is at most as long as its chunk; only a column that could grow too far is looked at.
-        if texts and stored * found.num_rows > limits.max_megabytes * MEGABYTE:
+        if texts and stored * metadata.num_rows > limits.max_megabytes * MEGABYTE:
             suspects.append(chunks[0].path_in_schema)
     for name in suspects:
         with pa.parquet.ParquetFile(path, read_dictionary=[name]) as file:

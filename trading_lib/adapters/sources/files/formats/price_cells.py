@@ -107,8 +107,8 @@ def require_daily(path: Path, read: pd.DataFrame) -> None:
             raise DataFileError(f"{path} {line_of(path, int(wrong.index[0]))}: {wrong.iloc[0]!r} {what}", remedy)
 
 
-def days_of(path: Path, column: pd.Series, symbols: pd.Series, known: pd.Series, universe: Universe) -> DateArray:
-    """Day of each row in its own market, or as written for rows of symbols that are not ``known``."""
+def days_of(path: Path, column: pd.Series, symbols: pd.Series, in_universe: pd.Series, universe: Universe) -> DateArray:
+    """Day of each row in its own market, or as written for rows of symbols that are not ``in_universe``."""
     stamps = read_stamps(column)
     bad = np.isnat(stamps.values)
     if bad.any():
@@ -117,7 +117,7 @@ def days_of(path: Path, column: pd.Series, symbols: pd.Series, known: pd.Series,
             f"{path} {line_of(path, column.index[row])}: {column.iloc[row]!r} is not a date",
             "write dates as YYYY-MM-DD, all in one way",
         )
-    usable = known.to_numpy(dtype=bool)
+    usable = in_universe.to_numpy(dtype=bool)
     days: DateArray = stamps.values.copy()
     if usable.any():
         part = stamps

@@ -141,8 +141,8 @@ def read_price_rows(
         raise DataFileError(f"{path} has a header and no rows", "add rows, or remove it")
     symbols, quoted = _symbols(path, universe, read, lenient=lenient)
     require_daily(path, read)
-    known = symbols.isin([*universe.symbols, VOLATILITY_INDEX])
-    days = days_of(path, read["date"], symbols, known, universe)
+    in_universe = symbols.isin([*universe.symbols, VOLATILITY_INDEX])
+    days = days_of(path, read["date"], symbols, in_universe, universe)
     columns: dict[str, pd.Series] = {"symbol": symbols, "date": pd.Series(days, index=read.index)}
     bad: list[BadNumber] = []
     mark = decimal_mark_of(path, read)
@@ -153,7 +153,7 @@ def read_price_rows(
             columns[name] = pd.Series(np.nan, index=read.index)
     if "source" in read:
         columns["source"] = read["source"].astype("str")
-    foreign = tuple(sorted(symbols[~known].unique()))
+    foreign = tuple(sorted(symbols[~in_universe].unique()))
     vendor = YFINANCE_DOWNLOAD if layout.wide else vendor_of(layout.written)
     notes += _column_notes(path, layout, vendor, quoted)
     name = vendor.name if vendor else ""
@@ -198,12 +198,13 @@ def _symbols(path: Path, universe: Universe, read: pd.DataFrame, *, lenient: boo
     codes, unique = pd.factorize(written)
     cells = [str(cell) for cell in unique]
     meant = [names.of_cell(cell) for cell in cells]
-    symbols = [found.symbol if found else cell.strip() for cell, found in zip(cells, meant, strict=True)]
-    quoted = {found.quoted: found.symbol for found in meant if found and found.quoted}
-    own = names.of_cell(stem)
-    if own is not None and own.symbol not in symbols:
+    symbols = [entry.symbol if entry else cell.strip() for cell, entry in zip(cells, meant, strict=True)]
+    quoted = {entry.quoted: entry.symbol for entry in meant if entry and entry.quoted}
+    of_file = names.of_cell(stem)
+    if of_file is not None and of_file.symbol not in symbols:
         raise DataFileError(
-            f"{path} is named after {own.symbol}, and its rows are of {', '.join(symbols[:3])}", "rename or correct it"
+            f"{path} is named after {of_file.symbol}, and its rows are of {', '.join(symbols[:3])}",
+            "rename or correct it",
         )
     if symbols == cells:
         return written, quoted

@@ -137,12 +137,12 @@ def _slashed(texts: Sequence[str]) -> Stamps:
     second = [int(match[3]) for match in parts if match]
     month_first = all(value <= 12 for value in first)
     day_first = all(value <= 12 for value in second)
-    one, other = _ordered(parts, day_first=False), _ordered(parts, day_first=True)
+    american, european = _ordered(parts, day_first=False), _ordered(parts, day_first=True)
     if month_first and day_first:
-        if (one[~np.isnat(one)] == other[~np.isnat(other)]).all():
-            return _no_zone(one)
-        return Stamps(one, np.zeros(len(texts), dtype=bool), ambiguous=True, other=other)
-    return _no_zone(one if month_first or not day_first else other)
+        if (american[~np.isnat(american)] == european[~np.isnat(european)]).all():
+            return _no_zone(american)
+        return Stamps(american, np.zeros(len(texts), dtype=bool), ambiguous=True, other=european)
+    return _no_zone(american if month_first or not day_first else european)
 
 
 def _ordered(parts: Sequence[re.Match[str] | None], *, day_first: bool) -> DateArray:

@@ -120,9 +120,9 @@ def _found(lines: Sequence[str], encoding: str) -> TextLayout:
         rows = {at: _cells(lines[at], separator) for at in filled}
         if len(rows[filled[0]]) < 2 and all(len(row) < 2 for row in rows.values()):
             continue
-        found = _klines(rows, filled) or _wide(rows, filled) or _header(rows, filled)
-        if found:
-            names, first_line, symbols, skipped = found
+        layout = _klines(rows, filled) or _wide(rows, filled) or _header(rows, filled)
+        if layout:
+            names, first_line, symbols, skipped = layout
             return TextLayout(
                 encoding, separator, _padded(names, rows, filled, first_line), first_line, symbols, skipped
             )

@@ -1,1 +1,1 @@
-"""What the embedded PostgreSQL is made of: its programs, the user who runs it, its doors and its processes."""
+"""The embedded PostgreSQL server: its programs, its operating system user, access rules and processes."""
