@@ -34,8 +34,8 @@ class LowVolatility:
         if len(calmest):
             weights /= weights.sum()
         symbols, places = view.universe.symbols, range(1, len(calmest) + 1)
-        words = {
+        rationale = {
             symbols[i]: f"volatility {volatility[i]:.1%}, place {place} of {len(known)} -> {weights[i]:.1%}"
             for place, i in zip(places, calmest, strict=True)
         }
-        return SleeveTarget(weights, lambda: words)
+        return SleeveTarget(weights, lambda: rationale)

@@ -35,7 +35,7 @@ from trading_lib.risk.assess import assess_risk
 from trading_lib.risk.config import RiskConfig
 from trading_lib.risk.limits import own_rules
 from trading_lib.risk.limits.own_rules import Ceiling, RiskView, apply_rules, register_rule, running_rules
-from trading_lib.risk.rationale import limit_steps
+from trading_lib.risk.rationale import buy_restriction_steps
 from trading_lib.workflows.trade.stage_records import assessment_from, assessment_record
 
 Answer = Callable[[RiskView], Any]
@@ -187,7 +187,7 @@ def test_an_explanation_ends_at_the_approved_weights_and_names_the_rule() -> Non
     targets, state = make_targets(vector(0.1)), make_state(reference_peak=107_000.0)
     plain = assess_risk(view, make_regime(), signals, targets, held, book, state, config)
     found = apply_rules(view, targets.weights, held, book, plain, config.rules)
-    steps = limit_steps(view, signals, targets, held, book, found, config)
+    steps = buy_restriction_steps(view, signals, targets, held, book, found, config)
     assert [step.rule for step in steps][-2:] == [FIRST, SECOND]
     assert steps[-2].details == {at("SPY"): "SPY is too much"}
     assert steps[-1].details == {at("SPY"): "SPY is too much", at("GLD"): "GLD is too much"}
