@@ -1,1 +1,1 @@
-"""The daily run of a book, stage by stage: settle, signals, targets, risk, orders, place, report, reconcile."""
+"""The daily run of a book, stage by stage: settle, signals, targets, risk, orders, place, reconcile, report."""
