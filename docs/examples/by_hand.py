@@ -117,7 +117,7 @@ class ByHand:
     def _fills(self):
         orders, fills = self._orders(), []
         for row in self._rows("fills.csv"):
-            # What nobody ordered is told, too: the system asks who traded.
+            # Fills without an order are reported, too: the system asks who traded.
             order = orders.get(row["client_order_id"], {"symbol": "", "side": "BUY"})
             amounts = [Decimal(row[name]) for name in ("quantity", "price", "commission")]
             names = (row["trade_id"], row["client_order_id"], order["symbol"], Side(order["side"]))

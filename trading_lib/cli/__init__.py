@@ -108,7 +108,7 @@ def main(arguments: list[str] | None = None) -> None:
     _use_memory_well()
     given = sys.argv[1:] if arguments is None else arguments
     as_json = "--json" in given
-    # Told at the end, and not beside an error, which may well have the same cause.
+    # Reported at the end, and not beside an error, which may well have the same cause.
     lost: list[str] = []
     start_log(_run_name(given), say=lost.append)
     _say_when_compiling()
@@ -168,7 +168,7 @@ def _usage_error(error: TyperException, as_json: bool, command: str) -> NoReturn
 
 
 def _defect(error: Exception, as_json: bool) -> NoReturn:
-    """Say in one line what nobody foresaw; where it happened stands in the log."""
+    """Return a line for an unexpected error; its place is in the log."""
     log_error(LOG, "the command failed", error)
     where = written_to()
     if where is None:

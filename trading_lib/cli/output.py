@@ -32,7 +32,7 @@ def aligned(result: Mapping[str, Any]) -> list[str]:
 
 
 def readable(value: Any) -> str:
-    """Value as a person reads it."""
+    """Value as readable text."""
     if value is None:
         return "-"
     if isinstance(value, float):

@@ -1,4 +1,4 @@
-"""Commands that look after a book: ``trading book repair`` and ``trading book repairs``."""
+"""Commands that repair a book: ``trading book repair`` and ``trading book repairs``."""
 
 from __future__ import annotations
 

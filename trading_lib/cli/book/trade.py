@@ -118,7 +118,7 @@ def check_stops(
     source: Annotated[str | None, SOURCE_OPTION] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Check the stops of what trades every day on a day without a session, and sell what they say.
+    """Check the stops of what trades every day on a day without a session, and sell what they demand.
 
     Needs stops.days_without_session of risk.yaml. Running it again changes nothing.
 
@@ -148,7 +148,7 @@ def record_proceeds(
     by: Annotated[str | None, typer.Option("--by", help="Who records it, default the user of this computer.")] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Say what a held symbol without a price brought: a merger, a liquidation, nothing. The next settle books it.
+    """Record what a held symbol without a price brought: a merger, a liquidation, nothing. The next settle books it.
 
     Until then it can be recorded again: the newest record counts, and none is ever removed.
 

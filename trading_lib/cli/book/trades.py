@@ -1,4 +1,4 @@
-"""``trading trades``: what a book's closed trades realised."""
+"""``trading trades``: the closed trades of a book and their realised profit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands about where market data comes from and how it stands: ``trading sources``, ``trading data-report``."""
+"""Commands about the sources of market data and its state: ``trading sources``, ``trading data-report``."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def validate(
     ] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Judge what is stored, or every file of a folder without touching the database; exit code 1 for an ERROR.
+    """Validate what is stored, or every file of a folder without touching the database; exit code 1 for an ERROR.
 
     Example: trading validate --data prices --json
 
@@ -65,7 +65,7 @@ def review_move(
     by: Annotated[str | None, typer.Option("--by", help="Who decides, default the user of this computer.")] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Decide whether a leap that looks like an unstated split was one; the bars it kept out are judged again.
+    """Rule whether a large price move was an unstated split; the bars it kept out are judged again.
 
     Example: trading review-move --symbol XLK --session 2016-06-15 --split 2 --note "issuer's notice of 2016-05-20"
     """

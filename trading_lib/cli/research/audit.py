@@ -33,7 +33,7 @@ def lookahead(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Draws those sessions.")] = 0,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Cut the history at random sessions, decide them again, and name whatever had seen the future.
+    """Truncate the history at sampled sessions, decide them again, and report every result that used future data.
 
     Strategies of your own are watched for files, network, clock and memory searches as well.
 
@@ -59,7 +59,7 @@ def warmup(
     last: Annotated[str | None, TO_OPTION] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Measure how many sessions every factor, sleeve and the decision need until the history's start is forgotten.
+    """Measure how many sessions of history every factor, every sleeve and the decision need.
 
     Example: trading audit warmup --data prices
     """
@@ -79,7 +79,7 @@ def nav(
     last: Annotated[str | None, TO_OPTION] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Backtest, and have vectorbt account for the same fills: both must come to the same net asset value.
+    """Run a backtest, and let vectorbt account for the same fills: both must give the same net asset value.
 
     Exit code 1 when they differ by more than a millionth.
 

@@ -31,9 +31,9 @@ def stress(
     paths: Annotated[bool, typer.Option(help="Draw crisis paths for the tail as well.")] = True,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Run the strategy through crises, as they happened and made up; exit code 1 when it fails a criterion.
+    """Run the strategy through historical and synthetic crises; exit code 1 when it fails a criterion.
 
-    Scenarios and criteria stand in include/config/stress.yaml.
+    Scenarios and criteria are in include/config/stress.yaml.
 
     Example: trading stress --data prices --out stress.json --page stress.html
     """
