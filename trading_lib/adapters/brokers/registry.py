@@ -65,7 +65,7 @@ def capabilities_of(name: str, folder: Path) -> Capabilities:
 
 
 def create_own_broker(name: str, setting: BrokerSetting, folder: Path) -> Broker:
-    """Create a user's broker, whose errors are told without their texts: those could hold a key.
+    """Create a user's broker, whose errors are reported without their texts: those could contain a key.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""The simulated broker: orders fill at the openings of the price panel, and nothing real is behind them.
+"""The simulated broker: orders fill at the openings of the price panel.
 
-What a real broker would have on its servers are the book's own stored orders here, so it can be asked anything after a
-crash: an order whose sending is stored has been sent, and it knows it.
+The book's own stored orders stand in for a real broker's records, so the broker answers the same after a crash: an
+order whose sending is stored counts as sent.
 """
 
 from __future__ import annotations

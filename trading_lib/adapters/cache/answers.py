@@ -1,4 +1,4 @@
-"""A remembered answer: bars or macro series as bytes, and when they were retrieved."""
+"""A cached source answer: bars or macro series as bytes, and when they were retrieved."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class CachedAnswer:
-    """What a source said.
+    """An answer of a source.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""A macro source that remembers its answers, by the rules of `cached_source`.
+"""A macro source with a cache, by the rules of `cached_source`.
 
 Nobody can say that every value of a window is there, so an answer stands for a later instant only when its last day was
 over as it was given, and not for long: a revision since then is seen after ``settled_for``.

@@ -1,4 +1,4 @@
-"""A market data source that remembers its answers. Input: a source, a cache. Output: the same source, asked less often.
+"""A market data source with a cache. Input: a source, a cache. Output: the same source with fewer requests.
 
 An answer holds what was known at its own ``as_of``. It stands for a question about the same days when that question
 is about the same instant or an earlier one; about a later instant only if nothing could have been added since - every

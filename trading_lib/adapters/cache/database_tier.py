@@ -1,4 +1,4 @@
-"""Answers in the table ``raw_responses``: every retrieval of the last days, so that an earlier one can be looked up."""
+"""Cache tier in the table ``raw_responses``: every retrieval of the last days, so that earlier ones can be read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers in Redis, shared by every machine that uses it; Redis itself forgets them after the retention."""
+"""Cache tier in Redis, shared by all machines that use it; entries expire after the retention."""
 
 from __future__ import annotations
 

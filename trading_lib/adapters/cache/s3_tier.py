@@ -1,4 +1,4 @@
-"""Answers as objects of an S3 bucket, of Amazon's or of any server that speaks the same protocol.
+"""Cache tier in an S3 bucket, at Amazon or any compatible server.
 
 A lifecycle rule of the bucket removes old objects; until it does, they are not given any more.
 """

@@ -1,4 +1,4 @@
-"""The assembled panel and factors of a session in a file, so that its tasks assemble them once; every bit is kept.
+"""The assembled panel and factors of a session in a file, exact to the bit, so that its tasks assemble them once.
 
 A file is a cache: absent, cut off or of something else, it is as if there were none.
 """

@@ -1,4 +1,4 @@
-"""The tiers of the cache in a row: the nearest one that has an answer gives it, and the nearer ones learn it."""
+"""Cache tiers in order: the nearest tier with an answer returns it and fills the tiers before it."""
 
 from __future__ import annotations
 

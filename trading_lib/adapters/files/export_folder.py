@@ -1,4 +1,4 @@
-"""A folder of exported tables: checked before the work begins, and only a folder of its own is written over."""
+"""A folder of exported tables: checked before the work begins; only an earlier export is overwritten."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the files that are not Python live: configuration, migrations, dashboards, templates."""
+"""The folder of files that are not Python: configuration, migrations, dashboards, templates."""
 
 from __future__ import annotations
 

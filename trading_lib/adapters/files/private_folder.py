@@ -1,4 +1,4 @@
-"""Whether other users may change what lies in a folder, by its owner and mode."""
+"""Whether other users may change the contents of a folder, by its owner and mode."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file that work is noted in as it gets done, so that whoever is killed loses nothing but what was under way."""
+"""A progress file, written as work gets done, so that an interrupted run loses only what was in progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be set about the log: include/config/logging.yaml."""
+"""Configuration of the log: include/config/logging.yaml."""
 
 from __future__ import annotations
 

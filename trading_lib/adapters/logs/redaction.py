@@ -1,4 +1,4 @@
-"""Striking secrets out of text that leaves the process: log lines, mails, messages.
+"""Redaction of secrets in text that leaves the process: log lines, mails, messages.
 
 Secrets are found by where they stand (a URL's password, an Authorization header, ``api_key=...``) and by value: what
 the environment holds under a name that sounds secret is struck wherever it turns up.

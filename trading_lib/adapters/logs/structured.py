@@ -1,4 +1,4 @@
-"""From Python's logging and warnings to lines of JSON, by way of loguru.
+"""Structured logging: Python's logging and warnings -> JSON lines, by way of loguru.
 
 Modules log with `logging`, so that Airflow shows their lines in its task logs, too. Here they become JSON objects with
 the context in force: book, session, run, stage. Nothing of this ever fails a command.
@@ -47,7 +47,7 @@ class JsonLog(logging.Handler):
     credentials
         A JSON file of secrets that are struck by value; it need not exist.
     say
-        Told once, in one line, that the log cannot be written.
+        Called once, with one line, when the log cannot be written.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class JsonLog(logging.Handler):
         return self._warned
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record; a failure is told in one line, once."""
+        """Write one record; a failure is reported in one line, once."""
         try:
             self._begin()
             # The very first record was let through before the level was known.

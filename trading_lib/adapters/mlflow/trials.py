@@ -1,4 +1,4 @@
-"""What was tried before: the distinct backtests that MLflow remembers."""
+"""Earlier trials: the distinct backtests that MLflow has logged."""
 
 from __future__ import annotations
 

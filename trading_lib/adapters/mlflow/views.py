@@ -1,4 +1,4 @@
-"""How MLflow's pages show an experiment of this project: the classic table of runs, with the columns that matter."""
+"""Views of an experiment in MLflow's pages: the classic table of runs, with the columns that matter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the stack keeps its state: everything lies under one home folder."""
+"""Folders of the stack below one home folder."""
 
 from __future__ import annotations
 

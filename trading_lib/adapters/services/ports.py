@@ -22,7 +22,7 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class ServicePorts:
-    """The ports a person opens in a browser."""
+    """The ports of the web pages."""
 
     airflow: Port
     mlflow: Port

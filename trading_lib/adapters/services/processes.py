@@ -1,4 +1,4 @@
-"""One service as a group of processes that can be found again and stopped completely.
+"""A service as a group of processes that can be found again and stopped completely.
 
 A pid file alone is not enough: Airflow's parent may die while its children go on, children may leave the process
 group, and a pid may be reused after a crash. Members are therefore found in three ways: the session the service

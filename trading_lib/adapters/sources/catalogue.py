@@ -1,4 +1,4 @@
-"""Every source of market data by name: the one list that registry, command line and forms go by. It imports none."""
+"""Every source of market data by name: the one list for registry, command line and forms. It imports none."""
 
 from __future__ import annotations
 

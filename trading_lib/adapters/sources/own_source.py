@@ -1,4 +1,4 @@
-"""Sources of users' own: the class by its reference, and every answer of it held to what a source promises."""
+"""User-defined sources: the class by its reference, and a check of every answer against the protocol."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def checked_class(source: type[Any], reference: str) -> type[Any]:
 class OwnSource:
     """A user's source; an answer that is not what `MarketDataSource` promises is refused before it is stored.
 
-    What the class raises is told by its kind and line, never by its text, which could hold a key.
+    An exception of the class is reported by its kind and line, never by its text, which could contain a key.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Whether a strategy reads the clock or the environment, of which Python's audit hook does not tell."""
+"""Whether a strategy reads the clock or the environment, which Python's audit hook does not report."""
 
 from __future__ import annotations
 

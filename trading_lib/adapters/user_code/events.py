@@ -1,4 +1,4 @@
-"""Python's audit events (PEP 578) as text: what a strategy may not do, by kind."""
+"""Python's audit events (PEP 578) as text: forbidden actions of a strategy, by kind."""
 
 from __future__ import annotations
 

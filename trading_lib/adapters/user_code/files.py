@@ -1,4 +1,4 @@
-"""A user's strategy or risk rule from a file of theirs or from an installed module."""
+"""Loads a user's strategy or risk rule from a file or from an installed module."""
 
 from __future__ import annotations
 

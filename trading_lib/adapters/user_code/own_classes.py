@@ -1,4 +1,4 @@
-"""A class of a user's own: from a file of theirs in a folder of the configuration, or from an installed module."""
+"""Loads a user's class: from a file in a folder of the configuration, or from an installed module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A limit on how long a piece of somebody else's code may run.
+"""A time limit on a user's code.
 
 In the main thread it is a timer signal, elsewhere an exception that a watching thread raises in the limited one. Both
 take effect between two steps of Python: a loop inside compiled code is not interrupted. A timer that was running

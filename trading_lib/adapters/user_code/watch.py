@@ -1,4 +1,4 @@
-"""What a user's strategy does besides deciding: files, network, processes, clock, a search through memory.
+"""Watches a user's strategy for forbidden actions: files, network, processes, clock, memory searches.
 
 Python tells an audit hook (PEP 578) of everything of that kind, whichever module does it. While a strategy's module is
 imported, its class constructed or a session decided, the hook looks who asked: the innermost line that belongs to the

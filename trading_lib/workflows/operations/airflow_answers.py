@@ -1,4 +1,4 @@
-"""Answers given at Airflow's Required Actions, read from where Airflow keeps them (docs/adr/0007-approvals.md)."""
+"""Answers given at Airflow's Required Actions (docs/adr/0007-approvals.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""History before the first live session: load it, replay a warm-up of the book, track one backtest."""
+"""Bootstrap before the first live session: load history, replay a warm-up of the book, track one backtest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Health of the installation: each check says what it found and, when something is wrong, what to do."""
+"""Health checks of the installation: each reports its state and, when something is wrong, what to do."""
 
 from __future__ import annotations
 

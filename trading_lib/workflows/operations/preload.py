@@ -1,4 +1,4 @@
-"""What every task of a session needs, loaded once in the process that tasks are copies of: calendar and machine code.
+"""Preloading of the calendar and machine code in the process from which Airflow forks its tasks.
 
 Nothing here connects to anything or reads prices.
 """

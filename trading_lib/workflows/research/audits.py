@@ -1,4 +1,4 @@
-"""Audits of the decision core on a user's own data: load raw history, audit, and say what was found."""
+"""Audits of the decision core on a user's own data: load raw history, audit, report."""
 
 from __future__ import annotations
 

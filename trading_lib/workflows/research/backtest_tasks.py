@@ -1,4 +1,4 @@
-"""What the DAG backtest does: find the window, run it, draw its tear sheet, log it.
+"""The tasks of the DAG backtest: window, run, tear sheet, logging in MLflow.
 
 Nothing here opens a book: no order, holding or risk state of a paper or live book is read or written and no broker is
 asked for anything, whatever past a backfill works for. Between tasks only windows, names and figures travel; a

@@ -1,4 +1,4 @@
-"""History up to a session, continued by made-up sessions."""
+"""Price history up to a session, continued by synthetic sessions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gates from evidence to stored result: reports -> criteria -> a record that names what it rests on."""
+"""Gates: reports -> criteria -> a stored record that names its evidence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures and tear sheet of a run, each drawn only when it is asked for."""
+"""Pictures and tear sheet of a run, each drawn on request."""
 
 from __future__ import annotations
 

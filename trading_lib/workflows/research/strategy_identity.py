@@ -1,4 +1,4 @@
-"""Which strategy a run was of: its sleeves, every setting that is not as shipped, and the data, for MLflow and reports.
+"""Identity of a run's strategy for MLflow and reports: sleeves, settings changed from the shipped ones, data.
 
 The configuration's hash says whether two runs are of the same settings; this says what they are.
 """

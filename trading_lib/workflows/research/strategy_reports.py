@@ -1,4 +1,4 @@
-"""What a run's strategies did, what was cut from them and what went wrong, for report, terminal, tear sheet, MLflow."""
+"""Faults, forbidden actions and limit cuts of a run's strategies, for report, terminal, tear sheet, MLflow."""
 
 from __future__ import annotations
 

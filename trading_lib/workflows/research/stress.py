@@ -1,4 +1,4 @@
-"""Stress tests from start to report: load -> run every scenario -> judge -> page."""
+"""Stress tests: load -> run every scenario -> apply the criteria -> page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tail: the present book through crises that are made of blocks of real ones."""
+"""Tail risk: the current book through bootstrapped crisis paths."""
 
 from __future__ import annotations
 

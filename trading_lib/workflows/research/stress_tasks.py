@@ -1,4 +1,4 @@
-"""What the DAG stress_test does: one task per scenario, a report page, the verdict over all. No book is opened."""
+"""The tasks of the DAG stress_test: one per scenario, a report page, the verdict over all. No book is opened."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def report(planned: Sequence[ScenarioPlan], settings: Settings | None = None) ->
 
 
 def _tracked(run: StressRun, files: Mapping[str, bytes]) -> TrackedRun:
-    """Say what MLflow is told; a stress test chooses nothing, so it is no trial."""
+    """Log the stress test in MLflow; it selects nothing, so it is no trial."""
     parameters = {name: str(run.report[name]) for name in ("data_source", "data_from", "data_to", "config_hash")}
     metrics = {name: run.report[name] for name in ("worst_drawdown", "average_drawdown", "highest_level")}
     metrics |= {f"drawdown_{outcome.name}": outcome.max_drawdown for outcome in run.outcomes}

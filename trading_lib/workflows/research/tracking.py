@@ -1,4 +1,4 @@
-"""Where runs are logged: the MLflow server of the environment, or the one the stack started."""
+"""The MLflow server of a run: that of the environment, or the one the stack started."""
 
 from __future__ import annotations
 

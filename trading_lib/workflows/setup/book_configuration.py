@@ -1,4 +1,4 @@
-"""Which configurations a book has been decided under, against the one in force."""
+"""The configurations under which a book has been decided, against the current one."""
 
 from __future__ import annotations
 

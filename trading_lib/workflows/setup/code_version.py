@@ -1,4 +1,4 @@
-"""Which version of this project is running."""
+"""The running version of this project."""
 
 from __future__ import annotations
 

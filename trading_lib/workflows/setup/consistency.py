@@ -1,4 +1,4 @@
-"""Contradictions between configuration files, found when they are loaded and not in the middle of a session.
+"""Consistency between configuration files, checked when they are loaded.
 
 Each file's own limits are in its model; what only shows when two of them are put together is here.
 """

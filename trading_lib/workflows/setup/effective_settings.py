@@ -1,4 +1,4 @@
-"""Every setting that is in force, its value as shipped, and where it comes from; secrets are never shown."""
+"""Every effective setting with its shipped value and its origin; secrets are never shown."""
 
 from __future__ import annotations
 

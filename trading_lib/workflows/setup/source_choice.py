@@ -1,4 +1,4 @@
-"""Which source a run reads: by name, from a folder, or what sources.yaml calls the default."""
+"""The source of a run: by name, from a folder, or the default of sources.yaml."""
 
 from __future__ import annotations
 

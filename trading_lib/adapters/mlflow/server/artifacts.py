@@ -1,4 +1,4 @@
-"""Artifacts live in one folder; nothing outside is read or written, and no symbolic link is followed."""
+"""Artifacts confined to one folder: nothing outside is read or written, and no symbolic link is followed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a task of Airflow reaches Airflow's own REST interface: address and login from the environment it runs in."""
+"""Access of an Airflow task to Airflow's REST interface: address and login from its environment."""
 
 from __future__ import annotations
 

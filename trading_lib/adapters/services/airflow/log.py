@@ -1,4 +1,4 @@
-"""Reading a failed task's log: the few lines that say what went wrong. Input: log entries, output: text."""
+"""The cause of a failed task from its log. Input: log entries. Output: text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Airflow's tables are made and migrated when they have to be, and not at every start: that costs 10 s of imports."""
+"""Airflow's tables: created and migrated only when needed, because checking costs 10 s of imports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""While the stack is up, a database server that has died is started again without anybody asking for it."""
+"""Restarts a database server that has died while the stack is up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each program last did, in one small file of its own: when it started, how often, what it waits for."""
+"""A small file per program: when it started, how often, and what it waits for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The supervisor as a service: started once, it starts the programs and starts again what dies."""
+"""The supervisor as a service: starts the programs and restarts those that die."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A data folder, and the lists a user keeps in YAML in it. Input: path. Output: the entries as written."""
+"""A data folder and the YAML lists in it. Input: path. Output: the entries as written."""
 
 from __future__ import annotations
 

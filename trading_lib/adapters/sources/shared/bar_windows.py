@@ -1,4 +1,4 @@
-"""What every source does with a history: say when each bar was known, and cut out the window that was asked for."""
+"""Windows of bars: stamp each bar with the instant it became available, and cut out the requested window."""
 
 from __future__ import annotations
 

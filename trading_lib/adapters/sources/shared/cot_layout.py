@@ -1,4 +1,4 @@
-"""The CFTC's own files: lines with their original header -> report rows. Two layouts, told apart by their columns."""
+"""The CFTC's own files: lines with their original header -> report rows, in either of two layouts."""
 
 from __future__ import annotations
 

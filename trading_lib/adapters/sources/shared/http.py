@@ -1,4 +1,4 @@
-"""What an HTTP answer of a vendor means. Input: status, headers, body. Output: JSON, or a typed one-line error.
+"""Vendors' HTTP responses. Input: status, headers, body. Output: JSON, or a typed one-line error.
 
 Every vendor's client ends here, so that a chain can tell "ask again later" from "ask someone else", whoever answered.
 """
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
 DETAIL_LENGTH = 160
-# 418 is how Binance says that 429 was not heeded.
+# Binance returns 418 when 429 was ignored.
 TOO_OFTEN = (418, 429)
 PASSING = (408, 425)
 # Where vendors put the words of an error.

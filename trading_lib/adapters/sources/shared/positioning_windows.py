@@ -1,4 +1,4 @@
-"""What every source of funding rates and trader positions does: say when they were known, and cut out the window."""
+"""Windows of funding rates and trader positions: stamp availability, and cut out the requested window."""
 
 from __future__ import annotations
 

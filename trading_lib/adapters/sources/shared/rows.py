@@ -1,4 +1,4 @@
-"""Vendors' rows of named fields -> typed columns; a field that is gone or of another kind is one clear error."""
+"""Vendors' rows of named fields -> typed columns; a missing or mistyped field is one clear error."""
 
 from __future__ import annotations
 

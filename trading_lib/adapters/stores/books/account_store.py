@@ -1,4 +1,4 @@
-"""How far the fills of each account of a book have been read."""
+"""The cursor of each account of a book, up to which its fills have been read."""
 
 from __future__ import annotations
 

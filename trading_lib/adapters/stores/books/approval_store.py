@@ -1,4 +1,4 @@
-"""Answers to the questions of risk control to the operator; every answer is written once and stands."""
+"""The operator's answers to questions of risk control; every answer is written once and stands."""
 
 from __future__ import annotations
 

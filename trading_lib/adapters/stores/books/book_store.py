@@ -1,4 +1,4 @@
-"""Books in PostgreSQL."""
+"""Books in PostgreSQL, and the lock of each."""
 
 from __future__ import annotations
 

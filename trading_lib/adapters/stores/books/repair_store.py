@@ -1,4 +1,4 @@
-"""What was done to books that could not go on by themselves, in the order it was done; rows are only ever added."""
+"""Repairs of books, in order; rows are only ever added."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a book decided and what it owned, session by session; every row is written once."""
+"""Decisions, stages, portfolios and risk states of a book, session by session; every row is written once."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ class StateStore:
     def save_risk(self, book: str, state: RiskState, events: Sequence[RiskEvent] = ()) -> bool:
         """Store the risk state of a session, what happened in it, and which events it ended, in one transaction.
 
-        Of an event that is stored nothing ever changes but the session that ended what it told, and that only once.
+        Of a stored event only the session that resolved it is ever changed, and that only once.
         """
         rows = [risk_event_row(book, sequence, event) for sequence, event in enumerate(events)]
         scope = {"book": book, "session": state.session}

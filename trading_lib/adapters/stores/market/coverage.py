@@ -1,4 +1,4 @@
-"""What is stored of each symbol and series: its days and its revisions. For reports, not for decisions."""
+"""Stored days and revisions of each symbol and series; for reports, not for decisions."""
 
 from __future__ import annotations
 

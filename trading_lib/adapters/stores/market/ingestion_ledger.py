@@ -1,4 +1,4 @@
-"""Which days of which symbols were fetched from a source, when, and what came of it."""
+"""The ledger of ingestion: which days of which symbols were fetched from a source, when, and with what result."""
 
 from __future__ import annotations
 

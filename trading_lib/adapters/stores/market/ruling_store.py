@@ -1,4 +1,4 @@
-"""Decisions about suspected splits in PostgreSQL, and the bars that wait for one."""
+"""Rulings on suspected splits in PostgreSQL, and the bars that wait for one."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ STANDING = text(f"""
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A suspected split nobody has decided about.
+    """A suspected split without a ruling.
 
     Attributes
     ----------

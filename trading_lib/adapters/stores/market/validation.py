@@ -1,4 +1,4 @@
-"""What validation found, and the bars it kept out."""
+"""Validation findings and quarantined bars in PostgreSQL."""
 
 from __future__ import annotations
 

@@ -385,7 +385,7 @@ risk_events = Table(
     _required("level_after", SmallInteger),
     _required("reason", Text),
     _required("actions", ARRAY(Text)),
-    # The session that ended what the event told; the rest of a row never changes.
+    # The session that resolved the event; the rest of a row never changes.
     Column("resolved_session", Date),
 )
 

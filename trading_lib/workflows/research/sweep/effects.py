@@ -1,4 +1,4 @@
-"""What a sweep shows about its grid: keys whose values make no difference, and why all points failed."""
+"""Effects of a sweep's grid: keys whose values make no difference, and the most common failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sweep that was stopped goes on where it was: its finished points stand beside the file they will be written to."""
+"""The journal of a sweep, from which an interrupted one resumes; it lies beside the output file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How large a sweep may be, and how long it would take: found out without listing a single point."""
+"""Size and duration of a sweep, computed without listing its points."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a sweep says as a whole: its best points, what they are worth after so many trials, and its files."""
+"""The report of a sweep: its best points, their significance after so many trials, and its files."""
 
 from __future__ import annotations
 

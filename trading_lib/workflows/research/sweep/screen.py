@@ -1,4 +1,4 @@
-"""Screened sweeps: every point of the grid valued roughly and fast, and only the best run through the engine."""
+"""Screened sweeps: vectorbt values every point of the grid, and only the best run through the engine."""
 
 from __future__ import annotations
 

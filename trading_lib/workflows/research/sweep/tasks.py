@@ -1,4 +1,4 @@
-"""What the DAG parameter_sweep does: cut the grid into chunks, run each on some worker, collect. No book is opened.
+"""The tasks of the DAG parameter_sweep: cut the grid into chunks, run each, collect. No book is opened.
 
 Points go into the trading database as they finish, so that chunks may run on several machines and a cancelled run
 leaves what it had.

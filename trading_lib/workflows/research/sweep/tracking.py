@@ -1,4 +1,4 @@
-"""Every point of a sweep as a run of MLflow: the number of trials is what a deflated Sharpe ratio is told."""
+"""Every point of a sweep as a run of MLflow; their number is the trial count of a deflated Sharpe ratio."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sweep judged out of sample: what choosing a point every year would have come to, and each point by itself."""
+"""Walk-forward evaluation of a sweep: yearly selection out of sample, and each point by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the columns of a table mean. Input: column names as written. Output: canonical name -> position.
+"""Meanings of a table's columns. Input: column names as written. Output: canonical name -> position.
 
 Names are compared without case, spaces and punctuation, so "Adj Close", ``adj_close`` and ``adjClose`` are one.
 """

@@ -1,4 +1,4 @@
-"""How large a file may be. Input: path, limits. Output: nothing, or a `DataFileError` before anything is read."""
+"""Size limits of files. Input: path, limits. Output: nothing, or a `DataFileError` before anything is read."""
 
 from __future__ import annotations
 

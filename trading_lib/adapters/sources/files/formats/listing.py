@@ -1,4 +1,4 @@
-"""What a folder holds beside the price files that were taken. Input: folder or path. Output: notes, or a refusal."""
+"""Files of a folder that are not price files. Input: folder or path. Output: notes, or a refusal."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def _trailer(read: pd.DataFrame) -> int:
         if has_date or has_price:
             break
         count += 1
-    # Nothing but such lines is a broken date column, which is told where it begins.
+    # Nothing but such lines is a broken date column, which is reported where it begins.
     return count if count < len(tail) else 0
 
 

@@ -82,7 +82,7 @@ class PriceRows:
 
 
 def misfit(path: Path, universe: Universe, needed: Sequence[str] = (*REQUIRED, "volume")) -> Misfit | None:
-    """Tell what keeps ``path`` from being a price file, told by its name and columns alone; None when nothing does."""
+    """Return why ``path`` is no price file, by its name and columns alone; None when it is one."""
     stem = stem_of(path)
     try:
         layout = table_layout(path)

@@ -1,4 +1,4 @@
-"""Whose prices a file or a cell holds. Input: a file's name or a ticker. Output: a symbol of the universe, or None."""
+"""The symbol of a file or a cell. Input: a file's name or a ticker. Output: a symbol of the universe, or None."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trading_lib.domain.market.prices import VOLATILITY_INDEX
 # Names of the volatility index; each vendor escapes the caret in its own way.
 INDEX_NAMES = frozenset({"^VIX", "VIX", "_VIX", "$VIX", ".VIX", "VIX.INDX", "I:VIX", "VIXCURRENT"})
 DOLLARS = ("USD", "USDT", "USDC", "BUSD", "FDUSD", "TUSD")
-# Rationale that vendors put around the symbol; any other word means that somebody named the file himself.
+# Words that vendors put around the symbol; any other word means that a user named the file.
 DECORATIONS = frozenset(
     {
         *("US", "D", "1D", "DAILY", "ADJUSTED", "HISTORY", "HISTORICAL", "DATA", "ETF", "STOCK", "PRICE", "PRICES"),

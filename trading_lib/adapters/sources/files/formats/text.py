@@ -1,4 +1,4 @@
-"""How a text table is laid out: encoding, separator, header. Input: the beginning of a file. Output: `TextLayout`."""
+"""Layout of a text table: encoding, separator, header. Input: the beginning of a file. Output: `TextLayout`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Vendors by their columns, as data: what each says about adjustment, and whose files hold no bars at all."""
+"""Vendors recognised by their columns, as data: adjustment of their prices, and files without bars."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from trading_lib.adapters.sources.files.formats.columns import key
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """A layout that can be told by its columns.
+    """A layout that is recognised by its columns.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ STATEMENT_STARTS = frozenset({"bof", "boa", "bos", "header", "statement"})
 
 
 def vendor_of(written: Sequence[str]) -> Vendor | None:
-    """Tell the vendor by its columns; None when they are nobody's in particular."""
+    """Recognise the vendor by its columns; None when they fit none in particular."""
     keys = {key(name) for name in written}
     return next((vendor for vendor in VENDORS if vendor.marks <= keys), None)
 

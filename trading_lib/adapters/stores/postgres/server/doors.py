@@ -1,4 +1,4 @@
-"""How clients get in: one socket in a closed folder, for the server's own account and root alone.
+"""Access to the server: one socket in a closed folder, for the server's own account and root alone.
 
 There is no password to steal and no address to reach: the server asks the kernel who is at the other end ("peer").
 """
