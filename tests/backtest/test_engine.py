@@ -129,7 +129,7 @@ def test_an_order_for_less_than_a_share_after_a_reverse_split_is_cancelled() -> 
     ]
 
 
-def test_settling_pays_dividends_on_the_evenings_holdings_and_marks_at_the_close() -> None:
+def test_settling_pays_dividends_on_the_previous_holdings_and_marks_at_the_close() -> None:
     dividend = np.where(CALENDAR.between(FIRST, LAST) == np.datetime64(MONDAY), 0.75, 0.0)
     data = small_market(dividend=dividend)
     row = row_of(data, MONDAY)

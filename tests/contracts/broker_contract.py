@@ -58,7 +58,7 @@ class BrokerHarness(Protocol):
         """Let the next opening pass."""
         ...
 
-    def evening(self) -> None:
+    def end_of_day(self) -> None:
         """Book what the opening filled."""
         ...
 
@@ -188,7 +188,7 @@ class BrokerContract:
             assert found is not None
             assert (found.status, found.filled) == (BrokerStatus.FILLED, order.quantity)
             assert await open_ids(harness.broker) == []
-            harness.evening()
+            harness.end_of_day()
 
     @in_one_loop
     async def test_a_waiting_order_can_be_cancelled(self, harness: BrokerHarness) -> None:
@@ -244,7 +244,7 @@ class BrokerContract:
         for asset_class in traded:
             await sent(harness, asset_class=asset_class)
         harness.opening()
-        harness.evening()
+        harness.end_of_day()
         # Neither the order of sending nor the kind of order counts.
         for asset_class in traded:
             await sent(harness, Side.SELL, asset_class)
@@ -262,7 +262,7 @@ class BrokerContract:
         assert await harness.broker.fills_since("") == first
         harness.restart()
         assert await harness.broker.fills_since("") == first
-        harness.evening()
+        harness.end_of_day()
         assert await harness.broker.fills_since("") == first
 
     @in_one_loop
@@ -272,7 +272,7 @@ class BrokerContract:
         before = await harness.broker.fills_since("")
         assert before.cursor
         assert (await harness.broker.fills_since(before.cursor)).fills == ()
-        harness.evening()
+        harness.end_of_day()
         second = await sent(harness, Side.SELL)
         harness.opening()
         after = await harness.broker.fills_since(before.cursor)
@@ -307,14 +307,14 @@ class BrokerContract:
         assert all(before.values())
         order = await sent(harness)
         harness.opening()
-        harness.evening()
+        harness.end_of_day()
         bought = await harness.broker.positions()
         assert all(bought.values())
         assert bought[order.symbol] == before.get(order.symbol, Decimal(0)) + order.quantity
         sold = await sent(harness, Side.SELL)
         assert (sold.symbol, sold.quantity) == (order.symbol, order.quantity)
         harness.opening()
-        harness.evening()
+        harness.end_of_day()
         assert dict(await harness.broker.positions()) == before
 
     @in_one_loop
@@ -326,7 +326,7 @@ class BrokerContract:
         await sent(harness)
         harness.opening()
         (fill,) = (await harness.broker.fills_since("")).fills
-        harness.evening()
+        harness.end_of_day()
         after = await harness.broker.account()
         paid = fill.quantity * fill.price + fill.commission
         assert abs(before.cash - after.cash - paid) <= Decimal("0.01")

@@ -71,8 +71,8 @@ class Desk:
 
     def trade(self, session: date) -> dict[str, StageResult]:
         """Run the tasks of a session at its own end of day."""
-        evening = self._settings.calendar.decision_time(session)
-        settings = replace(self._settings, clock=lambda: evening)
+        end_of_day = self._settings.calendar.decision_time(session)
+        settings = replace(self._settings, clock=lambda: end_of_day)
         plan = market_data.plan(session.isoformat(), "files", str(self._prices), BOOK, settings)
         return trade_session(plan, settings)
 

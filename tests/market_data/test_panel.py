@@ -41,7 +41,7 @@ def numbered_days(first: str, last: str) -> pd.DataFrame:
     return price_rows("BTC-USD", days.date, open=days.day - 0.5, close=days.day.astype(float))
 
 
-def test_an_exchange_bar_is_known_the_same_evening() -> None:
+def test_an_exchange_bar_is_known_on_the_same_day() -> None:
     panel = panel_of(spy(**closes(1, 2, 3, 4, 5)))
     assert panel.sessions.astype(str).tolist() == WEEK
     assert panel.close[:, SPY].tolist() == [1, 2, 3, 4, 5]

@@ -93,7 +93,7 @@ def accept_bars(
         The same symbols from other sources; they are never accepted, only compared.
     history
         What came before; bars of it whose day is delivered again give way to the delivered ones. Bars that an
-        unstated split keeps out have to be delivered again: they say that what follows them is in doubt.
+        unstated split keeps out have to be delivered again: they show that what follows them is suspected, too.
     rulings
         What was decided about suspected splits.
     late
@@ -178,17 +178,17 @@ def _judge_symbol(
     late_rows = np.zeros(len(moving), dtype=bool) if late is None else late
     queue = np.flatnonzero((_suspects(moving, others, rules) | late_rows) & fresh).tolist()
     heapify(queue)
-    last, doubt = -1, None
+    last, suspected = -1, None
     while queue:
         row = heappop(queue)
         if row == last:
             continue
         last = row
         rows = np.r_[np.flatnonzero(accepted[:row])[1 - WINDOW :], row]
-        if doubt is not None and not _resolved(moving, rows, doubt, rules):
-            errors = [still_suspected(moving, row, doubt)]
+        if suspected is not None and not _resolved(moving, rows, suspected, rules):
+            errors = [still_suspected(moving, row, suspected)]
         else:
-            doubt = None
+            suspected = None
             errors = _errors_of_last(moving.take(rows), others, rules)
             confirmed = _confirmed_by_others(moving.take(rows), others, errors, rules)
             if confirmed is not None:
@@ -197,7 +197,7 @@ def _judge_symbol(
                 errors = _errors_of_last(moving.take(rows), others, rules)
             if ruled.real[row]:
                 errors = [finding for finding in errors if finding.rule not in CLEARED_BY_RULING]
-            doubt = next((finding for finding in errors if finding.rule == RULE), None)
+            suspected = next((finding for finding in errors if finding.rule == RULE), None)
         if not errors and late_rows[row]:
             errors = [decided_late(moving, row)]
             if row + 1 < len(moving):
@@ -220,9 +220,9 @@ def _late_rows(history: PriceHistory, late: Collection[tuple[str, date]]) -> Boo
     return np.isin(history.days, np.array(days, dtype="datetime64[D]")) if days else None
 
 
-def _resolved(history: PriceHistory, rows: NDArray[np.int64], doubt: Finding, rules: QualityRules) -> bool:
+def _resolved(history: PriceHistory, rows: NDArray[np.int64], suspected: Finding, rules: QualityRules) -> bool:
     """Whether the last of ``rows`` resolves the suspicion: a split stated late, or the move reversed."""
-    last_good, row, ratio = int(rows[-2]), int(rows[-1]), float(doubt.value or 1.0)
+    last_good, row, ratio = int(rows[-2]), int(rows[-1]), float(suspected.value or 1.0)
     if history.split[row] != 1:
         left = np.log(history.close[row] / history.close[last_good]) + np.log(history.split[row])
         return bool(abs(left) < abs(np.log(ratio)) / 2)

@@ -64,7 +64,7 @@ class ByHandHarness:
                     told = (row["quantity"], Decimal("100.25"), Decimal("1.5"), self._time.isoformat())
                     writer.writerow((f"trade of {identity}", identity, *told))
 
-    def evening(self) -> None:
+    def end_of_day(self) -> None:
         pass
 
     def restart(self) -> None:

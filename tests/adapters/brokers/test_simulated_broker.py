@@ -93,7 +93,7 @@ class SimulatedHarness:
         )
         self.restart()
 
-    def evening(self) -> None:
+    def end_of_day(self) -> None:
         if self._opening is None:
             return
         fills, day = self._opening.fills, self._data.calendar.next(self._session)

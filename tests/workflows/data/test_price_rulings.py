@@ -69,8 +69,8 @@ def test_the_operator_decides_and_the_waiting_bars_are_judged_again(
     settings = make_settings(make_database(), tmp_path)
     ingest(settings, folder)
     assert stored(settings)["date"].max() < pd.Timestamp(SPLIT_DAY)
-    (doubt,) = open_and_recorded(settings)["open"]
-    assert (doubt["symbol"], doubt["session"], doubt["split"], doubt["newest"]) == (
+    (suspicion,) = open_and_recorded(settings)["open"]
+    assert (suspicion["symbol"], suspicion["session"], suspicion["split"], suspicion["newest"]) == (
         "XLK", SPLIT_DAY.isoformat(), "2:1", LAST.isoformat(),
     )  # fmt: skip
     settings = replace(settings, clock=lambda: NOW + timedelta(hours=1))
@@ -131,8 +131,8 @@ def test_sessions_a_book_has_decided_stay_out_and_its_split_comes_with_the_next_
     ingest(settings, folder, decided)
     run_daily(market_data.plan(decided.isoformat(), "files", str(folder), "demo", settings), settings, None)
     summary = session_summary("demo", decided.isoformat(), settings)
-    (doubt,) = summary["suspected_splits"]
-    assert (doubt["symbol"], doubt["split"]) == ("XLK", "2:1")
+    (suspicion,) = summary["suspected_splits"]
+    assert (suspicion["symbol"], suspicion["split"]) == ("XLK", "2:1")
     assert "XLK 2022-03-28 looks like an unstated 2:1 split" in render(summary)
     assert [order["symbol"] for order in summary["orders"] if order["side"] == "BUY"].count("XLK") == 0
     result = record_ruling("XLK", SPLIT_DAY, 2.0, False, "", "ada", None, settings)
@@ -180,10 +180,10 @@ def test_a_folder_keeps_its_decisions_for_backtest_and_validate_alike(tmp_path: 
     found = validate_folder(folder, universe, settings.clock()).findings
     assert [f.rule for f in found if f.rule not in MISSING_RULES] == ["unstated_split"]
     run = backtesting.backtest(settings, date(2022, 2, 1), LAST, folder)
-    (doubt,) = run.report["suspected_splits"]
-    assert (doubt["symbol"], doubt["session"], doubt["split"]) == ("XLK", SPLIT_DAY.isoformat(), "2:1")
+    (suspicion,) = run.report["suspected_splits"]
+    assert (suspicion["symbol"], suspicion["session"], suspicion["split"]) == ("XLK", SPLIT_DAY.isoformat(), "2:1")
     assert "XLK 2022-03-28 looks like an unstated 2:1 split" in backtesting.tear_sheet(run).decode()
-    assert doubt["value_if_split"] == pytest.approx(2 * doubt["value_if_real"], abs=0.02)
+    assert suspicion["value_if_split"] == pytest.approx(2 * suspicion["value_if_real"], abs=0.02)
     (folder / "rulings.yaml").write_text(f"- {{symbol: XLK, session: {SPLIT_DAY}, split: 2, note: notice}}\n")
     found = validate_folder(folder, universe, settings.clock()).findings
     assert [f.rule for f in found if f.rule not in MISSING_RULES] == []

@@ -135,8 +135,8 @@ def _lines(report: dict[str, Any], table: MetricTable, address: str | None, trac
     clipping = report["clipping"]
     lines += [f"  {line}" for line in cut_lines(clipping)] if isinstance(clipping, dict) else []
     lines += [f"  {line}" for line in execution_lines(report)]
-    doubted = report["suspected_splits"]
-    lines += [f"  ALERT {suspicion_line(item)}" for item in doubted] if isinstance(doubted, list) else []
+    suspected = report["suspected_splits"]
+    lines += [f"  ALERT {suspicion_line(item)}" for item in suspected] if isinstance(suspected, list) else []
     missing = report.get("missing")
     lines += [f"  {line}" for line in missing_lines(missing if isinstance(missing, dict) else None)]
     lines += [f"  {line}" for line in warning_lines(report)]

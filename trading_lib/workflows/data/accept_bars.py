@@ -72,9 +72,9 @@ def fetch_accepted_bars(
     decisions = RulingStore(store.engine)
     rulings = (*rulings_of(source), *decisions.rulings(names))
     # Bars kept out by a suspected split are judged again: a source or a ruling may have settled it since.
-    standing = {doubt.symbol for doubt in decisions.doubts(last) if doubt.source in names}
-    doubted = _still_near(decisions.doubted_bars(names, symbols, last), first, standing)
-    waiting, late = _undelivered(doubted, response.bars), _late(doubted, decisions.decided_through(source.name))
+    standing = {suspicion.symbol for suspicion in decisions.suspicions(last) if suspicion.source in names}
+    suspected = _still_near(decisions.suspected_bars(names, symbols, last), first, standing)
+    waiting, late = _undelivered(suspected, response.bars), _late(suspected, decisions.decided_through(source.name))
     start = min([first, *waiting.frame["date"].dt.date])
     opinions = cross_checks(source, symbols, start - CONTEXT, last, now)
     history = _accepted_history(store, source.name, symbols, start, last, now)
@@ -97,7 +97,7 @@ def fetch_accepted_bars(
 def judge_again(store: MarketStore, source: str, symbol: str, settings: Settings, now: datetime) -> UpsertCounts:
     """Judge the bars of ``symbol`` that a suspected split keeps out, with what has been decided; asks no source."""
     decisions, names = RulingStore(store.engine), store.sources_of(source)
-    bars = decisions.doubted_bars(names, [symbol], date.max)
+    bars = decisions.suspected_bars(names, [symbol], date.max)
     if not len(bars):
         return UpsertCounts(0, 0, 0)
     days = bars.frame["date"].dt.date
@@ -110,18 +110,18 @@ def judge_again(store: MarketStore, source: str, symbol: str, settings: Settings
     return store.upsert_bars(_known_from_now(report.accepted, earlier, now), now)
 
 
-def _late(doubted: Bars, decided: date | None) -> frozenset[tuple[str, date]]:
-    """Symbols and days in doubt that a book has decided without."""
-    days = zip(doubted.frame["symbol"], doubted.frame["date"].dt.date, strict=True)
+def _late(suspected: Bars, decided: date | None) -> frozenset[tuple[str, date]]:
+    """Suspected symbols and days that a book has decided without."""
+    days = zip(suspected.frame["symbol"], suspected.frame["date"].dt.date, strict=True)
     return frozenset((str(symbol), day) for symbol, day in days if decided is not None and day <= decided)
 
 
-def _still_near(doubted: Bars, first: date, standing: Collection[str]) -> Bars:
-    """Leave out symbols whose doubt ended well before ``first``: no bar that comes now continues it."""
-    frame = doubted.frame
+def _still_near(suspected: Bars, first: date, standing: Collection[str]) -> Bars:
+    """Leave out symbols whose suspicion ended well before ``first``: no bar that comes now continues it."""
+    frame = suspected.frame
     newest = frame.groupby("symbol")["date"].transform("max")
     kept = frame["symbol"].isin(standing) | (newest >= pd.Timestamp(first - NEAR))
-    return Bars(frame[kept].reset_index(drop=True)) if len(frame) else doubted
+    return Bars(frame[kept].reset_index(drop=True)) if len(frame) else suspected
 
 
 def _undelivered(waiting: Bars, delivered: Bars) -> Bars:

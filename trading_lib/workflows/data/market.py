@@ -130,7 +130,7 @@ def market_from_source(
     opinions = cross_checks(source, symbols, FIRST_SESSION, last, as_of)
     validation = accept_bars(response.bars, universe, as_of, opinions, rulings=rulings_of(source))
     macro = source.macro(FIRST_SESSION, last, as_of)
-    newest = _newest_session(_and_doubted(validation), universe, calendar)
+    newest = _newest_session(_with_suspected(validation), universe, calendar)
     rates = funding_from_source(source, universe, last, as_of)
     market = build_market(validation.accepted, macro, universe, calendar, newest, rates)
     if isinstance(source, ProceedsSource):
@@ -173,13 +173,13 @@ def market_from_store(
     return build_market(bars, macro, universe, calendar, session, rates)
 
 
-def _and_doubted(validation: ValidationReport) -> Bars:
+def _with_suspected(validation: ValidationReport) -> Bars:
     """Add the bars a suspected split keeps out: their sessions took place, whatever the price is."""
-    doubted = {(finding.symbol, finding.session) for finding in validation.findings if finding.rule == SUSPECTED}
-    if not doubted:
+    suspected = {(finding.symbol, finding.session) for finding in validation.findings if finding.rule == SUSPECTED}
+    if not suspected:
         return validation.accepted
     bad = validation.quarantined.frame
-    rows = [key in doubted for key in zip(bad["symbol"], bad["date"].dt.date, strict=True)]
+    rows = [key in suspected for key in zip(bad["symbol"], bad["date"].dt.date, strict=True)]
     return Bars.from_frame(pd.concat([validation.accepted.frame, bad[rows]], ignore_index=True))
 
 

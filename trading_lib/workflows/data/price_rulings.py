@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from trading_lib.adapters.stores.market.ruling_store import Doubt, RulingStore
+from trading_lib.adapters.stores.market.ruling_store import RulingStore, SuspectedSplit
 from trading_lib.domain.errors import InputError, UnknownSymbolError, one_of
 from trading_lib.domain.market.price_rulings import PriceRuling
 from trading_lib.domain.market.prices import VOLATILITY_INDEX
@@ -23,7 +23,7 @@ def open_and_recorded(settings: Settings | None = None) -> dict[str, Any]:
     """List suspected splits that nobody has decided about, and the decisions so far."""
     store = RulingStore((settings or load_settings()).engine())
     return {
-        "open": [_open(doubt) for doubt in store.doubts()],
+        "open": [_open(suspicion) for suspicion in store.suspicions()],
         "recorded": [
             {
                 "symbol": item.ruling.symbol,
@@ -61,7 +61,7 @@ def record_ruling(
     Raises
     ------
     InputError
-        When it is not clear what is decided, or no bar of the symbol is in doubt from that session on.
+        When it is not clear what is decided, or no bar of the symbol is suspected from that session on.
     """
     active = settings or load_settings()
     if (split is None) != real_move or (split is not None and not (0 < split < float("inf") and split != 1)):
@@ -71,17 +71,19 @@ def record_ruling(
         raise UnknownSymbolError(f"symbol {symbol!r} is not in the universe", one_of(symbol, symbols))
     store, now = market_store(active, active.engine()), active.clock()
     decisions = RulingStore(store.engine)
-    doubts = [d for d in decisions.doubts() if d.symbol == symbol and d.since == session and source in (None, d.source)]
-    if not doubts:
-        others = ", ".join(f"{d.symbol} {d.since} ({d.source})" for d in decisions.doubts())
+    suspicions = [
+        d for d in decisions.suspicions() if d.symbol == symbol and d.since == session and source in (None, d.source)
+    ]
+    if not suspicions:
+        others = ", ".join(f"{d.symbol} {d.since} ({d.source})" for d in decisions.suspicions())
         raise InputError(
             f"no bar of {symbol} waits for a decision about {session}", f"open: {others}" if others else "none is open"
         )
     decisions.record(PriceRuling(symbol, session, split, note), source, recorded_by, now)
     members = store.sources_of(CHAIN)
-    judged = sorted({CHAIN if doubt.source in members else doubt.source for doubt in doubts})
+    judged = sorted({CHAIN if suspicion.source in members else suspicion.source for suspicion in suspicions})
     accepted = {name: judge_again(store, name, symbol, active, now).inserted for name in judged}
-    left = [_open(d) for d in decisions.doubts() if d.symbol == symbol]
+    left = [_open(d) for d in decisions.suspicions() if d.symbol == symbol]
     return {
         "symbol": symbol,
         "session": session.isoformat(),
@@ -94,14 +96,14 @@ def record_ruling(
     }
 
 
-def _open(doubt: Doubt) -> dict[str, Any]:
+def _open(suspicion: SuspectedSplit) -> dict[str, Any]:
     return {
-        "symbol": doubt.symbol,
-        "session": doubt.since.isoformat(),
-        "newest": doubt.newest.isoformat(),
-        "source": doubt.source,
-        "split": split_name(doubt.ratio),
-        "close": doubt.close,
+        "symbol": suspicion.symbol,
+        "session": suspicion.since.isoformat(),
+        "newest": suspicion.newest.isoformat(),
+        "source": suspicion.source,
+        "split": split_name(suspicion.ratio),
+        "close": suspicion.close,
     }
 
 

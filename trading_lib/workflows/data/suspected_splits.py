@@ -11,12 +11,12 @@ import pandas as pd
 from trading_lib.validation.price_rules.unstated_splits import RULE, split_name
 from trading_lib.validation.report import ValidationReport
 
-Doubted = dict[str, Any]
+SuspectedPosition = dict[str, Any]
 
 
 def suspected_position(
     symbol: str, since: date, ratio: float, close: float, quantity: float, valued_at: float
-) -> Doubted:
+) -> SuspectedPosition:
     """Describe a position's value in both cases.
 
     Parameters
@@ -41,13 +41,13 @@ def suspected_position(
     }
 
 
-def suspicion_line(doubted: Mapping[str, Any]) -> str:
+def suspicion_line(suspected: Mapping[str, Any]) -> str:
     """Describe it in one line."""
-    line = f"{doubted['symbol']} {doubted['session']} looks like an unstated {doubted['split']} split"
-    if doubted["quantity"]:
+    line = f"{suspected['symbol']} {suspected['session']} looks like an unstated {suspected['split']} split"
+    if suspected["quantity"]:
         line += (
-            f": position worth ${doubted['value_if_split']:,.2f} if split, ${doubted['value_if_real']:,.2f} if real,"
-            f" valued at the last good price {doubted['valued_at']:g}"
+            f": position worth ${suspected['value_if_split']:,.2f} if split, ${suspected['value_if_real']:,.2f} if"
+            f" real, valued at the last good price {suspected['valued_at']:g}"
         )
     return f"{line}; no new risk in it until it is decided (trading review-move, or rulings.yaml of the folder)"
 

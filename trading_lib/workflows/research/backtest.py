@@ -29,7 +29,7 @@ from trading_lib.performance.trading.weight_cuts import report_cuts
 from trading_lib.session.inputs import SessionInput
 from trading_lib.workflows.books.old_prices import report_of
 from trading_lib.workflows.data.market import LoadedSource, Market, market_from_source, session_input
-from trading_lib.workflows.data.suspected_splits import Doubted, open_suspicions, suspected_position
+from trading_lib.workflows.data.suspected_splits import SuspectedPosition, open_suspicions, suspected_position
 from trading_lib.workflows.research.export import CSV, exported_files
 from trading_lib.workflows.research.pictures import pictures, sheet
 from trading_lib.workflows.research.strategy_identity import run_name, strategy_name, strategy_parameters
@@ -174,7 +174,7 @@ def backtest_market(
     return BacktestRun(result, analysis, report, configuration)
 
 
-def _suspected_splits(result: BacktestResult, loaded: LoadedSource) -> list[Doubted]:
+def _suspected_splits(result: BacktestResult, loaded: LoadedSource) -> list[SuspectedPosition]:
     """Describe the positions at the end of the run that a suspected split leaves open."""
     panel, last = loaded.market.panel, result.sessions[-1]
     row = int(np.searchsorted(panel.sessions, last))

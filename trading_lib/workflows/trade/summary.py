@@ -168,13 +168,15 @@ def _suspected_splits(settings: Settings, source: str, portfolio: Portfolio, day
     """Describe leaps that may be splits, each position's value both ways."""
     names = market_store(settings, settings.engine()).sources_of(source)
     suspected = []
-    for doubt in RulingStore(settings.engine()).doubts(day):
-        if doubt.source not in names:
+    for suspicion in RulingStore(settings.engine()).suspicions(day):
+        if suspicion.source not in names:
             continue
-        held = portfolio.positions.get(doubt.symbol)
+        held = portfolio.positions.get(suspicion.symbol)
         quantity = float(held.quantity) if held else 0.0
-        mark = float(portfolio.marks[doubt.symbol]) if held else doubt.close
-        suspected.append(suspected_position(doubt.symbol, doubt.since, doubt.ratio, doubt.close, quantity, mark))
+        mark = float(portfolio.marks[suspicion.symbol]) if held else suspicion.close
+        suspected.append(
+            suspected_position(suspicion.symbol, suspicion.since, suspicion.ratio, suspicion.close, quantity, mark)
+        )
     return suspected
 
 

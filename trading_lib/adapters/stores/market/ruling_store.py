@@ -42,7 +42,7 @@ STANDING = text(f"""
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class SuspectedSplit:
     """A suspected split without a ruling.
 
     Attributes
@@ -116,7 +116,7 @@ class RulingStore:
         """Decisions that hold for one of ``sources``; of several about a day the last one comes last."""
         return tuple(item.ruling for item in self.recorded() if item.source is None or item.source in sources)
 
-    def doubted_bars(self, sources: Sequence[str], symbols: Sequence[str] | None, last: date) -> Bars:
+    def suspected_bars(self, sources: Sequence[str], symbols: Sequence[str] | None, last: date) -> Bars:
         """Bars up to ``last`` that a suspected split keeps out; ``symbols`` None: of all."""
         parameters = {"sources": list(sources), "symbols": list(symbols) if symbols is not None else None, "last": last}
         with self._engine.connect() as connection:
@@ -136,7 +136,7 @@ class RulingStore:
             newest: date | None = connection.execute(query).scalar()
         return newest
 
-    def doubts(self, last: date = date.max) -> list[Doubt]:
+    def suspicions(self, last: date = date.max) -> list[SuspectedSplit]:
         """Suspected splits that stood at the end of session ``last``, of every source."""
         with self._engine.connect() as connection:
-            return [Doubt(**row._mapping) for row in connection.execute(STANDING, {"last": last})]
+            return [SuspectedSplit(**row._mapping) for row in connection.execute(STANDING, {"last": last})]
