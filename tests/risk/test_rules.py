@@ -9,10 +9,10 @@ from hypothesis.extra import numpy as arrays
 
 from trading_lib.domain.decision.risk import UNLIMITED
 from trading_lib.domain.kernels import python_version
-from trading_lib.risk.levels import drawdown_kernels as level_rules
+from trading_lib.risk.levels import drawdown_kernels
 from trading_lib.risk.levels.drawdown_kernels import EXIT, NO_STOP, REDUCE, loss_from_cost, stop_of
 from trading_lib.risk.limits import buy_restrictions as limits
-from trading_lib.risk.limits import position_limit_kernels as ceiling_rules
+from trading_lib.risk.limits import position_limit_kernels
 from trading_lib.risk.limits.position_limit_kernels import EARLIER, LEVEL_ENTRY, level_ceilings, stop_ceiling
 
 BOUNDS = np.array([0.05, 0.08, 0.12, 0.15])
@@ -33,12 +33,14 @@ def test_levels_compiled_and_plain_agree(
     level: int, reference: float, nav: float, calm: int, approved: bool, volatility: float
 ) -> None:
     arguments = (level, max(reference, nav), reference, calm, approved, nav, volatility, BOUNDS, 0.005, 0.15, 5)
-    assert level_rules.next_level(*arguments) == python_version(level_rules.next_level)(*arguments)
+    assert drawdown_kernels.next_level(*arguments) == python_version(drawdown_kernels.next_level)(*arguments)
     drawdown = 1.0 - nav / max(reference, nav)
-    assert level_rules.triggered_by(drawdown, BOUNDS) == python_version(level_rules.triggered_by)(drawdown, BOUNDS)
+    assert drawdown_kernels.triggered_by(drawdown, BOUNDS) == python_version(drawdown_kernels.triggered_by)(
+        drawdown, BOUNDS
+    )
     for one in (drawdown, np.nan):
         arguments = (one, 1.0 - one, 0.5, 0.8)
-        assert level_rules.floor_of(*arguments) == python_version(level_rules.floor_of)(*arguments)
+        assert drawdown_kernels.floor_of(*arguments) == python_version(drawdown_kernels.floor_of)(*arguments)
 
 
 @settings(deadline=None)
@@ -80,7 +82,7 @@ def test_ceilings_only_lower_what_is_held(
     for one, other in zip((ceilings, causes), python_version(level_ceilings)(*arguments), strict=True):
         np.testing.assert_array_equal(one, other)
     limited = ceilings != UNLIMITED
-    np.testing.assert_array_equal(limited, causes != ceiling_rules.NOTHING)
+    np.testing.assert_array_equal(limited, causes != position_limit_kernels.NOTHING)
     assert (ceilings[limited] < quantity[limited]).all()
     assert level == 4 or entered or not (causes == LEVEL_ENTRY).any()
     assert (earlier[causes == EARLIER] == ceilings[causes == EARLIER]).all()

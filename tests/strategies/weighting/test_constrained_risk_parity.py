@@ -12,7 +12,7 @@ import pytest
 from trading_lib.domain.errors import OptimisationError
 from trading_lib.domain.market.prices import FloatArray
 from trading_lib.strategies.config import RiskMeasure
-from trading_lib.strategies.weighting.constrained_risk_parity import checked_weights, constrained_parity
+from trading_lib.strategies.weighting.constrained_risk_parity import checked_weights, constrained_risk_parity
 from trading_lib.strategies.weighting.risk_parity import equal_risk_contributions
 
 ROWS = 126
@@ -28,7 +28,7 @@ def sample(assets: int = 4, seed: int = 5) -> tuple[FloatArray, FloatArray]:
 def test_variance_agrees_with_the_kernel() -> None:
     returns, covariance = sample()
     # A cap that nobody reaches changes nothing.
-    found = constrained_parity(returns, covariance, RiskMeasure.VARIANCE, 0.99)
+    found = constrained_risk_parity(returns, covariance, RiskMeasure.VARIANCE, 0.99)
     np.testing.assert_allclose(found, equal_risk_contributions(covariance), atol=1e-5)
 
 
@@ -42,7 +42,7 @@ def tail_loss(returns: FloatArray, weights: FloatArray, tail: float) -> float:
 
 def test_contributions_to_the_tail_loss_are_equal() -> None:
     returns, covariance = sample()
-    found = constrained_parity(returns, covariance, RiskMeasure.CONDITIONAL_VALUE_AT_RISK, tail=0.10)
+    found = constrained_risk_parity(returns, covariance, RiskMeasure.CONDITIONAL_VALUE_AT_RISK, tail=0.10)
     assert found.sum() == pytest.approx(1.0)
     step = 1e-7
     parts = [
@@ -56,7 +56,7 @@ def test_contributions_to_the_tail_loss_are_equal() -> None:
 
 def test_contributions_to_the_semi_deviation_are_equal() -> None:
     returns, covariance = sample()
-    found = constrained_parity(returns, covariance, RiskMeasure.SEMI_DEVIATION)
+    found = constrained_risk_parity(returns, covariance, RiskMeasure.SEMI_DEVIATION)
     centred = returns - returns.mean(axis=0)
     below = np.minimum(centred @ found, 0.0)
     parts = found * (centred.T @ below)
@@ -66,9 +66,9 @@ def test_contributions_to_the_semi_deviation_are_equal() -> None:
 @pytest.mark.parametrize("measure", list(RiskMeasure))
 def test_every_measure_gives_weights_within_the_cap(measure: RiskMeasure) -> None:
     returns, covariance = sample()
-    free = constrained_parity(returns, covariance, measure)
+    free = constrained_risk_parity(returns, covariance, measure)
     assert free.max() > 0.32
-    found = constrained_parity(returns, covariance, measure, 0.30)
+    found = constrained_risk_parity(returns, covariance, measure, 0.30)
     assert found.sum() == pytest.approx(1.0, abs=1e-6)
     assert (found > 0).all()
     assert found.max() <= 0.30
@@ -80,13 +80,13 @@ def test_caps_that_cannot_fill_the_sleeve_leave_cash_and_one_asset_needs_no_solv
 ) -> None:
     monkeypatch.setitem(sys.modules, "riskfolio", None)  # importing it would raise
     returns, covariance = sample(3)
-    found = constrained_parity(returns, covariance, RiskMeasure.VARIANCE, 0.2)
+    found = constrained_risk_parity(returns, covariance, RiskMeasure.VARIANCE, 0.2)
     assert found.tolist() == [0.2, 0.2, 0.2]
-    assert constrained_parity(returns, covariance, RiskMeasure.VARIANCE, 1 / 3).sum() == pytest.approx(1.0)
-    one = constrained_parity(returns[:, :1], covariance[:1, :1], RiskMeasure.ULCER_INDEX)
+    assert constrained_risk_parity(returns, covariance, RiskMeasure.VARIANCE, 1 / 3).sum() == pytest.approx(1.0)
+    one = constrained_risk_parity(returns[:, :1], covariance[:1, :1], RiskMeasure.ULCER_INDEX)
     assert one.tolist() == [1.0]
     with pytest.raises(OptimisationError, match="no asset to weight"):
-        constrained_parity(np.empty((ROWS, 0)), np.empty((0, 0)), RiskMeasure.VARIANCE)
+        constrained_risk_parity(np.empty((ROWS, 0)), np.empty((0, 0)), RiskMeasure.VARIANCE)
 
 
 @pytest.mark.filterwarnings("error")
@@ -95,7 +95,7 @@ def test_a_solver_without_a_solution_is_an_error_in_one_line_and_prints_nothing(
     # The worst outcomes of a certain gain are gains: there is no risk to share, and the problem has no minimum.
     certain = np.abs(returns) + 0.01
     with pytest.raises(OptimisationError) as caught:
-        constrained_parity(certain, covariance, RiskMeasure.CONDITIONAL_VALUE_AT_RISK)
+        constrained_risk_parity(certain, covariance, RiskMeasure.CONDITIONAL_VALUE_AT_RISK)
     assert "\n" not in str(caught.value)
     assert "inverse volatility is used instead" in str(caught.value)
     assert capfd.readouterr().out == ""
@@ -112,7 +112,7 @@ def test_a_solver_that_raises_is_an_error_in_one_line(monkeypatch: pytest.Monkey
     module.Portfolio = Broken  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "riskfolio", module)
     with pytest.raises(OptimisationError, match="riskfolio-lib failed: RuntimeError: licence expired"):
-        constrained_parity(*sample(), RiskMeasure.CONDITIONAL_VALUE_AT_RISK)
+        constrained_risk_parity(*sample(), RiskMeasure.CONDITIONAL_VALUE_AT_RISK)
 
 
 @pytest.mark.parametrize(

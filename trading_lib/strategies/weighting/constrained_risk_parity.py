@@ -22,7 +22,7 @@ SUM_TOLERANCE = 1e-6
 REMEDY = "inverse volatility is used instead"
 
 
-def constrained_parity(
+def constrained_risk_parity(
     returns: FloatArray,
     covariance: FloatArray,
     measure: RiskMeasure,

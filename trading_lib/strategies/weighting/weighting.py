@@ -13,7 +13,7 @@ from trading_lib.domain.errors import OptimisationError
 from trading_lib.domain.market.market_view import MarketView
 from trading_lib.domain.market.prices import FloatArray
 from trading_lib.strategies.config import RiskMeasure, RotationConfig
-from trading_lib.strategies.weighting.constrained_risk_parity import constrained_parity
+from trading_lib.strategies.weighting.constrained_risk_parity import constrained_risk_parity
 from trading_lib.strategies.weighting.return_sample import ReturnSample, sample_returns
 from trading_lib.strategies.weighting.risk_parity import equal_risk_contributions, inverse_volatility
 
@@ -81,7 +81,9 @@ class RiskParity:
         config = self._config
         if config.risk_measure is RiskMeasure.VARIANCE and config.asset_cap == 1.0:
             return equal_risk_contributions(sample.covariance)
-        return constrained_parity(sample.returns, sample.covariance, config.risk_measure, config.asset_cap, config.tail)
+        return constrained_risk_parity(
+            sample.returns, sample.covariance, config.risk_measure, config.asset_cap, config.tail
+        )
 
     def _method(self) -> str:
         measure, cap = self._config.risk_measure, self._config.asset_cap

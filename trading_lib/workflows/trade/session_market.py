@@ -58,7 +58,7 @@ def session_market(store: MarketStore, source: str, settings: Settings, session:
 def _digest(store: MarketStore, source: str, settings: Settings, session: date) -> str:
     configuration = settings.configuration
     order = source_order(configuration.universe, configuration.sources, stored_name)
-    data = store.data_state(source)
+    data = store.revision_state(source)
     made_of = (data, configuration.config_hash, configuration.universe, order, _code_digest(), source, session)
     return hashlib.sha256(repr(made_of).encode()).hexdigest()
 

@@ -210,7 +210,7 @@ class MarketStore:
         with self._engine.connect() as connection:
             return read_factors(connection, source, session)
 
-    def data_state(self, source: str) -> tuple[tuple[int, datetime | None], ...]:
+    def revision_state(self, source: str) -> tuple[tuple[int, datetime | None], ...]:
         """Rows and newest arrival of the source's bars and of all macro series: equal while nothing was added."""
         queries = (
             "SELECT count(*), max(ingested_at) FROM bars WHERE source = ANY(:sources)",
