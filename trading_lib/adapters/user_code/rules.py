@@ -39,19 +39,19 @@ class GuardedRule:
         arrays = {name: getattr(risk, name).copy() for name in ("held", "targets", "approved", "may_increase")}
         private, when = replace(risk, market=market, **arrays), f"while it judged {market.session}"
         try:
-            answer: Mapping[str, Ceiling] = run_guarded(
+            ceilings: Mapping[str, Ceiling] = run_guarded(
                 self._reference, when, self._allowed, _asked, self._made, private, kind=KIND
             )
         finally:
             self._allowed = self._seconds
             market.end()
-        return answer
+        return ceilings
 
 
 def _asked(made: Any, risk: RiskView) -> Any:
-    answer = made.ceilings(risk)
+    ceilings = made.ceilings(risk)
     # A mapping of the user's own could run their code later.
-    return dict(answer) if isinstance(answer, Mapping) else answer
+    return dict(ceilings) if isinstance(ceilings, Mapping) else ceilings
 
 
 def guarded_rule(rule: Callable[..., Any], reference: str, seconds: float) -> Callable[..., GuardedRule]:

@@ -111,8 +111,8 @@ class Run:
 def can_loop(data: SessionInput) -> bool:
     """Whether the loop supports all sleeves and rules, one account pays for all, and nothing is retired by hand."""
     sleeves = running_sleeves(data.config.strategy)
-    known = not data.config.risk.rules and all(sleeve.loop_form for sleeve in sleeves)
-    return known and len(data.accounts.names) == 1 and not data.universe.any_retired
+    has_loop_form = not data.config.risk.rules and all(sleeve.loop_form for sleeve in sleeves)
+    return has_loop_form and len(data.accounts.names) == 1 and not data.universe.any_retired
 
 
 def run_sessions(data: SessionInput, rows: range) -> Run:

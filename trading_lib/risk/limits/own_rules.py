@@ -143,11 +143,11 @@ def apply_rules(
         return assessment
     given = _risk_view(view, targets, held, portfolio, assessment)
     for reference, rule in running_rules(configured):
-        answer, problem = _asked(rule, given)
+        ceilings, problem = _asked(rule, given)
         if problem:
             assessment = _after_fault(assessment, reference, problem, held, view)
         else:
-            assessment = _lowered(assessment, reference, answer, held, portfolio, view)
+            assessment = _lowered(assessment, reference, ceilings, held, portfolio, view)
     return assessment
 
 
@@ -174,21 +174,21 @@ def _risk_view(
 
 def _asked(rule: RiskRule, given: RiskView) -> tuple[Mapping[str, Ceiling], str]:
     try:
-        answer = rule.ceilings(given)
+        ceilings = rule.ceilings(given)
     except StrategyFaultError as error:  # told with file and line already
         return {}, f"{METHOD} failed: {error}"
     except Exception as error:  # what the system has to sell must be sold
         return {}, f"{METHOD} failed: {type(error).__name__}: {' '.join(str(error).split())}"
-    return answer, next(_problems(answer, given), "")
+    return ceilings, next(_problems(ceilings, given), "")
 
 
-def _problems(answer: Any, given: RiskView) -> Iterator[str]:
+def _problems(ceilings: Any, given: RiskView) -> Iterator[str]:
     """Say what is wrong with an answer."""
-    if not isinstance(answer, Mapping):
-        yield f"{METHOD} answers {type(answer).__name__}, not a mapping of symbols to Ceiling"
+    if not isinstance(ceilings, Mapping):
+        yield f"{METHOD} answers {type(ceilings).__name__}, not a mapping of symbols to Ceiling"
         return
     at = given.market.universe.positions
-    for symbol, ceiling in answer.items():
+    for symbol, ceiling in ceilings.items():
         if symbol not in at:
             yield f"{METHOD} names {symbol!r}, which is not in the universe"
         elif type(ceiling) is not Ceiling:
@@ -207,7 +207,7 @@ def _problems(answer: Any, given: RiskView) -> Iterator[str]:
 def _lowered(
     assessment: RiskAssessment,
     reference: str,
-    answer: Mapping[str, Ceiling],
+    ceilings: Mapping[str, Ceiling],
     held: FloatArray,
     portfolio: Portfolio,
     view: MarketView,

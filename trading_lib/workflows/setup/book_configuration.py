@@ -62,8 +62,8 @@ class BookConfiguration:
         lines += [f"  decided from {day} on under {self._named(content)}" for day, content in self.periods]
         if self.same:
             return [*lines, "  its next session is decided under the same configuration as its last"]
-        known = ", which are those shipped" if self.newest == self.shipped else ": a book stores their hash only"
-        return [*lines, f"  its next session is decided under other settings than its last{known}"]
+        as_shipped = ", which are those shipped" if self.newest == self.shipped else ": a book stores their hash only"
+        return [*lines, f"  its next session is decided under other settings than its last{as_shipped}"]
 
     def _named(self, content: str) -> str:
         return f"{content} (as shipped)" if content == self.shipped else content

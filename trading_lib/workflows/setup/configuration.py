@@ -195,9 +195,9 @@ def _register_own_rules(risk: RiskConfig, folder: Path, seconds: float) -> list[
     """Load the classes that risk.yaml names, create each once, and return a digest of each source."""
     digests = []
     for entry in risk.rules:
-        found = load_strategy(entry.rule, folder, kind=KIND)
-        register_rule(entry.rule, guarded_rule(found.strategy, entry.rule, seconds))
-        digests.append(found.digest)
+        loaded = load_strategy(entry.rule, folder, kind=KIND)
+        register_rule(entry.rule, guarded_rule(loaded.strategy, entry.rule, seconds))
+        digests.append(loaded.digest)
     running_rules(risk.rules)
     return digests
 

@@ -183,11 +183,11 @@ def _of_file(
     else:
         effective, lines = load_file(file, model, variables), yaml.compose(file.read_text(encoding="utf-8"))
         raw, overrides = read_content(file, variables)
-    own = dict(_flat((name,), _values(effective)))
+    values = dict(_flat((name,), _values(effective)))
     # An empty list whose place entries have taken is no setting that is gone.
-    gone = (path for path in shipped if path not in own and not any(other[: len(path)] == path for other in own))
-    for path in [*own, *gone]:
-        key, value, default = ".".join(path), own.get(path, ABSENT), shipped.get(path, ABSENT)
+    gone = (path for path in shipped if path not in values and not any(other[: len(path)] == path for other in values))
+    for path in [*values, *gone]:
+        key, value, default = ".".join(path), values.get(path, ABSENT), shipped.get(path, ABSENT)
         variable = _variable_of(key, overrides)
         if value is not ABSENT and not _is_written(raw, path[1:]):
             source, where = Origin.DEFAULT, ""
