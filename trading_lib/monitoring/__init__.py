@@ -1,1 +1,1 @@
-"""What a person should know of: messages, and the door through which they leave."""
+"""Alerts: messages to the operator, and the interface of notifiers."""

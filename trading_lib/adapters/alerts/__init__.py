@@ -1,1 +1,1 @@
-"""What carries messages: notifiers of users' own, and a file where nothing else does."""
+"""Delivery of alerts: notifiers of users' own, and a file where no mail server is set."""

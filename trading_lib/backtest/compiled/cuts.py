@@ -70,17 +70,17 @@ class _Decided(NamedTuple):
 
 
 def cuts_of(run: Run) -> WeightCuts:
-    """Collect all cuts of a run; both ways of trading give the same, neither puts its orders into words for it."""
-    data, parts, found = run.data, [], []
+    """Collect all cuts of a run; the loop and the slow path give the same, and neither builds its orders."""
+    data, parts, cuts = run.data, [], []
     start = first = _first_row(run)
     for part in run.parts:
         decided = _decided(data, part) if isinstance(part, SlowSession) else _logged(data, part)
         parts.append(decided)
         cuts += [part_cuts._replace(row=part_cuts.row + start - first) for part_cuts in decided.cuts]
         start += len(decided.wanted)
-    found.append(_risk_orders(run, first))
-    row, asset = (np.concatenate([getattr(one, name) for one in found]) for name in ("row", "asset"))
-    limit = np.concatenate([np.full(len(one.row), NUMBER[one.limit]) for one in found])
+    cuts.append(_risk_orders(run, first))
+    row, asset = (np.concatenate([getattr(part_cuts, name) for part_cuts in cuts]) for name in ("row", "asset"))
+    limit = np.concatenate([np.full(len(part_cuts.row), NUMBER[part_cuts.limit]) for part_cuts in cuts])
     order = np.lexsort((asset, limit, row))
     blended, approved, held = (
         np.concatenate([getattr(part_cuts, name) for part_cuts in parts]) for name in ("wanted", "approved", "held")

@@ -213,16 +213,16 @@ def _lowered(
     view: MarketView,
 ) -> RiskAssessment:
     """Lower the weights, and let what is held above a ceiling be sold by a risk order."""
-    ceilings, at = [], view.universe.positions
+    lowered, at = [], view.universe.positions
     quantities, reasons = assessment.ceilings.copy(), dict(assessment.ceiling_reasons)
-    for symbol in sorted(answer, key=at.__getitem__):
-        i, weight = at[symbol], float(answer[symbol].weight)
-        reason = " ".join(answer[symbol].reason.split())[:LONGEST_REASON]
-        ceilings.append(RuleCeiling(reference, symbol, float(assessment.weights[i]), weight, reason))
+    for symbol in sorted(ceilings, key=at.__getitem__):
+        i, weight = at[symbol], float(ceilings[symbol].weight)
+        reason = " ".join(ceilings[symbol].reason.split())[:LONGEST_REASON]
+        lowered.append(RuleCeiling(reference, symbol, float(assessment.weights[i]), weight, reason))
         left = _quantity(symbol, weight, portfolio, view) if held[i] > weight + DUST else None
         if left is not None and float(left) < quantities[i]:
             quantities[i], reasons[symbol] = float(left), f"risk rule {reference}: {reason}"
-    return replace(_with(assessment, ceilings, view), ceilings=quantities, ceiling_reasons=reasons)
+    return replace(_with(assessment, lowered, view), ceilings=quantities, ceiling_reasons=reasons)
 
 
 def _quantity(symbol: str, weight: float, portfolio: Portfolio, view: MarketView) -> Decimal | None:

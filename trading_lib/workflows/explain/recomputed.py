@@ -10,7 +10,7 @@ from trading_lib.decision import Decision
 from trading_lib.domain.book.flows import Flow
 from trading_lib.domain.book.orders import Fill
 from trading_lib.domain.errors import SessionError
-from trading_lib.risk.levels.resolution import ToldSession, with_resolutions
+from trading_lib.risk.levels.resolution import SessionEvents, with_resolutions
 from trading_lib.session.step import SessionOutcome, trade_session, trade_sessions
 from trading_lib.session.window import window_rows
 from trading_lib.workflows.data.market import LoadedSource, market_from_source, session_input
@@ -85,5 +85,5 @@ def evidence_from(
 def _with_what_ended_at_once(outcome: SessionOutcome) -> Decision:
     """Return the decision with its events resolved as far as the session itself says; a book knows what came later."""
     assessment = outcome.decision.assessment
-    told = ToldSession(outcome.session, assessment.events, outcome.end_of_day.risk)
+    told = SessionEvents(outcome.session, assessment.events, outcome.end_of_day.risk)
     return replace(outcome.decision, assessment=replace(assessment, events=with_resolutions([told])))

@@ -72,6 +72,6 @@ def try_strategy(
     decisions = []
     for outcome in trade_sessions(data, window_rows(data.panel, data.calendar, first, last)):
         target = outcome.decision.targets.sleeves[NAME].target
-        words = dict(target.words())
-        decisions.append(StrategyDecision(outcome.session, universe.symbols, target.weights, words, target.fault))
+        rationale = dict(target.rationale())
+        decisions.append(StrategyDecision(outcome.session, universe.symbols, target.weights, rationale, target.fault))
     return tuple(decisions)
