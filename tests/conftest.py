@@ -14,7 +14,7 @@ settings.register_profile("home", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "home")
 
-pytest_plugins = ["tests.database_fixtures"]
+pytest_plugins = ["tests.environment.database"]
 
 REQUIRE_SHARED_VARIABLE = "TRADING_REQUIRE_SHARED"
 
