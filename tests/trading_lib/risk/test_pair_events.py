@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from tests.builders.decisions import make_portfolio, make_signals, make_state
 from tests.builders.markets import ASSETS, UNIVERSE, make_view
+from tests.environment.interpreted import interpreted
 from trading_lib.domain.decision.risk import RiskAssessment, RiskState
 from trading_lib.domain.decision.signals import MarketRegime, RegimeReading
 from trading_lib.domain.decision.weights import TargetWeights
 from trading_lib.domain.market.prices import FloatArray
 from trading_lib.risk.assess import assess_risk
 from trading_lib.risk.config import CorrelationConfig, RiskConfig
+from trading_lib.risk.limits import pair_rules
 from trading_lib.risk.limits.pair_rules import correlated_pairs, named_pairs, pair_flags, pair_names, pair_values
 
 NORMAL = RegimeReading(MarketRegime.NORMAL, 15.0, 0, False)
@@ -133,8 +135,9 @@ def test_the_kernel_does_what_one_pair_at_a_time_says(data: Any) -> None:
     rows, columns = np.tril_indices(assets, -1)
     for t, path in enumerate(paths):
         matrices[t, rows, columns] = matrices[t, columns, rows] = path
-    for kernel in (correlated_pairs, correlated_pairs.py_func):  # type: ignore[attr-defined]
-        found = kernel(matrices, before, 0.70, 0.65)
+    with interpreted():
+        plain = pair_rules.correlated_pairs(matrices, before, 0.70, 0.65)
+    for found in (correlated_pairs(matrices, before, 0.70, 0.65), plain):
         expected = before.copy()
         np.testing.assert_array_equal(found[0], expected)
         for t, path in enumerate(paths):
