@@ -91,7 +91,7 @@ class TestParity:
         assert result.values["flow"].sum() == 14999.5
 
     def test_with_a_strategy_from_a_file(self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        source = Path(__file__).parent / "own_strategies.py"
+        source = Path(__file__).parents[2] / "cases" / "own_strategies.py"
         reference = f"{source}:Golden"
         sleeves = {"golden": {"strategy": reference, "budget": 1.0}}
         result = tl.backtest(folder, reference, *WINDOW)

@@ -16,7 +16,7 @@ from trading_lib.api.strategies import found_file, own_strategy, reference_of, s
 
 def line_of(text: str) -> int:
     """Line of `own_strategies.py` that holds the text."""
-    source = (Path(__file__).parent / "own_strategies.py").read_text(encoding="utf-8").splitlines()
+    source = (Path(__file__).parents[2] / "cases" / "own_strategies.py").read_text(encoding="utf-8").splitlines()
     (number,) = [number for number, line in enumerate(source, start=1) if text in line]
     return number
 
@@ -24,7 +24,7 @@ def line_of(text: str) -> int:
 def test_class_and_object_and_file_trade_alike(
     prices: tl.Prices, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copy(Path(__file__).parent / "own_strategies.py", tmp_path / "mine.py")
+    shutil.copy(Path(__file__).parents[2] / "cases" / "own_strategies.py", tmp_path / "mine.py")
     monkeypatch.chdir(tmp_path)
     runs = [tl.backtest(prices, strategy) for strategy in (Golden, Golden(), "mine.py:Golden")]
     assert [run.strategy for run in runs] == ["golden 100"] * 3

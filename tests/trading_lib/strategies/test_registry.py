@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from tests.builders.decisions import make_portfolio, make_state
 from tests.builders.markets import ASSETS, UNIVERSE, make_view, vector
-from tests.cases.own_strategies import Faulty
+from tests.cases.faulty_strategy import Faulty
 from trading_lib.adapters.user_code.files import load_strategy
 from trading_lib.decision import decide
 from trading_lib.decision_config import DecisionConfig

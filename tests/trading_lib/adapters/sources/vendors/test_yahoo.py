@@ -176,7 +176,8 @@ def test_nothing_is_written_to_the_users_cache(peer: YahooPeer, tmp_path: Path) 
     home.mkdir()
     kept = tmp_path / "kept"
     program = (
-        "import sys; from datetime import *; from pathlib import Path; from tests.builders.prices import universe, instant;"
+        "import sys; from datetime import *; from pathlib import Path;"
+        "from tests.builders.prices import universe, instant;"
         "from trading_lib.adapters.sources.vendors.yahoo import YFinanceSource;"
         "source = YFinanceSource(universe(), base_url=sys.argv[1], cache_folder=Path(sys.argv[2]));"
         "answer = source.bars(['SPY'], date(2022, 6, 1), date(2022, 6, 17), instant('2022-07-01'));"

@@ -29,7 +29,7 @@ from trading_lib.workflows.setup.configuration import load_configuration
 from trading_lib.workflows.setup.settings import Settings
 
 FIRST, LAST = date(2021, 6, 1), date(2022, 6, 30)
-FAULTY = "tests.cases.own_strategies"
+FAULTY = "tests.cases.faulty_strategy"
 GRID = {"strategy.signals.momentum_high": [0.08, 0.10], "risk.target_volatility": [0.12, 0.15]}
 
 
