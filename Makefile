@@ -68,13 +68,13 @@ bench: $(STAMP_DEV) ## Measure speed and memory
 	@$(BIN)/python -m benchmarks
 
 faults: $(STAMP_DEV) ## Play 2,000 random histories of a book with faults (an hour); writes evidence/
-	@$(BIN)/python -m tests.faults
+	@$(BIN)/python -m tests.campaigns.faults
 
 mutants: $(STAMP_DEV) ## Plant faults in the money path and see each one found; writes evidence/
-	@$(BIN)/python -m tests.mutants
+	@$(BIN)/python -m tests.campaigns.mutants
 
 outages: $(STAMP_DEV) ## Stop the database five times during 20 sessions (half an hour); writes evidence/
-	@$(BIN)/python -m tests.outages
+	@$(BIN)/python -m tests.campaigns.outages
 
 venv: $(STAMP) ## Create or refresh .venv from requirements.txt
 

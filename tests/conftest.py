@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -14,7 +15,14 @@ settings.register_profile("home", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "home")
 
-pytest_plugins = ["tests.database_fixtures"]
+pytest_plugins = ["tests.environment.database"]
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector leave alone what now lives to the end: it went through all of it for half a second."""
+    gc.collect()
+    gc.freeze()
+
 
 REQUIRE_SHARED_VARIABLE = "TRADING_REQUIRE_SHARED"
 

@@ -10,8 +10,8 @@ from datetime import date
 import numpy as np
 import pytest
 
-from tests.accounting.test_settle import fill
-from tests.market_builders import CALENDAR
+from tests.builders.markets import CALENDAR
+from tests.builders.orders import fill
 from trading_lib.domain.book.orders import Fill, Side
 from trading_lib.domain.market.prices import FloatArray
 from trading_lib.performance.metrics.inputs import MetricInput

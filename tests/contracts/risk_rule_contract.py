@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from tests.market_builders import ASSETS, UNIVERSE, make_view
+from tests.builders.markets import ASSETS, UNIVERSE, make_view
 from trading_lib.domain.market.prices import FloatArray
 from trading_lib.risk.limits.own_rules import Ceiling, RiskRule, RiskView
 

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.peers.airflow_interface import AirflowPeer, airflow_peer
-from tests.workflows.operations.test_airflow_answers import DETAILS, RUN_ID, details, stack_environment
+from tests.peers.airflow_interface import DETAILS, RUN_ID, AirflowPeer, airflow_peer, details, stack_environment
 
 pytestmark = pytest.mark.airflow
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tests.builders import universe
+from tests.builders.prices import universe
 from trading_lib.domain.market.instruments import TradingCalendar
 from trading_lib.domain.market.sessions import exchange_sessions
 

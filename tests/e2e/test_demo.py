@@ -21,11 +21,11 @@ import pytest
 import requests
 from sqlalchemy import inspect, text
 
+from tests.builders.settings import make_settings
+from tests.campaigns.outages.interruptions import interrupt
 from tests.e2e.crash import AFTER, BEFORE, BOOK, CRASH, LAST, write_crash_folder
 from tests.e2e.stack_client import RunningStack, insistently
-from tests.other_user import intrude, needs_root
-from tests.outages.interruptions import interrupt
-from tests.workflows.workflow_settings import make_settings
+from tests.environment.other_user import intrude, needs_root
 from trading_lib.adapters.services.waiting import Patience
 from trading_lib.adapters.stores.books.approval_store import ApprovalStore
 from trading_lib.adapters.stores.books.order_store import OrderStore

@@ -9,8 +9,8 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from tests.builders.runs import finished_run
 from tests.e2e.browser import PATIENCE_SECONDS, browser, missing_program
-from tests.performance.records import finished_run
 from trading_lib.performance.analysis import analyse
 from trading_lib.performance.config import IntervalConfig, PerformanceConfig
 from trading_lib.performance.tear_sheet.page import Provenance, tear_sheet

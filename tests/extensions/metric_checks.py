@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.command_line import run
+from tests.builders.price_folder import write_price_folder
 from tests.contracts.metric_contract import MetricContract, run_of
-from tests.price_folder import write_price_folder
+from tests.environment.command_line import run
 from trading_lib.performance.metrics.metric import Metric
 from trading_lib.performance.metrics.table import METRICS
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.price_folder import write_price_folder
-from tests.workflows.trade.own_broker import FILLS, ROOT, make_project
-from tests.workflows.workflow_settings import make_settings
+from tests.builders.own_broker import FILLS, ROOT, make_project
+from tests.builders.price_folder import write_price_folder
+from tests.builders.settings import make_settings
 from trading_lib.adapters.stores.books.order_store import OrderStore
 from trading_lib.adapters.stores.books.state_store import StateStore
 from trading_lib.domain.book.orders import Order, OrderStatus, Side

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.command_line import run
+from tests.builders.price_folder import write_price_folder
 from tests.contracts.metric_contract import MetricContract, usual
-from tests.price_folder import write_price_folder
+from tests.environment.command_line import run
 from trading_lib.adapters.files.include_folder import include_folder
 from trading_lib.adapters.user_code.own_metrics import own_metric
 from trading_lib.performance.metrics.metric import Metric

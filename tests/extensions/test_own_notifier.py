@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cli.command_line import run
 from tests.contracts.notifier_contract import SHORT, NotifierContract
+from tests.environment.command_line import run
 from trading_lib.adapters.alerts.delivery import Delivery
 from trading_lib.adapters.alerts.own_notifiers import create_notifier
 from trading_lib.domain.errors import ConfigurationError

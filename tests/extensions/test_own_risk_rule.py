@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.cli.command_line import run
+from tests.builders.markets import ASSETS
+from tests.builders.parity import BOOK, assert_same_as_backtest, pipeline
+from tests.builders.price_folder import write_price_folder
+from tests.builders.settings import make_settings
 from tests.contracts.risk_rule_contract import RiskRuleContract, risk_view
-from tests.market_builders import ASSETS
-from tests.price_folder import write_price_folder
-from tests.workflows.trade.test_parity import BOOK, assert_same_as_backtest, pipeline
-from tests.workflows.workflow_settings import make_settings
+from tests.environment.command_line import run
 from trading_lib.adapters.stores.books.order_store import OrderStore
 from trading_lib.adapters.stores.books.state_store import StateStore
 from trading_lib.adapters.user_code.files import load_strategy

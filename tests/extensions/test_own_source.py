@@ -16,10 +16,10 @@ import pytest
 import yaml
 from sqlalchemy import create_engine, text
 
-from tests.builders import instant, universe
-from tests.cli.command_line import run
+from tests.builders.price_folder import write_price_folder
+from tests.builders.prices import instant, universe
 from tests.contracts.source_contract import SourceContract
-from tests.price_folder import write_price_folder
+from tests.environment.command_line import run
 from trading_lib.adapters.files.include_folder import include_folder
 from trading_lib.adapters.logs import structured
 from trading_lib.adapters.sources.registry import create_source

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
-from tests.backtest.compiled.test_equality import assert_same, changed, market, sessions_in_loop, slow_path
-from tests.market_builders import SESSION, UNIVERSE, make_portfolio, make_state
+from tests.builders.decisions import make_portfolio, make_state
+from tests.builders.markets import SESSION, UNIVERSE
+from tests.builders.runs import assert_same, changed, market, sessions_in_loop, slow_path
 from trading_lib.adapters.stores.books.state_rows import risk_from, risk_row
 from trading_lib.backtest.engine import run_backtest
 from trading_lib.risk.assess import check_stops

@@ -10,7 +10,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+
+RUN_ID = "paper__2021-03-05__0"
+DETAILS = f"/api/v2/dags/risk_approval/dagRuns/{RUN_ID}/taskInstances/approval/-1/hitlDetails"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -67,3 +71,31 @@ def airflow_peer() -> Iterator[AirflowPeer]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def details(option: str | None, **changed: Any) -> tuple[int, dict[str, Any]]:
+    """hitlDetails as Airflow 3.3.2 gives them; ``option`` is None before the answer."""
+    answered = option is not None
+    body = {
+        "options": ["Approve", "Reject"],
+        "chosen_options": [option] if answered else None,
+        "params_input": {"note": "crash understood"} if answered else {},
+        "responded_at": "2021-03-06T09:30:00Z" if answered else None,
+        "responded_by_user": {"id": "1", "name": "alice"} if answered else None,
+        "response_received": answered,
+        "task_instance": {"state": "failed"},
+    }
+    return 200, body | changed
+
+
+def stack_environment(folder: Path, server: str, users: str = "viewer:viewer,admin:admin") -> dict[str, str]:
+    """The variables that `trading stack up` and docker-compose.yaml give every task."""
+    passwords = folder / "passwords.json"
+    passwords.write_text(json.dumps({"admin": "hunter2"}))
+    return {
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{server}/execution/",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": users,
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+        # The address of the user's browser, which no container can reach.
+        "AIRFLOW__API__BASE_URL": "http://localhost:1",
+    }

@@ -14,7 +14,8 @@ from decimal import Decimal
 
 import numpy as np
 
-from tests.market_builders import ASSETS, CALENDAR, SESSION, UNIVERSE, make_regime, make_signals, make_view, vector
+from tests.builders.decisions import make_regime, make_signals
+from tests.builders.markets import ASSETS, CALENDAR, SESSION, UNIVERSE, make_view, vector
 from trading_lib.adapters.stores.books.state_rows import risk_from, risk_row
 from trading_lib.decision import held_weights
 from trading_lib.domain.book.approvals import Approval, Channel

@@ -2,59 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
-from functools import cache
 
 import numpy as np
 import pytest
 
-from tests.market_builders import UNIVERSE, backtest_input, market_of, random_bars
+from tests.builders.markets import UNIVERSE
+from tests.builders.runs import wild_run
 from trading_lib.accounting.reconcile import unexplained_differences
-from trading_lib.backtest.engine import BacktestResult, run_backtest
-from trading_lib.decision import Decision, held_weights
-from trading_lib.decision_config import DecisionConfig
+from trading_lib.decision import held_weights
 from trading_lib.domain.book.orders import OrderPurpose, Side
-from trading_lib.domain.book.portfolio import Portfolio
 from trading_lib.domain.decision.risk import RiskState
-from trading_lib.risk.config import LevelConfig, RiskConfig
-from trading_lib.strategies.config import StrategySettings, TrendConfig
 
-FIRST, LAST = date(2020, 1, 2), date(2022, 12, 30)
 SEEDS = (5, 6, 7)
-# Half the usual bounds and no volatility target of the sleeve, so that a run meets every level more than once.
-CONFIG = DecisionConfig(
-    strategy=StrategySettings(trend=TrendConfig(target_volatility=1.0)),
-    risk=RiskConfig(levels=LevelConfig(drawdowns=(0.025, 0.04, 0.06, 0.075))),
-)
-CRASHES = {date(2021, 2, 10): 0.92, date(2021, 5, 12): 0.86, date(2021, 10, 13): 0.93, date(2022, 3, 9): 0.88}
-
-
-@dataclass(frozen=True)
-class Run:
-    result: BacktestResult
-    decisions: list[tuple[date, Decision, Portfolio]]
-    splits: list[tuple[date, str, Decimal]]
-
-
-@cache
-def run(seed: int) -> Run:
-    market = market_of(random_bars(FIRST, LAST, seed, daily_volatility=0.03, crashes=CRASHES))
-    decisions: list[tuple[date, Decision, Portfolio]] = []
-    result = run_backtest(backtest_input(market, CONFIG), date(2020, 11, 2), LAST, lambda *seen: decisions.append(seen))
-    panel = market.panel
-    splits = [
-        (panel.sessions[row].item(), panel.symbols[i], Decimal(repr(float(panel.split[row, i]))))
-        for row, i in zip(*np.nonzero(panel.split != 1.0), strict=True)
-    ]
-    return Run(result, decisions, splits)
 
 
 def test_the_runs_meet_every_level_and_every_kind_of_order() -> None:
-    levels = {int(level) for seed in SEEDS for level in run(seed).result.levels}
-    kinds = {event.kind for seed in SEEDS for event in run(seed).result.events}
-    orders = [order for seed in SEEDS for order in run(seed).result.orders]
+    levels = {int(level) for seed in SEEDS for level in wild_run(seed).result.levels}
+    kinds = {event.kind for seed in SEEDS for event in wild_run(seed).result.events}
+    orders = [order for seed in SEEDS for order in wild_run(seed).result.orders]
     assert levels == {0, 1, 2, 3, 4}
     assert {"level_raised", "level_lowered", "reduction", "stop_exit", "recovery"} <= kinds
     assert {order.purpose for order in orders} == set(OrderPurpose)
@@ -64,7 +30,7 @@ def test_the_runs_meet_every_level_and_every_kind_of_order() -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_each_level_allows_what_it_allows(seed: int) -> None:
     previous: RiskState | None = None
-    for _, decision, portfolio in run(seed).decisions:
+    for _, decision, portfolio in wild_run(seed).decisions:
         level = decision.assessment.effective_level
         for order in decision.batch.orders:
             if order.purpose is OrderPurpose.RISK:
@@ -86,9 +52,9 @@ def test_each_level_allows_what_it_allows(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_purchase_is_not_taken_back_by_an_old_ceiling(seed: int) -> None:
     """A risk order has a cause of its session: a level entered, liquidation, a stop, or an order that did not fill."""
-    cancelled = {one.client_order_id for one in run(seed).result.cancelled}
+    cancelled = {one.client_order_id for one in wild_run(seed).result.cancelled}
     sold_before: set[str] = set()
-    for _, decision, _ in run(seed).decisions:
+    for _, decision, _ in wild_run(seed).decisions:
         causes = {"reduction", "stop_reduce", "stop_exit", "cash"}
         caused = causes & {event.kind for event in decision.assessment.events}
         risk = [order for order in decision.batch.orders if order.purpose is OrderPurpose.RISK]
@@ -100,7 +66,7 @@ def test_a_purchase_is_not_taken_back_by_an_old_ceiling(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_stopped_asset_is_not_bought_for_five_sessions(seed: int) -> None:
     blocked: dict[str, int] = {}
-    for _, decision, _ in run(seed).decisions:
+    for _, decision, _ in wild_run(seed).decisions:
         blocked = {symbol: left - 1 for symbol, left in blocked.items() if left > 1}
         blocked |= {
             event.symbol: 5 for event in decision.assessment.events if event.kind in ("stop_reduce", "stop_exit")
@@ -111,7 +77,7 @@ def test_a_stopped_asset_is_not_bought_for_five_sessions(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_daily_limits_hold_in_every_session(seed: int) -> None:
-    for _, decision, portfolio in run(seed).decisions:
+    for _, decision, portfolio in wild_run(seed).decisions:
         rebalancing = [o for o in decision.batch.orders if o.purpose is OrderPurpose.REBALANCE]
         assert len(rebalancing) <= 5
         assert sum(o.expected_notional for o in rebalancing) <= portfolio.nav * Decimal("0.30")
@@ -122,7 +88,7 @@ def test_the_daily_limits_hold_in_every_session(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_books_add_up(seed: int) -> None:
-    fills, decisions = run(seed).result.fills, run(seed).decisions
+    fills, decisions = wild_run(seed).result.fills, wild_run(seed).decisions
     for day, _, portfolio in decisions:
         worth = portfolio.cash + sum(
             (p.quantity * portfolio.marks[s] for s, p in portfolio.positions.items()), Decimal(0)
@@ -130,5 +96,5 @@ def test_the_books_add_up(seed: int) -> None:
         assert abs(portfolio.nav - worth) <= Decimal("0.005")
         assert all(p.quantity > 0 for p in portfolio.positions.values())
         assert portfolio.session == day
-    assert unexplained_differences(decisions[-1][2], Decimal(100_000), fills, run(seed).splits) == []
+    assert unexplained_differences(decisions[-1][2], Decimal(100_000), fills, wild_run(seed).splits) == []
     assert len({fill.trade_id for fill in fills}) == len(fills)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.carry_market import carry_config, carry_input, carry_market, joined, rates_of
+from tests.builders.carry import carry_config, carry_input, carry_market, joined, rates_of
 from trading_lib.accounting.reconcile import unexplained_differences
 from trading_lib.backtest.engine import run_backtest
 from trading_lib.decision import Decision

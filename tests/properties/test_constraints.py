@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.market_builders import ASSETS, UNIVERSE, make_view
+from tests.builders.markets import ASSETS, UNIVERSE, make_view
 from trading_lib.domain.kernels import python_version
 from trading_lib.domain.market.market_view import MarketView
 from trading_lib.domain.market.prices import FloatArray

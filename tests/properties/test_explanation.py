@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.carry_market import carry_config, hedged_universe, rates_of
-from tests.market_builders import CALENDAR, backtest_input, random_bars
+from tests.builders.carry import carry_config, hedged_universe, rates_of
+from tests.builders.markets import CALENDAR, backtest_input, random_bars
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.market.market_view import SessionViews
 from trading_lib.domain.market.prices import MacroSeries

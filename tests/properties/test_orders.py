@@ -10,7 +10,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.market_builders import ASSETS, UNIVERSE, make_assessment, make_portfolio, make_signals, make_view
+from tests.builders.decisions import make_assessment, make_portfolio, make_signals
+from tests.builders.markets import ASSETS, UNIVERSE, make_view
 from trading_lib.decision import held_weights
 from trading_lib.domain.book.orders import OrderPurpose, Side
 from trading_lib.domain.book.portfolio import Portfolio

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from tests.market_builders import UNIVERSE
+from tests.builders.markets import UNIVERSE
 from tests.properties.risk_machine import BTC, TWELVE_WEEKS, WEATHER, WISHES, RiskMachine
 from trading_lib.decision import held_weights
 from trading_lib.risk.config import RiskConfig

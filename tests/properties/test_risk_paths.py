@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.market_builders import SESSION, make_state
-from tests.risk_steps import LevelStep, advance_level, advance_recovery
+from tests.builders.decisions import LevelStep, advance_level, advance_recovery, make_state
+from tests.builders.markets import SESSION
 from trading_lib.domain.decision.risk import RiskState
 from trading_lib.risk.config import RiskConfig
 from trading_lib.risk.levels.levels import recovery_size, triggered_level

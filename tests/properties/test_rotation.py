@@ -8,7 +8,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.market_builders import ASSETS, UNIVERSE, at, make_regime, make_signals, make_view
+from tests.builders.decisions import make_regime, make_signals
+from tests.builders.markets import ASSETS, UNIVERSE, at, make_view
 from trading_lib.domain.decision.sleeves import SleeveView
 from trading_lib.domain.market.market_view import MarketView
 from trading_lib.domain.market.prices import FloatArray

@@ -1,0 +1,165 @@
+"""A project whose one account is at a broker of a user's own, and a book in it: SPY and Bitcoin from 2023-02-10 on."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.builders.books import book as made_book
+from tests.builders.books import order as made_order
+from tests.builders.markets import FRIDAY, small_market
+from tests.builders.settings import make_settings
+from trading_lib.adapters.stores.books.book_store import BookStore
+from trading_lib.domain.book.orders import Order, OrderEvent, OrderStatus, Side
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.execution.broker import ClearedOrder
+from trading_lib.workflows.data.market import Market
+from trading_lib.workflows.setup.configuration import load_configuration
+from trading_lib.workflows.setup.settings import Settings
+from trading_lib.workflows.stages.plans import SessionPlan
+from trading_lib.workflows.trade.book_run import BookRun
+from trading_lib.workflows.trade.book_turns import BookTurn, book_turn
+from trading_lib.workflows.trade.sending import Sent, send_orders
+from trading_lib.workflows.trade.settlement import settle_book
+
+ROOT = Path(__file__).resolve().parents[2]
+BOOK = "paper"
+EVENING = datetime(2023, 2, 10, 22, 0, tzinfo=UTC)
+FILLS = ("trade_id", "client_order_id", "quantity", "price", "commission", "filled_at")
+
+# What may go wrong at a broker; faults.txt in its folder says what does.
+FAULTY = """
+import dataclasses
+
+
+class Faulty(ByHand):
+    def _has(self, fault):
+        path = self._folder / "faults.txt"
+        return path.is_file() and fault in path.read_text().split()
+
+    async def submit(self, cleared):
+        with (self._folder / "submitted.txt").open("a") as file:
+            file.write(cleared.order.client_order_id + "\\n")
+        if self._has("rejects"):
+            return Answer(Outcome.REJECTED, reason="account may not trade SPY")
+        if self._has("down"):
+            raise BrokerUnavailableError("by-hand is away", "try again later")
+        answer = await super().submit(cleared)
+        if self._has("loses"):
+            raise BrokerUnavailableError("by-hand hung up", "try again later")
+        if self._has("raises"):
+            raise RuntimeError("no answer for key " + os.environ["BROKER_KEY"])
+        if self._has("silent"):
+            return Answer(Outcome.UNKNOWN)
+        return Answer(Outcome.DUPLICATE) if self._has("duplicate") else answer
+
+    async def find(self, client_order_id):
+        if self._has("cut-off"):
+            raise BrokerUnavailableError("by-hand does not answer", "try again later")
+        if self._has("other"):
+            found = await super().find(client_order_id)
+            return LookUp(Seen.FOUND, dataclasses.replace(found.order, quantity=found.order.quantity + 1))
+        if self._has("blind"):
+            return LookUp(Seen.NOT_FOUND)
+        found = await super().find(client_order_id)
+        if self._has("behind"):
+            # Its orders know of fills later than its list of fills does.
+            order = dataclasses.replace(found.order, status=BrokerStatus.WORKING, filled=Decimal(0))
+            return LookUp(Seen.FOUND, order)
+        return found
+
+    async def fills_since(self, cursor):
+        return Executions((), cursor) if self._has("untold") else await super().fills_since(cursor)
+"""
+
+
+def make_project(folder: Path, source: str = "", broker: str = "own.py:Faulty", **account: Any) -> Path:
+    """Write a folder with the shipped configuration, its account at ``broker``; returns the folder."""
+    shutil.copytree(ROOT / "include" / "config", folder / "include" / "config")
+    (folder / "include" / "strategies").mkdir()
+    (folder / "include" / "brokers").mkdir()
+    path = folder / "include" / "config" / "execution.yaml"
+    execution = yaml.safe_load(path.read_text(encoding="utf-8"))
+    execution["accounts"][0] |= {"broker": broker, **account}
+    path.write_text(yaml.safe_dump(execution), encoding="utf-8")
+    example = (ROOT / "docs" / "examples" / "by_hand.py").read_text(encoding="utf-8")
+    (folder / "include" / "brokers" / "own.py").write_text(source or example + FAULTY, encoding="utf-8")
+    return folder
+
+
+class OwnBroker:
+    """A book, what is stored of it, and the folder that is its broker."""
+
+    def __init__(self, database_url: str, project: Path, folder: Path, now: datetime = EVENING) -> None:
+        self.folder, self.now = folder, now
+        folder.mkdir()
+        settings = make_settings(database_url, project / "home")
+        folders = replace(settings.folders, project=project)
+        configuration = load_configuration(project / "include" / "config", {})
+        self.settings = Settings(configuration, folders, database_url, lambda: self.now)
+        self.engine = self.settings.engine()
+        data = small_market()
+        self.market = Market(data.panel, data.factors)
+        self.book = made_book(BOOK, opened_session=FRIDAY, initial_cash=Decimal(100_000))
+        BookStore(self.engine).open_book(self.book)
+
+    def run(self, session: date = FRIDAY) -> BookRun:
+        plan = SessionPlan(session=session, source="files", source_name="files:test", data="prices", book=BOOK)
+        return BookRun(self.settings, plan, session, self.book, self.market, self.engine, market_was_given=True)
+
+    def order(self, symbol: str = "SPY", side: Side = Side.BUY, quantity: str = "10", session: date = FRIDAY) -> Order:
+        order = made_order(symbol, side, BOOK, session=session, quantity=Decimal(quantity))
+        self.run().orders.store_intents([order], self.now)
+        return order
+
+    def send(self, session: date = FRIDAY) -> Sent:
+        """Send what is stored of a session, as the task `place` does."""
+        run = self.run(session)
+        with book_turn(run) as turn:
+            return asyncio.run(send_orders(turn, run.orders.orders(BOOK, session=session), ClearedOrder))
+
+    def settle(self, portfolio: Portfolio, session: date) -> Portfolio:
+        """Settle up to a session at its own end of day."""
+        self.now = max(self.now, self.settings.calendar.decision_time(session))
+        with book_turn(self.run(session)) as turn:
+            return settle_book(BookTurn(turn.run, turn.lock, None), portfolio)
+
+    def faults(self, *faults: str) -> None:
+        (self.folder / "faults.txt").write_text(" ".join(faults))
+
+    def submitted(self) -> list[str]:
+        """Ids of the orders that the broker was sent, each as often as it was."""
+        path = self.folder / "submitted.txt"
+        return path.read_text().split() if path.is_file() else []
+
+    def taken(self) -> list[str]:
+        """Ids of the orders that the broker has."""
+        path = self.folder / "orders.csv"
+        if not path.is_file():
+            return []
+        with path.open(newline="") as file:
+            return [row["client_order_id"] for row in csv.DictReader(file)]
+
+    def fill(self, *fills: Sequence[str]) -> None:
+        """Write fills down as a person would: trade id, order, quantity, price, commission, time."""
+        path = self.folder / "fills.csv"
+        new = not path.is_file()
+        with path.open("a", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerows([FILLS, *fills] if new else fills)
+
+    def status(self, order: Order) -> OrderStatus:
+        ((_, status),) = self.run().orders.orders(BOOK, identities=[order.client_order_id])
+        return status
+
+    def events(self, order: Order) -> list[OrderEvent]:
+        return [event for event, *_ in self.run().orders.events(order.client_order_id)]

@@ -1,0 +1,55 @@
+"""The long campaigns' evidence: it is there, it passed, and it says when the code it covers has changed since."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+
+import pytest
+
+from tests.campaigns.evidence import COVERED, ROOT, is_current, read_evidence
+from tests.campaigns.mutants.__main__ import CAMPAIGNS
+
+MUTANTS = [mutant for mutants in CAMPAIGNS.values() for mutant in mutants]
+
+
+@pytest.mark.parametrize("name", COVERED)
+def test_a_campaign_says_when_its_evidence_is_older_than_the_code_it_covers(name: str) -> None:
+    evidence = read_evidence(name)
+    assert evidence["campaign"] == name
+    assert len(evidence["commit"]) == 40
+    if not is_current(name):
+        warnings.warn(f"evidence/{name}.json is older than the code it covers: run the campaign again", stacklevel=1)
+
+
+def test_histories_with_faults_ended_like_their_straight_runs() -> None:
+    evidence = read_evidence("book_faults")
+    assert evidence["histories"] >= 2000
+    assert evidence["equal_to_straight_run"] == evidence["histories"]
+    assert evidence["share_without_refusal"] >= 0.6
+
+
+def test_sessions_without_their_database_for_a_while_ended_like_undisturbed_ones() -> None:
+    evidence = read_evidence("database_outages")
+    assert evidence["sessions"] >= 20
+    assert evidence["runs"] == 2 * evidence["sessions"]
+    assert len([outage for outage in evidence["outages"] if outage["seconds_down"] >= 20]) >= 5
+    assert evidence["failed_runs"] == evidence["differing_tables"] == []
+    assert evidence["same_nav"]
+
+
+@pytest.mark.parametrize("campaign", CAMPAIGNS)
+def test_every_planted_fault_was_found(campaign: str) -> None:
+    evidence = read_evidence(campaign)
+    assert evidence["survived"] == []
+    assert set(evidence["names"]) == {mutant.name for mutant in CAMPAIGNS[campaign]}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_planted_fault_still_fits_the_code(mutant: object) -> None:
+    assert (ROOT / mutant.file).read_text().count(mutant.old) == 1  # type: ignore[attr-defined]
+    assert mutant.old != mutant.new  # type: ignore[attr-defined]
+
+
+def test_faults_have_names_of_their_own() -> None:
+    assert Counter(mutant.name for mutant in MUTANTS).most_common(1)[0][1] == 1

@@ -1,0 +1,81 @@
+"""The doctor says what is wrong and what to do about it."""
+
+from __future__ import annotations
+
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from tests.environment.free_port import free_port
+from trading_lib.workflows.operations.doctor import (
+    Check,
+    check_disk,
+    check_log,
+    check_mail,
+    check_packages,
+    check_python,
+    run_checks,
+)
+
+
+@pytest.mark.parametrize(
+    ("version", "state"), [((3, 10), "failed"), ((3, 11), "ok"), ((3, 13), "ok"), ((3, 14), "failed")]
+)
+def test_python(version: tuple[int, int], state: str) -> None:
+    assert check_python(version).state == state
+
+
+def test_packages_are_compared_with_the_lock(tmp_path: Path) -> None:
+    lock = tmp_path / "requirements.txt"
+    numpy = metadata.version("numpy")
+    lock.write_text(f"numpy=={numpy}\n# a comment\nabsent-here==1 ; sys_platform == 'none'\n")
+    assert check_packages(lock) == Check("packages", "ok", "1 packages as locked")
+    lock.write_text("numpy==0.1\nsurely-not-installed==1\n")
+    check = check_packages(lock)
+    assert check.state == "failed"
+    assert check.detail == f"numpy is {numpy}, locked is 0.1, surely-not-installed is not installed"
+    assert str(lock) in check.remedy
+
+
+def test_disk(tmp_path: Path) -> None:
+    assert check_disk(tmp_path, 50 * 1024**3).state == "ok"
+    full = check_disk(tmp_path, 1024**3)
+    assert (full.state, "1.0 GiB" in full.detail) == ("failed", True)
+
+
+def test_a_machine_where_nothing_runs_is_healthy(tmp_path: Path) -> None:
+    free = free_port(1)
+    environment = {"TRADING_HOME": str(tmp_path), "TRADING_AIRFLOW_PORT": str(free), "TRADING_MLFLOW_PORT": "1024"}
+    states = {check.name: check.state for check in run_checks(environment)}
+    assert states["python"] == check_python(sys.version_info[:2]).state
+    parts = ("database", "mlflow", "api-server", "scheduler", "dag-processor", "triggerer", "supervisor")
+    assert {states[name] for name in parts} == {"stopped"}
+    assert states["airflow port"] == "ok"
+
+
+def test_an_unusable_setting_is_a_finding_and_hides_no_other(tmp_path: Path) -> None:
+    checks = {check.name: check for check in run_checks({"TRADING_HOME": str(tmp_path), "TRADING_MLFLOW_PORT": "x"})}
+    assert checks["stack"].state == "failed"
+    assert "TRADING_MLFLOW_PORT" in checks["stack"].detail
+    assert checks["disk"].state == "ok"
+
+
+def test_an_unreachable_database_is_a_finding(tmp_path: Path) -> None:
+    url = f"postgresql://u:hunter2@127.0.0.1:{free_port(1)}/trading"
+    checks = {c.name: c for c in run_checks({"TRADING_HOME": str(tmp_path), "TRADING_DATABASE_URL": url})}
+    assert checks["database"].state == "failed"
+    assert "hunter2" not in str(checks)
+
+
+def test_mail_that_reaches_nobody_is_told_with_what_to_set(tmp_path: Path) -> None:
+    unset = check_mail({}, tmp_path)
+    assert (unset.state, "AIRFLOW_CONN_SMTP_DEFAULT and TRADING_ALERT_EMAIL" in unset.remedy) == ("stopped", True)
+    connection = {"AIRFLOW_CONN_SMTP_DEFAULT": '{"conn_type": "smtp", "host": "mail"}'}
+    assert check_mail(connection, tmp_path).state == "failed"
+    assert check_mail(connection | {"TRADING_ALERT_EMAIL": "a@example.com"}, tmp_path).state == "ok"
+
+
+def test_a_log_that_can_be_written_is_named(tmp_path: Path) -> None:
+    assert check_log(tmp_path / "none" / "logs").detail.startswith(str(tmp_path / "none" / "logs" / "trading.jsonl"))
