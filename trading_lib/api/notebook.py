@@ -7,32 +7,36 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-RATES = (
-    "annual_return",
-    "annual_volatility",
-    "cash_rate",
-    "max_drawdown",
-    "win_rate",
-    "monthly_turnover",
-    "annual_cost_drag",
-    "deflated_sharpe",
-    "probabilistic_sharpe",
-)
-MONEY = ("initial_cash", "final_nav", "profit", "deposits", "withdrawals", "dividends", "funding")
+from trading_lib.performance.metrics.metric import MetricTable, Unit
+from trading_lib.performance.metrics.table import METRICS
+
+# What reports hold besides the metrics of the table.
+FURTHER = {
+    **dict.fromkeys(("initial_cash", "profit", "deposits", "withdrawals", "dividends", "funding"), Unit.DOLLARS),
+    **dict.fromkeys(("deflated_sharpe", "probabilistic_sharpe"), Unit.PERCENT),
+}
 
 
-def shown(name: str, value: Any) -> str:
+def shown(name: str, value: Any, table: MetricTable = METRICS) -> str:
     """Return a figure as a person reads it: a percentage, dollars or a number; a dash where there is none."""
+    unit = table[name].unit if name in table else FURTHER.get(name)
     if value is None:
         return "\N{EN DASH}"
-    if name in MONEY:
+    if unit is Unit.DOLLARS:
         return f"${value:,.2f}"
-    if name in RATES:
+    if unit is Unit.PERCENT:
         return f"{value:.2%}"
     return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def page(title: str, about: str, picture: bytes, figures: Mapping[str, Any], warnings: tuple[str, ...] = ()) -> str:
+def page(
+    title: str,
+    about: str,
+    picture: bytes,
+    figures: Mapping[str, Any],
+    warnings: tuple[str, ...] = (),
+    table: MetricTable = METRICS,
+) -> str:
     """Put a result into HTML.
 
     Parameters
@@ -41,10 +45,12 @@ def page(title: str, about: str, picture: bytes, figures: Mapping[str, Any], war
         One line of what it rests on, below the title.
     picture
         PNG.
+    table
+        The metrics among the figures, with their units.
     """
     rows = "".join(
         f"<tr><th style='text-align:left'>{escape(name.replace('_', ' '))}</th>"
-        f"<td style='text-align:right'>{escape(shown(name, value))}</td></tr>"
+        f"<td style='text-align:right'>{escape(shown(name, value, table))}</td></tr>"
         for name, value in figures.items()
     )
     told = "".join(f"<p><strong>{escape(line)}</strong></p>" for line in warnings)

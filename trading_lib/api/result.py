@@ -37,7 +37,8 @@ from trading_lib.workflows.research.strategy_reports import warning_lines
 
 File = str | PathLike[str]
 
-METRICS = (
+# The first of them, in this order; the other metrics of the table follow.
+HEADLINES = (
     "initial_cash",
     "final_nav",
     "profit",
@@ -80,12 +81,12 @@ class BacktestResult:
 
     @property
     def metrics(self) -> dict[str, float | None]:
-        """Headline figures by name, as docs/metrics.md defines them; None where one cannot be computed.
+        """Every figure by name, as docs/metrics.md defines them, your own included; None where one cannot be computed.
 
         Rates are fractions a year (0.05 is 5 %), drawdown and win rate fractions, turnover a fraction a month, money
         dollars.
         """
-        return {name: self.report[name] for name in METRICS}
+        return {name: self.report[name] for name in dict.fromkeys((*HEADLINES, *self.run.analysis.table))}
 
     @cached_property
     def values(self) -> pd.DataFrame:
@@ -288,4 +289,5 @@ class BacktestResult:
             f"{self._prices_words}, {self.start} to {self.end}, costs included; configuration {self.config_hash}, "
             f"code {self.report['code_version']}"
         )
-        return page(f"Backtest of {self.strategy}", about, self.picture(), self.metrics, self.warnings)
+        title, table = f"Backtest of {self.strategy}", self.run.analysis.table
+        return page(title, about, self.picture(), self.metrics, self.warnings, table)

@@ -12,6 +12,7 @@ import pytest
 
 import trading_lib as tl
 from trading_lib.api.tables import frame_of
+from trading_lib.performance.metrics.table import METRICS
 from trading_lib.workflows.research.export import Table
 
 TEXT, NUMBER, DAY = "str", "float64", "datetime64[us]"
@@ -60,6 +61,8 @@ def test_values_are_indexed_by_session(result: tl.BacktestResult) -> None:
 def test_metrics_are_those_of_the_report(result: tl.BacktestResult) -> None:
     assert result.metrics["sharpe"] == result.report["sharpe"]
     assert result.metrics["max_drawdown"] == pytest.approx(result.values["drawdown"].max())
+    assert set(METRICS) <= set(result.metrics)
+    assert result.metrics["cvar_95"] == result.report["cvar_95"] > 0
     assert result.metrics["profit"] == pytest.approx(result.values["nav"].iloc[-1] - 100_000)
     assert json.loads(json.dumps(result.report)) == result.report
 
@@ -77,6 +80,7 @@ def test_a_notebook_sees_a_picture_and_the_metrics(result: tl.BacktestResult) ->
     assert "src='data:image/png;base64,iVBORw0KGgo" in html
     assert "SIMULATED prices, 2018-01-02 to 2018-12-31, costs included" in html
     assert f"<td style='text-align:right'>${result.metrics['final_nav']:,.2f}</td>" in html
+    assert f"cvar 95</th><td style='text-align:right'>{result.metrics['cvar_95']:.2%}</td>" in html
     assert html.count("<tr>") == len(result.metrics)
     assert "<script" not in html
 
