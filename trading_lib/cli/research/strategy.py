@@ -35,7 +35,7 @@ def new(
 
     Example: trading strategy new calm_trend
     """
-    from trading_lib.adapters.user_code.template import write_strategy
+    from trading_lib.adapters.user_code.templates.writing import write_strategy
     from trading_lib.strategies.registry import BUILT_IN
     from trading_lib.workflows.setup.settings import configuration_folder
     from trading_lib.workflows.strategies.trial import SLEEVES_VARIABLE, sleeve_variable

@@ -10,7 +10,7 @@ from string import Template
 
 from trading_lib.domain.errors import InputError
 
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent
 LONGEST_NAME = 60
 
 

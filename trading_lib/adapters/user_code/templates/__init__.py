@@ -1,0 +1,1 @@
+"""What a strategy of the user's own begins with."""
