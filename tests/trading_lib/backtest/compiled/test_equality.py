@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.builders.runs import CRASHES, assert_same, changed, market, sessions_in_loop, slow_path, with_openings
 from tests.environment.interpreted import interpreted
 from trading_lib.backtest.compiled import inputs as compiled_inputs
+from trading_lib.backtest.compiled import results
 from trading_lib.backtest.compiled import run as loop_run
 from trading_lib.backtest.compiled.journal import LEFT, ORDER_MARK, PRICE
 from trading_lib.backtest.compiled.run import Segment, SlowSession, can_loop
@@ -317,7 +318,7 @@ def test_what_a_report_says_needs_no_session_to_be_traded_again(monkeypatch: pyt
     def refuse(*_: Any) -> None:
         raise AssertionError("a session was traded again")
 
-    monkeypatch.setattr("trading_lib.backtest.compiled.results.trade_session", refuse)
+    monkeypatch.setattr(results, "trade_session", refuse)
     for name in (field.name for field in fields(expected)):
         np.testing.assert_array_equal(getattr(result.cuts, name), getattr(expected, name), err_msg=name)
     # Among them what risk control sold, in sessions that the loop traded.
