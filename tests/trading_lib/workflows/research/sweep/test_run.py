@@ -148,7 +148,7 @@ def test_a_point_whose_strategy_failed_in_every_session_has_failed(task: SweepTa
     (found,) = run_here(task, {"strategy.sleeves": [{"mine": {"strategy": f"{FAULTY}:Faulty", "budget": 1.0}}]})
     assert found.status == FAILED
     assert "sleeve mine failed in all " in found.reason
-    assert "ZeroDivisionError: no assets (test_registry.py, line " in found.reason
+    assert "ZeroDivisionError: no assets (faulty_strategy.py, line " in found.reason
 
 
 def test_sessions_in_which_a_strategy_failed_are_counted(task: SweepTask) -> None:
