@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, make_url, text
 
 from trading_lib.adapters.stores.postgres.database import connect
 from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
@@ -84,12 +84,16 @@ def postgres_server() -> Iterator[EmbeddedPostgres]:
 
 @pytest.fixture(scope="session")
 def make_database(postgres_server: EmbeddedPostgres) -> MakeDatabase:
-    """Return a function that creates a database and returns its URL; ``migrated=False`` leaves it empty."""
+    """Return a function that creates a database and returns its URL.
+
+    It has the tables of the newest schema; ``migrated=False`` leaves it empty, and ``of`` makes it a copy of the
+    database of that URL, which nothing is connected to afterwards.
+    """
     postgres_server.create_databases([TEMPLATE])
     upgrade(postgres_server.url(TEMPLATE))
     numbers = itertools.count(1)
 
-    def make(migrated: bool = True) -> str:
+    def make(migrated: bool = True, of: str | None = None) -> str:
         number = next(numbers)
         name = f"test_{number}"
         # Engines of earlier tests that nothing refers to any more hold their connections until they are collected.
@@ -98,6 +102,10 @@ def make_database(postgres_server: EmbeddedPostgres) -> MakeDatabase:
         administration = connect(postgres_server.url("postgres")).execution_options(isolation_level="AUTOCOMMIT")
         with administration.connect() as connection:
             template = TEMPLATE if migrated else "template1"
+            if of is not None:
+                template = str(make_url(of).database)
+                connected = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")
+                connection.execute(connected, {"name": template})
             connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
         administration.dispose()
         return postgres_server.url(name)

@@ -15,7 +15,7 @@ import pytest
 from tests.builders.parity import fill_figures, order_figures
 from tests.builders.price_folder import write_price_folder
 from tests.builders.settings import configured, make_settings
-from tests.environment.database import table_contents
+from tests.environment.database import MakeDatabase, table_contents
 from trading_lib.adapters.sources.files.flows import read_flows
 from trading_lib.adapters.stores.books.flow_store import FlowStore
 from trading_lib.adapters.stores.books.order_store import OrderStore
@@ -51,13 +51,20 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_price_folder(tmp_path_factory.mktemp("capital") / "prices", date(2020, 1, 2), date(2021, 6, 30))
 
 
-@pytest.fixture
-def settings(database_url: str, tmp_path: Path, data: Path) -> Settings:
-    """A book that has traded a quarter of a year up to `LAST`."""
-    made = make_settings(database_url, tmp_path)
+@pytest.fixture(scope="module")
+def traded(make_database: MakeDatabase, tmp_path_factory: pytest.TempPathFactory, data: Path) -> str:
+    """Database with a book that has traded a quarter of a year up to `LAST`."""
+    url = make_database()
+    made = make_settings(url, tmp_path_factory.mktemp("traded"))
     run = history.bootstrap("files", str(data), NEXT.isoformat(), BOOK, lambda line: None, made, track_backtest=False)
     assert run["replayed_sessions"] == 60
-    return made
+    return url
+
+
+@pytest.fixture
+def settings(traded: str, make_database: MakeDatabase, tmp_path: Path) -> Settings:
+    """The book of `traded` in a database of the test's own."""
+    return make_settings(make_database(of=traded), tmp_path)
 
 
 def record(settings: Settings, kind: str, amount: str, session: date = NEXT, **more: Any) -> dict[str, Any]:
