@@ -29,6 +29,11 @@ def shown(name: str, value: Any, table: MetricTable = METRICS) -> str:
     return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
+def labelled(name: str, table: MetricTable = METRICS) -> str:
+    """Return what a person calls a figure: the metric's label, or its key in words."""
+    return table[name].label if name in table else name.replace("_", " ").capitalize()
+
+
 def page(
     title: str,
     about: str,
@@ -49,7 +54,7 @@ def page(
         The metrics among the figures, with their units.
     """
     rows = "".join(
-        f"<tr><th style='text-align:left'>{escape(name.replace('_', ' '))}</th>"
+        f"<tr><th style='text-align:left'>{escape(labelled(name, table))}</th>"
         f"<td style='text-align:right'>{escape(shown(name, value, table))}</td></tr>"
         for name, value in figures.items()
     )

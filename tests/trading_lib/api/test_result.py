@@ -80,7 +80,7 @@ def test_a_notebook_sees_a_picture_and_the_metrics(result: tl.BacktestResult) ->
     assert "src='data:image/png;base64,iVBORw0KGgo" in html
     assert "SIMULATED prices, 2018-01-02 to 2018-12-31, costs included" in html
     assert f"<td style='text-align:right'>${result.metrics['final_nav']:,.2f}</td>" in html
-    assert f"cvar 95</th><td style='text-align:right'>{result.metrics['cvar_95']:.2%}</td>" in html
+    assert f"CVaR, 95 %, one day</th><td style='text-align:right'>{result.metrics['cvar_95']:.2%}</td>" in html
     assert html.count("<tr>") == len(result.metrics)
     assert "<script" not in html
 
