@@ -16,7 +16,7 @@ from tests.contracts.metric_contract import MetricContract, usual
 from tests.environment.command_line import run
 from trading_lib.adapters.files.include_folder import include_folder
 from trading_lib.adapters.user_code.own_metrics import own_metric
-from trading_lib.performance.metrics.metric import Metric
+from trading_lib.performance.metrics.metric import Metric, Missing
 from trading_lib.performance.metrics.table import METRICS
 from trading_lib.workflows.setup.configuration import load_configuration
 from trading_lib.workflows.setup.metric_table import RESERVED
@@ -184,12 +184,26 @@ BROKEN = {
     "an import that ends the process": ("raise SystemExit(3)\n", "tails.py cannot be loaded: SystemExit (line 1)"),
     "a defect": (changed("run.returns, [", "run.no, ["), f"metric {NAME}: compute failed with AttributeError in line"),
     "an end of the process": (changed(COMPUTED, "raise SystemExit"), f"metric {NAME}: compute failed with SystemExit"),
+    "an end without a word": (changed(COMPUTED, "import os; os._exit(0)"), f"{NAME}: compute failed with ProcessEnd"),
+    "an import that ends so": ("import os; os._exit(0)\n", "tails.py cannot be loaded: ProcessEndedError (line 1)"),
+    "a constructor that ends so": (changed("    def compute", "    def __init__(self):\n        import os; os._exit(0)\n"
+                                           "\n    def compute"), f"{NAME} cannot be created (ProcessEndedError"),
+    "a property that fails": (changed("    unit = Unit.RATIO", "    unit = property(lambda own: 1 / 0)"),
+                              f"metric {NAME}: unit failed with ZeroDivisionError in line 16"),
     "text": (changed(COMPUTED, "return 'high'"), f"metric {NAME}: compute answers str, no number and no Missing"),
     "nothing": (changed(COMPUTED, "pass"), f"metric {NAME}: compute answers NoneType, no number and no Missing"),
     "a truth value": (changed(COMPUTED, "return best > worst"), f"metric {NAME}: compute answers bool"),
     "no reason": (changed(COMPUTED, "return Missing('')"), f"metric {NAME}: compute answers Missing without a reason"),
     "a change of the run": (changed(COMPUTED, "run.nav[0] = 1"), f"metric {NAME}: compute failed with ValueError"),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("figure", ["10**400", "float('inf')"])
+def test_a_number_beyond_all_bounds_is_missing(include: Path, figure: str) -> None:
+    path = include / "metrics" / "tails.py"
+    path.write_text(changed(COMPUTED, f"return {figure}"))
+    answer = own_metric(NAME, path.parent).value(usual())
+    assert answer == Missing("it came to no finite number")
 
 
 @pytest.mark.parametrize("case", BROKEN)

@@ -135,6 +135,8 @@ BROKEN = [
     ("import json\n", "import json\nimport no_such_module\n", "No module named 'no_such_module' (line 6)"),
     ("class Webhook", "class Other", "has no class 'Webhook'"),
     ("def send", "def post", f"notifier {NAME} has no method send(message)"),
+    ("address = os", "raise SystemExit(0)\n        address = os", f"notifier {NAME} cannot be created (SystemExit in"),
+    ("address = os", "os._exit(0)\n        address = os", f"notifier {NAME} cannot be created (ProcessEndedError in"),
     ('os.environ[variable]', 'os.environ["NO_SUCH_VARIABLE"]', f"notifier {NAME} cannot be created (KeyError in line"),
 ]  # fmt: skip
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Mapping
 from dataclasses import dataclass
 
 from trading_lib.adapters.user_code.error_place import kind_and_line
+from trading_lib.adapters.user_code.guard import NoExit
+from trading_lib.domain.errors import ConfigurationError
 from trading_lib.monitoring.notifier import Message, Notifier
+
+# What a method written with `async` or `yield` answers before any of it has run.
+BEGUN_LATER = (Awaitable, Generator, AsyncGenerator)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +24,23 @@ class Delivery:
     problem: str = ""
 
 
-def deliver(message: Message, notifiers: Mapping[str, Notifier], seconds: float) -> tuple[Delivery, ...]:
+def deliver(message: Message, notifiers: Mapping[str, Callable[[], Notifier]], seconds: float) -> tuple[Delivery, ...]:
     """Send a message, and give up after ``seconds`` what has not been sent; nothing is raised.
 
+    Parameters
+    ----------
+    notifiers
+        What creates each; it may raise `ConfigurationError`, and take its time.
+
+    Notes
+    -----
     Each notifier works in a thread of its own that nothing waits for: a call inside compiled code or to a network that
     does not answer cannot be interrupted, only left behind.
     """
     outcomes: dict[str, str] = {}
     threads = [
-        threading.Thread(target=_send, args=(name, notifier, message, outcomes), daemon=True, name=f"notifier {name}")
-        for name, notifier in notifiers.items()
+        threading.Thread(target=_send, args=(name, create, message, outcomes), daemon=True, name=f"notifier {name}")
+        for name, create in notifiers.items()
     ]
     for thread in threads:
         thread.start()
@@ -39,10 +51,19 @@ def deliver(message: Message, notifiers: Mapping[str, Notifier], seconds: float)
     return tuple(Delivery(name, outcomes.get(name, late)) for name in notifiers)
 
 
-def _send(name: str, notifier: Notifier, message: Message, outcomes: dict[str, str]) -> None:
+def _send(name: str, create: Callable[[], Notifier], message: Message, outcomes: dict[str, str]) -> None:
     try:
-        notifier.send(message)
+        notifier = create()
+    except ConfigurationError as error:
+        outcomes[name] = str(error)
+        return
+    try:
+        with NoExit():
+            answer: object = notifier.send(message)
     except BaseException as error:  # an exit, too, is the notifier's failure alone
         outcomes[name] = f"send failed: {kind_and_line(error)}"
-    else:
-        outcomes[name] = ""
+        return
+    if isinstance(answer, Coroutine | Generator):
+        answer.close()
+    late = isinstance(answer, BEGUN_LATER)
+    outcomes[name] = f"send answers {type(answer).__name__}, so nothing was sent" if late else ""

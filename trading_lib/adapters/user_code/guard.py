@@ -6,7 +6,9 @@ becomes a `StrategyFaultError` that names file and line, which the decision turn
 
 from __future__ import annotations
 
+import math
 import os
+import threading
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -18,7 +20,15 @@ import numpy as np
 from trading_lib.adapters.user_code.error_place import user_line
 from trading_lib.adapters.user_code.time_limit import TimeExceededError, time_limit
 from trading_lib.adapters.user_code.watch import CONSTRUCTED, Watching, install
-from trading_lib.domain.decision.sleeves import PlannedStrategy, Rationale, SleeveTarget, SleeveView, Strategy
+from trading_lib.domain.decision.sleeves import (
+    SLEEVE_FAULT,
+    PlannedStrategy,
+    Rationale,
+    SleeveEvent,
+    SleeveTarget,
+    SleeveView,
+    Strategy,
+)
 from trading_lib.domain.errors import ConfigurationError, StrategyFaultError, StrategyUnusableError
 from trading_lib.domain.market.market_view import MarketView
 from trading_lib.domain.market.private_view import PrivateView, private_sleeve
@@ -29,8 +39,8 @@ FIRST_TIMES = 3
 TIMES_OUT = 3
 
 
-class _ProcessEndedError(BaseException):
-    """The strategy asked for the end of the process."""
+class ProcessEndedError(BaseException):
+    """The user's code asked for the end of the process."""
 
 
 def run_guarded(
@@ -48,21 +58,20 @@ def run_guarded(
     StrategyFaultError
         For whatever it raises, an end of the process, or no answer in time; with file and line.
     """
-    with _NoExit():
+    with NoExit():
         try:
             with time_limit(seconds, f"{kind} {strategy}"), Watching(strategy, when):
                 return function(*arguments)
         except TimeExceededError as error:
             raise _SlowError(f"no answer within {seconds:g} s{_place(error)}") from None
-        except _ProcessEndedError as error:
+        except ProcessEndedError as error:
             raise StrategyFaultError(f"it asked for the end of the process (os._exit){_place(error)}") from None
         except SystemExit as error:
             raise StrategyFaultError(f"it asked for the end of the process (SystemExit){_place(error)}") from None
         except Exception as error:
             raise StrategyFaultError(f"{_words(error)}{_place(error)}") from error
         except BaseException as error:
-            # An interruption from outside, such as Ctrl-C or a task's time limit, is not the strategy's.
-            if isinstance(error, KeyboardInterrupt) or not _raised_by_user(error):
+            if not is_users_error(error):
                 raise
             raise StrategyFaultError(f"{_words(error)}{_place(error)}") from None
 
@@ -71,19 +80,40 @@ class _SlowError(StrategyFaultError):
     """No answer in time."""
 
 
-class _NoExit:
-    """Makes ``os._exit`` an exception: nothing could be told after it."""
+class NoExit:
+    """Makes ``os._exit`` an exception in the thread of the block, for nothing could be told after it.
+
+    Other threads may end the process as ever, e.g. a child that was forked meanwhile.
+    """
+
+    _lock = threading.Lock()
+    _depth = threading.local()
+    _blocks = 0
+    _end_process = staticmethod(os._exit)
 
     def __enter__(self) -> None:
-        self._before = os._exit
-        os._exit = _end
+        with self._lock:
+            NoExit._blocks += 1
+            os._exit = _end
+        self._depth.value = getattr(self._depth, "value", 0) + 1
 
     def __exit__(self, *_: object) -> None:
-        os._exit = self._before
+        self._depth.value -= 1
+        with self._lock:
+            NoExit._blocks -= 1
+            if not NoExit._blocks:
+                os._exit = self._end_process
+
+    @classmethod
+    def holds_here(cls) -> bool:
+        """Whether this thread is in such a block."""
+        return getattr(cls._depth, "value", 0) > 0
 
 
 def _end(status: int = 0) -> Any:
-    raise _ProcessEndedError(status)
+    if NoExit.holds_here():
+        raise ProcessEndedError(status)
+    NoExit._end_process(status)
 
 
 class Guarded:
@@ -118,16 +148,23 @@ class Guarded:
             self._allowed = self._seconds
             private.end()
         self._late = 0
+        if problem := answer_problem(target, method, len(view.universe)):
+            raise StrategyFaultError(problem)
         return target
 
 
 class GuardedTarget(Guarded):
-    """A user's `Strategy`."""
+    """A user's `Strategy`.
 
-    @property
-    def hedges(self) -> bool:
-        """Whether its spot holdings are sold short as perpetuals."""
-        return bool(getattr(self._made, "hedges", False))
+    Attributes
+    ----------
+    hedges
+        Whether its spot holdings are sold short as perpetuals.
+    """
+
+    def __init__(self, made: Any, strategy: str, seconds: float, recipe: Recipe) -> None:
+        super().__init__(made, strategy, seconds, recipe)
+        self.hedges = bool(getattr(made, "hedges", False))
 
     def target(self, view: MarketView, sleeve: SleeveView) -> SleeveTarget:
         """See `Strategy`; the rationale is read at once, so that none of the user's code runs later."""
@@ -136,12 +173,17 @@ class GuardedTarget(Guarded):
 
 
 class GuardedPlan(Guarded):
-    """A user's `PlannedStrategy`."""
+    """A user's `PlannedStrategy`.
 
-    @property
-    def monthly(self) -> bool:
-        """Whether it plans on a month's last session only."""
-        return bool(getattr(self._made, "monthly", False))
+    Attributes
+    ----------
+    monthly
+        Whether it plans on a month's last session only.
+    """
+
+    def __init__(self, made: Any, strategy: str, seconds: float, recipe: Recipe) -> None:
+        super().__init__(made, strategy, seconds, recipe)
+        self.monthly = bool(getattr(made, "monthly", False))
 
     def plan(self, view: MarketView) -> Any:
         """See `PlannedStrategy`."""
@@ -180,18 +222,22 @@ def guarded(strategy: Callable[..., Any], reference: str, folder: Path, seconds:
     install()
 
     def make(**options: Any) -> Any:
+        recipe = Recipe(reference, folder, options, seconds)
+
+        def create() -> Any:
+            made = strategy(**options)  # its attributes are read here, too: they may be properties
+            if isinstance(made, Strategy):
+                return GuardedTarget(made, reference, seconds, recipe)
+            if isinstance(made, PlannedStrategy):
+                return GuardedPlan(made, reference, seconds, recipe)
+            return made
+
         try:
-            made = run_guarded(reference, CONSTRUCTED, FIRST_TIMES * seconds, lambda: strategy(**options))
+            return run_guarded(reference, CONSTRUCTED, FIRST_TIMES * seconds, create)
         except StrategyFaultError as error:
             raise ConfigurationError(
                 f"strategy {reference} cannot be created from {options}: {error}", "correct it or its options"
             ) from None
-        recipe = Recipe(reference, folder, options, seconds)
-        if isinstance(made, Strategy):
-            return GuardedTarget(made, reference, seconds, recipe)
-        if isinstance(made, PlannedStrategy):
-            return GuardedPlan(made, reference, seconds, recipe)
-        return made
 
     return make
 
@@ -203,15 +249,54 @@ def _asked(made: Any, method: str, view: MarketView, *more: Any) -> Any:
     if not isinstance(target, SleeveTarget):
         return target
     weights = target.weights.copy() if isinstance(target.weights, np.ndarray) else target.weights
-    said = _said(target)
+    said, memory = _said(target), {name: _number(value) for name, value in dict(target.memory).items()}
+    events = tuple(target.events)
     return replace(
-        target, weights=weights, rationale=lambda: said, memory=dict(target.memory), hedges=dict(target.hedges)
+        target, weights=weights, rationale=lambda: said, memory=memory, events=events, hedges=dict(target.hedges)
     )
+
+
+def _number(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def answer_problem(answer: Any, method: str, assets: int) -> str:
+    """Say what of an answer no later step could use, and what would differ once it was stored; "" for nothing."""
+    if method == "plan":
+        fits = answer is None or (_plain(answer) and answer.shape == (assets,) and answer.dtype == np.float64)
+        return "" if fits else f"plan must answer with {assets} float64 weights or None, not {_described(answer)}"
+    if not isinstance(answer, SleeveTarget):
+        return ""  # the decision names what is wrong with it
+    if isinstance(answer.weights, np.ndarray) and not _plain(answer.weights):
+        return f"its weights must be a plain array, not {_described(answer.weights)}"
+    for name, value in answer.memory.items():
+        if not isinstance(name, str) or not isinstance(value, int | float) or not math.isfinite(value):
+            return f"its memory holds {_described(name)}: {_described(value)}, where only finite numbers can be stored"
+    for event in answer.events:
+        if not isinstance(event, SleeveEvent) or not all(
+            isinstance(text, str) for text in (event.kind, event.reason, event.symbol)
+        ):
+            return f"its events hold {_described(event)}, which is no SleeveEvent of texts"
+        if event.kind == SLEEVE_FAULT:
+            return f"its events hold one of the kind {SLEEVE_FAULT}, which is the system's own"
+    return ""
+
+
+def _plain(array: Any) -> bool:
+    """Whether it is an array and no subclass, whose values may be masked."""
+    return type(array) is np.ndarray
+
+
+def _described(value: Any) -> str:
+    """Name a value without calling a method of the user's."""
+    if _plain(value):
+        return f"{value.dtype} of shape {value.shape}"
+    return f"{value!r:.40}" if type(value) in (str, int, float) else type(value).__name__
 
 
 def _said(target: SleeveTarget) -> Rationale:
     try:
-        return dict(target.rationale())
+        return {str(symbol): str(reason) for symbol, reason in dict(target.rationale()).items()}
     except Exception as error:  # weights stand without a rationale; that it is missing is reported
         return {"": f"its rationale cannot be read: {_words(error)}{_place(error)}"}
 
@@ -224,6 +309,13 @@ def _place(error: BaseException) -> str:
     """Name the innermost line of the user's, e.g. " (own.py, line 12)"."""
     place = user_line(error)
     return f" ({place[0]}, line {place[1]})" if place else ""
+
+
+def is_users_error(error: BaseException) -> bool:
+    """Whether it is the user's code that failed: an interruption from outside, such as Ctrl-C, is not."""
+    if isinstance(error, Exception | SystemExit | ProcessEndedError):
+        return True
+    return not isinstance(error, KeyboardInterrupt) and _raised_by_user(error)
 
 
 def _raised_by_user(error: BaseException) -> bool:

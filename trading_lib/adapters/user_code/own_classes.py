@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from trading_lib.adapters.user_code.error_place import user_line
+from trading_lib.adapters.user_code.guard import NoExit, is_users_error
 from trading_lib.domain.errors import ConfigurationError
 
 
@@ -48,17 +49,23 @@ def _from_file(path: Path, kind: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses look their module up by name
     try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+        with NoExit():
+            spec.loader.exec_module(module)
+    except BaseException as error:
         del sys.modules[name]
+        if not is_users_error(error):
+            raise
         raise _broken(kind, str(path), error) from None
     return module
 
 
 def _from_module(name: str, kind: str) -> ModuleType:
     try:
-        return importlib.import_module(name)
-    except (Exception, SystemExit) as error:
+        with NoExit():
+            return importlib.import_module(name)
+    except BaseException as error:
+        if not is_users_error(error):
+            raise
         raise _broken(kind, name, error) from None
 
 

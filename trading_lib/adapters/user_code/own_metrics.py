@@ -9,6 +9,7 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
+from trading_lib.adapters.user_code.guard import NoExit, is_users_error
 from trading_lib.adapters.user_code.own_classes import load_class
 from trading_lib.domain.errors import ConfigurationError, one_of
 from trading_lib.performance.metrics.inputs import MetricInput
@@ -60,9 +61,10 @@ def own_metric(reference: str, folder: Path) -> Metric:
     if not callable(getattr(found, "compute", None)):
         raise ConfigurationError(f"metric {reference} has no method compute", SEE)
     try:
-        made = found()
-    except (Exception, SystemExit) as error:
-        raise ConfigurationError(f"metric {reference} cannot be created ({_place(error)})", SEE) from None
+        with NoExit():
+            made = found()
+    except BaseException as error:
+        raise _failed(f"metric {reference} cannot be created ({_place(error)})", error) from None
     name = _text(reference, made, "name")
     if not NAME.fullmatch(name):
         raise ConfigurationError(
@@ -91,9 +93,10 @@ class _Guarded:
 
     def __call__(self, run: MetricInput) -> Answer:
         try:
-            answer: object = self._made.compute(run)
-        except (Exception, SystemExit) as error:
-            raise ConfigurationError(f"metric {self._reference}: compute failed with {_place(error)}", SEE) from None
+            with NoExit():
+                answer: object = self._made.compute(run)
+        except BaseException as error:
+            raise _failed(f"metric {self._reference}: compute failed with {_place(error)}", error) from None
         if isinstance(answer, Missing):
             if not isinstance(answer.reason, str) or not answer.reason.strip():
                 raise ConfigurationError(f"metric {self._reference}: compute answers Missing without a reason", SEE)
@@ -102,19 +105,42 @@ class _Guarded:
             raise ConfigurationError(
                 f"metric {self._reference}: compute answers {type(answer).__name__}, no number and no Missing", SEE
             )
-        # Of numpy's kinds of numbers JSON knows none.
-        return int(answer) if isinstance(answer, Integral) else float(answer)
+        return _number(answer, self._reference)
+
+
+def _number(answer: Real, reference: str) -> Answer:
+    """Return a number of Python's own, for of numpy's kinds JSON knows none."""
+    try:
+        number = float(answer)
+    except OverflowError:
+        return Missing("it came to no finite number")
+    except Exception as error:
+        raise ConfigurationError(f"metric {reference}: the number of compute fails with {_place(error)}", SEE) from None
+    return int(answer) if isinstance(answer, Integral) else number
+
+
+def _attribute(reference: str, made: Any, attribute: str, default: Any = None) -> Any:
+    """Read an attribute, which may be a property that fails."""
+    try:
+        with NoExit():
+            return getattr(made, attribute, default)
+    except BaseException as error:
+        raise _failed(f"metric {reference}: {attribute} failed with {_place(error)}", error) from None
+
+
+def _failed(problem: str, error: BaseException) -> BaseException:
+    return ConfigurationError(problem, SEE) if is_users_error(error) else error
 
 
 def _text(reference: str, made: Any, attribute: str, default: str | None = None) -> str:
-    value = getattr(made, attribute, default)
+    value = _attribute(reference, made, attribute, default)
     if not isinstance(value, str) or not value or not value.isprintable():
         raise ConfigurationError(f"metric {reference} has no {attribute}, a text of one line", SEE)
     return value
 
 
 def _one_of(reference: str, made: Any, attribute: str, kind: Any, default: Any) -> Any:
-    value = getattr(made, attribute, default)
+    value = _attribute(reference, made, attribute, default)
     try:
         return kind(value)
     except ValueError:
@@ -123,7 +149,7 @@ def _one_of(reference: str, made: Any, attribute: str, kind: Any, default: Any) 
 
 
 def _bound(reference: str, made: Any) -> Bound | None:
-    value = getattr(made, "target", None)
+    value = _attribute(reference, made, "target")
     if value is not None and not isinstance(value, Bound):
         raise ConfigurationError(f"metric {reference} has a target that is no Bound(target=..., minimum=...)", SEE)
     return value

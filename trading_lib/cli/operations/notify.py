@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trading_lib.cli.output import JSON_OPTION, show
+
+if TYPE_CHECKING:
+    from trading_lib.monitoring.notifier import Notifier
 
 app = typer.Typer()
 
@@ -33,9 +37,15 @@ def notify(
         raise InputError(f"there is no level {level!r}", one_of(level, list(MessageLevel)))
     notifiers = own_notifiers()
     message = Message(MessageLevel(level), title, text or title)
-    deliveries = deliver(message, notifiers, load_monitoring().send_seconds)
+    # All of them were created before any is asked: one that cannot be is bad input.
+    makers = {name: partial(_created, notifier) for name, notifier in notifiers.items()}
+    deliveries = deliver(message, makers, load_monitoring().send_seconds)
     result = {"deliveries": [{"notifier": delivery.notifier, "problem": delivery.problem} for delivery in deliveries]}
     lines = [f"{delivery.notifier}: {delivery.problem or 'sent'}" for delivery in deliveries]
     show(result, as_json, lines or ["no notifier is configured: name one in monitoring.yaml (docs/notifiers.md)"])
     if any(delivery.problem for delivery in deliveries):
         raise typer.Exit(1)
+
+
+def _created(notifier: Notifier) -> Notifier:
+    return notifier

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 
 from trading_lib.adapters.alerts.delivery import Delivery, deliver
 from trading_lib.adapters.alerts.own_notifiers import create_notifier
-from trading_lib.domain.errors import ConfigurationError
 from trading_lib.monitoring.config import MonitoringConfig, NotifierConfig
 from trading_lib.monitoring.notifier import Message, Notifier
 from trading_lib.workflows.setup.configuration_file import load_file
@@ -47,14 +47,8 @@ def notify(message: Message, environment: Mapping[str, str] | None = None) -> tu
     """
     variables = os.environ if environment is None else environment
     config, folder = load_monitoring(variables), configuration_folder(variables).parent / FOLDER
-    made: dict[str, Notifier] = {}
-    broken = []
-    for name, entry in _named(config).items():
-        try:
-            made[name] = create_notifier(entry, folder)
-        except ConfigurationError as error:
-            broken.append(Delivery(name, str(error)))
-    return (*broken, *deliver(message, made, config.send_seconds))
+    makers = {name: partial(create_notifier, entry, folder) for name, entry in _named(config).items()}
+    return deliver(message, makers, config.send_seconds)
 
 
 def _named(config: MonitoringConfig) -> dict[str, NotifierConfig]:
