@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 import trading_lib as tl
 
@@ -53,6 +54,13 @@ class Forgetful:
         weights = np.zeros(len(view.universe))
         weights[self.asked % len(weights)] = 0.5
         return weights
+
+
+class Labelled:
+    """Answers with a series of pandas, as operators on labelled data do."""
+
+    def plan(self, view: tl.MarketView) -> Any:
+        return pd.Series(0.05, index=list(view.universe.symbols))
 
 
 class Locked(Golden):

@@ -8,14 +8,13 @@ from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 from trading_lib.adapters.sources.files.flows import read_flows
 from trading_lib.api.days import Day, day_of
-from trading_lib.api.prices import Prices, load_prices
+from trading_lib.api.prices import Prices, load_prices, path_of
 from trading_lib.api.result import BacktestResult
-from trading_lib.api.setup import Setup
+from trading_lib.api.setup import RUNNING, Setup
 from trading_lib.api.strategies import StrategyLike
 from trading_lib.domain.errors import InputError
 from trading_lib.workflows.research.backtest import backtest_source, refuse_inverted
@@ -97,12 +96,14 @@ def backtest(
     """
     started = time.perf_counter()
     setup = Setup.of(strategy, config, initial_cash)
-    used = prices_of(prices, start, end)
-    settings = setup.settings()
-    first, last = window_of(used, start, end)
-    loaded = used.loaded(settings, last)
-    moved = read_flows(Path(flows), settings.configuration.accounts) if flows is not None else ()
-    run = backtest_source(settings, loaded, first, last, used.folder, flows=moved)
+    file = path_of(flows, "flows")
+    with RUNNING:
+        used = prices_of(prices, start, end)
+        settings = setup.settings()
+        first, last = window_of(used, start, end)
+        loaded = used.loaded(settings, last)
+        moved = read_flows(file, settings.configuration.accounts) if file is not None else ()
+        run = backtest_source(settings, loaded, first, last, used.folder, flows=moved)
     run.report["elapsed_seconds"] = round(time.perf_counter() - started, 4)
     result = BacktestResult(run, used, setup, moved)
     for line in result.warnings:

@@ -30,6 +30,10 @@ def point_of(config: Mapping[str, Any], initial_cash: Any = None) -> GridPoint:
     ConfigurationError
         For a key that is in none of the files, or a value that no file could hold.
     """
+    if not isinstance(config, Mapping):
+        raise ConfigurationError(
+            f"config of type {type(config).__name__} is none", "give a dictionary, e.g. {'risk.target_volatility': 0.1}"
+        )
     values: dict[str, Any] = {}
     pairs = [pair for key, value in config.items() for pair in _dotted(key, value)]
     if initial_cash is not None:

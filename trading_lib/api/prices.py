@@ -218,7 +218,7 @@ def load_prices(
 
 
 def _source(folder: Any, source: Any, settings: Settings) -> tuple[MarketDataSource, Path | None]:
-    data = None if folder is None else Path(folder).expanduser()
+    data = path_of(folder, "folder")
     if source is None:
         return research_source(data, settings), choose_source(None, data, settings).folder
     if data is not None:
@@ -231,9 +231,31 @@ def _source(folder: Any, source: Any, settings: Settings) -> tuple[MarketDataSou
     return offline_source(chosen.kind, None, settings), None
 
 
+def path_of(given: Any, name: str) -> Path | None:
+    """Return a path that was given as text or path; None for none.
+
+    Parameters
+    ----------
+    name
+        Of the argument, for the message.
+
+    Raises
+    ------
+    InputError
+        When it is neither.
+    """
+    if given is None:
+        return None
+    if not isinstance(given, str | PathLike):
+        raise InputError(f"{name} of type {type(given).__name__} is no path", "give a text or a path")
+    return Path(given).expanduser()
+
+
 def _of_universe(symbols: Iterable[str] | None, universe: Universe) -> tuple[str, ...] | None:
     if symbols is None:
         return None
+    if not isinstance(symbols, Iterable):
+        raise InputError(f"symbols {symbols!r} are none", "give a list, e.g. ['SPY', 'GLD']")
     chosen = (symbols,) if isinstance(symbols, str) else tuple(symbols)
     for symbol in chosen:
         if symbol not in universe.symbols and symbol != VOLATILITY_INDEX:

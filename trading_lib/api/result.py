@@ -16,7 +16,7 @@ from trading_lib.api.days import Day, day_of
 from trading_lib.api.explanation import Explanation
 from trading_lib.api.notebook import page, shown
 from trading_lib.api.prices import Prices
-from trading_lib.api.setup import Setup
+from trading_lib.api.setup import RUNNING, Setup
 from trading_lib.api.tables import by_session, frame_of
 from trading_lib.domain.book.flows import Flow
 from trading_lib.domain.book.portfolio import Portfolio
@@ -258,7 +258,11 @@ class BacktestResult:
         >>> result.explain("GLD", "2018-02-28").report["session"]
         '2018-02-28'
         """
-        settings, day = self._setup.settings(), day_of(session, "session")
+        with RUNNING:
+            return self._explained(symbol, day_of(session, "session"))
+
+    def _explained(self, symbol: str, day: date) -> Explanation:
+        settings = self._setup.settings()
         settings.configuration.universe[symbol]  # an unknown symbol is named before anything is run
         settings.calendar.position(day)
         if not self.start <= day <= self.end:

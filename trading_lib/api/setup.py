@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +14,10 @@ from trading_lib.api.strategies import StrategyLike, sleeves_of
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.workflows.research.sweep.grid import GridPoint, configuration_at
 from trading_lib.workflows.setup.settings import Settings, configuration_folder, load_settings
+
+# One run at a time in a process: strategies are registered by their names, and what is watched, limited and kept of
+# one belongs to the run. Other threads wait; processes run beside each other.
+RUNNING = threading.RLock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ class Setup:
         cls, strategy: StrategyLike = None, config: Mapping[str, Any] | None = None, initial_cash: Any = None
     ) -> Setup:
         """Read the arguments that `trading_lib.backtest` and its siblings share."""
-        point, sleeves = point_of(config or {}, initial_cash), sleeves_of(strategy)
+        point, sleeves = point_of({} if config is None else config, initial_cash), sleeves_of(strategy)
         if not sleeves.values:
             return cls(point, sleeves.given)
         if any(key == SLEEVES or key.startswith(f"{SLEEVES}.") for key in point.values):

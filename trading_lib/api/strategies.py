@@ -16,6 +16,7 @@ from trading_lib.adapters.user_code.files import OwnStrategy
 from trading_lib.adapters.user_code.watch import belongs_to_user
 from trading_lib.domain.decision.sleeves import PlannedStrategy, Strategy
 from trading_lib.domain.errors import ConfigurationError
+from trading_lib.strategies.registry import BUILT_IN
 
 SEE = "see docs/python.md"
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
@@ -63,7 +64,8 @@ def sleeve_name(strategy: Any) -> str:
     kind = strategy if isinstance(strategy, type) else type(strategy)
     name = strategy.rpartition(":")[2] if isinstance(strategy, str) else kind.__name__
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-    return re.sub(r"[^a-z0-9_]", "", words).lstrip("_0123456789") or "own"
+    name = re.sub(r"[^a-z0-9_]", "", words).lstrip("_0123456789") or "own"
+    return f"own_{name}" if name in BUILT_IN else name  # reports would call it like the system's
 
 
 def _several(strategies: Mapping[str, Any]) -> Sleeves:
@@ -144,7 +146,7 @@ def _copier(strategy: Any, reference: str) -> Callable[..., Any]:
 def _copied(strategy: Any, reference: str) -> Any:
     try:
         return copy.deepcopy(strategy)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigurationError(
             f"strategy {reference} cannot be copied: {type(error).__name__}: {' '.join(str(error).split())}",
             f"give its class, which every run constructs anew ({SEE})",

@@ -13,7 +13,7 @@ import pandas as pd
 from trading_lib.adapters.files.output_file import write_whole
 from trading_lib.api.backtest import PricesLike, prices_of
 from trading_lib.api.notebook import page
-from trading_lib.api.setup import Setup
+from trading_lib.api.setup import RUNNING, Setup
 from trading_lib.api.strategies import StrategyLike
 from trading_lib.workflows.research.stress import StressRun, choose_scenarios, load_stress, stress_source
 from trading_lib.workflows.setup.source_choice import SIMULATED
@@ -113,7 +113,7 @@ class StressResult:
 def stress(
     prices: PricesLike = None,
     strategy: StrategyLike = None,
-    scenarios: Sequence[str] = (),
+    scenarios: str | Sequence[str] = (),
     config: Mapping[str, Any] | None = None,
     *,
     crisis_paths: bool = True,
@@ -147,6 +147,9 @@ def stress(
     ['covid_crash']
     """
     setup, criteria = Setup.of(strategy, config), load_stress()
-    choose_scenarios(criteria, scenarios)  # an unknown name is told before anything is loaded
-    used, settings = prices_of(prices), setup.settings()
-    return StressResult(stress_source(settings, criteria, used.loaded(settings), scenarios, crisis_paths))
+    names = (scenarios,) if isinstance(scenarios, str) else scenarios
+    choose_scenarios(criteria, names)  # an unknown name is told before anything is loaded
+    with RUNNING:
+        used, settings = prices_of(prices), setup.settings()
+        run = stress_source(settings, criteria, used.loaded(settings), names, crisis_paths)
+    return StressResult(run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from html import escape
+from numbers import Integral
 from typing import Any
 
 import pandas as pd
@@ -12,7 +13,8 @@ import pandas as pd
 from trading_lib.api.backtest import PricesLike, prices_of, window_of
 from trading_lib.api.days import Day
 from trading_lib.api.overrides import plain
-from trading_lib.domain.errors import ConfigurationError
+from trading_lib.api.setup import RUNNING
+from trading_lib.domain.errors import ConfigurationError, InputError
 from trading_lib.workflows.research.sweep.grid import GridPoint, expand_grid, listed_points
 from trading_lib.workflows.research.sweep.report import summarise
 from trading_lib.workflows.research.sweep.run import SweepResult, collected, run_points, task_on
@@ -106,10 +108,14 @@ def sweep(
     2
     """
     points, settings = _points(grid), load_settings()
-    used = prices_of(prices, start, end)
-    first, last = window_of(used, start, end)
-    task = task_on(settings, used.loaded(settings, last).market, first, last)
-    return Sweep(collected(task, run_points(task, points, processes)))
+    if processes is not None and (not isinstance(processes, Integral) or processes < 1):
+        raise InputError(f"processes {processes!r} is no number of processes", "give 1 or more, or leave it out")
+    with RUNNING:
+        used = prices_of(prices, start, end)
+        first, last = window_of(used, start, end)
+        task = task_on(settings, used.loaded(settings, last).market, first, last)
+        found = collected(task, run_points(task, points, processes))
+    return Sweep(found)
 
 
 def _points(grid: Any) -> tuple[GridPoint, ...]:

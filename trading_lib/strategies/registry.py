@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trading_lib.domain.decision.sleeves import PlannedStrategy, Strategy
-from trading_lib.domain.errors import ConfigurationError
+from trading_lib.domain.errors import ConfigurationError, one_of
 from trading_lib.strategies.config import SleeveConfig, StrategySettings
 from trading_lib.strategies.loop_form import LoopForm, loop_form_of
 
@@ -146,7 +146,8 @@ def _create(sleeve: SleeveConfig, settings: StrategySettings) -> Strategy:
     factory = _FACTORIES.get(sleeve.strategy)
     if factory is None:
         raise ConfigurationError(
-            f"sleeve {sleeve.name}: there is no strategy {sleeve.strategy!r}", f"use one of {', '.join(_FACTORIES)}"
+            f"sleeve {sleeve.name}: there is no strategy {sleeve.strategy!r}",
+            one_of(sleeve.strategy, [name for name in _FACTORIES if ":" not in name]),
         )
     try:
         return factory(settings, dict(sleeve.options))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -137,3 +138,16 @@ def test_the_window_is_that_of_the_prices_unless_another_is_given(prices: tl.Pri
     assert str(part.end) == "2018-06-29"
     # What comes later changes nothing of what was decided before it.
     pd.testing.assert_frame_equal(part.values, whole.values.loc[:"2018-06-29"])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: tl.backtest(flows=3), "flows of type int is no path"),
+        (lambda: tl.sweep({"risk.target_volatility": [0.1]}, processes=0), "processes 0 is no number of processes"),
+        (lambda: tl.stress(scenarios="nope"), "there is no scenario nope: use one of"),
+    ],
+)
+def test_an_impossible_argument_is_named_before_anything_is_loaded(call: Callable[[], Any], message: str) -> None:
+    with pytest.raises(tl.InputError, match=message):
+        call()

@@ -46,7 +46,8 @@ def test_nothing_given_is_the_configuration_as_it_stands() -> None:
     ("config", "message"),
     [
         ({"risc": {"target_volatility": 0.1}}, "config: 'risc' is no key of strategy.yaml, risk.yaml, execution.yaml"),
-        ({"risk.target_volatilty": 0.1}, "unknown key target_volatilty"),
+        ({"risk.target_volatilty": 0.1}, "unknown key target_volatilty: correct this value (in force: risk.target_vol"),
+        (["risk"], "config of type list is none: give a dictionary"),
         ({"risk": {"target_volatility": -1}}, "risk.yaml: target_volatility: Input should be greater than 0, got -1"),
         ({"risk.target_volatility": 0.1, "risk": {"target_volatility": 0.2}}, "risk.target_volatility is given twice"),
         ({"risk.target_volatility": object()}, "is a object, which no configuration file can hold"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -123,3 +124,15 @@ def test_what_cannot_be_read_is_one_line(arguments: dict[str, object], error: ty
 )
 def test_a_day_may_be_given_as_python_has_it(start: object) -> None:
     assert tl.load_prices(start=start, end="2018-02-28").window == (date(2018, 1, 2), date(2018, 2, 28))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"folder": 5}, "folder of type int is no path"),
+        ({"symbols": 5}, "symbols 5 are none: give a list"),
+    ],
+)
+def test_arguments_of_another_type_are_named(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(tl.InputError, match=message):
+        tl.load_prices(**arguments)

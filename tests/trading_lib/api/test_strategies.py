@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 
 import trading_lib as tl
-from tests.cases.own_strategies import Broken, Fickle, Forgetful, Golden, Locked
+from tests.cases.own_strategies import Broken, Fickle, Forgetful, Golden, Labelled, Locked
 from trading_lib.api.strategies import found_file, own_strategy, reference_of, sleeve_name, sleeves_of
 
 
@@ -97,7 +98,11 @@ def test_a_strategy_that_always_fails_is_an_error_with_its_line(prices: tl.Price
 @pytest.mark.parametrize(
     ("strategy", "message"),
     [
-        ("trnd", "there is no strategy 'trnd'"),
+        ("trnd", "there is no strategy 'trnd': did you mean trend? use one of"),
+        (
+            {"own": {"strategy": Golden, "budgt": 1.0}},
+            "unknown key sleeves.0.budgt: correct this value (in force: s",
+        ),
         ("no.py:Own", "no.py does not exist"),
         (object(), "has no method target(view, sleeve) or plan(view): see docs/strategies.md"),
         (42, "has no method target(view, sleeve) or plan(view): see docs/strategies.md"),
@@ -131,6 +136,14 @@ def test_a_sleeve_is_named_after_its_class() -> None:
     assert sleeve_name(Golden) == sleeve_name(Golden()) == sleeve_name("a/b.py:Golden") == "golden"
     assert sleeve_name("x.py:LowVolatility200") == "low_volatility200"
     assert sleeve_name("trend") == "trend"
+
+
+def test_a_class_called_like_a_strategy_of_the_system_is_told_apart() -> None:
+    assert sleeve_name("mine.py:Trend") == "own_trend"
+    assert sleeve_name("mine.py:Trendy") == "trendy"
+
+
+def test_a_class_is_referred_to_by_its_module() -> None:
     assert reference_of(Golden()) == "tests.cases.own_strategies:Golden"
 
 
@@ -174,3 +187,17 @@ class Reader(Golden):
 def test_what_a_strategy_reads_besides_is_told(prices: tl.Prices) -> None:
     with pytest.warns(tl.StrategyWarning, match=r"opened .*/conftest\.py at test_strategies\.py, line \d+"):
         tl.backtest(prices, Reader)
+
+
+def test_runs_in_several_threads_are_those_of_one(prices: tl.Prices) -> None:
+    shares = (0.1, 0.2, 0.3, 0.4)
+    alone = [tl.backtest(prices, Golden(share)).metrics["final_nav"] for share in shares]
+    with ThreadPoolExecutor(len(shares)) as threads:
+        together = threads.map(lambda share: tl.backtest(prices, Golden(share)).metrics["final_nav"], shares)
+    assert list(together) == alone
+    assert len(set(alone)) == len(shares)
+
+
+def test_a_plan_of_another_type_fails_in_every_session(prices: tl.Prices) -> None:
+    with pytest.raises(tl.StrategyUnusableError, match="plan must answer with 15 float64 weights or None, not Series"):
+        tl.backtest(prices, Labelled)

@@ -166,7 +166,17 @@ def configuration_at(
     """
     overrides = {f"TRADING_{key.replace('.', '__').upper()}": written(value) for key, value in point.values.items()}
     others = {name: value for name, value in variables.items() if name.upper() not in overrides}
-    return load_configuration(folder, {**others, **overrides}, strategies)
+    try:
+        return load_configuration(folder, {**others, **overrides}, strategies)
+    except ConfigurationError as error:
+        raise ConfigurationError(_by_keys(error.problem, point), _by_keys(error.remedy, point)) from None
+
+
+def _by_keys(text: str, point: GridPoint) -> str:
+    """Name a point's values by their keys: no variable of the environment holds them."""
+    for key in sorted(point.values, key=len, reverse=True):
+        text = text.replace(f"TRADING_{key.replace('.', '__').upper()}", key)
+    return text
 
 
 def written(value: Any) -> str:
