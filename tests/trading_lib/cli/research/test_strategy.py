@@ -88,7 +88,7 @@ def test_nothing_is_overwritten(strategies: Path, capsys: pytest.CaptureFixture[
     assert [(path.name, path.read_text(encoding="utf-8")) for path in strategies.iterdir()] == [(existing, "mine")]
 
 
-@pytest.mark.parametrize("name", ["trend", "Calm", "calm-trend", "class", "../calm", "1st", "a" * 61])
+@pytest.mark.parametrize("name", ["trend", "Calm", "calm-trend", "class", "../calm", "1st", "a" * 61, "numpy", "json"])
 def test_a_name_that_cannot_be_or_is_taken_writes_nothing(
     strategies: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:

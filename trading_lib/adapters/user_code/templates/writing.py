@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import keyword
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -34,12 +36,17 @@ def write_strategy(name: str, folder: Path, taken: tuple[str, ...]) -> WrittenSt
     Raises
     ------
     InputError
-        When the name cannot be a sleeve's and a file's, is taken, or one of the files exists.
+        When the name cannot be a sleeve's and a file's, is taken or a module's, or one of the files exists.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name) or len(name) > LONGEST_NAME:
         raise InputError(f"{name!r} is no name for a strategy", "use small letters, digits and _, e.g. low_volatility")
     if name in taken:
         raise InputError(f"{name!r} is the name of a strategy that comes with the system", "choose another one")
+    if name in sys.stdlib_module_names or name in sys.modules or importlib.util.find_spec(name) is not None:
+        raise InputError(
+            f"{name!r} is the name of a Python module, which {name}.py would hide from its neighbours",
+            "choose another one",
+        )
     if not folder.is_dir():
         raise InputError(f"the folder {folder} does not exist", "create it, or name another one with --dir")
     class_name = "".join(word.capitalize() for word in name.split("_"))
