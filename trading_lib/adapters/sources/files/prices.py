@@ -108,6 +108,10 @@ def _require_days(path: Path, rows: pd.DataFrame) -> None:
     # Where a file goes through its symbols day by day, most neighbours are of one day.
     apart = float(np.median(np.abs(np.diff(days))))
     if apart >= DAYS_APART:
+        # Rows in no order at all say nothing by their neighbours; sorting every file would be the slower question.
+        within = rows.sort_values(["symbol", "date"]).groupby("symbol", observed=True)["date"].diff().dropna()
+        apart = float(np.median(within.dt.days)) if len(within) else apart
+    if apart >= DAYS_APART:
         raise DataFileError(
             f"{path} has bars that are {apart:.0f} days apart: they are of weeks or months",
             "give one bar per day",

@@ -524,3 +524,24 @@ class TestMissing:
         assert missing is not None
         assert (missing.volatility_index, missing.cash_rate) == (False, False)
         assert bars(tmp_path).query("symbol == '^VIX'")["close"].tolist() == [25.7]
+
+
+class TestDistance:
+    """Bars are of days, in whatever order the rows stand."""
+
+    @staticmethod
+    def write(folder: Path, days: pd.DatetimeIndex) -> None:
+        text = "".join(f"SPY,{row(f'{day:%Y-%m-%d}')}" for day in days)
+        (folder / "prices.csv").write_text(f"symbol,{HEADER}{text}")
+        (folder / "dataset.yaml").write_text("prices: [{file: prices.csv, dividends: none}]\n")
+
+    def test_rows_in_no_order_are_read(self, tmp_path: Path) -> None:
+        sessions = pd.bdate_range("2019-01-02", "2019-12-31")
+        self.write(tmp_path, sessions[np.random.default_rng(0).permutation(len(sessions))])
+        assert len(days(tmp_path)) == len(sessions)
+
+    def test_bars_of_months_are_refused_in_any_order(self, tmp_path: Path) -> None:
+        months = pd.date_range("2015-01-31", periods=60, freq="ME")
+        for order in (slice(None), np.random.default_rng(0).permutation(len(months))):
+            self.write(tmp_path, months[order])
+            assert "days apart: they are of weeks or months: give one bar per day" in refusal(tmp_path)
