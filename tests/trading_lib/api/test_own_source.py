@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,3 +46,29 @@ def test_what_a_source_may_not_answer_is_refused() -> None:
         tl.load_prices(source=Liar, end="2018-06-29")
     with pytest.raises(tl.ConfigurationError, match="source builtins:dict has no method bars"):
         tl.load_prices(source=dict)
+
+
+class Ending:
+    """Asks for the end of the process, in its own way, instead of answering."""
+
+    name = "ending"
+
+    def __init__(self, universe: tl.Universe) -> None:
+        pass
+
+    def bars(self, *_: Any) -> Any:
+        sys.exit(0)
+
+    def macro(self, *_: Any) -> Any:
+        os._exit(0)
+
+
+class EndingAtOnce(Ending):
+    def __init__(self, universe: tl.Universe) -> None:
+        raise SystemExit
+
+
+@pytest.mark.parametrize(("source", "message"), [(Ending, "broken: SystemExit"), (EndingAtOnce, "cannot be created")])
+def test_a_source_cannot_end_the_process(source: type[Any], message: str) -> None:
+    with pytest.raises(tl.ConfigurationError, match=message):
+        tl.load_prices(source=source, start="2017-06-01", end="2017-12-29")

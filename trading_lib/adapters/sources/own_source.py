@@ -11,6 +11,7 @@ import pandas as pd
 from trading_lib.adapters.files.include_folder import include_folder
 from trading_lib.adapters.sources.catalogue import SOURCES
 from trading_lib.adapters.user_code.error_place import kind_and_line
+from trading_lib.adapters.user_code.guard import NoExit, is_users_error
 from trading_lib.adapters.user_code.own_classes import load_class
 from trading_lib.domain.errors import ConfigurationError, SourceError, SourceUnavailableError
 from trading_lib.domain.market.instruments import Universe
@@ -71,10 +72,13 @@ class OwnSource:
         self._reference = reference
         self.name: str = source.name
         try:
-            self._source = source(universe)
+            with NoExit():
+                self._source = source(universe)
         except (SourceError, ConfigurationError):
             raise
-        except Exception as error:
+        except BaseException as error:
+            if not is_users_error(error):
+                raise
             raise ConfigurationError(
                 f"source {reference} cannot be created ({kind_and_line(error)})", f"correct its class, {SEE}"
             ) from None
@@ -108,15 +112,23 @@ class OwnSource:
 
     def _asked(self, ask: Callable[[], Answer]) -> Answer:
         try:
-            return ask()
+            with NoExit():
+                return ask()
         except (SourceError, ConfigurationError):
             raise
-        except DEFECTS as error:
-            raise ConfigurationError(
-                f"source {self._reference} is broken: {kind_and_line(error)}", f"correct its class, {SEE}"
-            ) from None
         except Exception as error:
+            if isinstance(error, DEFECTS):
+                raise self._broken(error) from None
             raise SourceUnavailableError(f"{self.name}: its class failed with {kind_and_line(error)}", SEE) from None
+        except BaseException as error:  # an end of the process
+            if not is_users_error(error):
+                raise
+            raise self._broken(error) from None
+
+    def _broken(self, error: BaseException) -> ConfigurationError:
+        return ConfigurationError(
+            f"source {self._reference} is broken: {kind_and_line(error)}", f"correct its class, {SEE}"
+        )
 
     def _check_rows(
         self,

@@ -83,7 +83,7 @@ _STANDARD = tuple(
 )
 _LIBRARIES = tuple(
     {os.path.realpath(sysconfig.get_path(name)) + os.sep for name in ("purelib", "platlib")}
-    | {str(Path(__file__).resolve().parents[1]) + os.sep}
+    | {str(Path(__file__).resolve().parents[2]) + os.sep}
 )
 _LOG = str(Path(__file__).resolve().parents[1] / "logs" / "structured.py")
 _ZONES = tuple({os.path.realpath(path) + os.sep for path in zoneinfo.TZPATH})

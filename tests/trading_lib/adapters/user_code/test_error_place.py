@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+import trading_lib
 from trading_lib.adapters.user_code.error_place import kind_and_line, user_line
 from trading_lib.adapters.user_code.own_classes import load_class
+from trading_lib.adapters.user_code.watch import is_users
 
 SOURCE = """
 import json
@@ -57,3 +59,8 @@ def test_the_text_of_an_error_is_left_out(own: Any) -> None:
 def test_an_error_that_met_no_line_of_the_user_has_none() -> None:
     assert user_line(ValueError()) is None
     assert kind_and_line(ValueError()) == "ValueError"
+
+
+def test_no_file_of_the_system_is_taken_for_a_users() -> None:
+    package = Path(trading_lib.__file__).parent
+    assert [str(path) for path in package.rglob("*.py") if is_users(str(path))] == []
