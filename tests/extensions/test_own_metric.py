@@ -186,8 +186,9 @@ BROKEN = {
     "an end of the process": (changed(COMPUTED, "raise SystemExit"), f"metric {NAME}: compute failed with SystemExit"),
     "an end without a word": (changed(COMPUTED, "import os; os._exit(0)"), f"{NAME}: compute failed with ProcessEnd"),
     "an import that ends so": ("import os; os._exit(0)\n", "tails.py cannot be loaded: ProcessEndedError (line 1)"),
-    "a constructor that ends so": (changed("    def compute", "    def __init__(self):\n        import os; os._exit(0)\n"
-                                           "\n    def compute"), f"{NAME} cannot be created (ProcessEndedError"),
+    "a constructor that ends so": (changed("    def compute", "    def __init__(self):\n"
+                                           "        import os; os._exit(0)\n\n    def compute"),
+                                   f"{NAME} cannot be created (ProcessEndedError"),
     "a property that fails": (changed("    unit = Unit.RATIO", "    unit = property(lambda own: 1 / 0)"),
                               f"metric {NAME}: unit failed with ZeroDivisionError in line 16"),
     "text": (changed(COMPUTED, "return 'high'"), f"metric {NAME}: compute answers str, no number and no Missing"),
