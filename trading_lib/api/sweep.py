@@ -108,14 +108,22 @@ def sweep(
     2
     """
     points, settings = _points(grid), load_settings()
-    if processes is not None and (not isinstance(processes, Integral) or processes < 1):
-        raise InputError(f"processes {processes!r} is no number of processes", "give 1 or more, or leave it out")
+    count = _count(processes)
     with RUNNING:
         used = prices_of(prices, start, end)
         first, last = window_of(used, start, end)
         task = task_on(settings, used.loaded(settings, last).market, first, last)
-        found = collected(task, run_points(task, points, processes))
+        found = collected(task, run_points(task, points, count))
     return Sweep(found)
+
+
+def _count(processes: Any) -> int | None:
+    if processes is None:
+        return None
+    count = int(processes) if isinstance(processes, Integral) else 0
+    if count < 1:
+        raise InputError(f"processes {processes!r} is no number of processes", "give 1 or more, or leave it out")
+    return count
 
 
 def _points(grid: Any) -> tuple[GridPoint, ...]:

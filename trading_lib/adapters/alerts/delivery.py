@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from trading_lib.adapters.user_code.error_place import kind_and_line
 from trading_lib.adapters.user_code.guard import NoExit
@@ -59,7 +60,7 @@ def _send(name: str, create: Callable[[], Notifier], message: Message, outcomes:
         return
     try:
         with NoExit():
-            answer: object = notifier.send(message)
+            answer = cast(Callable[[Message], object], notifier.send)(message)
     except BaseException as error:  # an exit, too, is the notifier's failure alone
         outcomes[name] = f"send failed: {kind_and_line(error)}"
         return

@@ -70,8 +70,9 @@ def _position(error: yaml.YAMLError) -> str:
 
 def _first_problem(error: ValidationError) -> str:
     problems = error.errors()
-    # A key that is missing may be the one that is unknown, by another name.
-    first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
+    first = problems[0]
+    if first["type"] == "missing":  # it may be the one that is unknown, by another name
+        first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), first)
     key = ".".join(str(part) for part in first["loc"]) or "the file"
     if first["type"] == "extra_forbidden":
         return f"unknown key {key}"

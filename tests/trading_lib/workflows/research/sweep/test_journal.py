@@ -108,7 +108,7 @@ def test_two_processes_do_not_note_their_work_in_one_file(tmp_path: Path) -> Non
 WORKER = """
 import multiprocessing, os, sys
 from concurrent.futures import ProcessPoolExecutor
-from tests.workflows.research.sweep.test_journal import waiting
+from tests.environment.sweep_worker import waiting
 if __name__ == "__main__":
     pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), waiting, ())
     print(pool.submit(os.getpid).result(), flush=True)
