@@ -191,6 +191,7 @@ BROKEN = {
                                    f"{NAME} cannot be created (ProcessEndedError"),
     "a property that fails": (changed("    unit = Unit.RATIO", "    unit = property(lambda own: 1 / 0)"),
                               f"metric {NAME}: unit failed with ZeroDivisionError in line 16"),
+    "a change by force": (changed(COMPUTED, "run.nav.setflags(write=True)"), f"{NAME}: compute failed with ValueError"),
     "text": (changed(COMPUTED, "return 'high'"), f"metric {NAME}: compute answers str, no number and no Missing"),
     "nothing": (changed(COMPUTED, "pass"), f"metric {NAME}: compute answers NoneType, no number and no Missing"),
     "a truth value": (changed(COMPUTED, "return best > worst"), f"metric {NAME}: compute answers bool"),

@@ -121,6 +121,7 @@ class MetricInput:
 
 
 def _read_only(array: FloatArray) -> FloatArray:
-    view = array.view()
-    view.flags.writeable = False
-    return view
+    """Return a view of a copy of its own: a view of what may be written could be made writable again."""
+    owner = array.copy()
+    owner.flags.writeable = False
+    return owner.view()
