@@ -36,6 +36,8 @@ def max_drawdown(nav: FloatArray) -> float:
 def sharpe_ratio(returns: FloatArray, cash_rate: FloatArray) -> float | None:
     """Annualised Sharpe ratio over the cash rate; None with fewer than two returns or without variation.
 
+    Money that is never invested does not vary, though the cash rate that it misses does: that is no ratio either.
+
     Parameters
     ----------
     returns
@@ -45,7 +47,7 @@ def sharpe_ratio(returns: FloatArray, cash_rate: FloatArray) -> float | None:
     """
     excess = returns - cash_rate / SESSIONS_PER_YEAR
     deviation = float(excess.std(ddof=1)) if len(excess) > 1 else 0.0
-    if deviation < CONSTANT:
+    if deviation < CONSTANT or not returns.any():
         return None
     return float(excess.mean() / deviation * math.sqrt(SESSIONS_PER_YEAR))
 
@@ -56,7 +58,7 @@ def volatility(returns: FloatArray) -> float | None:
 
 
 def sortino_ratio(returns: FloatArray, cash_rate: FloatArray) -> float | None:
-    """Annualised Sortino ratio over the cash rate; None without returns or where none is below the cash rate.
+    """Annualised Sortino ratio over the cash rate; None where every return is 0 or none is below the cash rate.
 
     The downside deviation is the root of the mean square of what returns fall short, over all of them and not only
     over those that do (Sortino and Price 1994; Rollinger and Hoffman 2013 on the usual mistake).
@@ -71,7 +73,7 @@ def sortino_ratio(returns: FloatArray, cash_rate: FloatArray) -> float | None:
     excess = returns - cash_rate / SESSIONS_PER_YEAR
     short = np.minimum(excess, 0.0)
     downside = math.sqrt(float((short**2).mean())) if len(excess) else 0.0
-    if downside < CONSTANT:
+    if downside < CONSTANT or not returns.any():
         return None
     return float(excess.mean()) / downside * math.sqrt(SESSIONS_PER_YEAR)
 

@@ -81,7 +81,7 @@ class StrategyFile(StrategySettings):
 class ExecutionFile(Configuration):
     """execution.yaml."""
 
-    initial_cash: Decimal = Field(gt=0, le=LARGEST_BOOK)
+    initial_cash: Decimal = Field(gt=0, le=LARGEST_BOOK, decimal_places=2)
     orders: OrderConfig
     pre_trade: PreTradeConfig
     paper: PaperConfig

@@ -14,6 +14,7 @@ from trading_lib.performance.metrics.formulas import (
     expected_shortfall,
     jensen_alpha,
     month_returns,
+    sharpe_ratio,
     skewness,
     sortino_ratio,
     value_at_risk,
@@ -145,3 +146,14 @@ def test_a_benchmark_that_leads_by_a_constant_leaves_minus_that_as_alpha() -> No
 def test_without_variation_there_is_neither(run: list[float], benchmark: list[float]) -> None:
     assert beta_and_correlation(np.array(run), np.array(benchmark)) is None
     assert jensen_alpha(np.array(run), np.array(benchmark), np.zeros(len(run))) is None
+
+
+def test_money_that_is_never_invested_has_no_ratio() -> None:
+    """The cash rate that it misses varies; without the rule a Sharpe ratio of minus thousands came of that."""
+    idle, rate = np.zeros(40), np.linspace(0.010, 0.012, 40)
+    assert sharpe_ratio(idle, rate) is None
+    assert sortino_ratio(idle, rate) is None
+    moved = idle.copy()
+    moved[7] = 0.001
+    assert sharpe_ratio(moved, rate) is not None
+    assert sortino_ratio(moved, rate) is not None

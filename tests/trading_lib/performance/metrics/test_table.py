@@ -59,7 +59,7 @@ def test_metrics_of_a_run_are_null_with_a_reason_and_never_zero() -> None:
         "sessions", "final_nav", "cash_rate", "max_drawdown", "round_trips", "trades",
     }  # fmt: skip
     assert found.missing["var_95"] == "fewer than 20 returns"
-    assert metrics_of(RUNS["flat"]).missing["sortino"] == "no return is below the cash rate"
+    assert metrics_of(RUNS["flat"]).missing["sortino"] == "no return varies below the cash rate"
     assert metrics_of(RUNS["without days"]).missing["alpha"] == "the benchmark has no price at the first session"
     assert metrics_of(RUNS["flat benchmark"]).missing["beta"] == "the run or the benchmark does not vary"
 

@@ -90,6 +90,11 @@ MISTAKES: list[tuple[str, Edit, str]] = [
     ("risk.yaml", replace_text("0.75, 1.00", "0.75, 0.9"), "risk.yaml: recovery: sizes must rise and end at 1.0"),
     ("risk.yaml", replace_text("calm_sessions: 5", "calm_sessions: 0"), "risk.yaml: calm_sessions: .*got 0"),
     ("execution.yaml", replace_text("initial_cash: 100000", ""), "execution.yaml: initial_cash: Field required"),
+    (
+        "execution.yaml",
+        replace_text("initial_cash: 100000", "initial_cash: 100.001"),
+        "execution.yaml: initial_cash: Decimal input should have no more than 2 decimal places",
+    ),
     ("execution.yaml", replace_text("initial_cash: 100000", "initial_cash: -1"), "execution.yaml: initial_cash: "),
     (
         "execution.yaml",
