@@ -247,7 +247,7 @@ def test_starting_again_starts_nothing(stack: RunningStack, demo: dict[str, Any]
     done = stack.trading("stack", "up")
     assert done.returncode == 0, done.stderr
     assert "running already" in done.stderr
-    programs = ("supervisord", "tracking_server", "airflow api_server", "airflow scheduler")
+    programs = ("supervisord", "mlflow.server", "airflow api_server", "airflow scheduler")
     for program in programs:
         [line] = [line for line in stack.processes() if program in line]
         assert line in before

@@ -45,7 +45,7 @@ def test_a_command_that_needs_the_home_names_it_in_one_line(
 def test_a_backtest_needs_no_home(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     prices = write_price_folder(tmp_path / "prices", date(2020, 1, 2), date(2021, 3, 31))
     assert run("backtest", "--data", str(prices), "--from", "2021-01-04", "--to", "2021-03-31") == 0
-    assert "final nav" in capsys.readouterr().out
+    assert "Final value" in capsys.readouterr().out
     assert not home.exists()
 
 

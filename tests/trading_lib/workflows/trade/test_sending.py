@@ -107,12 +107,12 @@ def test_an_error_of_the_users_class_is_told_without_its_text(own: OwnBroker, ca
     with (own.folder / "fills.csv").open("a") as file:
         file.write("trade_id,client_order_id,quantity,price,commission,filled_at\n1,x,1,1,1," + SECRET + "\n")
     assert own.send().unknown == 1
-    assert "broker own.py:Faulty failed in find (ValueError, line " in caplog.text
+    assert "broker own.py:Faulty failed in find (ValueError in line " in caplog.text
     assert SECRET not in caplog.text
     with pytest.raises(BrokerUnavailableError) as failed:
         own.settle(Portfolio.opened(FRIDAY, Decimal(100_000)), MONDAY)
     told = str(failed.value)
-    assert told.startswith("broker own.py:Faulty failed in fills_since (ValueError, line ")
+    assert told.startswith("broker own.py:Faulty failed in fills_since (ValueError in line ")
     assert SECRET not in told
     assert failed.value.__suppress_context__
 
