@@ -64,13 +64,15 @@ class FaultMarket:
         self.clock.now = self.settings.calendar.decision_time(session) + DELAY
 
     def run(self, session: date, book: str) -> BookRun:
-        """Open a run as a task does; a session's market is read once, and again after a revision."""
+        """Open a run as a task does; markets of prices that nobody revises are read once."""
         market = self.shared.get(session)
         if market is None:
             universe, calendar = self.settings.configuration.universe, self.settings.calendar
             store = market_store(self.settings, self.engine)
             market = market_from_store(store, self.source, universe, calendar, session)
-            self.shared[session] = market
+            # Where prices are revised every task reads, as in the pipeline, and some kills fall into the reading.
+            if not self.revised:
+                self.shared[session] = market
         run = BookRun.open(self.plan(session, book), self.settings, market, self.engine)
         return replace(run, market_was_given=False)
 
@@ -87,7 +89,6 @@ class FaultMarket:
         frame = store.read_bars(self.source, FAR, first=session, last=session).frame
         moment = pd.Timestamp(self.clock()).as_unit("us")
         store.upsert_bars(Bars(frame.assign(open=frame["open"] * factor, available_at=moment)), self.clock())
-        self.shared.clear()
 
 
 def make_market(database_url: str, home: Path) -> FaultMarket:
