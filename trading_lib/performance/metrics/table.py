@@ -19,9 +19,7 @@ TWO_SESSIONS = Requirement("fewer than two sessions", lambda run: len(run.return
 TWO_RETURNS = Requirement("fewer than two returns", lambda run: len(run.returns) > 1)
 TAIL_RETURNS = Requirement(f"fewer than {LEAST_FOR_TAIL} returns", lambda run: len(run.returns) >= LEAST_FOR_TAIL)
 VARIATION = Requirement("the returns do not vary", lambda run: _sharpe(run) is not None)
-SHORTFALL = Requirement(
-    "no return varies below the cash rate", lambda run: _sortino(run) is not None
-)
+SHORTFALL = Requirement("no return varies below the cash rate", lambda run: _sortino(run) is not None)
 FALL = Requirement("it never fell", lambda run: formulas.max_drawdown(run.adjusted_nav) != 0)
 ROUND_TRIP = Requirement("no round trip was closed", lambda run: bool(run.profits))
 LOSS = Requirement("no round trip lost", lambda run: any(profit < 0 for profit in run.profits))
