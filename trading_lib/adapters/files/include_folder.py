@@ -8,6 +8,8 @@ from pathlib import Path
 from trading_lib.domain.errors import ConfigurationError
 
 INCLUDE_VARIABLE = "TRADING_INCLUDE"
+# The settings that come with the program, whatever was made of the files in include/config.
+SHIPPED_CONFIG = Path(__file__).resolve().parents[1] / "shipped_config"
 
 
 def include_folder() -> Path:

@@ -8,10 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-import trading_lib
+from trading_lib.adapters.files.include_folder import SHIPPED_CONFIG
 from trading_lib.domain.configuration import Configuration
 from trading_lib.risk.config import RiskConfig
 from trading_lib.strategies.config import SleeveConfig
@@ -96,14 +95,14 @@ def _values(configuration: SystemConfiguration) -> dict[str, Any]:
 @lru_cache(maxsize=1)
 def _shipped() -> dict[str, str]:
     """Read the settings that come with the program, whatever was made of the files in include/config."""
-    folder = Path(trading_lib.__file__).parent / "adapters" / "shipped_config"
     models: dict[str, type[Configuration]] = {"strategy": StrategyFile, "risk": RiskConfig, "execution": ExecutionFile}
     values: dict[str, Any] = {
-        name: load_file(folder / f"{name}.yaml", model, {}).model_dump(mode="json") for name, model in models.items()
+        name: load_file(SHIPPED_CONFIG / f"{name}.yaml", model, {}).model_dump(mode="json")
+        for name, model in models.items()
     }
-    execution = load_file(folder / "execution.yaml", ExecutionFile, {})
+    execution = load_file(SHIPPED_CONFIG / "execution.yaml", ExecutionFile, {})
     values["execution"]["accounts"] = {account.name: account.account.as_record() for account in execution.accounts}
-    values["universe"] = load_file(folder / "universe.yaml", UniverseFile, {}).by_symbol()
+    values["universe"] = load_file(SHIPPED_CONFIG / "universe.yaml", UniverseFile, {}).by_symbol()
     return dict(_flat("", values))
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from trading_lib.adapters.files.include_folder import SHIPPED_CONFIG
 from trading_lib.adapters.stores.books.book_store import BookStore
 from trading_lib.adapters.stores.books.state_store import StateStore
 from trading_lib.workflows.setup.configuration import load_configuration
-from trading_lib.workflows.setup.effective_settings import SHIPPED
 from trading_lib.workflows.setup.settings import Settings
 
 
@@ -77,6 +77,6 @@ def book_configuration(settings: Settings, name: str) -> BookConfiguration:
         book=name,
         opened=book.config_hash,
         in_force=settings.configuration.config_hash,
-        shipped=load_configuration(SHIPPED, {}).config_hash,
+        shipped=load_configuration(SHIPPED_CONFIG, {}).config_hash,
         periods=StateStore(engine).configurations(name),
     )

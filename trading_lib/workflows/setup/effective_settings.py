@@ -15,8 +15,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, SecretStr
 
-import trading_lib
-from trading_lib.adapters.files.include_folder import INCLUDE_VARIABLE
+from trading_lib.adapters.files.include_folder import INCLUDE_VARIABLE, SHIPPED_CONFIG
 from trading_lib.adapters.logs.config import LogConfig
 from trading_lib.adapters.logs.redaction import NOT_SECRET_NAME, SECRET_NAME, STRUCK, secret_values, without_secrets
 from trading_lib.backtest.stress.scenarios import StressConfig
@@ -45,7 +44,6 @@ FILES: dict[str, type[BaseModel]] = {
     "monitoring": MonitoringConfig,
 }
 OPTIONAL_FILES = ("sweep", "logging", "monitoring")
-SHIPPED = Path(trading_lib.__file__).parent / "adapters" / "shipped_config"
 # Entries of a list are told apart by these.
 NAMES = ("symbol", "name", "rule", "notifier")
 SHOWN_GUESSES = 3
@@ -175,7 +173,7 @@ def _of_file(
     file: Path, model: type[BaseModel], variables: Mapping[str, str], origin: Origin, secrets: frozenset[str]
 ) -> Iterator[Setting]:
     name = file.stem
-    shipped = dict(_flat((name,), _values(load_file(SHIPPED / file.name, model, {}))))
+    shipped = dict(_flat((name,), _values(load_file(SHIPPED_CONFIG / file.name, model, {}))))
     if name in OPTIONAL_FILES and not file.exists():
         effective, lines = model(), None
         raw: dict[str, Any] = {}
