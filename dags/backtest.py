@@ -1,4 +1,4 @@
-"""backtest: what the strategy would have made of a window, a year per run in a backfill; docs/backtest.md."""
+"""backtest: what the strategy would have made of a window, a year per run in a backfill; docs/research/backtest.md."""
 
 from __future__ import annotations
 

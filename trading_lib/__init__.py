@@ -1,7 +1,7 @@
 """Intelligent Trading System: one decision core for backtest, paper and live trading.
 
-The names below are the public interface (docs/python.md). Each is loaded when it is first used, so that importing the
-package costs nothing.
+The names below are the public interface (docs/research/python.md). Each is loaded when it is first used, so that
+importing the package costs nothing.
 
 >>> import trading_lib as tl
 >>> result = tl.backtest(start="2018-01-02", end="2018-12-31")

@@ -1,6 +1,6 @@
 """One small market written in the shapes that vendors export. Input: bars. Output: files of a folder.
 
-Every renderer keeps the vendor's own columns, order, dates and marks; docs/real-data.md names where each was read.
+Every renderer keeps the vendor's own columns, order, dates and marks; docs/data/real-data.md names where each was read.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def folders(package: Path) -> set[str]:
 
 @pytest.fixture(scope="module")
 def rooms(repository_root: Path) -> dict[str, list[str]]:
-    return mapped_rooms((repository_root / "docs" / "architecture.md").read_text())
+    return mapped_rooms((repository_root / "docs" / "development" / "architecture.md").read_text())
 
 
 def test_the_map_shows_every_package_and_module(rooms: dict[str, list[str]], repository_root: Path) -> None:

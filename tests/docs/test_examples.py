@@ -60,7 +60,7 @@ def test_the_tear_sheet_is_written_where_asked(tmp_path: Path) -> None:
     assert "SIMULATED" in (tmp_path / "sheet.html").read_text(encoding="utf-8").upper()
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/python.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/research/python.md"])
 def test_the_python_of_a_document_runs_as_it_stands(document: str, tmp_path: Path) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
     blocks = [part.split("```")[0] for part in text.split("```python\n")[1:]]

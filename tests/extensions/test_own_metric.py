@@ -1,4 +1,4 @@
-"""A metric of a user's own is one file and its name: the example of docs/metrics.md runs, and broken ones are told."""
+"""A metric of a user's own is one file: the example of docs/research/metrics.md runs, and broken ones are told."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ def include(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_documentation_shows_the_example() -> None:
-    section = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8").split("## A metric of your own")[1]
+    section = (
+        (ROOT / "docs" / "research" / "metrics.md").read_text(encoding="utf-8").split("## A metric of your own")[1]
+    )
     assert section.split("```python\n")[1].split("```")[0] == example()
 
 

@@ -1,4 +1,4 @@
-"""A notifier of a user's own is one file and its name: docs/notifiers.md's example sends, and broken ones are told."""
+"""A notifier of a user's own is one file: docs/operations/notifiers.md's example sends, and broken ones are told."""
 
 from __future__ import annotations
 
@@ -106,7 +106,9 @@ class TestContract(NotifierContract):
 
 
 def test_the_guide_shows_the_file_that_runs_here() -> None:
-    assert EXAMPLE.read_text(encoding="utf-8") in (ROOT / "docs" / "notifiers.md").read_text(encoding="utf-8")
+    assert EXAMPLE.read_text(encoding="utf-8") in (ROOT / "docs" / "operations" / "notifiers.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_the_command_sends_and_says_so(include: Path, chat: Chat, capsys: pytest.CaptureFixture[str]) -> None:

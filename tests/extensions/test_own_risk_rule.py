@@ -1,4 +1,4 @@
-"""A risk rule of a user's own is one file and one line: docs/risk-rules.md's example runs, and broken ones are told."""
+"""A risk rule of a user's own is one file: docs/operations/risk-rules.md's example runs, and broken ones are told."""
 
 from __future__ import annotations
 
@@ -80,7 +80,9 @@ class TestContract(RiskRuleContract):
 
 
 def test_the_guide_shows_the_file_that_runs_here() -> None:
-    assert EXAMPLE.read_text(encoding="utf-8") in (ROOT / "docs" / "risk-rules.md").read_text(encoding="utf-8")
+    assert EXAMPLE.read_text(encoding="utf-8") in (ROOT / "docs" / "operations" / "risk-rules.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_a_backtest_counts_what_the_rule_took(include: Path, capsys: pytest.CaptureFixture[str]) -> None:

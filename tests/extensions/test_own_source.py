@@ -1,4 +1,4 @@
-"""A source of a user's own is one file and its name: the example of docs/sources.md runs, and broken ones are told."""
+"""A source of a user's own is one file: the example of docs/data/sources.md runs, and broken ones are told."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ SECRET = "hunter2"
 
 
 def example() -> str:
-    """The file that docs/sources.md shows."""
-    section = (ROOT / "docs" / "sources.md").read_text().split("## A source of your own")[1]
+    """The file that docs/data/sources.md shows."""
+    section = (ROOT / "docs" / "data" / "sources.md").read_text().split("## A source of your own")[1]
     return section.split("```python\n")[1].split("```")[0]
 
 

@@ -64,7 +64,7 @@ def backtest(
     initial_cash
         Dollars the book is opened with, in whole cents.
     flows
-        CSV or YAML file of deposits and withdrawals (docs/backtest.md).
+        CSV or YAML file of deposits and withdrawals (docs/research/backtest.md).
 
     Returns
     -------

@@ -172,8 +172,8 @@ def load_prices(
     Parameters
     ----------
     folder
-        Of CSV or Parquet files (docs/real-data.md). None reads the default of sources.yaml: as shipped the simulated
-        market, whose prices are made up, and everything that rests on them says so.
+        Of CSV or Parquet files (docs/data/real-data.md). None reads the default of sources.yaml: as shipped the
+        simulated market, whose prices are made up, and everything that rests on them says so.
     symbols
         Of the universe (universe.yaml) that are wanted; the others are as absent as if there were no prices of them.
         None takes all. ^VIX always comes along.
@@ -182,7 +182,7 @@ def load_prices(
         read. Without ``start`` a window begins after a year of history, without ``end`` it is the newest session's.
         All history before ``start`` is read as well, for factors look back a year.
     source
-        A source of your own instead of a folder: its class, or ``file.py:Class`` (docs/sources.md).
+        A source of your own instead of a folder: its class, or ``file.py:Class`` (docs/data/sources.md).
 
     Returns
     -------

@@ -69,7 +69,7 @@ class BacktestResult:
     Attributes
     ----------
     report
-        All that ``trading backtest --out`` writes, as docs/backtest.md lists it.
+        All that ``trading backtest --out`` writes, as docs/research/backtest.md lists it.
     run
         The run behind it, for what is not published here.
     """
@@ -81,7 +81,7 @@ class BacktestResult:
 
     @property
     def metrics(self) -> dict[str, float | None]:
-        """Every figure by name, as docs/metrics.md defines them, your own included; None where one cannot be computed.
+        """Every figure by name (docs/research/metrics.md), your own included; None where one cannot be computed.
 
         Rates are fractions a year (0.05 is 5 %), drawdown and win rate fractions, turnover a fraction a month, money
         dollars.

@@ -18,7 +18,7 @@ from trading_lib.domain.decision.sleeves import PlannedStrategy, Strategy
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.strategies.registry import BUILT_IN
 
-SEE = "see docs/python.md"
+SEE = "see docs/research/python.md"
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 # What a class has without its author's doing, or differs from one interpreter to the next.
 OF_THE_INTERPRETER = frozenset({"__dict__", "__weakref__", "__module__", "__firstlineno__", "__static_attributes__"})
@@ -122,7 +122,7 @@ def own_strategy(strategy: Any, reference: str) -> OwnStrategy:
     kind = strategy if isinstance(strategy, type) else type(strategy)
     if not any(callable(getattr(kind, method, None)) for method in ("target", "plan")):
         raise ConfigurationError(
-            f"strategy {strategy!r} has no method target(view, sleeve) or plan(view)", "see docs/strategies.md"
+            f"strategy {strategy!r} has no method target(view, sleeve) or plan(view)", "see docs/research/strategies.md"
         )
     path = _file_of(kind)
     if path:

@@ -39,8 +39,8 @@ class Sweep:
         """One row a point, in the grid's order.
 
         Columns: point (int64), a column for each key of the grid, status and reason (str; "ok", or "failed" with the
-        reason), the figures of docs/metrics.md (float64 or int64; NaN where one cannot be computed or the point
-        failed), config_hash (str), elapsed_seconds (float64).
+        reason), the figures of docs/research/metrics.md (float64 or int64; NaN where one cannot be computed or the
+        point failed), config_hash (str), elapsed_seconds (float64).
         """
         return pd.DataFrame([point.row() for point in self.result.results])
 

@@ -103,7 +103,7 @@ def register_strategy(name: str, strategy: Callable[..., Any]) -> None:
 
             return MarketOnlyStrategy(made)
         raise ConfigurationError(
-            f"strategy {name} has no method target(view, sleeve) or plan(view)", "see docs/strategies.md"
+            f"strategy {name} has no method target(view, sleeve) or plan(view)", "see docs/research/strategies.md"
         )
 
     _FACTORIES[name] = create

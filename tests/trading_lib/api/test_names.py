@@ -80,6 +80,6 @@ def test_a_part_of_the_package_never_takes_the_functions_name(repository_root: P
 
 
 def test_the_manual_lists_every_public_name(repository_root: Path) -> None:
-    manual = (repository_root / "docs" / "python.md").read_text(encoding="utf-8")
+    manual = (repository_root / "docs" / "research" / "python.md").read_text(encoding="utf-8")
     listed = [line.split("`")[1].split("(")[0] for line in manual.splitlines() if line.startswith("| `tl.")]
     assert sorted(name.removeprefix("tl.") for name in listed) == tl.__all__

@@ -11,7 +11,7 @@ from trading_lib.domain.errors import ConfigurationError
 from trading_lib.monitoring.config import NotifierConfig
 from trading_lib.monitoring.notifier import Notifier
 
-SEE = "see docs/notifiers.md"
+SEE = "see docs/operations/notifiers.md"
 
 
 def create_notifier(entry: NotifierConfig, folder: Path) -> Notifier:

@@ -41,7 +41,7 @@ class GuardedBroker:
             except Exception as error:
                 raise BrokerUnavailableError(
                     f"broker {self._reference} failed in {method.__name__} ({kind_and_line(error)})",
-                    "correct its class, see docs/brokers.md",
+                    "correct its class, see docs/operations/brokers.md",
                 ) from None
 
         return call

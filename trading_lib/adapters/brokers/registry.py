@@ -43,7 +43,7 @@ def broker_class(name: str, folder: Path) -> type[Any]:
         raise ConfigurationError(f"broker {name} does not say what it can do", "give its class `capabilities`")
     missing = sorted(method for method in _asked() if not callable(getattr(broker, method, None)))
     if missing:
-        raise ConfigurationError(f"broker {name} has no method {missing[0]}", "see docs/brokers.md")
+        raise ConfigurationError(f"broker {name} has no method {missing[0]}", "see docs/operations/brokers.md")
     if not isinstance(getattr(broker, "name", None), str) or broker.name in ("", *BROKERS):
         raise ConfigurationError(
             f"broker {name} has no name of its own", f"give its class a `name` that is not {' or '.join(BROKERS)}"
@@ -52,7 +52,9 @@ def broker_class(name: str, folder: Path) -> type[Any]:
         method for method in _asked() if method != "subscribe" and not iscoroutinefunction(getattr(broker, method))
     )
     if waiting:
-        raise ConfigurationError(f"method {waiting[0]} of broker {name} is not `async def`", "see docs/brokers.md")
+        raise ConfigurationError(
+            f"method {waiting[0]} of broker {name} is not `async def`", "see docs/operations/brokers.md"
+        )
     if broker.capabilities.simulated:
         raise ConfigurationError(f"broker {name} calls itself simulated", "only the one that comes with the system is")
     return broker
@@ -78,7 +80,8 @@ def create_own_broker(name: str, setting: BrokerSetting, folder: Path) -> Broker
         raise
     except Exception as error:
         raise ConfigurationError(
-            f"broker {name} cannot be created ({type(error).__name__})", "correct its class, see docs/brokers.md"
+            f"broker {name} cannot be created ({type(error).__name__})",
+            "correct its class, see docs/operations/brokers.md",
         ) from None
     return made
 

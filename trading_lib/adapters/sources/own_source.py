@@ -20,7 +20,7 @@ from trading_lib.domain.market.sessions import require_aware
 from trading_lib.market_data.source import SourceAnswer
 
 Answer = TypeVar("Answer")
-SEE = "see docs/sources.md"
+SEE = "see docs/data/sources.md"
 METHODS = ("bars", "macro")
 LONGEST_NAME = 64
 # These mean that the class is wrong; whatever else it raises is taken for trouble with the place it reads.

@@ -17,7 +17,7 @@ from trading_lib.performance.metrics.metric import Answer, Better, Bound, Metric
 from trading_lib.performance.metrics.table import METRICS
 from trading_lib.performance.metrics.targets import bound_problem
 
-SEE = "correct its class, see docs/metrics.md"
+SEE = "correct its class, see docs/research/metrics.md"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 

@@ -66,7 +66,9 @@ def guarded_rule(rule: Callable[..., Any], reference: str, seconds: float) -> Ca
                 f"risk rule {reference} cannot be created from {options}: {error}", "correct it or its options"
             ) from None
         if not callable(getattr(made, METHOD, None)):
-            raise ConfigurationError(f"risk rule {reference} has no method {METHOD}(risk)", "see docs/risk-rules.md")
+            raise ConfigurationError(
+                f"risk rule {reference} has no method {METHOD}(risk)", "see docs/operations/risk-rules.md"
+            )
         return GuardedRule(made, reference, seconds)
 
     return make

@@ -42,7 +42,11 @@ def notify(
     deliveries = deliver(message, makers, load_monitoring().send_seconds)
     result = {"deliveries": [{"notifier": delivery.notifier, "problem": delivery.problem} for delivery in deliveries]}
     lines = [f"{delivery.notifier}: {delivery.problem or 'sent'}" for delivery in deliveries]
-    show(result, as_json, lines or ["no notifier is configured: name one in monitoring.yaml (docs/notifiers.md)"])
+    show(
+        result,
+        as_json,
+        lines or ["no notifier is configured: name one in monitoring.yaml (docs/operations/notifiers.md)"],
+    )
     if any(delivery.problem for delivery in deliveries):
         raise typer.Exit(1)
 

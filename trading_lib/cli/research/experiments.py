@@ -258,7 +258,7 @@ def gates(
     store: Annotated[bool, typer.Option(help="Store the result in the trading database.")] = True,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Hold backtest and stress test against gate 1 (docs/experiments.md); exit code 1 when it does not pass.
+    """Hold backtest and stress test against gate 1 (docs/research/experiments.md); exit code 1 when it does not pass.
 
     Reports that are not given are made: a backtest of the newest five years, and the stress test.
 

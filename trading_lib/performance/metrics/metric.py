@@ -51,7 +51,7 @@ Answer: TypeAlias = float | int | Missing
 class RunMetric(Protocol):
     """A metric of a user's own: a class that is created without arguments.
 
-    ``label``, ``unit``, ``better`` and ``target`` may be left out, see docs/metrics.md.
+    ``label``, ``unit``, ``better`` and ``target`` may be left out, see docs/research/metrics.md.
 
     Attributes
     ----------

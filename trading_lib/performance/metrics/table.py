@@ -2,7 +2,7 @@
 
 A new one is one more entry. It then stands in reports and ``--json``, on the tear sheet and the command line, in sweeps
 and in MLflow, and performance.yaml may set it a target. A metric of your own needs no change of the system, see
-docs/metrics.md.
+docs/research/metrics.md.
 """
 
 from __future__ import annotations

@@ -120,7 +120,9 @@ def _create(entry: RuleConfig) -> RiskRule:
             f"risk rule {entry.rule} cannot be created from {dict(entry.options)}: {error}", "correct its options"
         ) from None
     if not callable(getattr(made, METHOD, None)):
-        raise ConfigurationError(f"risk rule {entry.rule} has no method {METHOD}(risk)", "see docs/risk-rules.md")
+        raise ConfigurationError(
+            f"risk rule {entry.rule} has no method {METHOD}(risk)", "see docs/operations/risk-rules.md"
+        )
     return made  # type: ignore[no-any-return]
 
 

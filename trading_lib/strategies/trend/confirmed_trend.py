@@ -3,7 +3,7 @@
 The signals (docs/specification.md#signals) sell at a close below SMA_50 and buy back at one above it. On real prices
 most of these sells are over within a week, and both trades cost. Where trading costs, an optimal portfolio follows a
 signal the less, the sooner the signal fades (Garleanu and Pedersen 2013, "Dynamic Trading with Predictable Returns and
-Transaction Costs", Journal of Finance 68). docs/research.md measures what that is worth.
+Transaction Costs", Journal of Finance 68). docs/research/findings.md measures what that is worth.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def choose_source(source: str | None, data: str | Path | None, settings: Setting
     if source is not None and is_own(source):
         stored_name(source)  # a class that cannot be used is told before anything is done
     elif source is not None and source not in CHOICES:
-        remedy = f"{one_of(source, CHOICES)}, or file.py:Class for a source of your own (docs/sources.md)"
+        remedy = f"{one_of(source, CHOICES)}, or file.py:Class for a source of your own (docs/data/sources.md)"
         raise InputError(f"unknown source {source!r}", remedy)
     if source is not None and is_own(source) and data:
         raise InputError(f"source {source} reads no folder, so {data} would count for nothing", "leave one out")

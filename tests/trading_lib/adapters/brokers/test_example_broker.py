@@ -1,4 +1,4 @@
-"""The broker of docs/brokers.md, as the document shows it, keeps the contract."""
+"""The broker of docs/operations/brokers.md, as the document shows it, keeps the contract."""
 
 from __future__ import annotations
 
@@ -86,5 +86,5 @@ class TestByHand(BrokerContract):
 
 
 def test_the_document_shows_the_file_that_runs_here(repository_root: Path) -> None:
-    document = (repository_root / "docs" / "brokers.md").read_text(encoding="utf-8")
+    document = (repository_root / "docs" / "operations" / "brokers.md").read_text(encoding="utf-8")
     assert (repository_root / "docs" / "examples" / FILE).read_text(encoding="utf-8") in document

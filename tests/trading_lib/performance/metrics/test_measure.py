@@ -154,7 +154,7 @@ def test_where_definitions_agree_the_figures_are_those_of_another_library(seed: 
 
 
 def test_where_definitions_differ() -> None:
-    """docs/metrics.md names these differences."""
+    """docs/research/metrics.md names these differences."""
     import empyrical
 
     returns = np.array(RETURNS)

@@ -73,7 +73,7 @@ def test_intervals_and_mlflows_columns_are_of_metrics_in_the_table() -> None:
 
 
 def documented(metric: Metric) -> str:
-    """The row of docs/metrics.md that an entry asks for."""
+    """The row of docs/research/metrics.md that an entry asks for."""
     source = f" ({metric.source})" if metric.source else ""
     missing = ", ".join(requirement.lacking for requirement in metric.needs) or "never"
     better = metric.better.value if metric.better.value != "neither" else ""
@@ -81,7 +81,7 @@ def documented(metric: Metric) -> str:
 
 
 def test_the_documentation_lists_exactly_the_table(repository_root: Path) -> None:
-    text = (repository_root / "docs" / "metrics.md").read_text(encoding="utf-8")
+    text = (repository_root / "docs" / "research" / "metrics.md").read_text(encoding="utf-8")
     section = text.split("## The table\n")[1].split("\n## ")[0]
     rows = [line for line in section.splitlines() if line.startswith("| `")]
     assert rows == [documented(metric) for metric in METRICS.values()]

@@ -1,4 +1,4 @@
-"""The worked example of docs/strategies.md, as a user would follow it: one class, one line, on the simulated market."""
+"""The worked example of docs/research/strategies.md, as a user would follow it, on the simulated market."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WINDOW = ("--from", "2006-01-03", "--to", "2006-09-29")
 
 @pytest.fixture
 def guide(repository_root: Path) -> str:
-    return (repository_root / "docs" / "strategies.md").read_text(encoding="utf-8")
+    return (repository_root / "docs" / "research" / "strategies.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture

@@ -37,7 +37,9 @@ def read_flows(path: Path, accounts: Accounts) -> tuple[Flow, ...]:
         amount of 0 or of fractions of a cent; names file and entry.
     """
     if not path.is_file():
-        raise DataFileError(f"flows file {path} does not exist", "give a CSV or YAML file; see docs/backtest.md")
+        raise DataFileError(
+            f"flows file {path} does not exist", "give a CSV or YAML file; see docs/research/backtest.md"
+        )
     entries = read_list(path) if path.suffix in (".yaml", ".yml") else _rows(path)
     flows = [_flow(f"{path}, entry {number}", entry, accounts) for number, entry in enumerate(entries, start=1)]
     return tuple(sorted(flows, key=lambda flow: flow.session))

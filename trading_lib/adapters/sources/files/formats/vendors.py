@@ -29,7 +29,7 @@ def _vendor(name: str, marks: str, says: str) -> Vendor:
     return Vendor(name, frozenset(marks.split()), says)
 
 
-# The first that fits counts. docs/real-data.md has the source of each.
+# The first that fits counts. docs/data/real-data.md has the source of each.
 VENDORS: Sequence[Vendor] = (
     _vendor("Tiingo", "divcash splitfactor adjclose", "raw prices with dividends and splits"),
     _vendor("Alpha Vantage", "dividendamount splitcoefficient", "raw prices with dividends and splits"),
