@@ -63,11 +63,12 @@ def notify_failure(context: Any) -> None:
 
 def failure_message(context: Any) -> Message:
     """Say what failed, where and why, without secrets."""
-    from trading_lib.monitoring.notifier import Message, MessageLevel
+    from trading_lib.monitoring.alert import AlertLevel
+    from trading_lib.monitoring.notifier import Message
 
     instance = context["task_instance"]
     title = f"{_label(instance)} failed"
-    return Message(MessageLevel.ERROR, title, failure_text(context), link=getattr(instance, "log_url", None) or "")
+    return Message(AlertLevel.CRITICAL, title, failure_text(context), link=getattr(instance, "log_url", None) or "")
 
 
 def failure_text(context: Any) -> str:

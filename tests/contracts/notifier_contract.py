@@ -7,9 +7,10 @@ from datetime import date
 
 import pytest
 
-from trading_lib.monitoring.notifier import Message, MessageLevel, Notifier
+from trading_lib.monitoring.alert import AlertLevel
+from trading_lib.monitoring.notifier import Message, Notifier
 
-SHORT = Message(MessageLevel.INFO, "a title", "a text")
+SHORT = Message(AlertLevel.INFO, "a title", "a text")
 
 
 class NotifierContract(ABC):
@@ -30,8 +31,8 @@ class NotifierContract(ABC):
     def test_nothing_is_sent_before_it_is_asked_to(self, notifier: Notifier) -> None:
         assert self.arrived() == []
 
-    @pytest.mark.parametrize("level", list(MessageLevel))
-    def test_a_message_of_every_level_arrives_with_its_text(self, notifier: Notifier, level: MessageLevel) -> None:
+    @pytest.mark.parametrize("level", list(AlertLevel))
+    def test_a_message_of_every_level_arrives_with_its_text(self, notifier: Notifier, level: AlertLevel) -> None:
         message = Message(level, "a title", "first line\nsecond line", date(2024, 1, 3), "https://example.com/log")
         notifier.send(message)
         (text,) = self.arrived()
@@ -40,13 +41,13 @@ class NotifierContract(ABC):
 
     def test_two_messages_arrive_in_their_order(self, notifier: Notifier) -> None:
         for number in (1, 2):
-            notifier.send(Message(MessageLevel.INFO, f"title {number}", f"text {number}"))
+            notifier.send(Message(AlertLevel.INFO, f"title {number}", f"text {number}"))
         assert [number in text for number, text in zip(("text 1", "text 2"), self.arrived(), strict=True)] == [True] * 2
 
     @pytest.mark.parametrize(
         "text", ["", "größer als 100 €, 日本", "{{ 6 * 7 }} <b>", "x" * 20_000, "a\r\nb", 'quote " and \\ slash']
     )
     def test_any_text_is_taken(self, notifier: Notifier, text: str) -> None:
-        notifier.send(Message(MessageLevel.ERROR, "a title", text))
+        notifier.send(Message(AlertLevel.CRITICAL, "a title", text))
         (arrived,) = self.arrived()
         assert text.splitlines() == [] or text.splitlines()[0] in arrived

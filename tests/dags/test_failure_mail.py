@@ -187,7 +187,7 @@ def test_a_notifier_of_ones_own_is_told_beside_the_mail(mail_folder: Path, own_n
 
     notify_failure(failed(ValueError("api_key=hunter2")))
     sent = (own_notifier / "sent.txt").read_text()
-    assert sent.startswith("error market_data.ingest failed|Task:  market_data.ingest\n")
+    assert sent.startswith("critical market_data.ingest failed|Task:  market_data.ingest\n")
     assert sent.endswith("|http://127.0.0.1:8080/dags/market_data")
     assert "hunter2" not in sent
 

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
-
-class MessageLevel(StrEnum):
-    """How much it matters: something happened, something is not as it should be, something failed."""
-
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
+from trading_lib.monitoring.alert import AlertLevel
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +25,7 @@ class Message:
         Where more stands, "" where nowhere.
     """
 
-    level: MessageLevel
+    level: AlertLevel
     title: str
     text: str
     session: date | None = None

@@ -19,7 +19,7 @@ app = typer.Typer()
 def notify(
     title: Annotated[str, typer.Argument(help="What it is about, in one line.", show_default=False)],
     text: Annotated[str, typer.Option("--text", help="The rest of it.")] = "",
-    level: Annotated[str, typer.Option("--level", help="info, warning or error.")] = "info",
+    level: Annotated[str, typer.Option("--level", help="info, warning, critical or emergency.")] = "info",
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Send a message to every notifier of monitoring.yaml, and say what became of it.
@@ -30,13 +30,14 @@ def notify(
     """
     from trading_lib.adapters.alerts.delivery import deliver
     from trading_lib.domain.errors import InputError, one_of
-    from trading_lib.monitoring.notifier import Message, MessageLevel
+    from trading_lib.monitoring.alert import AlertLevel
+    from trading_lib.monitoring.notifier import Message
     from trading_lib.workflows.operations.notifications import load_monitoring, own_notifiers
 
-    if level not in list(MessageLevel):
-        raise InputError(f"there is no level {level!r}", one_of(level, list(MessageLevel)))
+    if level not in list(AlertLevel):
+        raise InputError(f"there is no level {level!r}", one_of(level, list(AlertLevel)))
     notifiers = own_notifiers()
-    message = Message(MessageLevel(level), title, text or title)
+    message = Message(AlertLevel(level), title, text or title)
     # All of them were created before any is asked: one that cannot be is bad input.
     makers = {name: partial(_created, notifier) for name, notifier in notifiers.items()}
     deliveries = deliver(message, makers, load_monitoring().send_seconds)
