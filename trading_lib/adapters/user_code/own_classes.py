@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import importlib.util
 import sys
+import threading
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,6 +14,9 @@ from typing import Any
 from trading_lib.adapters.user_code.error_place import user_line
 from trading_lib.adapters.user_code.guard import NoExit, is_users_error
 from trading_lib.domain.errors import ConfigurationError
+
+# One for each file: a second thread that asks for it waits until it has been executed, and no other file's does.
+_loading: dict[str, threading.Lock] = {}
 
 
 def load_class(reference: str, folder: Path, kind: str) -> type[Any]:
@@ -41,8 +45,11 @@ def _from_file(path: Path, kind: str) -> ModuleType:
         raise ConfigurationError(f"{kind} file {path} does not exist", "put it there or correct the configuration")
     content = hashlib.sha256(str(path.resolve()).encode() + path.read_bytes()).hexdigest()[:12]
     name = f"own_{kind}_{content}_{path.stem}"
-    if name in sys.modules:
-        return sys.modules[name]
+    with _loading.setdefault(name, threading.Lock()):
+        return sys.modules[name] if name in sys.modules else _execute(name, path, kind)
+
+
+def _execute(name: str, path: Path, kind: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ConfigurationError(f"{path} is no Python file", "end its name with .py")
