@@ -21,6 +21,7 @@ from trading_lib.adapters.logs.redaction import NOT_SECRET_NAME, SECRET_NAME, ST
 from trading_lib.backtest.stress.scenarios import StressConfig
 from trading_lib.domain.errors import InputError
 from trading_lib.market_data.config import SourcesConfig
+from trading_lib.monitoring.backup.config import BackupConfig
 from trading_lib.monitoring.config import MonitoringConfig
 from trading_lib.performance.config import PerformanceConfig
 from trading_lib.performance.gates import GateConfig
@@ -42,8 +43,9 @@ FILES: dict[str, type[BaseModel]] = {
     "sweep": SweepConfig,
     "logging": LogConfig,
     "monitoring": MonitoringConfig,
+    "backup": BackupConfig,
 }
-OPTIONAL_FILES = ("sweep", "logging", "monitoring")
+OPTIONAL_FILES = ("sweep", "logging", "monitoring", "backup")
 # Entries of a list are told apart by these.
 NAMES = ("symbol", "name", "rule", "notifier")
 SHOWN_GUESSES = 3
@@ -60,6 +62,8 @@ VARIABLES: dict[str, str | None] = {
     "TRADING_AIRFLOW_API_URL": None,
     "TRADING_AIRFLOW_API_USER": None,
     "TRADING_AIRFLOW_API_PASSWORD": None,
+    "TRADING_BACKUP_IDENTITY_FILE": None,
+    "TRADING_BACKUP_DRILL_IDENTITY_FILE": None,
     "TRADING_ALERT_EMAIL": None,
     "TRADING_ALERT_SENDER": None,
     "TRADING_POLYGON_API_KEY": None,

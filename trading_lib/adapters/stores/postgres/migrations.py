@@ -76,6 +76,11 @@ def head_revision() -> str:
     return head
 
 
+def known_revisions() -> set[str]:
+    """Return every revision this version can start from."""
+    return {str(script.revision) for script in _scripts().walk_revisions()}
+
+
 def create_when_empty(engine: Engine, url: str) -> bool:
     """Create the schema in a database that holds no table at all; return whether that was so."""
     with engine.connect() as connection:
@@ -106,7 +111,7 @@ def schema_problem(connection: Connection) -> StorageUnavailableError | None:
         return StorageUnavailableError(
             f"database {name} is half-migrated: it has tables ({names}) but no recorded revision", REPLACE
         )
-    revisions = {script.revision for script in _scripts().walk_revisions()}
+    revisions = known_revisions()
     unknown = [revision for revision in stored if revision not in revisions]
     if unknown or len(stored) > 1:
         return StorageUnavailableError(

@@ -1,0 +1,143 @@
+"""The database a backup is restored to: empty or absent before, whole afterwards, and never anything between."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from sqlalchemy import URL, Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from trading_lib.adapters.stores.postgres.database import connect, describe
+from trading_lib.domain.errors import InputError, StorageUnavailableError
+
+MAINTENANCE = "postgres"
+DRAFT = "restore_draft_"
+REPLACED = "restore_replaced_"
+RELATIONS = text("""
+    SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND n.nspname NOT LIKE 'pg\\_%'
+        AND n.nspname <> 'information_schema'
+    ORDER BY 1 LIMIT 1
+""")
+
+
+class RestoreTarget:
+    """A database by its URL; its server must be there, it need not be."""
+
+    def __init__(self, url: URL) -> None:
+        if not url.database or url.database in (MAINTENANCE, "template0", "template1"):
+            raise InputError(f"the database {url.database!r} belongs to the server itself", "name another one")
+        self.url = url
+
+    @property
+    def shown(self) -> str:
+        """Where it is, without the password."""
+        return describe(self.url)
+
+    def refuse_unless_empty(self) -> None:
+        """Raise `InputError` when somebody is connected to it or it holds anything."""
+        with self._server() as connection:
+            if not _exists(connection, self._name):
+                return
+            users = connection.execute(
+                text("SELECT count(*) FROM pg_stat_activity WHERE datname = :name"), {"name": self._name}
+            ).scalar_one()
+        if users:
+            raise InputError(
+                f"{self.shown} is in use ({users} connections)",
+                "stop the stack first, or restore into another database",
+            )
+        found = _first_relation(self.url)
+        if found:
+            raise InputError(
+                f"{self.shown} is not empty (it has {found})",
+                "restore into a new database: nothing is ever restored over anything",
+            )
+
+    @contextmanager
+    def draft(self) -> Iterator[URL]:
+        """Create an empty database beside the target; it is dropped at the end unless it has become the target."""
+        name = f"{DRAFT}{secrets.token_hex(6)}"
+        with self._server() as connection:
+            owner = connection.execute(
+                text("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = :name"), {"name": self._name}
+            ).scalar()
+            owned = f' OWNER "{_escaped(str(owner))}"' if owner else ""
+            _run(connection, f'CREATE DATABASE "{name}"{owned} TEMPLATE template0', self.shown)
+        try:
+            yield self.url.set(database=name)
+        finally:
+            with suppress(StorageUnavailableError), self._server() as connection:
+                _run(connection, f'DROP DATABASE IF EXISTS "{name}"', self.shown)
+
+    def replace_by(self, draft: URL) -> None:
+        """Give the target's name to ``draft``, in one transaction; an empty database of that name is dropped."""
+        self.refuse_unless_empty()
+        aside = f"{REPLACED}{secrets.token_hex(6)}"
+        name = _escaped(self._name)
+        with self._server() as connection:
+            existed = _exists(connection, self._name)
+            steps = [f'ALTER DATABASE "{name}" RENAME TO "{aside}"'] if existed else []
+            _run(
+                connection,
+                ";".join(("BEGIN", *steps, f'ALTER DATABASE "{draft.database}" RENAME TO "{name}"', "COMMIT")),
+                self.shown,
+            )
+            if not existed:
+                return
+            # Somebody may have written into it at the last moment.
+            if _first_relation(self.url.set(database=aside)):
+                raise StorageUnavailableError(
+                    f"{self.shown} was written to while it was replaced", f"what was written is in {aside}"
+                )
+            _run(connection, f'DROP DATABASE "{aside}"', self.shown)
+
+    @property
+    def _name(self) -> str:
+        return str(self.url.database)
+
+    @contextmanager
+    def _server(self) -> Iterator[Connection]:
+        engine = _engine(self.url.set(database=MAINTENANCE))
+        try:
+            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                yield connection
+        finally:
+            engine.dispose()
+
+
+def _engine(url: URL) -> Engine:
+    return connect(url.render_as_string(hide_password=False), application_name="trading-backup")
+
+
+def _exists(connection: Connection, name: str) -> bool:
+    found = connection.execute(text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": name})
+    return found.first() is not None
+
+
+def _first_relation(url: URL) -> str:
+    engine = _engine(url)
+    try:
+        with engine.connect() as connection:
+            return str(connection.execute(RELATIONS).scalar() or "")
+    finally:
+        engine.dispose()
+
+
+def _run(connection: Connection, statement: str, shown: str) -> None:
+    try:
+        connection.exec_driver_sql(statement.replace("%", "%%"))
+    except DBAPIError as error:
+        with suppress(DBAPIError):
+            connection.exec_driver_sql("ROLLBACK")
+        reason = str(error.orig).strip().splitlines()[0]
+        raise StorageUnavailableError(
+            f"the server of {shown} refuses to make the database ({reason})",
+            "the user needs the right to create databases, and nobody may be connected to it",
+        ) from None
+
+
+def _escaped(name: str) -> str:
+    return name.replace('"', '""')

@@ -1,0 +1,1 @@
+"""Backups: what a manifest says, how long each class is kept, and their configuration."""

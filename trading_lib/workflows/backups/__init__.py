@@ -1,0 +1,1 @@
+"""Backups: made, verified, listed, restored, removed by age, and tried every week."""

@@ -1,0 +1,105 @@
+"""The backups of a destination: those whose manifest is whole, and what is wrong with the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from trading_lib.adapters.backups.destination import Destination, StoredObject, read_all
+from trading_lib.domain.errors import InputError, one_of
+from trading_lib.monitoring.backup.manifest import (
+    LARGEST_BYTES,
+    MANIFEST,
+    BackupClass,
+    BackupDamagedError,
+    Manifest,
+    read_manifest,
+)
+from trading_lib.monitoring.backup.retention import at_or_before
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What lies at a destination.
+
+    Attributes
+    ----------
+    manifests
+        Oldest first.
+    problems
+        Key of a manifest that cannot be used -> why, in one line.
+    unclaimed
+        Files that no manifest names: backups that were never finished.
+    """
+
+    address: str
+    manifests: tuple[Manifest, ...]
+    problems: dict[str, str]
+    unclaimed: tuple[StoredObject, ...]
+
+    def find(self, name: str) -> Manifest:
+        """Return the backup of this id; raises `InputError` where there is none, or its manifest is damaged."""
+        for manifest in self.manifests:
+            if manifest.id == name:
+                return manifest
+        for key, problem in self.problems.items():
+            if f"/{name}/" in key:
+                raise BackupDamagedError(problem)
+        raise InputError(
+            f"there is no backup {name!r} in {self.address}",
+            one_of(name, [manifest.id for manifest in self.manifests]),
+        )
+
+    def newest(
+        self, kind: BackupClass = BackupClass.DATABASE, database: str = "", moment: datetime | None = None
+    ) -> Manifest:
+        """Return the newest one of its kind that is not after ``moment``; raises `InputError` where there is none."""
+        same = [manifest for manifest in self.manifests if (manifest.kind, manifest.database) == (kind, database)]
+        found = at_or_before(same, moment)
+        if found is None:
+            when = f" not after {moment.isoformat()}" if moment else ""
+            about = f" of {database}" if database else ""
+            damaged = next(iter(self.problems.values()), "")
+            remedy = damaged or "make one: `trading backup create`"
+            raise InputError(f"{self.address} holds no verified backup{about} (class {kind}){when}", remedy)
+        return found
+
+
+def read_catalogue(destination: Destination) -> Catalogue:
+    """Read every manifest of a destination."""
+    objects = list(destination.objects())
+    manifests: list[Manifest] = []
+    problems: dict[str, str] = {}
+    for found in objects:
+        if not _is_manifest(found.key):
+            continue
+        try:
+            manifests.append(read_manifest(read_all(destination, found.key, LARGEST_BYTES), found.key))
+        except BackupDamagedError as error:
+            problems[found.key] = str(error)
+        except FileNotFoundError:
+            continue  # removed at this moment
+    claimed = {manifest.file_key for manifest in manifests}
+    # The files of a damaged manifest stay: a person may repair it.
+    kept = tuple(key.rpartition("/")[0] + "/" for key in problems)
+    unclaimed = tuple(
+        found
+        for found in objects
+        if _is_backup_file(found.key) and found.key not in claimed and not (kept and found.key.startswith(kept))
+    )
+    ordered = sorted(manifests, key=lambda manifest: (manifest.started_at, manifest.id))
+    return Catalogue(destination.address, tuple(ordered), problems, unclaimed)
+
+
+def _is_manifest(key: str) -> bool:
+    return _in_a_class(key) and key.endswith(f"/{MANIFEST}")
+
+
+def _is_backup_file(key: str) -> bool:
+    # Other files of a folder or bucket are somebody else's.
+    return _in_a_class(key) and not key.endswith(f"/{MANIFEST}")
+
+
+def _in_a_class(key: str) -> bool:
+    parts = key.split("/")
+    return len(parts) == 3 and parts[0] in list(BackupClass) and parts[1].startswith(f"{parts[0]}-")
