@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -76,9 +76,11 @@ def _by_signal(seconds: float, name: str) -> Iterator[None]:
 @contextmanager
 def _by_thread(seconds: float, name: str) -> Iterator[None]:
     limited, begun, done, lock = threading.get_ident(), threading.Event(), threading.Event(), threading.Lock()
+    rung = 0
 
     def watch() -> None:
-        wait, rung = seconds, 0
+        nonlocal rung
+        wait = seconds
         # Not before the block below is entered: an interruption outside it would find nobody to take it.
         begun.wait()
         while not done.wait(wait):
@@ -97,25 +99,40 @@ def _by_thread(seconds: float, name: str) -> Iterator[None]:
         begun.set()
         yield
     finally:
-        _stop(limited, done, lock)
+        _stop(done, lock, lambda: rung > 0)
 
 
-def _stop(limited: int, done: threading.Event, lock: threading.Lock) -> None:
+def _stop(done: threading.Event, lock: threading.Lock, rung: Callable[[], bool]) -> None:
     """End the watch; an interruption that arrives meanwhile is too late, and must not keep the watch alive."""
     while True:
         try:
             done.set()
             with lock:
-                # What was raised and has not arrived yet must not arrive in our own code.
-                _raise_in(limited, None)
+                if rung():
+                    _take_pending()
             return
         except TimeExceededError:
             continue
 
 
-def _raise_in(thread: int, error: type[BaseException] | None) -> None:
-    given = ctypes.py_object(error) if error else None
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), given)
+def _take_pending() -> None:
+    """Take what was raised in this thread and has not arrived yet: it must not arrive in our own code.
+
+    Taking it back by ``PyThreadState_SetAsyncExc(thread, NULL)`` would leave CPython 3.11's note that something is
+    pending where nothing is: every thread then runs slower for ever, and one that is traced, by a debugger or by
+    coverage, never gets past the entry of the next function.
+    """
+    try:
+        _raise_in(threading.get_ident(), TimeExceededError)
+        while True:
+            pass
+    except TimeExceededError:
+        return
+
+
+def _raise_in(thread: int, error: type[BaseException]) -> None:
+    """Raise it there between two steps of Python; one that is there already gives way to it."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
 
 
 def _give_up(name: str) -> None:

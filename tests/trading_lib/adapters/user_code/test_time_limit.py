@@ -104,6 +104,37 @@ def test_an_outer_timer_runs_on_and_rings_first_when_it_is_due_first() -> None:
         signal.signal(signal.SIGALRM, before)
 
 
+@pytest.mark.parametrize("limit", [SHORT, 60.0])
+def test_traced_threads_go_on_after_a_limit(limit: float) -> None:
+    """CPython 3.11 let a traced function wait for ever at its entry for an interruption that was taken back."""
+    script = f"""
+import sys, threading
+from trading_lib.adapters.user_code.time_limit import TimeExceededError, time_limit
+def trace(*_):
+    return trace
+def nothing():
+    pass
+def call():
+    try:
+        with time_limit({limit}, "own"):
+            while {limit == SHORT}:
+                pass
+    except TimeExceededError:
+        pass
+    sys.settrace(trace)
+    nothing()
+    print("on")
+thread = threading.Thread(target=call, daemon=True)
+thread.start()
+thread.join()
+sys.settrace(trace)
+nothing()
+print("and on", flush=True)
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout.split("\n")[:2] == ["on", "and on"]
+
+
 def test_code_that_was_interrupted_too_often_ends_the_process_with_a_word() -> None:
     script = (
         "from trading_lib.adapters.user_code import time_limit as t\n"
