@@ -27,6 +27,7 @@ from trading_lib.cli.book.trade import app as trade_app
 from trading_lib.cli.book.trades import app as trades_app
 from trading_lib.cli.market.data import app as data_app
 from trading_lib.cli.market.quality import app as quality_app
+from trading_lib.cli.operations.alerts import app as alerts_app
 from trading_lib.cli.operations.backup import app as backup_app
 from trading_lib.cli.operations.configuration import app as configuration_app
 from trading_lib.cli.operations.database import app as database_app
@@ -77,6 +78,7 @@ for group in (
     app.registered_groups += group.registered_groups
 app.add_typer(database_app, name="db")
 app.add_typer(backup_app, name="backup")
+app.add_typer(alerts_app, name="alerts")
 
 
 give_each_once(app)

@@ -46,6 +46,8 @@ class Alert:
         Which it is about; None and "" where it is about none.
     link
         Where more stands, "" where nowhere.
+    once
+        Whether the key is told once for ever, not once a window: a summary of a session.
     """
 
     level: AlertLevel
@@ -57,3 +59,4 @@ class Alert:
     book: str = ""
     link: str = ""
     pictures: tuple[Picture, ...] = ()
+    once: bool = False

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol, runtime_checkable
 
-from trading_lib.monitoring.alert import AlertLevel
+from trading_lib.monitoring.alert import AlertLevel, Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +19,14 @@ class Message:
         One line.
     text
         All of it, in lines.
-    session
-        Which it is about; None where it is about none.
+    session, book
+        Which it is about; None and "" where it is about none.
     link
         Where more stands, "" where nowhere.
+    html
+        The same as a page, for channels that show one; "" where there is none. Pictures are named ``cid:NAME.png``.
+    pictures
+        What goes with it.
     """
 
     level: AlertLevel
@@ -30,6 +34,9 @@ class Message:
     text: str
     session: date | None = None
     link: str = ""
+    book: str = ""
+    html: str = ""
+    pictures: tuple[Picture, ...] = ()
 
 
 @runtime_checkable

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Gene
 from dataclasses import dataclass
 from typing import cast
 
+from trading_lib.adapters.alerts.channels import ChannelError
 from trading_lib.adapters.user_code.error_place import kind_and_line
 from trading_lib.adapters.user_code.guard import NoExit
 from trading_lib.domain.errors import ConfigurationError
@@ -52,19 +53,24 @@ def deliver(message: Message, notifiers: Mapping[str, Callable[[], Notifier]], s
     return tuple(Delivery(name, outcomes.get(name, late)) for name in notifiers)
 
 
-def _send(name: str, create: Callable[[], Notifier], message: Message, outcomes: dict[str, str]) -> None:
+def attempt(create: Callable[[], Notifier], message: Message) -> str:
+    """Send a message and wait as long as it takes; return what went wrong, "" where it was sent."""
     try:
         notifier = create()
     except ConfigurationError as error:
-        outcomes[name] = str(error)
-        return
+        return str(error)
     try:
         with NoExit():
             answer = cast(Callable[[Message], object], notifier.send)(message)
+    except ChannelError as error:  # its text is made to be shown
+        return f"send failed: {error}"
     except BaseException as error:  # an exit, too, is the notifier's failure alone
-        outcomes[name] = f"send failed: {kind_and_line(error)}"
-        return
+        return f"send failed: {kind_and_line(error)}"
     if isinstance(answer, Coroutine | Generator):
         answer.close()
     late = isinstance(answer, BEGUN_LATER)
-    outcomes[name] = f"send answers {type(answer).__name__}, so nothing was sent" if late else ""
+    return f"send answers {type(answer).__name__}, so nothing was sent" if late else ""
+
+
+def _send(name: str, create: Callable[[], Notifier], message: Message, outcomes: dict[str, str]) -> None:
+    outcomes[name] = attempt(create, message)

@@ -23,6 +23,14 @@ SECRET_NAME = re.compile(
 )
 # Names of files that hold secrets, and numbers about them, are none.
 NOT_SECRET_NAME = re.compile(r"(_file|_path|_dir|_folder|_seconds|_days|_port)$", re.I)
+# Addresses of channels: nearly every part of one is a key.
+CHANNEL_NAME = re.compile(r"alert\w*_url$", re.I)
+# Schemes of channels whose host is a host; in others it is a key.
+OPEN_HOST = ("json", "jsons", "xml", "xmls", "form", "forms", "http", "https")
+MAIL_SCHEMES = ("mailto", "mailtos")
+# Eight characters, or six of which one is a digit or a capital.
+KEY = re.compile(r".{8}|^(?=.*[0-9A-Z]).{6}")
+SHORTEST_PART = 4
 CONNECTION_PREFIX = "AIRFLOW_CONN_"
 
 URL_PASSWORD = re.compile(r"(://[^\s:/@\"']*):[^\s\"'<>]*@")
@@ -63,9 +71,29 @@ def secret_values(environment: Mapping[str, str] | None = None) -> frozenset[str
     return frozenset(secrets | {quote(value, safe="") for value in secrets})
 
 
+def address_secrets(address: str) -> frozenset[str]:
+    """Return the secrets of a channel's address: itself, a password, and every part of it that may be a key.
+
+    Of a mail address, only the password is one. Elsewhere a key may stand anywhere; what is shorter than a key is a
+    word, which would be struck out of innocent texts.
+    """
+    scheme, _, rest = address.strip().partition("://")
+    login, _, _ = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")
+    password = login.partition(":")[2]
+    found = {address.strip(), password}
+    if scheme.lower() not in MAIL_SCHEMES:
+        host = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2] if scheme.lower() in OPEN_HOST else ""
+        parts = set(re.split(r"[/?&=:@,;#\s]+", rest)) - {host, host.partition(":")[0]}
+        found |= {part for part in parts | set(map(unquote, parts)) if KEY.search(part)}
+    found = {value for value in found if len(value) >= SHORTEST_PART}
+    return frozenset(found | set(map(unquote, found)) | {quote(value, safe="") for value in found})
+
+
 def _secrets_of(name: str, text: str) -> Iterator[str]:
     if SECRET_NAME.search(name) and not NOT_SECRET_NAME.search(name):
         yield text.strip()
+    if CHANNEL_NAME.search(name):
+        yield from address_secrets(text)
     for match in re.finditer(r"://[^\s:/@]*:([^\s]*)@", text):
         yield from (match[1], unquote(match[1]))
     if name.startswith(CONNECTION_PREFIX) and text.lstrip().startswith("{"):

@@ -86,6 +86,11 @@ class StackFolders:
         return self.home / "mail"
 
     @property
+    def alerts(self) -> Path:
+        """Alerts that were raised while the database was away."""
+        return self.home / "alerts"
+
+    @property
     def credentials(self) -> Path:
         """Generated passwords and keys, readable by their owner only."""
         return self.home / "credentials.json"

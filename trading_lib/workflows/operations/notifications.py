@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 
 from trading_lib.adapters.alerts.delivery import Delivery, deliver
 from trading_lib.adapters.alerts.own_notifiers import create_notifier
@@ -24,6 +25,11 @@ def load_monitoring(environment: Mapping[str, str] | None = None) -> MonitoringC
     return load_file(path, MonitoringConfig, variables) if path.exists() else MonitoringConfig()
 
 
+def notifiers_folder(variables: Mapping[str, str]) -> Path:
+    """Return the folder of the user's own notifiers, beside the configuration."""
+    return configuration_folder(variables).parent / FOLDER
+
+
 def own_notifiers(environment: Mapping[str, str] | None = None) -> dict[str, Notifier]:
     """Create all configured notifiers, by what messages call them.
 
@@ -33,8 +39,8 @@ def own_notifiers(environment: Mapping[str, str] | None = None) -> dict[str, Not
         For the first that cannot be.
     """
     variables = os.environ if environment is None else environment
-    folder = configuration_folder(variables).parent / FOLDER
-    return {name: create_notifier(entry, folder) for name, entry in _named(load_monitoring(variables)).items()}
+    folder = notifiers_folder(variables)
+    return {name: create_notifier(entry, folder) for name, entry in named_notifiers(load_monitoring(variables)).items()}
 
 
 def notify(message: Message, environment: Mapping[str, str] | None = None) -> tuple[Delivery, ...]:
@@ -46,13 +52,13 @@ def notify(message: Message, environment: Mapping[str, str] | None = None) -> tu
         When monitoring.yaml itself cannot be read.
     """
     variables = os.environ if environment is None else environment
-    config, folder = load_monitoring(variables), configuration_folder(variables).parent / FOLDER
-    makers = {name: partial(create_notifier, entry, folder) for name, entry in _named(config).items()}
+    config, folder = load_monitoring(variables), notifiers_folder(variables)
+    makers = {name: partial(create_notifier, entry, folder) for name, entry in named_notifiers(config).items()}
     return deliver(message, makers, config.send_seconds)
 
 
-def _named(config: MonitoringConfig) -> dict[str, NotifierConfig]:
-    """Tell entries of one class apart by their number."""
+def named_notifiers(config: MonitoringConfig) -> dict[str, NotifierConfig]:
+    """Name every configured notifier; entries of one class are told apart by their number."""
     named: dict[str, NotifierConfig] = {}
     for entry in config.notifiers:
         number = sum(other.notifier == entry.notifier for other in named.values()) + 1

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Double,
     ForeignKey,
     ForeignKeyConstraint,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -535,4 +537,56 @@ sweep_points = Table(
     _required("reason", Text),
     _required("metrics", JSONB),
     _required("config_hash", Text),
+)
+
+# What a person has to know; the reference is given by whoever raises it, so that a second storing changes nothing.
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("number", BigInteger, Identity(always=True), primary_key=True, nullable=False),
+    _required("reference", Text),
+    _required("key", Text),
+    _required("level", Text),
+    _required("title", Text),
+    _required("text", Text),
+    _required("source", Text),
+    _required("book", Text),
+    Column("session", Date),
+    _required("link", Text),
+    _instant("raised_at"),
+    _required("occurrences", Integer),
+    _instant("last_seen_at"),
+    _required("planned", Boolean),
+    _instant("acknowledged_at", nullable=True),
+    Column("acknowledged_by", Text),
+    Column("acknowledged_note", Text),
+    UniqueConstraint("reference"),
+    CheckConstraint("level IN ('info', 'warning', 'critical', 'emergency')", name="level"),
+    Index(None, "key", "raised_at"),
+)
+
+alert_pictures = Table(
+    "alert_pictures",
+    metadata,
+    Column("alert", BigInteger, ForeignKey("alerts.number", ondelete="CASCADE"), primary_key=True),
+    _key("name", Text),
+    _required("png", LargeBinary),
+)
+
+# Where an alert goes: a channel at a step of the escalation, when it is due, and what became of it.
+alert_deliveries = Table(
+    "alert_deliveries",
+    metadata,
+    Column("alert", BigInteger, ForeignKey("alerts.number", ondelete="CASCADE"), primary_key=True),
+    Column("step", SmallInteger, primary_key=True, autoincrement=False),
+    _key("channel", Text),
+    _required("state", Text),
+    _instant("due_at"),
+    _instant("try_at"),
+    _required("attempts", Integer),
+    _instant("sent_at", nullable=True),
+    _required("digest", Boolean),
+    _required("problem", Text),
+    CheckConstraint("state IN ('waiting', 'sent', 'given up')", name="state"),
+    Index(None, "state", "try_at"),
 )

@@ -1,0 +1,1 @@
+"""Stores of running the system: the outbox of alerts."""
