@@ -1,74 +1,48 @@
-"""Messages about a failed task: by SMTP where a connection is configured, otherwise into a file under the home folder.
-
-Notifiers of the user's own are told as well. None of it takes longer than a bounded time or hides the task's own error.
-"""
+"""The alert of a failed task: what failed, why, of which session, and where its log is. None of it hides the error."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+import logging
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trading_lib.monitoring.notifier import Message
+    from trading_lib.monitoring.alert import Alert
 
-CONNECTION = "smtp_default"
-RECIPIENT_VARIABLE = "TRADING_ALERT_EMAIL"
-SENDER_VARIABLE = "TRADING_ALERT_SENDER"
-# Longest error text in a mail; tracebacks stay in Airflow's log.
+LOG = logging.getLogger(__name__)
+# Longest error text in an alert; tracebacks stay in Airflow's log.
 ERROR_LENGTH = 2000
-# The connection's own timeout and retries come first, as a rule.
-MAIL_SECONDS = 180.0
-
-# Values reach the templates as variables: an error message that looks like a template is shown, never evaluated.
-SUBJECT = "[trading] {{ message_title }}"
-BODY = "<pre>{{ message_text | e }}</pre>"
-
-
-class AirflowMail:
-    """A `Notifier` that mails through Airflow's connection ``smtp_default``.
-
-    Parameters
-    ----------
-    context
-        Of the task that is told of; what Airflow's own notifier wants.
-    """
-
-    def __init__(self, context: Any) -> None:
-        self._context = context
-
-    def send(self, message: Message) -> None:
-        """Mail the message's text; raises where there is no connection, nobody to mail to, or no answer."""
-        from airflow.providers.smtp.notifications.smtp import SmtpNotifier
-        from airflow.sdk import BaseHook
-
-        connection = BaseHook.get_connection(CONNECTION)
-        extra = connection.extra_dejson
-        recipient = os.environ.get(RECIPIENT_VARIABLE) or extra.get("to_email")
-        if not recipient:
-            raise ValueError(f"nobody to mail to; set {RECIPIENT_VARIABLE}, or to_email in the connection's extra")
-        sender = os.environ.get(SENDER_VARIABLE) or extra.get("from_email") or recipient
-        notifier = SmtpNotifier(
-            to=recipient, from_email=sender, subject=SUBJECT, html_content=BODY, smtp_conn_id=CONNECTION
-        )
-        notifier({**self._context, "message_title": message.title, "message_text": message.text})
+# What the task planned is asked for no longer than this; an alert without its session is better than a late one.
+PLAN_SECONDS = 1.0
 
 
 def notify_failure(context: Any) -> None:
     """Tell a person about the failed task of ``context``; never raises, so that nothing hides the task's own error."""
-    message = failure_message(context)
-    _mail(context, message)
-    _tell_own(message)
+    try:
+        from trading_lib.workflows.operations.alerting import raise_alert
+
+        raise_alert(failure_alert(context))
+    except Exception as error:
+        LOG.error("nobody was told of the failure: %s", type(error).__name__)
 
 
-def failure_message(context: Any) -> Message:
+def failure_alert(context: Any) -> Alert:
     """Say what failed, where and why, without secrets."""
-    from trading_lib.monitoring.alert import AlertLevel
-    from trading_lib.monitoring.notifier import Message
+    from trading_lib.monitoring.alert import Alert, AlertLevel
 
     instance = context["task_instance"]
-    title = f"{_label(instance)} failed"
-    return Message(AlertLevel.CRITICAL, title, failure_text(context), link=getattr(instance, "log_url", None) or "")
+    label = _label(instance)
+    session, book = _subject(context)
+    return Alert(
+        AlertLevel.CRITICAL,
+        f"{label} failed",
+        failure_text(context),
+        source=f"{instance.dag_id}.{instance.task_id}",
+        key=f"task:{label}:{session or instance.run_id}:failed",
+        session=session,
+        book=book,
+        link=getattr(instance, "log_url", None) or "",
+    )
 
 
 def failure_text(context: Any) -> str:
@@ -87,37 +61,25 @@ def failure_text(context: Any) -> str:
     return "\n".join([*lines, f"Log:   {address}"] if address else lines)
 
 
-def _mail(context: Any, message: Message) -> None:
+def _subject(context: Any) -> tuple[date | None, str]:
+    """Session and book: what the run's first task planned, else what its form says."""
     from trading_lib.adapters.user_code.time_limit import TimeExceededError, time_limit
 
+    found = dict(context.get("params") or {})
     try:
-        with time_limit(MAIL_SECONDS, "the failure mail"):
-            AirflowMail(context).send(message)
-    except (Exception, TimeExceededError) as error:
-        reason = " ".join(str(error).split())[:200]
-        _keep(message, f"not mailed: {type(error).__name__}: {_without_secrets(reason)}\n")
-
-
-def _tell_own(message: Message) -> None:
-    """Send to the notifiers of monitoring.yaml, and note which did not take it."""
-    from trading_lib.workflows.operations.notifications import notify
-
+        with time_limit(PLAN_SECONDS, "the plan of the failed task"):
+            for key in ("return_value", "plan"):
+                planned = context["task_instance"].xcom_pull(task_ids="plan", key=key)
+                if isinstance(planned, dict):
+                    found |= {name: value for name, value in planned.items() if value}
+                    break
+    except (Exception, TimeExceededError):
+        LOG.info("the plan of the failed task could not be read")
     try:
-        problems = [f"{found.notifier}: {found.problem}" for found in notify(message) if found.problem]
-    except Exception as error:
-        problems = [f"no notifier was told: {type(error).__name__}: {' '.join(str(error).split())[:200]}"]
-    if problems:
-        _keep(message, "".join(f"{_without_secrets(problem)}\n" for problem in problems))
-
-
-def _keep(message: Message, note: str) -> None:
-    """Put the message and what hindered it into the file of the day; where even that fails, the log has the error."""
-    from dataclasses import replace
-
-    from trading_lib.adapters.alerts.mail_file import MailFile
-
-    home = Path(os.environ.get("TRADING_HOME") or Path(__file__).resolve().parents[1] / ".local")
-    MailFile(home / "mail").send(replace(message, text=f"{message.text}\n{note}"))
+        session = date.fromisoformat(str(found.get("session") or ""))
+    except ValueError:
+        session = None
+    return session, str(found.get("book") or "")
 
 
 def _label(instance: Any) -> str:

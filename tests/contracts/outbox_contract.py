@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from tests.builders.alerts import NOON, alert
+from tests.cases.alerts import NOON, alert
 from trading_lib.monitoring.alert import Alert, AlertLevel, Picture
 from trading_lib.monitoring.escalation import PlannedDelivery
 from trading_lib.monitoring.outbox import Outbox

@@ -70,6 +70,17 @@ def test_containers_outlast_an_outage_like_the_local_stack_and_open_no_log_serve
         assert OUTAGES.items() <= service["environment"].items()
 
 
+def test_the_sender_of_alerts_has_every_address_and_waits_for_nothing(services: dict[str, Any]) -> None:
+    from trading_lib.adapters.services.supervision.components import OWN
+    from trading_lib.monitoring.config import AlertsConfig
+
+    for component in OWN:
+        assert services[component.name]["command"] == ["trading", *component.trading]
+        assert "depends_on" not in services[component.name]
+    variables = {channel.url_in for channel in AlertsConfig().channels.values()}
+    assert variables <= set(services["alerts"]["environment"]) & set(services["airflow-scheduler"]["environment"])
+
+
 def test_the_imported_pools_are_those_the_dags_use_and_airflow_takes_them(
     repository_root: Path, tmp_path: Path
 ) -> None:

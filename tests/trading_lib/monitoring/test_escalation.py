@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.builders.alerts import NOON
+from tests.cases.alerts import NOON
 from trading_lib.monitoring.alert import AlertLevel
 from trading_lib.monitoring.config import AlertsConfig
 from trading_lib.monitoring.escalation import FILE, LONGEST_PAUSE, next_try, plan_deliveries

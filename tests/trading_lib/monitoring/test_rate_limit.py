@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.builders.alerts import NOON
+from tests.cases.alerts import NOON
 from trading_lib.monitoring.alert import AlertLevel
 from trading_lib.monitoring.config import RateLimit
 from trading_lib.monitoring.rate_limit import Sent, Waiting, batches

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 
-from tests.builders.alerts import NOON, stored
+from tests.cases.alerts import NOON, stored
 from trading_lib.monitoring.alert import AlertLevel, Picture
 from trading_lib.monitoring.templates import MOST_IN_DIGEST, digest, single
 

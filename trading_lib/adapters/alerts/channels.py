@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
+from trading_lib.adapters.alerts.mail_connection import mail_address
 from trading_lib.adapters.logs.redaction import address_secrets, without_secrets
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.monitoring.alert import AlertLevel
@@ -84,29 +85,36 @@ class ChannelError(Exception):
     """A channel did not take a message; the text holds no part of its address."""
 
 
-def channel_addresses(config: AlertsConfig, variables: Mapping[str, str]) -> dict[str, str]:
-    """Channel -> its address, of those that have one.
+def channel_addresses(config: AlertsConfig, variables: Mapping[str, str]) -> dict[str, str | ConfigurationError]:
+    """Channel -> its address, of those that have one; the error where it cannot be found out.
 
     It stands in the variable that the configuration names, or in the file that the variable NAME_FILE names. Mail may
     also be set up as Airflow's connection ``smtp_default``.
-
-    Raises
-    ------
-    ConfigurationError
-        When such a file cannot be read.
     """
-    from trading_lib.adapters.alerts.mail_connection import mail_address
-
-    found = {}
+    found: dict[str, str | ConfigurationError] = {}
     for name, channel in config.channels.items():
-        address = variables.get(channel.url_in, "").strip()
-        if not address and (path := variables.get(f"{channel.url_in}_FILE")):
-            address = _from_file(channel.url_in, Path(path))
-        if not address and name == MAIL:
-            address = mail_address(variables)
-        if address:
-            found[name] = address
+        try:
+            address = _address(name, channel.url_in, variables)
+        except ConfigurationError as error:
+            found[name] = error
+        else:
+            if address:
+                found[name] = address
     return found
+
+
+def create_channel(name: str, address: str | ConfigurationError) -> AppriseChannel:
+    """Return the channel, or raise why it has no address; see `channel_addresses`."""
+    if isinstance(address, ConfigurationError):
+        raise address
+    return AppriseChannel(name, address)
+
+
+def _address(name: str, variable: str, variables: Mapping[str, str]) -> str:
+    address = variables.get(variable, "").strip()
+    if not address and (path := variables.get(f"{variable}_FILE")):
+        address = _from_file(variable, Path(path))
+    return address or (mail_address(variables) if name == MAIL else "")
 
 
 def _from_file(variable: str, path: Path) -> str:

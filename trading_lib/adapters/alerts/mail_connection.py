@@ -31,7 +31,7 @@ def mail_address(variables: Mapping[str, str]) -> str:
     recipient = variables.get(RECIPIENT) or extra.get("to_email")
     if not recipient:
         raise ConfigurationError(f"{CONNECTION} is set, but nobody to mail to", f"set {RECIPIENT}")
-    sender = variables.get(SENDER) or extra.get("from_email") or connection["login"] or recipient
+    sender = variables.get(SENDER) or extra.get("from_email") or recipient
     mode = "ssl" if not _true(extra, "disable_ssl") else "insecure" if _true(extra, "disable_tls") else "starttls"
     host, port = str(connection["host"]), int(connection["port"] or PORTS[mode])
     login = ""
@@ -50,6 +50,7 @@ def _parsed(text: str) -> dict[str, Any]:
         try:
             address = urlsplit(text)
             options = dict(parse_qsl(address.query))
+            options |= json.loads(options.pop("__extra__", "{}"))
             found = {"host": unquote(address.hostname or ""), "port": address.port, "extra": options}
         except ValueError:
             raise problem from None

@@ -22,7 +22,7 @@ from trading_lib.adapters.services.mlflow_server import MlflowServer, mlflow_log
 from trading_lib.adapters.services.ports import HOST, Port, ServicePorts, require_free
 from trading_lib.adapters.services.processes import Progress, ServiceProcess
 from trading_lib.adapters.services.stack_status import ServiceStatus, StackStatus, State, moment, program_state
-from trading_lib.adapters.services.supervision.components import AIRFLOW, COMPONENTS, MLFLOW, WATCH, component
+from trading_lib.adapters.services.supervision.components import AIRFLOW, COMPONENTS, MLFLOW, OWN, WATCH, component
 from trading_lib.adapters.services.supervision.postgres_watch import POSTGRESQL
 from trading_lib.adapters.services.supervision.supervisor import Supervisor
 from trading_lib.adapters.services.waiting import Patience
@@ -152,8 +152,9 @@ class Stack:
         supervised = self.supervisor.is_running()
         health = self._airflow_health() if any(processes.get(entry.name) for entry in AIRFLOW) else {}
         health[MLFLOW] = bool(processes.get(MLFLOW)) and self.mlflow.is_healthy(self.mlflow_login())
+        health |= {entry.name: bool(processes.get(entry.name)) for entry in OWN}
         services = [self._database_status(supervised)]
-        for entry in (component(MLFLOW), *AIRFLOW):
+        for entry in (component(MLFLOW), *AIRFLOW, *OWN):
             record = self.supervisor.records.read(entry.name)
             state = program_state(record, health.get(entry.name, False), supervised, time.time())
             address = self.mlflow.url if entry.name == MLFLOW else self._airflow_url if entry == AIRFLOW[0] else ""

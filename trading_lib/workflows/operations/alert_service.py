@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 
-from trading_lib.adapters.alerts.channels import AppriseChannel, channel_addresses
+from trading_lib.adapters.alerts.channels import channel_addresses, create_channel
 from trading_lib.adapters.alerts.own_notifiers import create_notifier
 from trading_lib.adapters.stores.operations.alert_store import AlertStore
 from trading_lib.domain.errors import StorageUnavailableError
@@ -33,7 +33,7 @@ LONGER = timedelta(minutes=5)
 def channel_makers(config: MonitoringConfig, place: Place) -> dict[str, Callable[[], Notifier]]:
     """Name -> what creates it, of every channel that has an address and every notifier of the user's own."""
     makers: dict[str, Callable[[], Notifier]] = {
-        name: partial(AppriseChannel, name, address)
+        name: partial(create_channel, name, address)
         for name, address in channel_addresses(config.alerts, place.variables).items()
     }
     folder = notifiers_folder(place.variables)

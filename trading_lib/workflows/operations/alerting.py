@@ -147,18 +147,15 @@ def raise_alert(alert: Alert, settings: Settings | None = None, variables: Mappi
 def known_secrets(config: MonitoringConfig, variables: Mapping[str, str]) -> frozenset[str]:
     """Return the secrets of the environment, and every part of the channels' addresses."""
     values = set(secret_values(variables))
-    with suppress(TradingError):
-        for address in channel_addresses(config.alerts, variables).values():
+    for address in channel_addresses(config.alerts, variables).values():
+        if isinstance(address, str):
             values |= address_secrets(address)
     return frozenset(values)
 
 
 def is_set_up(config: MonitoringConfig, variables: Mapping[str, str]) -> bool:
     """Whether an alert can reach anybody but the file."""
-    try:
-        return bool(config.notifiers) or bool(channel_addresses(config.alerts, variables))
-    except TradingError:
-        return True  # the sender says what is wrong with it
+    return bool(config.notifiers) or bool(channel_addresses(config.alerts, variables))
 
 
 def _store(place: Place, alert: Alert, config: MonitoringConfig) -> bool:

@@ -21,13 +21,12 @@ from trading_lib.adapters.services.stack_status import ServiceStatus
 from trading_lib.adapters.stores.postgres.database import connect
 from trading_lib.adapters.stores.postgres.migrations import require_current_revision
 from trading_lib.domain.errors import TradingError
+from trading_lib.workflows.operations.alerting import Place
+from trading_lib.workflows.operations.alerts import channel_states
 
 SUPPORTED_PYTHON = ((3, 11), (3, 13))
 # Airflow's log and PostgreSQL's write-ahead log stop everything when the disk is full.
 LEAST_FREE_BYTES = 2 * 1024**3
-
-MAIL_CONNECTION = "AIRFLOW_CONN_SMTP_DEFAULT"
-MAIL_RECIPIENT = "TRADING_ALERT_EMAIL"
 
 State = Literal["ok", "stopped", "failed"]
 
@@ -56,7 +55,7 @@ def run_checks(environment: Mapping[str, str]) -> tuple[Check, ...]:
                 checks.append(_check_port(name, environment))
     except TradingError as error:
         checks.append(Check("stack", "failed", error.problem, error.remedy))
-    checks.append(check_mail(environment, folders.mail))
+    checks += check_channels(environment)
     checks.append(check_log(folders.logs))
     return (*checks, check_disk(folders.home, shutil.disk_usage(_existing(folders.home)).free))
 
@@ -90,19 +89,28 @@ def check_disk(home: Path, free_bytes: int) -> Check:
     return Check("disk", "ok", detail)
 
 
-def check_mail(environment: Mapping[str, str], folder: Path) -> Check:
-    """Say whether a failed task reaches somebody; a connection kept in Airflow itself is not looked up."""
-    if not environment.get(MAIL_CONNECTION):
-        return Check(
-            "mail",
-            "stopped",
-            f"no mail server is set: failed tasks are told in {folder} only",
-            f"set {MAIL_CONNECTION} and {MAIL_RECIPIENT}, or the connection smtp_default in Airflow",
-        )
-    recipient = environment.get(MAIL_RECIPIENT)
-    if not recipient and "to_email" not in environment[MAIL_CONNECTION]:
-        return Check("mail", "failed", "a mail server is set, but nobody to mail to", f"set {MAIL_RECIPIENT}")
-    return Check("mail", "ok", f"failed tasks are mailed to {recipient or 'the to_email of the connection'}")
+def check_channels(environment: Mapping[str, str]) -> list[Check]:
+    """Say whether an alert reaches somebody; nothing is sent for that."""
+    place = Place.locate(variables=environment)
+    try:
+        states = channel_states(place)
+    except TradingError as error:
+        return [Check("alerts", "failed", error.problem, error.remedy)]
+    broken = [state for state in states if state["problem"]]
+    if broken:
+        remedy = "correct it, and send a test: trading alerts test"
+        return [Check("alerts", "failed", f"{state['channel']}: {state['problem']}", remedy) for state in broken]
+    if not states:
+        return [
+            Check(
+                "alerts",
+                "stopped",
+                f"no channel is set up: alerts are told in {place.folders.mail} only",
+                "set up mail, Slack or another channel, see docs/operations/alerts.md",
+            )
+        ]
+    named = ", ".join(f"{state['channel']} ({state['kind']})" for state in states)
+    return [Check("alerts", "ok", f"{named}; send a test with `trading alerts test`")]
 
 
 def check_log(folder: Path) -> Check:

@@ -91,6 +91,7 @@ def test_nothing_running_is_said_and_stopping_it_is_harmless(folders: StackFolde
         "Scheduler",
         "DAG processor",
         "Triggerer",
+        "Alert sender",
         "Supervisor",
     ]
     assert {service.state for service in status.services} == {"stopped"}

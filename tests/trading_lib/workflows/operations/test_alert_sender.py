@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from tests.builders.alerts import NOON, alert
+from tests.cases.alerts import NOON, alert
 from tests.environment.moving_clock import MovingClock
 from tests.peers.mail_server import PASSWORD, USER, MailServer, mail_server
 from tests.peers.webhook_server import SECRET, WebhookServer, webhook_server

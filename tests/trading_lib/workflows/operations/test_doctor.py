@@ -11,9 +11,9 @@ import pytest
 from tests.environment.free_port import free_port
 from trading_lib.workflows.operations.doctor import (
     Check,
+    check_channels,
     check_disk,
     check_log,
-    check_mail,
     check_packages,
     check_python,
     run_checks,
@@ -69,12 +69,19 @@ def test_an_unreachable_database_is_a_finding(tmp_path: Path) -> None:
     assert "hunter2" not in str(checks)
 
 
-def test_mail_that_reaches_nobody_is_told_with_what_to_set(tmp_path: Path) -> None:
-    unset = check_mail({}, tmp_path)
-    assert (unset.state, "AIRFLOW_CONN_SMTP_DEFAULT and TRADING_ALERT_EMAIL" in unset.remedy) == ("stopped", True)
+def test_channels_are_checked_without_sending(tmp_path: Path) -> None:
+    home = {"TRADING_HOME": str(tmp_path)}
+    (unset,) = check_channels(home)
+    assert (unset.state, str(tmp_path / "mail") in unset.detail) == ("stopped", True)
     connection = {"AIRFLOW_CONN_SMTP_DEFAULT": '{"conn_type": "smtp", "host": "mail"}'}
-    assert check_mail(connection, tmp_path).state == "failed"
-    assert check_mail(connection | {"TRADING_ALERT_EMAIL": "a@example.com"}, tmp_path).state == "ok"
+    (nobody,) = check_channels(home | connection)
+    assert (nobody.state, "TRADING_ALERT_EMAIL" in nobody.detail) == ("failed", True)
+    closed = {"TRADING_ALERT_WEBHOOK_URL": f"json://127.0.0.1:{free_port(1)}/hunter2hunter2"}
+    (well,) = check_channels(home | connection | {"TRADING_ALERT_EMAIL": "a@example.com"} | closed)
+    assert (well.state, "mail (mailtos), webhook (json)" in well.detail) == ("ok", True)
+    assert "hunter2" not in str(well)
+    broken, *_ = check_channels(home | {"TRADING_ALERT_SLACK_URL": "slack://hunter2hunter2"})
+    assert (broken.state, "slack" in broken.detail, "hunter2" in str(broken)) == ("failed", True, False)
 
 
 def test_a_log_that_can_be_written_is_named(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 COMPONENT_VARIABLE = "TRADING_COMPONENT"
 WATCH = "postgresql-watch"
 MLFLOW = "mlflow"
+ALERTS = "alerts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +25,15 @@ class Component:
         Arguments of the ``airflow`` command; empty for what is not part of Airflow.
     health
         Name in the answer of Airflow's health check; "" where it has none.
+    trading
+        Arguments of our own command; such a program waits for no database, and is well as long as it lives.
     """
 
     name: str
     title: str
     airflow: tuple[str, ...] = ()
     health: str = ""
+    trading: tuple[str, ...] = ()
 
 
 # Tasks write their logs below one folder that the API server reads: the servers that scheduler and triggerer have for
@@ -41,7 +45,8 @@ AIRFLOW = (
     Component("airflow-dag-processor", "DAG processor", ("dag-processor",), "dag_processor"),
     Component("airflow-triggerer", "Triggerer", ("triggerer", _NO_LOG_SERVER), "triggerer"),
 )
-COMPONENTS = (Component(WATCH, "PostgreSQL watch"), Component(MLFLOW, "MLflow"), *AIRFLOW)
+OWN = (Component(ALERTS, "Alert sender", trading=("alerts", "send", "--watch")),)
+COMPONENTS = (Component(WATCH, "PostgreSQL watch"), Component(MLFLOW, "MLflow"), *AIRFLOW, *OWN)
 
 
 def component(name: str) -> Component:

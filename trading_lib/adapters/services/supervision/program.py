@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 
@@ -48,12 +49,18 @@ def main() -> None:
         records.note_waiting(name, "")
         postgres_watch.watch(folders, records)
         return
+    if component(name).trading:
+        records.note_waiting(name, "")
+        _become([sys.executable, "-m", "trading_lib.cli", *component(name).trading])
     url = os.environ[airflow_schema.DATABASE_VARIABLE] if component(name).airflow else _mlflow_database()
     wait_for_database(url, lambda reason: records.note_waiting(name, reason))
     if component(name).airflow:
         airflow_schema.ensure_current(url, folders.services, lambda reason: records.note_waiting(name, reason))
     records.note_waiting(name, "")
-    command = _command(name)
+    _become(_command(name))
+
+
+def _become(command: list[str]) -> NoReturn:
     os.execv(command[0], command)  # noqa: S606  a list, without a shell
 
 

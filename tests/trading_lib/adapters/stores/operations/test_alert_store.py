@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from tests.builders.alerts import NOON, alert
+from tests.cases.alerts import NOON, alert
 from tests.contracts.outbox_contract import WINDOW, OutboxContract
 from trading_lib.adapters.alerts.spool import Spool
 from trading_lib.adapters.stores.operations.alert_store import AlertStore
