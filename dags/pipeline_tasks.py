@@ -85,6 +85,14 @@ def known_parameters_only(context: Any) -> None:
     check_known(context["dag_run"].conf or {}, context["dag"].params)
 
 
+@plainly
+def back_up_state(ti: Any = None) -> dict[str, Any]:
+    """Back up the state of the book that traded. What goes wrong is an alert: the session itself stands."""
+    from trading_lib.workflows.backups import jobs
+
+    return jobs.state_after_trade(session_plan(ti).book)
+
+
 def left_by(ti: Any, kind: type[T], task_id: str, key: str = "return_value") -> T:
     """Read what an earlier task of the run left; asked for here, so that the graph shows the order alone."""
     return read(kind, ti.xcom_pull(task_ids=task_id, key=key), task_id)

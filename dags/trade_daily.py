@@ -10,7 +10,7 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import PokeReturnValue, TaskGroup, chain, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 from pipeline_forms import EVENT_KEYS, MARKET_DATA, book_field, folder_field, optional_date, page, source_field
-from pipeline_tasks import plainly, session_plan
+from pipeline_tasks import back_up_state, plainly, session_plan
 from task_defaults import TASK_DEFAULTS
 
 from trading_lib.workflows.stages.catalogue import Stage, in_group
@@ -96,7 +96,7 @@ def trade_daily() -> None:
     with TaskGroup("trade", prefix_group_id=False, tooltip="Orders, each sent once"):
         sent = [traded(stage) for stage in in_group("trade")]
     with TaskGroup("account", prefix_group_id=False, tooltip="Books that agree, and a report"):
-        accounted = [traded(stage) for stage in in_group("account")]
+        accounted = [*map(traded, in_group("account")), task(multiple_outputs=False)(back_up_state)()]
     chain(*ready, *decided, *sent, *accounted)
     chain(decided[-1], needed, ask)
 

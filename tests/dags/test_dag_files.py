@@ -35,8 +35,11 @@ GRAPHS: dict[str, dict[str, list[str]]] = {
         "place": ["report_fills"],
         "report_fills": ["reconcile"],
         "reconcile": ["report"],
-        "report": [],
+        "report": ["back_up_state"],
+        "back_up_state": [],
     },
+    "backup": {"databases": ["remove_old"], "configuration": ["remove_old"], "logs": ["remove_old"], "remove_old": []},
+    "restore_drill": {"drill": []},
     "backtest": {
         "window": ["backtest"],
         "backtest": ["tear_sheet"],
@@ -189,7 +192,7 @@ def test_the_stages_of_trading_stand_in_groups(dag_bag: Any) -> None:
         "decide": ["risk", "signals", "targets"],
         "ask": ["approval_needed", "ask_for_approval"],
         "trade": ["orders", "place", "report_fills"],
-        "account": ["reconcile", "report"],
+        "account": ["back_up_state", "reconcile", "report"],
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -104,10 +104,15 @@ def content_of(connection: Connection) -> DatabaseContent:
         ).one()
         shown = name if schema == PUBLIC else f"{schema}.{name}"
         tables[shown], sums[shown] = int(row[0]), str(row[1])
-    return DatabaseContent(tables, sums, _revision(connection, tables), audit_head(connection, tuple(tables)))
+    return DatabaseContent(tables, sums, schema_revision(connection, tables), audit_head(connection, tables))
 
 
-def audit_head(connection: Connection, tables: Sequence[str]) -> str:
+def content_tables(connection: Connection) -> list[str]:
+    """Tables in the schema public."""
+    return [str(name) for schema, name in connection.execute(TABLES).all() if schema == PUBLIC]
+
+
+def audit_head(connection: Connection, tables: Collection[str]) -> str:
     """Hash over the newest row of every table that only grows, in a fixed order; "" where there is none of them.
 
     A row that is taken out of the end, changed there or added changes it. What lies before it is covered by the sums.
@@ -144,7 +149,8 @@ def first_difference(tables: dict[str, int], sums: dict[str, str], found: Databa
     return ""
 
 
-def _revision(connection: Connection, tables: dict[str, int]) -> str:
+def schema_revision(connection: Connection, tables: Collection[str]) -> str:
+    """Revision of alembic, "" where there is none."""
     if VERSIONS not in tables:
         return ""
     rows = connection.execute(text(f"SELECT version_num FROM public.{VERSIONS} ORDER BY 1")).scalars()  # noqa: S608

@@ -61,7 +61,9 @@ class S3Destination:
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
             )
-            self._client: Any = boto3.client("s3", endpoint_url=self._endpoint, config=behaviour)
+            # A session of its own: the common one would keep credentials that were renewed meanwhile.
+            session: Any = boto3.session.Session()
+            self._client: Any = session.client("s3", endpoint_url=self._endpoint, config=behaviour)
 
     @property
     def address(self) -> str:
@@ -133,7 +135,9 @@ class S3Destination:
             cause = error.__context__
             if isinstance(cause, ClientError):
                 raise self._refusal(cause, key) from error
-            if isinstance(error, OSError) and not isinstance(error, ConnectionError | TimeoutError):
+            # A disk of ours is none of the server's; some of the library's errors are of both kinds.
+            ours = isinstance(error, OSError) and not isinstance(error, BotoCoreError)
+            if ours and not isinstance(error, ConnectionError | TimeoutError):
                 raise
             raise self._unavailable(type(error).__name__) from error
         except ValueError as error:

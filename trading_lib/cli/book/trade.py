@@ -96,9 +96,14 @@ def run_daily(
         line = f"session {plan.session} of book {plan.book} was closed by repair {closed}: nothing was traded"
         show({"book": plan.book, "session": plan.session.isoformat(), "closed_by_repair": closed}, as_json, [line])
         return
+    from trading_lib.workflows.backups.jobs import state_after_trade
+
+    saved = state_after_trade(plan.book)
     summary = session_summary(plan.book, plan.session.isoformat(), settings)
     completeness = stages["check_completeness"]
     data_lines = [f"Data {completeness['severity']}: {line}" for line in completeness["lines"]]
+    if saved["problem"]:
+        typer.echo(f"warning: the book's state was not backed up: {saved['problem']}", err=True)
     show(summary | {"stages": stages}, as_json, [*render(summary).splitlines(), *data_lines])
     faults = stages["targets"].get("sleeve_faults", {})
     for name, fault in faults.items():

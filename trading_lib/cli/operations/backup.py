@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -44,13 +45,16 @@ def create(
 
     Example: trading backup create --to /mnt/backups
     """
-    from trading_lib.workflows.backups.create import back_up_databases
+    from trading_lib.domain.errors import InputError
+    from trading_lib.workflows.backups.jobs import create_backups
     from trading_lib.workflows.backups.place import load_place
 
-    _class(kind)
-    place = load_place()
-    manifests = back_up_databases(place, place.destination(to), database or (), progress)
-    show(_created(manifests), as_json, [_line(manifest) for manifest in manifests])
+    wanted = _class(kind)
+    if database and wanted != "database":
+        raise InputError(f"--database says nothing about class {kind}", "leave it out")
+    made = create_backups(load_place(), to, wanted, database or (), progress)
+    lines = [_line(manifest) for manifest in made.manifests] or ["nothing has changed since the last one"]
+    show(_created(made.manifests) | {"unchanged": made.unchanged}, as_json, lines)
 
 
 @app.command()
@@ -179,6 +183,19 @@ def prune(
     show(pruned.as_record(), as_json, [*lines, f"{pruned.kept} backups stay; {pruned.freed:,} bytes {verb}"])
 
 
+@app.command()
+def drill(source: FromOption = None, as_json: Annotated[bool, JSON_OPTION] = False) -> None:
+    """Restore the newest backups elsewhere and decide the last sessions again; exit code 1 if anything differs.
+
+    Example: trading backup drill --json
+    """
+    from trading_lib.workflows.backups.drill import hold_drill
+    from trading_lib.workflows.backups.place import load_place
+
+    held = hold_drill(load_place(), source)
+    show(held.as_record(), as_json, held.lines())
+
+
 @app.command("new-key")
 def new_key(
     out: Annotated[Path, typer.Option("--out", help="A new file for the private key.", show_default=False)],
@@ -195,7 +212,7 @@ def new_key(
     show({"public_key": public, "file": str(out)}, as_json, lines)
 
 
-def _created(manifests: list[Manifest]) -> dict[str, Any]:
+def _created(manifests: Sequence[Manifest]) -> dict[str, Any]:
     """Return the first manifest, the trading database's, with all of them below it."""
     first = manifests[0].as_record() if manifests else {}
     return {**first, "backups": [manifest.as_record() for manifest in manifests]}

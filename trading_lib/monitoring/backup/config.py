@@ -64,6 +64,8 @@ class BackupConfig(Configuration):
         A folder or ``s3://bucket/prefix``; "" for ``backups`` in the home folder, which is on the same machine.
     recipients
         Public keys backups are encrypted to; the private ones are kept elsewhere. Empty: not encrypted.
+    state_after_trade
+        Whether a book's state is stored after each session it traded.
     jobs
         Connections that dump and restore at a time.
     """
@@ -72,4 +74,5 @@ class BackupConfig(Configuration):
     recipients: tuple[Annotated[str, AfterValidator(_public_key)], ...] = ()
     retention: RetentionConfig = RetentionConfig()
     drill: DrillConfig = DrillConfig()
+    state_after_trade: bool = True
     jobs: int = Field(2, ge=1, le=32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -214,6 +214,7 @@ def _not_kept(destination: Destination, key: str) -> DestinationUnavailableError
     )
 
 
-def names(manifests: Sequence[Manifest]) -> str:
-    """Put the ids of backups into words."""
-    return ", ".join(manifest.id for manifest in manifests) or "none"
+def content_hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file below ``folder``, by its name there: what a manifest would say of them."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink())
+    return {path.relative_to(folder).as_posix(): _measured(path)[1] for path in files}

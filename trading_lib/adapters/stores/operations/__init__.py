@@ -1,1 +1,1 @@
-"""Stores of running the system: the outbox of alerts."""
+"""Stores of running the system: the outbox of alerts, records of backups and restore drills."""

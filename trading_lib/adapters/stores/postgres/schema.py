@@ -590,3 +590,40 @@ alert_deliveries = Table(
     CheckConstraint("state IN ('waiting', 'sent', 'given up')", name="state"),
     Index(None, "state", "try_at"),
 )
+
+# Backups that were restored, compared, stored and read back; their manifests say more.
+backups = Table(
+    "backups",
+    metadata,
+    _key("id", Text),
+    _required("kind", Text),
+    _required("database", Text),
+    _required("destination", Text),
+    _instant("started_at"),
+    _instant("ended_at"),
+    _instant("verified_at"),
+    _required("size", BigInteger),
+    _required("sha256", Text),
+    _required("state_hash", Text),
+    _required("audit_head", Text),
+    _required("schema_revision", Text),
+    _required("encrypted", Boolean),
+    Index(None, "kind", "started_at"),
+)
+
+# Restore drills: what was restored, how long it took, how much would have been lost, and what was compared.
+restore_drills = Table(
+    "restore_drills",
+    metadata,
+    _instant("started_at", key=True),
+    _required("backup", Text),
+    _required("passed", Boolean),
+    _required("problem", Text),
+    _required("decryption", Text),
+    _required("compared", Text),
+    _required("sessions", Integer),
+    _required("recovery_seconds", Double),
+    _required("loss_seconds", Double),
+    _required("code_version", Text),
+    _required("detail", JSONB),
+)

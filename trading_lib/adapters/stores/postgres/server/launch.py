@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from trading_lib.adapters.stores.postgres.server import doors, postmaster
@@ -24,8 +25,14 @@ LOCALE = ("--encoding=utf8", "--locale=C", "--locale-provider=builtin", "--built
 DETACH = '"$@" >&2 & echo $!'
 
 
-def create_cluster(folder: Path, account: Account) -> None:
-    """Run initdb beside ``folder`` and move the result in place, so that a kill leaves no half cluster."""
+def create_cluster(folder: Path, account: Account, options: Sequence[str] = ()) -> None:
+    """Run initdb beside ``folder`` and move the result in place, so that a kill leaves no half cluster.
+
+    Parameters
+    ----------
+    options
+        Further ones of initdb.
+    """
     draft = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
@@ -39,6 +46,7 @@ def create_cluster(folder: Path, account: Account) -> None:
         "--auth-local=peer",
         "--auth-host=reject",
         *LOCALE,
+        *options,
     ]
     done = account.run(command, capture_output=True)
     if done.returncode != 0:
