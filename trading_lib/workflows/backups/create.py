@@ -22,7 +22,7 @@ from trading_lib.adapters.backups.scratch_server import ScratchServer, scratch_s
 from trading_lib.domain.errors import InputError, one_of
 from trading_lib.monitoring.backup.manifest import BackupClass, Manifest
 from trading_lib.workflows.backups.place import BackupPlace
-from trading_lib.workflows.backups.store import Draft, store
+from trading_lib.workflows.backups.store import Draft, plain_name, store
 
 LOG = logging.getLogger(__name__)
 Progress = Callable[[str], None]
@@ -63,7 +63,7 @@ def _back_up(
 ) -> Manifest:
     version = server_version(url)
     started = place.clock()
-    dump = work / f"dump-{name}"
+    dump = work / f"dump-{plain_name(name)}"
     content = dump_database(url, dump, place.config.jobs)
     progress(f"{name}: {sum(content.tables.values()):,} rows of {len(content.tables)} tables dumped")
     prove(dump, content, scratch.new_database(), name, place.config.jobs)

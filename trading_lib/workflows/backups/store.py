@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -47,8 +48,13 @@ class Draft:
 
     def new_id(self) -> str:
         """Name that sorts by time within its class and is nobody else's."""
-        about = f"-{self.database}" if self.database else ""
+        about = f"-{plain_name(self.database)}" if self.database else ""
         return f"{self.kind}-{self.started_at:%Y%m%dT%H%M%S.%fZ}{about}-{secrets.token_hex(3)}"
+
+
+def plain_name(name: str) -> str:
+    """Return a name that means nothing to a path or a bucket; a database may be called anything."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", name)
 
 
 def store(place: BackupPlace, destination: Destination, draft: Draft, content: Path, work: Path) -> Manifest:

@@ -21,6 +21,7 @@ from trading_lib.adapters.services.stack_status import ServiceStatus
 from trading_lib.adapters.stores.postgres.database import connect
 from trading_lib.adapters.stores.postgres.migrations import require_current_revision
 from trading_lib.domain.errors import TradingError
+from trading_lib.workflows.backups.place import load_place
 from trading_lib.workflows.operations.alerting import Place
 from trading_lib.workflows.operations.alerts import channel_states
 
@@ -56,6 +57,7 @@ def run_checks(environment: Mapping[str, str]) -> tuple[Check, ...]:
     except TradingError as error:
         checks.append(Check("stack", "failed", error.problem, error.remedy))
     checks += check_channels(environment)
+    checks.append(check_backups(environment))
     checks.append(check_log(folders.logs))
     return (*checks, check_disk(folders.home, shutil.disk_usage(_existing(folders.home)).free))
 
@@ -111,6 +113,29 @@ def check_channels(environment: Mapping[str, str]) -> list[Check]:
         ]
     named = ", ".join(f"{state['channel']} ({state['kind']})" for state in states)
     return [Check("alerts", "ok", f"{named}; send a test with `trading alerts test`")]
+
+
+def check_backups(environment: Mapping[str, str]) -> Check:
+    """Say where backups go and who can read them; a bucket is not asked."""
+    try:
+        place = load_place(environment)
+        # Another server's address is not looked at here: whether it answers is a matter of minutes, not of settings.
+        where = place.destination().address
+    except TradingError as error:
+        return Check("backups", "failed", error.problem, error.remedy)
+    readers = len(place.config.recipients)
+    closed = f"encrypted to {readers} key{'s' if readers > 1 else ''}" if readers else "NOT ENCRYPTED"
+    if place.on_this_machine:
+        return Check(
+            "backups",
+            "stopped",
+            f"{where}, {closed}: on the same machine, lost with its disk",
+            "name a destination in backup.yaml, see docs/operations/backup.md",
+        )
+    if not readers:
+        remedy = "name a public key under recipients in backup.yaml (`trading backup new-key`)"
+        return Check("backups", "stopped", f"{where}, {closed}: whoever reads it reads everything", remedy)
+    return Check("backups", "ok", f"{where}, {closed}; see `trading backup list`")
 
 
 def check_log(folder: Path) -> Check:

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.environment.free_port import free_port
+from trading_lib.adapters.backups.encryption import new_identity
 from trading_lib.workflows.operations.doctor import (
     Check,
+    check_backups,
     check_channels,
     check_disk,
     check_log,
@@ -82,6 +84,22 @@ def test_channels_are_checked_without_sending(tmp_path: Path) -> None:
     assert "hunter2" not in str(well)
     broken, *_ = check_channels(home | {"TRADING_ALERT_SLACK_URL": "slack://hunter2hunter2"})
     assert (broken.state, "slack" in broken.detail, "hunter2" in str(broken)) == ("failed", True, False)
+
+
+def test_backups_on_the_same_machine_or_open_to_readers_are_told(tmp_path: Path) -> None:
+    home = {"TRADING_HOME": str(tmp_path)}
+    beside = check_backups(home)
+    assert (beside.state, beside.detail) == (
+        "stopped",
+        f"{tmp_path / 'backups'}, NOT ENCRYPTED: on the same machine, lost with its disk",
+    )
+    away = home | {"TRADING_BACKUP__DESTINATION": "s3://mine/its"}
+    assert (check_backups(away).state, "NOT ENCRYPTED" in check_backups(away).detail) == ("stopped", True)
+    key = new_identity(tmp_path / "key.txt")
+    closed = check_backups(away | {"TRADING_BACKUP__RECIPIENTS": f"[{key}]"})
+    assert (closed.state, "s3://mine/its, encrypted to 1 key" in closed.detail) == ("ok", True)
+    assert check_backups(home | {"TRADING_BACKUP__DESTINATION": "gs://mine"}).state == "failed"
+    assert check_backups(home | {"TRADING_BACKUP__RECIPIENTS": "[age1x]"}).state == "failed"
 
 
 def test_a_log_that_can_be_written_is_named(tmp_path: Path) -> None:
