@@ -130,8 +130,11 @@ def test_a_full_disk_leaves_no_backup_and_an_older_one_whole(
 def fill_random(url: str) -> None:
     execute(
         url,
-        "INSERT INTO raw_responses SELECT 'r' || n, now(), now(),"
-        " decode(string_agg(md5(random()::text || m), ''), 'hex') FROM generate_series(1, 2000) n, generate_series(1, 60) m GROUP BY n",
+        """
+        INSERT INTO raw_responses
+        SELECT 'r' || n, now(), now(), decode(string_agg(md5(random()::text || m), ''), 'hex')
+        FROM generate_series(1, 2000) n, generate_series(1, 60) m GROUP BY n
+        """,
     )
 
 
