@@ -17,6 +17,7 @@ from benchmarks import airflow_session, backtest, decision, factors, peers, scal
 BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "airflow_session": airflow_session.run,
     "backtest": backtest.run,
+    "backup": storage.run_backup,
     "decision": decision.run,
     "factors": factors.run,
     "peers": peers.run,

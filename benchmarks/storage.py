@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import Engine, insert, text
 
+from trading_lib.adapters.files.include_folder import include_folder
+from trading_lib.adapters.services.folders import StackFolders
 from trading_lib.adapters.stores.market.market_store import MarketStore
 from trading_lib.adapters.stores.postgres import schema
 from trading_lib.adapters.stores.postgres.database import connect
@@ -27,6 +29,13 @@ DAYS = 5_000
 REPETITIONS = 5
 SOURCE = "benchmark"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+# Random prices, which compress badly.
+BACKED_UP = """
+    INSERT INTO bars SELECT 'file', 'SYMBOL' || n % 3000, date '2000-01-03' + (n / 3000)::int,
+        100 + random() * 50, 100 + random() * 50, 100 + random() * 50, 100 + random() * 50, random() * 100,
+        round(random() * 1e7), 0, 1, 'split', timestamptz '2000-01-03 21:15Z' + n / 3000 * interval '1 day', now()
+    FROM generate_series(0, :rows - 1) n
+"""
 
 
 def run() -> dict[str, Any]:
@@ -135,3 +144,40 @@ def _read_plainly(engine: Engine) -> pd.DataFrame:
 if __name__ == "__main__":
     for name, value in run().items():
         print(f"{name}: {value:,.3f}" if isinstance(value, float) else f"{name}: {value}")
+
+
+def run_backup(rows: int = 5_000_000) -> dict[str, Any]:
+    """Back up a gigabyte, verified and encrypted, and restore it: seconds."""
+    from trading_lib.adapters.backups.encryption import new_identity
+    from trading_lib.monitoring.backup.config import BackupConfig
+    from trading_lib.workflows.backups.create import back_up_databases
+    from trading_lib.workflows.backups.place import BackupPlace
+    from trading_lib.workflows.backups.restore import restore_backup
+
+    home = Path(tempfile.mkdtemp(prefix="bench-backup-"))
+    server = EmbeddedPostgres(home / "postgres")
+    try:
+        server.start()
+        server.create_databases(["trading"])
+        upgrade(server.url("trading"))
+        engine = connect(server.url("trading"))
+        with engine.begin() as connection:
+            connection.execute(text(BACKED_UP), {"rows": rows})
+            size = connection.execute(text("SELECT pg_database_size('trading')")).scalar_one()
+        engine.dispose()
+        config = BackupConfig(recipients=(new_identity(home / "key.txt"),))
+        folders = StackFolders(home=home, project=include_folder().parent)
+        place = BackupPlace(config, folders, {"TRADING_HOME": str(home)})
+        began = time.perf_counter()
+        (manifest,) = back_up_databases(place, place.destination(), ["trading"])
+        backed_up = time.perf_counter() - began
+        restored = restore_backup(place, place.destination(), "again", identity=home / "key.txt")
+        return {
+            "database_megabytes": round(size / 1e6),
+            "backup_megabytes": round(manifest.size / 1e6),
+            "seconds_until_verified": round(backed_up, 1),
+            "seconds_to_restore": round(restored.seconds, 1),
+        }
+    finally:
+        server.stop()
+        shutil.rmtree(home, ignore_errors=True)
