@@ -15,11 +15,18 @@ from trading_lib.domain.errors import InputError, StorageUnavailableError
 MAINTENANCE = "postgres"
 DRAFT = "restore_draft_"
 REPLACED = "restore_replaced_"
+# Of a restore that is under way or was killed; nothing to back up.
+PASSING = (DRAFT, REPLACED)
 RELATIONS = text("""
     SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND n.nspname NOT LIKE 'pg\\_%'
         AND n.nspname <> 'information_schema'
     ORDER BY 1 LIMIT 1
+""")
+LOCK = text("SELECT pg_advisory_lock(hashtextextended(:name, 0))")
+LEFT = text("""
+    SELECT datname FROM pg_database
+    WHERE datname LIKE :drafts AND pg_try_advisory_lock(hashtextextended(datname, 0))
 """)
 
 
@@ -58,19 +65,27 @@ class RestoreTarget:
 
     @contextmanager
     def draft(self) -> Iterator[URL]:
-        """Create an empty database beside the target; it is dropped at the end unless it has become the target."""
+        """Create an empty database beside the target; it is dropped at the end unless it has become the target.
+
+        Those that killed processes left behind are dropped first.
+        """
         name = f"{DRAFT}{secrets.token_hex(6)}"
+        # The connection holds a lock of the draft's name: a draft whose lock nobody holds is nobody's.
         with self._server() as connection:
+            connection.execute(LOCK, {"name": name})
+            for left in connection.execute(LEFT, {"drafts": f"{DRAFT}%"}).scalars().all():
+                with suppress(StorageUnavailableError):
+                    _run(connection, f'DROP DATABASE IF EXISTS "{left}"', self.shown)
             owner = connection.execute(
                 text("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = :name"), {"name": self._name}
             ).scalar()
             owned = f' OWNER "{_escaped(str(owner))}"' if owner else ""
             _run(connection, f'CREATE DATABASE "{name}"{owned} TEMPLATE template0', self.shown)
-        try:
-            yield self.url.set(database=name)
-        finally:
-            with suppress(StorageUnavailableError), self._server() as connection:
-                _run(connection, f'DROP DATABASE IF EXISTS "{name}"', self.shown)
+            try:
+                yield self.url.set(database=name)
+            finally:
+                with suppress(StorageUnavailableError):
+                    _run(connection, f'DROP DATABASE IF EXISTS "{name}"', self.shown)
 
     def replace_by(self, draft: URL) -> None:
         """Give the target's name to ``draft``, in one transaction; an empty database of that name is dropped."""

@@ -163,6 +163,27 @@ def restore(
 
 
 @app.command()
+def unpack(
+    name: Annotated[str, typer.Option("--id", help="Of which backup; see `trading backup list`.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", help="A new or empty folder.", show_default=False)],
+    source: FromOption = None,
+    identity: IdentityOption = None,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Put the files of a backup into a folder: a configuration, logs, a book's state, or a dump for pg_restore.
+
+    Example: trading backup unpack --id config-20261120T220000.000000Z-0a1b2c --out old-configuration
+    """
+    from trading_lib.workflows.backups.place import load_place
+    from trading_lib.workflows.backups.restore import unpack_backup
+
+    place = load_place()
+    manifest = unpack_backup(place, place.destination(source), name, out, identity)
+    files = sorted(manifest.contents)
+    show({"id": manifest.id, "folder": str(out), "files": files}, as_json, [f"{len(files)} files are in {out}"])
+
+
+@app.command()
 def prune(
     source: FromOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,

@@ -77,6 +77,7 @@ class BackupPlace:
 
         Of the embedded server every database counts; of another one those of this project.
         """
+        from trading_lib.adapters.backups.restore_target import PASSING
         from trading_lib.adapters.services.databases import DATABASES, SIBLINGS, DatabaseServer
         from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
 
@@ -87,7 +88,8 @@ class BackupPlace:
             embedded.create_databases(DATABASES)
         trading = server.urls().trading
         present = _database_names(trading)
-        others = SIBLINGS if not server.embedded else sorted(present - {TRADING, *SYSTEM_DATABASES})
+        kept = {name for name in present - {TRADING, *SYSTEM_DATABASES} if not name.startswith(PASSING)}
+        others = SIBLINGS if not server.embedded else sorted(kept)
         return {TRADING: trading, **{name: trading.set(database=name) for name in others if name in present}}
 
     def config_hash(self) -> str:

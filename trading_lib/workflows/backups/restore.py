@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import URL
@@ -17,7 +18,7 @@ from trading_lib.adapters.backups.postgres_tools import major, restore, server_v
 from trading_lib.adapters.backups.restore_target import RestoreTarget
 from trading_lib.adapters.stores.postgres.database import parse_url
 from trading_lib.adapters.stores.postgres.migrations import known_revisions
-from trading_lib.domain.errors import InputError
+from trading_lib.domain.errors import FileTroubleError, InputError
 from trading_lib.monitoring.backup.manifest import BackupClass, BackupDamagedError, Manifest
 from trading_lib.workflows.backups.catalogue import read_catalogue
 from trading_lib.workflows.backups.place import TRADING, BackupPlace
@@ -82,6 +83,31 @@ def restore_backup(
         content = proven_content(place, destination, manifest, work, identity)
         restore_into(target, content, manifest, place.config.jobs)
     return Restored(manifest, target.shown, time.monotonic() - began)
+
+
+def unpack_backup(
+    place: BackupPlace, destination: Destination, name: str, folder: Path, identity: Path | None = None
+) -> Manifest:
+    """Put the files of a backup of any class into a new or empty folder, all or none.
+
+    Raises
+    ------
+    InputError
+        When the folder holds anything, or the backup is damaged or encrypted to another key.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} is no empty folder", "name a new one: nothing is ever written over anything")
+    manifest = read_catalogue(destination).find(name)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Beside its place, so that moving it there is one step.
+        with TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as work:
+            content = proven_content(place, destination, manifest, Path(work), identity)
+            content.chmod(0o700)
+            content.replace(folder)
+    except OSError as error:
+        raise FileTroubleError(error, folder) from error
+    return manifest
 
 
 def restore_into(target: RestoreTarget, content: Path, manifest: Manifest, jobs: int) -> None:

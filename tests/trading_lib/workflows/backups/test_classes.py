@@ -26,6 +26,7 @@ from trading_lib.workflows.backups.catalogue import read_catalogue
 from trading_lib.workflows.backups.files import CREDENTIALS, back_up_configuration, back_up_logs
 from trading_lib.workflows.backups.place import BackupPlace
 from trading_lib.workflows.backups.prune import prune_backups
+from trading_lib.workflows.backups.restore import unpack_backup
 from trading_lib.workflows.backups.store import proven_content
 from trading_lib.workflows.backups.verify import verify_backups
 
@@ -305,3 +306,18 @@ def test_no_table_for_records_makes_no_backup_less(make_database: MakeDatabase, 
     assert jobs.create_backups(place, kind=BackupClass.CONFIG).manifests
     later = replace(place, clock=MovingClock(NOW + timedelta(hours=1)))
     assert jobs.create_backups(later, kind=BackupClass.CONFIG).unchanged
+
+
+def test_a_backup_of_files_is_unpacked_whole_or_not_at_all(tmp_path: Path) -> None:
+    place, _ = stored_each_day(tmp_path, 1)
+    destination = place.destination()
+    (manifest,) = read_catalogue(destination).manifests
+    unpack_backup(place, destination, manifest.id, tmp_path / "new" / "logs")
+    assert gzip.decompress((tmp_path / "new" / "logs" / "a.log.gz").read_bytes()) == b"0"
+    with pytest.raises(InputError, match="is no empty folder"):
+        unpack_backup(place, destination, manifest.id, tmp_path / "new" / "logs")
+    stored = Path(destination.address) / manifest.file_key
+    stored.write_bytes(stored.read_bytes()[:-1])
+    with pytest.raises(InputError, match="is cut off"):
+        unpack_backup(place, destination, manifest.id, tmp_path / "other" / "logs")
+    assert list((tmp_path / "other").iterdir()) == []

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
 from tests.environment.backup_place import execute, fill, make_place
 from tests.environment.database import MakeDatabase, lives
 from trading_lib.adapters.backups.content import database_content
 from trading_lib.adapters.backups.destination import DestinationUnavailableError
+from trading_lib.adapters.stores.postgres.database import connect
 from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
 from trading_lib.adapters.stores.postgres.migrations import upgrade
 from trading_lib.adapters.stores.postgres.server import doors, postmaster
@@ -55,10 +56,25 @@ def test_every_database_of_the_embedded_server_is_backed_up(own_server: BackupPl
     assert tables["mlflow"] == {"my:own.runs": 2}
     done = restore_backup(own_server, own_server.destination(), "airflow_again", database="airflow")
     assert done.into == f"'airflow_again' at {own_server.folders.postgres}"
+    # What a killed restore left is no database of anybody's, and goes with the next restore.
+    server = EmbeddedPostgres(own_server.folders.postgres)
+    server.create_databases(["restore_draft_000000000000"])
+    assert "restore_draft_000000000000" not in own_server.databases()
+    restore_backup(own_server, own_server.destination(), "airflow_third", database="airflow")
+    assert own_server.databases().keys() >= {"airflow_again", "airflow_third"}
+    assert "restore_draft_000000000000" not in names_of(own_server)
     with pytest.raises(InputError, match="is not empty"):
         restore_backup(own_server, own_server.destination(), "airflow_again", database="airflow")
     with pytest.raises(InputError, match="belongs to the server itself"):
         restore_backup(own_server, own_server.destination(), "postgres", database="airflow")
+
+
+def names_of(place: BackupPlace) -> set[str]:
+    engine = connect(EmbeddedPostgres(place.folders.postgres).url("postgres"))
+    with engine.connect() as connection:
+        names = set(connection.execute(text("SELECT datname FROM pg_database")).scalars())
+    engine.dispose()
+    return names
 
 
 def test_a_user_without_any_privilege_backs_up_and_restores(own_server: BackupPlace, tmp_path: Path) -> None:
