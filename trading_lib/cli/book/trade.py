@@ -176,11 +176,9 @@ def kill_switch_on(
 
     Example: trading kill-switch on --reason "broker statement does not match"
     """
-    from trading_lib.workflows.books.kill_switch import kill_switch
+    from trading_lib.workflows.books.kill_switch import halt_trading
 
-    switch = kill_switch()
-    switch.turn_on(reason, datetime.now(UTC))
-    _show_switch(switch.describe(), as_json)
+    _show_switch(halt_trading(reason, datetime.now(UTC)).describe(), as_json)
 
 
 @kill_switch_app.command("off")

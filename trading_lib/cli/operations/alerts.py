@@ -24,7 +24,7 @@ def list_(
 
     Example: trading alerts list --open
     """
-    from trading_lib.workflows.operations.alerts import list_alerts
+    from trading_lib.workflows.alerts.commands import list_alerts
 
     result = list_alerts(unacknowledged, limit)
     show(result, as_json, [_line(entry) for entry in result["alerts"]] or ["no alerts"])
@@ -42,7 +42,7 @@ def acknowledge(
 
     Example: trading alerts ack 17 --note "broker is informed"
     """
-    from trading_lib.workflows.operations.alerts import acknowledge as run
+    from trading_lib.workflows.alerts.commands import acknowledge as run
 
     result = run(numbers or [], everything, by or getpass.getuser(), note)
     done = ", ".join(map(str, result["acknowledged"])) or "nothing: all of them were before"
@@ -59,7 +59,7 @@ def send_test_message(
 
     Example: trading alerts test --channel mail
     """
-    from trading_lib.workflows.operations.alerts import send_test
+    from trading_lib.workflows.alerts.commands import send_test
 
     result = send_test(level, channel or [])
     show(result, as_json, [f"{entry['channel']}: {entry['problem'] or 'sent'}" for entry in result["deliveries"]])
@@ -76,7 +76,7 @@ def send(
 
     Example: trading alerts send
     """
-    from trading_lib.workflows.operations.alerts import send_alerts
+    from trading_lib.workflows.alerts.commands import send_alerts
 
     result = send_alerts(watch)
     show(result, as_json, ["sent" if result["served"] else "another sender serves these alerts already"])

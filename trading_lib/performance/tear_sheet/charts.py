@@ -123,6 +123,26 @@ def monthly_chart(years: tuple[int, ...], returns: FloatArray, title: str, foote
     return _png(figure, footer)
 
 
+def positions_chart(weights: Mapping[str, float], title: str, footer: str) -> bytes:
+    """Draw the weight of each position, the largest on top.
+
+    Parameters
+    ----------
+    weights
+        Symbol -> part of the net asset value.
+    """
+    ordered = sorted(weights.items(), key=lambda item: item[1])
+    figure = _blank(1.4 + 0.32 * max(len(ordered), 1))
+    axis = figure.subplots()
+    bars = axis.barh([name for name, _ in ordered], [weight * 100 for _, weight in ordered], color="#1f4e79")
+    axis.bar_label(bars, fmt="%.1f", padding=3, fontsize=8)
+    axis.set_xlabel("Weight (%)")
+    axis.grid(alpha=0.25, axis="x")
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.set_title(title)
+    return _png(figure, footer)
+
+
 def _blank(height: float) -> Figure:
     # Drawing without pyplot leaves no global state behind and needs no display.
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -23,7 +23,9 @@ from trading_lib.domain.book.orders import OPEN_STATUSES, Fill, Order, OrderEven
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.market.perpetuals import is_perpetual
 from trading_lib.execution.simulated import SIMULATED_BROKER
+from trading_lib.monitoring.alert import Alert, AlertLevel
 from trading_lib.workflows.data.sources import market_store
+from trading_lib.workflows.operations.alerting import raise_alert
 from trading_lib.workflows.setup.settings import Settings, load_settings
 from trading_lib.workflows.trade.stage_log import logged
 
@@ -117,7 +119,22 @@ def repair_book(
                 entry["number"] = str(repair.number)
                 LOG.warning("repair %s: %s %s: %s", repair.number, step.action, step.subject, step.detail)
             done.append(entry | {"detail": step.detail})
+    if done and not dry_run:
+        _tell(book, by, note, done, active)
     return {"book": book, "book_is_at": repaired.newest.isoformat(), "dry_run": dry_run, "steps": done}
+
+
+def _tell(book: str, by: str, note: str, done: list[Result], settings: Settings) -> None:
+    lines = [f"{entry['action']} {entry['subject']}: {entry['detail']}" for entry in done]
+    alert = Alert(
+        AlertLevel.WARNING,
+        f"book {book} was repaired by {by}",
+        "\n".join([*([f"Note: {note}"] if note else []), *lines]),
+        source="book repair",
+        key=f"repair:{book}:{done[-1]['number']}",
+        book=book,
+    )
+    raise_alert(alert, settings)
 
 
 def repairs_of(book: str | None = None, settings: Settings | None = None) -> list[Result]:

@@ -18,6 +18,7 @@ from trading_lib.domain.market.prices import VOLATILITY_INDEX, Bars
 from trading_lib.domain.market.sessions import parse_session
 from trading_lib.market_data.availability.expected_bars import inception_of, settled_by
 from trading_lib.validation.report import Finding, Severity
+from trading_lib.workflows.alerts.sessions import tell_findings
 from trading_lib.workflows.data.fetch import ingest_range
 from trading_lib.workflows.data.needed_history import (
     LOOKBACK_DAYS,
@@ -185,6 +186,7 @@ def check_completeness(plan: SessionPlan, settings: Settings | None = None) -> C
     lines += [f"{symbol} is quarantined on {session}: {', '.join(rules)}" for symbol, rules in quarantined.items()]
     for line in lines:
         LOG.warning(line)
+    tell_findings(source, session, lines, active)
     worst = Severity.ERROR if quarantined else Severity.WARNING if lines else None
     return {
         "session": session.isoformat(),

@@ -187,7 +187,7 @@ def _store(place: Place, alert: Alert, config: MonitoringConfig) -> bool:
 
 def _start_sender(place: Place, config: MonitoringConfig) -> None:
     if not is_set_up(config, place.variables):
-        from trading_lib.workflows.operations.alert_service import into_file
+        from trading_lib.workflows.alerts.service import into_file
 
         into_file(place, config)
         return

@@ -21,9 +21,9 @@ from trading_lib.adapters.services.stack_status import ServiceStatus
 from trading_lib.adapters.stores.postgres.database import connect
 from trading_lib.adapters.stores.postgres.migrations import require_current_revision
 from trading_lib.domain.errors import TradingError
+from trading_lib.workflows.alerts.commands import channel_states
 from trading_lib.workflows.backups.place import load_place
 from trading_lib.workflows.operations.alerting import Place
-from trading_lib.workflows.operations.alerts import channel_states
 
 SUPPORTED_PYTHON = ((3, 11), (3, 13))
 # Airflow's log and PostgreSQL's write-ahead log stop everything when the disk is full.

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from sqlalchemy import Engine
 
+from trading_lib.domain.errors import InputError
+from trading_lib.workflows.alerts.sessions import tell_failure
 from trading_lib.workflows.data import tasks as market_data
 from trading_lib.workflows.data.market import Market
 from trading_lib.workflows.setup.settings import Settings
@@ -20,6 +22,16 @@ Progress = Callable[[str], None]
 
 def run_daily(plan: SessionPlan, settings: Settings, progress: Progress | None = None) -> dict[str, StageResult]:
     """Ingest, validate, compute factors and trade one session of one book."""
+    try:
+        return _run(plan, settings, progress)
+    except InputError:
+        raise  # whoever typed it reads it
+    except Exception as error:
+        tell_failure(plan, error, settings)
+        raise
+
+
+def _run(plan: SessionPlan, settings: Settings, progress: Progress | None) -> dict[str, StageResult]:
     say = progress or (lambda line: None)
     check_brokers(plan.source_name, settings)
     results: dict[str, StageResult] = {}

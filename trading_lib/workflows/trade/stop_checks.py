@@ -28,6 +28,7 @@ from trading_lib.execution.broker import ClearedOrder
 from trading_lib.orders.pre_trade import PreTradeContext
 from trading_lib.session.clear import for_broker
 from trading_lib.session.risk_only import check_day, days_without_session
+from trading_lib.workflows.alerts.sessions import tell_stops
 from trading_lib.workflows.data import tasks as market_data
 from trading_lib.workflows.data.fetch import ingest_range
 from trading_lib.workflows.data.market import Market, market_from_store
@@ -142,6 +143,7 @@ def _check(plan: StopCheckPlan, turn: BookTurn) -> dict[str, Any]:
     active.state.save_risk(name, checked.risk, checked.events)
     for event in checked.events:
         LOG.warning("risk event %s: %s", event.kind, event.reason)
+    tell_stops(active, [event.reason for event in checked.events], day)
     record = {"client_order_ids": listed, "events": [event.as_dict() for event in checked.events]}
     active.state.save_stage(name, day, STAGE, record)
     return record

@@ -38,6 +38,7 @@ from trading_lib.risk.levels.approvals import with_answer
 from trading_lib.session.clear import for_broker
 from trading_lib.session.open_orders import OpenOrder, at_worst, increases, still_open_reason, without_purchases
 from trading_lib.strategies.signals import describe_signals
+from trading_lib.workflows.alerts.sessions import send_summary, tell_risk_level
 from trading_lib.workflows.books import approvals, old_prices, proceeds
 from trading_lib.workflows.books.flows import flows_until
 from trading_lib.workflows.books.trade_history import store_closed_trades
@@ -210,6 +211,8 @@ def _risk(turn: BookTurn) -> Assessed:
     active.state.save_risk(name, assessment.next_state, events)
     for event in events:
         LOG.warning("risk event %s: %s", event.kind, event.reason)
+    reasons = [event.reason for event in events]
+    tell_risk_level(active, before.effective_level, assessment.effective_level, reasons, active.session)
     result: Assessed = {
         "level": assessment.effective_level,
         "drawdown": assessment.drawdown,
@@ -411,4 +414,5 @@ def report(plan: SessionPlan, run: BookRun | None = None) -> Reported | Closed:
         "deposits": str(portfolio.deposits),
         "withdrawals": str(portfolio.withdrawals),
     }
+    send_summary(active)
     return {**figures, **old_prices.stage_result(active, portfolio)}

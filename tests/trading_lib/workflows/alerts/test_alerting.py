@@ -22,9 +22,9 @@ from trading_lib.adapters.stores.operations.alert_store import AlertStore
 from trading_lib.adapters.stores.postgres.database import connect
 from trading_lib.monitoring.alert import Alert, AlertLevel
 from trading_lib.monitoring.config import MonitoringConfig
-from trading_lib.workflows.operations.alert_service import AlertService
+from trading_lib.workflows.alerts.commands import acknowledge, list_alerts
+from trading_lib.workflows.alerts.service import AlertService
 from trading_lib.workflows.operations.alerting import LOCK_FILE, Place, raise_alert
-from trading_lib.workflows.operations.alerts import acknowledge, list_alerts
 
 ALERT = Alert(AlertLevel.CRITICAL, "backup failed", "password=hunter2", source="backup", key="backup:failed")
 QUICK = MonitoringConfig.model_validate({"alerts": {"rate_limit": {"messages": 100}}, "send_seconds": 5})

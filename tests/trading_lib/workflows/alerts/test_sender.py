@@ -23,7 +23,7 @@ from trading_lib.domain.errors import StorageUnavailableError
 from trading_lib.monitoring.alert import Alert, AlertLevel, Picture
 from trading_lib.monitoring.config import MonitoringConfig
 from trading_lib.monitoring.notifier import Message, Notifier
-from trading_lib.workflows.operations.alert_sender import AlertSender
+from trading_lib.workflows.alerts.sender import AlertSender
 
 pytestmark = pytest.mark.postgres
 WINDOW = timedelta(hours=1)

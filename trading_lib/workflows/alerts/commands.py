@@ -13,7 +13,7 @@ from trading_lib.monitoring.alert import Alert, AlertLevel
 from trading_lib.monitoring.escalation import FILE
 from trading_lib.monitoring.outbox import StoredAlert
 from trading_lib.monitoring.templates import single
-from trading_lib.workflows.operations.alert_service import AlertService, channel_makers
+from trading_lib.workflows.alerts.service import AlertService, channel_makers
 from trading_lib.workflows.operations.alerting import Place
 from trading_lib.workflows.operations.notifications import load_monitoring
 

@@ -17,7 +17,7 @@ from trading_lib.domain.errors import StorageUnavailableError
 from trading_lib.monitoring.config import MonitoringConfig
 from trading_lib.monitoring.notifier import Notifier
 from trading_lib.monitoring.outbox import Outbox
-from trading_lib.workflows.operations.alert_sender import MOST_ABANDONED, AlertSender
+from trading_lib.workflows.alerts.sender import MOST_ABANDONED, AlertSender
 from trading_lib.workflows.operations.alerting import LOCK_FILE, Place
 from trading_lib.workflows.operations.notifications import named_notifiers, notifiers_folder
 

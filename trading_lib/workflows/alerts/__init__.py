@@ -1,0 +1,1 @@
+"""Alerts: their sender, what commands show of them, and what sessions tell."""
