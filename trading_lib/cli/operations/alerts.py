@@ -83,12 +83,20 @@ def send(
 
 
 def _line(entry: dict[str, Any]) -> str:
-    acknowledged = entry["acknowledged"]
-    told = [
-        f"{delivery['channel']} {delivery['state']}" + (f" ({delivery['problem']})" if delivery["problem"] else "")
-        for delivery in entry["deliveries"]
-    ]
     times = f" ({entry['occurrences']} times)" if entry["occurrences"] > 1 else ""
-    known = f"acknowledged by {acknowledged['by']}" if acknowledged else ""
-    parts = [f"{entry['number']:>5}  {entry['raised_at'][:19]}  {entry['level']:<9}  {entry['title']}{times}"]
-    return "; ".join(filter(None, [*parts, known, *told]))
+    known = [f"acknowledged by {entry['acknowledged']['by']}"] if entry["acknowledged"] else []
+    start = f"{entry['number']:>5}  {entry['raised_at'][:19]}  {entry['level']:<9}  {entry['title']}{times}"
+    return "; ".join([start, *known, *_told(entry["deliveries"])])
+
+
+def _told(deliveries: list[dict[str, Any]]) -> list[str]:
+    """Say which channels have taken it, which have not, and which come next."""
+    groups: dict[str, list[str]] = {}
+    for delivery in deliveries:
+        what = str(delivery["state"])
+        if what == "waiting":
+            what = f"{'failed' if delivery['problem'] else 'due'} {delivery['due_at'][11:16]}"
+        problem = f" ({delivery['problem']})" if delivery["problem"] else ""
+        groups.setdefault(what, []).append(f"{delivery['channel']}{problem}")
+    groups.pop("not needed", None)
+    return [f"{what}: {', '.join(dict.fromkeys(channels))}" for what, channels in groups.items()]
