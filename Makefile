@@ -25,7 +25,7 @@ PYTEST ?=
 WORKERS ?= logical
 PARALLEL := -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo up down status doctor test test-fast lint format bench faults mutants outages venv venv-dev lock calendar clean
+.PHONY: help demo up down status doctor test test-fast lint format bench faults mutants outages wal-kills venv venv-dev lock calendar clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ mutants: $(STAMP_DEV) ## Plant faults in the money path and see each one found; 
 
 outages: $(STAMP_DEV) ## Stop the database five times during 20 sessions (half an hour); writes evidence/
 	@$(BIN)/python -m tests.campaigns.outages
+
+wal-kills: $(STAMP_DEV) ## Kill PostgreSQL 50 times during writes, and restore to moments between; writes evidence/
+	@$(BIN)/python -m tests.campaigns.wal
 
 venv: $(STAMP) ## Create or refresh .venv from requirements.txt
 

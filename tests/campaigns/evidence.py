@@ -59,11 +59,19 @@ SUPERVISION = (
     "trading_lib/adapters/stores/postgres/database.py",
     "dags/task_defaults.py",
 )
+WAL = (
+    "trading_lib/adapters/backups/wal/*.py",
+    "trading_lib/adapters/stores/postgres/embedded_postgres.py",
+    "trading_lib/adapters/stores/postgres/server/*.py",
+    "trading_lib/monitoring/backup/wal.py",
+    "trading_lib/workflows/backups/wal*.py",
+)
 COVERED = {
     "book_faults": (*MONEY_PATH, "tests/campaigns/faults/*.py"),
     "money_path_mutants": (*MONEY_PATH, "tests/campaigns/mutants/*.py"),
     "session_rule_mutants": (*SESSION_RULES, "tests/campaigns/mutants/*.py"),
     "session_order_mutants": (*SESSION_ORDERS, "tests/campaigns/mutants/*.py"),
+    "wal_kills": (*WAL, "tests/campaigns/wal/*.py"),
     "database_outages": (*SUPERVISION, "tests/campaigns/outages/*.py"),
 }
 

@@ -34,6 +34,7 @@ from trading_lib.cli.operations.database import app as database_app
 from trading_lib.cli.operations.logs import app as logs_app
 from trading_lib.cli.operations.notify import app as notify_app
 from trading_lib.cli.operations.operations import app as operations_app
+from trading_lib.cli.operations.wal import app as wal_app
 from trading_lib.cli.research.audit import app as audit_app
 from trading_lib.cli.research.backfill import app as backfill_app
 from trading_lib.cli.research.experiments import app as experiments_app
@@ -79,6 +80,7 @@ for group in (
 app.add_typer(database_app, name="db")
 app.add_typer(backup_app, name="backup")
 app.add_typer(alerts_app, name="alerts")
+app.add_typer(wal_app, name="wal")
 
 
 give_each_once(app)

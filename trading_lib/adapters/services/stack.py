@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from trading_lib.adapters.backups.wal.archive import archive_is_configured
 from trading_lib.adapters.services.airflow.rest import API_SERVER
 from trading_lib.adapters.services.airflow.server import AirflowServer
 from trading_lib.adapters.services.credentials import ADMINISTRATOR, load_or_create, write_private
@@ -22,7 +23,7 @@ from trading_lib.adapters.services.mlflow_server import MlflowServer, mlflow_log
 from trading_lib.adapters.services.ports import HOST, Port, ServicePorts, require_free
 from trading_lib.adapters.services.processes import Progress, ServiceProcess
 from trading_lib.adapters.services.stack_status import ServiceStatus, StackStatus, State, moment, program_state
-from trading_lib.adapters.services.supervision.components import AIRFLOW, COMPONENTS, MLFLOW, OWN, WATCH, component
+from trading_lib.adapters.services.supervision.components import AIRFLOW, COMPONENTS, MLFLOW, OWN, WAL, WATCH, component
 from trading_lib.adapters.services.supervision.postgres_watch import POSTGRESQL
 from trading_lib.adapters.services.supervision.supervisor import Supervisor
 from trading_lib.adapters.services.waiting import Patience
@@ -156,6 +157,9 @@ class Stack:
         services = [self._database_status(supervised)]
         for entry in (component(MLFLOW), *AIRFLOW, *OWN):
             record = self.supervisor.records.read(entry.name)
+            if entry.name == WAL and record is None:
+                # Most installations have none.
+                continue
             state = program_state(record, health.get(entry.name, False), supervised, time.time())
             address = self.mlflow.url if entry.name == MLFLOW else self._airflow_url if entry == AIRFLOW[0] else ""
             services.append(
@@ -210,8 +214,11 @@ class Stack:
         return f"http://{HOST}:{self._airflow_port.number}"
 
     def _components(self) -> tuple[Any, ...]:
-        """Programs of the supervisor; a database server that is not ours is nobody's to watch."""
-        return tuple(entry for entry in COMPONENTS if entry.name != WATCH or self.database.embedded)
+        """Programs of the supervisor; a database server that is not ours is nobody's to watch, nor is its log."""
+        left_out = set() if self.database.embedded else {WATCH, WAL}
+        if not archive_is_configured(self._environment):
+            left_out.add(WAL)
+        return tuple(entry for entry in COMPONENTS if entry.name not in left_out)
 
     def _services_environment(self, urls: DatabaseUrls) -> dict[str, str]:
         environment = {**self._environment, **self.local_addresses(urls), **self.mlflow.environment()}

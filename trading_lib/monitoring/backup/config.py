@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 
 from trading_lib.domain.configuration import Configuration
 from trading_lib.monitoring.backup.manifest import BackupClass
+from trading_lib.monitoring.backup.wal import WalConfig
 
 # An age public key: "age1" and 58 characters of Bech32.
 PUBLIC_KEY = re.compile(r"age1[02-9ac-hj-np-z]{58}")
@@ -68,6 +69,8 @@ class BackupConfig(Configuration):
         Whether a book's state is stored after each session it traded.
     jobs
         Connections that dump and restore at a time.
+    wal
+        The embedded server's log outside the server.
     """
 
     destination: str = ""
@@ -76,3 +79,4 @@ class BackupConfig(Configuration):
     drill: DrillConfig = DrillConfig()
     state_after_trade: bool = True
     jobs: int = Field(2, ge=1, le=32)
+    wal: WalConfig = WalConfig()

@@ -58,6 +58,7 @@ def run_checks(environment: Mapping[str, str]) -> tuple[Check, ...]:
         checks.append(Check("stack", "failed", error.problem, error.remedy))
     checks += check_channels(environment)
     checks.append(check_backups(environment))
+    checks.append(check_wal(environment))
     checks.append(check_log(folders.logs))
     return (*checks, check_disk(folders.home, shutil.disk_usage(_existing(folders.home)).free))
 
@@ -136,6 +137,30 @@ def check_backups(environment: Mapping[str, str]) -> Check:
         remedy = "name a public key under recipients in backup.yaml (`trading backup new-key`)"
         return Check("backups", "stopped", f"{where}, {closed}: whoever reads it reads everything", remedy)
     return Check("backups", "ok", f"{where}, {closed}; see `trading backup list`")
+
+
+def check_wal(environment: Mapping[str, str]) -> Check:
+    """Say how much would be lost with the database's disk, and whether the log's archive keeps up."""
+    from trading_lib.workflows.backups.place import load_place
+    from trading_lib.workflows.backups.wal import wal_status
+
+    try:
+        found = wal_status(load_place(environment))
+    except TradingError as error:
+        return Check("log archive", "failed", error.problem, error.remedy)
+    if found.external:
+        return Check("log archive", "ok", "the database is a server of its own, with its own archiving")
+    if not found.enabled:
+        remedy = "set wal.folder in backup.yaml to a folder on another machine (docs/operations/backup.md)"
+        return Check("log archive", "stopped", "off: what came after the newest backup would be lost", remedy)
+    if found.slot is None:
+        return Check("log archive", "stopped", "the database does not run")
+    where = f"{found.folder}, {found.lag_seconds or 0:.0f} s behind"
+    if found.problems:
+        return Check("log archive", "failed", found.problems[0], "see `trading wal status`")
+    if found.same_disk:
+        return Check("log archive", "stopped", f"{where}, on the database's own disk", "use another machine's folder")
+    return Check("log archive", "ok", where)
 
 
 def check_log(folder: Path) -> Check:

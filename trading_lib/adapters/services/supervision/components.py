@@ -9,6 +9,7 @@ COMPONENT_VARIABLE = "TRADING_COMPONENT"
 WATCH = "postgresql-watch"
 MLFLOW = "mlflow"
 ALERTS = "alerts"
+WAL = "wal-receiver"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,10 @@ AIRFLOW = (
     Component("airflow-dag-processor", "DAG processor", ("dag-processor",), "dag_processor"),
     Component("airflow-triggerer", "Triggerer", ("triggerer", _NO_LOG_SERVER), "triggerer"),
 )
-OWN = (Component(ALERTS, "Alert sender", trading=("alerts", "send", "--watch")),)
+OWN = (
+    Component(ALERTS, "Alert sender", trading=("alerts", "send", "--watch")),
+    Component(WAL, "Log receiver", trading=("wal", "receive")),
+)
 COMPONENTS = (Component(WATCH, "PostgreSQL watch"), Component(MLFLOW, "MLflow"), *AIRFLOW, *OWN)
 
 
