@@ -12,7 +12,7 @@ import pytest
 
 from tests.builders.settings import make_settings
 from tests.e2e.crash import AFTER, BEFORE, BOOK, CRASH, LAST, write_crash_folder
-from tests.environment.database import table_contents
+from tests.environment.database import MakeDatabase, table_contents
 from tests.peers.airflow_interface import airflow_peer
 from tests.peers.airflow_interface import details as hitl_details
 from trading_lib.adapters.services.airflow.rest import AirflowClient, HumanAnswer
@@ -42,19 +42,41 @@ def prices(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_crash_folder(tmp_path_factory.mktemp("crash") / "prices")
 
 
+@pytest.fixture(scope="module")
+def stored(make_database: MakeDatabase, prices: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Database with the whole history and no book."""
+    url = make_database()
+    settings = make_settings(url, tmp_path_factory.mktemp("stored"))
+    fetching.ingest_history(planner(settings, prices)(LAST), settings, LAST)
+    return url
+
+
+@pytest.fixture(scope="module")
+def crashed(make_database: MakeDatabase, stored: str, prices: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Database with a book that has met the crash."""
+    url = make_database(of=stored)
+    settings = make_settings(url, tmp_path_factory.mktemp("crashed"))
+    crash(settings, planner(settings, prices))
+    return url
+
+
 @pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
-    return make_settings(database_url, tmp_path)
+def settings(crashed: str, make_database: MakeDatabase, tmp_path: Path) -> Settings:
+    """The book of `crashed` in a database of the test's own."""
+    return make_settings(make_database(of=crashed), tmp_path)
 
 
 @pytest.fixture
 def plan(settings: Settings, prices: Path) -> Callable[..., dict[str, Any]]:
-    """Return a function that plans a session of a book on the crash; the whole history is stored."""
+    return planner(settings, prices)
+
+
+def planner(settings: Settings, prices: Path) -> Callable[..., dict[str, Any]]:
+    """Return a function that plans a session of a book on the crash."""
 
     def make(session: date, book: str = BOOK) -> dict[str, Any]:
         return market_data.plan(session.isoformat(), "files", str(prices), book, settings)
 
-    fetching.ingest_history(make(LAST), settings, LAST)
     return make
 
 
@@ -79,7 +101,6 @@ def sessions_after(settings: Settings, count: int) -> list[date]:
 
 
 def test_a_crash_liquidates_at_once_and_asks_a_person(settings: Settings, plan: Callable[..., dict[str, Any]]) -> None:
-    crash(settings, plan)
     store, orders = StateStore(settings.engine()), OrderStore(settings.engine())
     state = store.risk_state(BOOK, CRASH)
     assert state is not None
@@ -105,7 +126,6 @@ def test_a_stop_of_a_weekend_leaves_the_question_as_it_was(
     settings: Settings, plan: Callable[..., dict[str, Any]]
 ) -> None:
     """The newest risk state is then of a day of which there is no portfolio."""
-    crash(settings, plan)
     asked, store = approvals.open_question(BOOK, settings), StateStore(settings.engine())
     state = store.risk_state(BOOK, CRASH)
     assert state is not None
@@ -120,7 +140,6 @@ def test_an_answer_read_from_airflow_s_own_record_is_stored_once(
     settings: Settings, plan: Callable[..., dict[str, Any]], option: str
 ) -> None:
     """The task that waited returned nothing; record runs, is cleared and runs again."""
-    crash(settings, plan)
     asked = approvals.asked_in_airflow(BOOK, settings)
     found = HumanAnswer((option,), {"note": "at once"}, ANSWERED_AT, {"id": "1", "name": "alice"})
     first, again = (approvals.record_response(asked, asdict(found), settings) for _ in range(2))
@@ -135,7 +154,6 @@ def test_an_answer_given_after_its_run_had_ended_is_found_by_the_next_session(
     settings: Settings, plan: Callable[..., dict[str, Any]], caplog: pytest.LogCaptureFixture
 ) -> None:
     """The run of the first question ended unanswered; the second one waits while the first is answered after all."""
-    crash(settings, plan)
     details = "/api/v2/dags/risk_approval/dagRuns/{}/taskInstances/approval/-1/hitlDetails"
     first, second = (details.format(f"{BOOK}__{CRASH}__{k}") for k in (0, 1))
     with airflow_peer() as peer:
@@ -162,7 +180,6 @@ def test_an_answer_given_after_its_run_had_ended_is_found_by_the_next_session(
 def test_an_answer_that_is_neither_yes_nor_no_is_not_taken_for_a_no(
     settings: Settings, plan: Callable[..., dict[str, Any]], chosen: list[str]
 ) -> None:
-    crash(settings, plan)
     asked = approvals.asked_in_airflow(BOOK, settings)
     with pytest.raises(InputError, match="neither Approve nor Reject; nothing was stored"):
         approvals.record_response(asked, response("Reject") | {"chosen_options": chosen}, settings)
@@ -172,7 +189,6 @@ def test_an_answer_that_is_neither_yes_nor_no_is_not_taken_for_a_no(
 def test_an_unanswered_question_stays_open_and_is_asked_anew_after_five_sessions(
     settings: Settings, plan: Callable[..., dict[str, Any]]
 ) -> None:
-    crash(settings, plan)
     run_ids = []
     for session in sessions_after(settings, 6):
         trade_session(plan(session), settings)
@@ -188,7 +204,6 @@ def test_an_unanswered_question_stays_open_and_is_asked_anew_after_five_sessions
 def test_an_approval_takes_effect_in_the_next_session_and_is_told(
     settings: Settings, plan: Callable[..., dict[str, Any]]
 ) -> None:
-    crash(settings, plan)
     asked = approvals.asked_in_airflow(BOOK, settings)
     stored = approvals.record_response(asked, response("Approve", "  crash\nunderstood "), settings)
     assert stored == {
@@ -226,7 +241,6 @@ def test_an_approval_takes_effect_in_the_next_session_and_is_told(
 def test_a_rejection_is_stored_and_the_next_session_asks_again(
     settings: Settings, plan: Callable[..., dict[str, Any]]
 ) -> None:
-    crash(settings, plan)
     approvals.record_response(approvals.asked_in_airflow(BOOK, settings), response("Reject", "not yet"), settings)
     trade_session(plan(AFTER), settings)
     store = StateStore(settings.engine())
@@ -243,7 +257,6 @@ def test_a_rejection_is_stored_and_the_next_session_asks_again(
 def test_an_answer_that_came_late_does_not_change_a_decided_session(
     settings: Settings, plan: Callable[..., dict[str, Any]]
 ) -> None:
-    crash(settings, plan)
     trade_session(plan(AFTER), settings)
     asked = approvals.asked_in_airflow(BOOK, settings)
     approvals.record_response(asked, response("Approve"), settings)
@@ -260,7 +273,6 @@ def test_an_answer_that_came_late_does_not_change_a_decided_session(
 
 
 def test_an_answer_stands(settings: Settings, plan: Callable[..., dict[str, Any]]) -> None:
-    crash(settings, plan)
     approvals.answer(BOOK, CRASH, False, "alice", "", settings)
     assert approvals.answer(BOOK, CRASH, False, "bob", "", settings)["answered_by"] == "alice"
     with pytest.raises(DecisionConflictError, match="alice rejected the question of session 2021-03-05"):
@@ -271,7 +283,6 @@ def test_an_answer_stands(settings: Settings, plan: Callable[..., dict[str, Any]
 def test_only_the_open_question_can_be_answered(
     settings: Settings, plan: Callable[..., dict[str, Any]], session: date
 ) -> None:
-    crash(settings, plan)
     with pytest.raises(InputError, match=f"asks for no approval .session {CRASH} does"):
         approvals.answer(BOOK, session, True, "alice", "", settings)
     with pytest.raises(InputError, match="at most 500"):
@@ -281,8 +292,11 @@ def test_only_the_open_question_can_be_answered(
     assert ApprovalStore(settings.engine()).answers() == []
 
 
-def test_a_book_without_a_question_takes_no_answer(settings: Settings, plan: Callable[..., dict[str, Any]]) -> None:
-    trade_session(plan(BEFORE[0]), settings)
+def test_a_book_without_a_question_takes_no_answer(
+    stored: str, make_database: MakeDatabase, prices: Path, tmp_path: Path
+) -> None:
+    settings = make_settings(make_database(of=stored), tmp_path)
+    trade_session(planner(settings, prices)(BEFORE[0]), settings)
     assert approvals.open_question(BOOK, settings) is None
     with pytest.raises(InputError, match="asks for no approval"):
         approvals.answer(BOOK, None, True, "alice", "", settings)
@@ -315,7 +329,6 @@ def test_a_demo_book_without_simulated_approval_asks_as_well(
 
 
 def test_no_response_changes_nothing(settings: Settings, plan: Callable[..., dict[str, Any]]) -> None:
-    crash(settings, plan)
     asked = approvals.asked_in_airflow(BOOK, settings)
     assert approvals.record_response(asked, None, settings)["stored"] is False
     assert approvals.open_question(BOOK, settings) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
@@ -15,7 +16,7 @@ import yaml
 from tests.builders.parity import fill_figures, order_figures
 from tests.builders.price_folder import write_price_folder
 from tests.builders.settings import make_settings
-from tests.environment.database import table_contents
+from tests.environment.database import MakeDatabase, table_contents
 from trading_lib.adapters.stores.books.order_store import OrderStore
 from trading_lib.adapters.stores.books.proceeds_store import ProceedsStore
 from trading_lib.adapters.stores.books.state_store import StateStore
@@ -66,9 +67,16 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> str:
     return max(exchange, key=lambda symbol: run.result.portfolio.weight(symbol))
 
 
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory, held: str) -> Path:
+    """A folder that nobody writes to."""
+    return folder_without_prices_after(tmp_path_factory.mktemp("ended") / "prices", ENDS, [held])
+
+
 @pytest.fixture
-def data(tmp_path: Path, held: str) -> Path:
-    return folder_without_prices_after(tmp_path / "prices", ENDS, [held])
+def data(ended: Path, tmp_path: Path) -> Path:
+    """A copy of it that a test may change."""
+    return Path(shutil.copytree(ended, tmp_path / "prices"))
 
 
 @pytest.fixture
@@ -162,24 +170,32 @@ def test_a_backtest_names_the_holding_in_report_and_tear_sheet(settings: Setting
     assert f"{held} has had no price since {ENDS}" in backtesting.tear_sheet(run).decode()
 
 
+@pytest.fixture(scope="module")
+def retired(make_database: MakeDatabase, ended: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Database with a book that still holds a symbol retired two sessions before."""
+    url = make_database()
+    settings = make_settings(url, tmp_path_factory.mktemp("retired"))
+    replay_until(settings, ended, CALENDAR.offset(RETIRED, 3))
+    fetching.ingest_history(plan_for(settings, ended, LAST), settings, LAST)
+    return url
+
+
 @pytest.fixture
-def retired_book(settings: Settings, data: Path) -> Settings:
-    """A book that still holds a symbol retired two sessions before."""
-    replay_until(settings, data, CALENDAR.offset(RETIRED, 3))
-    fetching.ingest_history(plan_for(settings, data, LAST), settings, LAST)
-    return settings
+def retired_book(retired: str, make_database: MakeDatabase, tmp_path: Path) -> Settings:
+    """The book of `retired` in a database of the test's own."""
+    return make_settings(make_database(of=retired), tmp_path)
 
 
 def record(settings: Settings, symbol: str, amount: str, session: date, note: str = "merger") -> dict[str, object]:
     return proceeds.record(BOOK, symbol, amount, session, "operator", note, settings)
 
 
-def test_recorded_proceeds_are_booked_once_and_reconcile(retired_book: Settings, data: Path, held: str) -> None:
+def test_recorded_proceeds_are_booked_once_and_reconcile(retired_book: Settings, ended: Path, held: str) -> None:
     before = portfolio_of(retired_book, CALENDAR.offset(RETIRED, 2))
     session = CALENDAR.offset(RETIRED, 3)
     result = record(retired_book, held, "43.21", session)
     assert (result["books_on"], result["quantity"]) == (session.isoformat(), str(before.positions[held].quantity))
-    plan = plan_for(retired_book, data, session)
+    plan = plan_for(retired_book, ended, session)
     stages = trade_session(plan, retired_book)
     after, position = portfolio_of(retired_book, session), before.positions[held]
     assert held not in after.positions
@@ -201,7 +217,7 @@ def test_recorded_proceeds_are_booked_once_and_reconcile(retired_book: Settings,
     again = trade_session(plan, retired_book)
     assert (again["settle"], again["reconcile"]) == (stages["settle"], stages["reconcile"])
     assert {t: table_contents(retired_book.engine(), t) for t in sorted(metadata.tables)} == tables
-    following = trade_session(plan_for(retired_book, data, CALENDAR.next(session)), retired_book)
+    following = trade_session(plan_for(retired_book, ended, CALENDAR.next(session)), retired_book)
     assert "closings" not in following["settle"]
     assert following["reconcile"]["differences"] == 0
     told = trade_history.listing(BOOK, settings=retired_book)
@@ -210,24 +226,24 @@ def test_recorded_proceeds_are_booked_once_and_reconcile(retired_book: Settings,
     assert told["totals"]["not_listed"] == 0
 
 
-def test_proceeds_of_a_settled_session_are_booked_by_the_next(retired_book: Settings, data: Path, held: str) -> None:
+def test_proceeds_of_a_settled_session_are_booked_by_the_next(retired_book: Settings, ended: Path, held: str) -> None:
     result = record(retired_book, held, "0", CALENDAR.next(ENDS), "worthless")
     session = CALENDAR.offset(RETIRED, 3)
     assert (result["books_on"], result["proceeds"]) == (session.isoformat(), "0.00")
-    stages = trade_session(plan_for(retired_book, data, session), retired_book)
+    stages = trade_session(plan_for(retired_book, ended, session), retired_book)
     assert held not in portfolio_of(retired_book, session).positions
     assert stages["reconcile"]["differences"] == 0
 
 
 def test_until_they_are_booked_the_newest_record_counts_and_all_are_kept(
-    retired_book: Settings, data: Path, held: str
+    retired_book: Settings, ended: Path, held: str
 ) -> None:
     session, later = CALENDAR.offset(RETIRED, 3), CALENDAR.offset(RETIRED, 4)
     record(retired_book, held, "99", session)
     then = replace(retired_book, clock=lambda: retired_book.clock() + timedelta(minutes=1))
     record(then, held, "43.21", later)
     for day in (session, later):
-        trade_session(plan_for(retired_book, data, day), retired_book)
+        trade_session(plan_for(retired_book, ended, day), retired_book)
     state = StateStore(retired_book.engine())
     assert proceeds.closings_of(state, BOOK, session) == []
     assert [one["amount_per_share"] for one in proceeds.closings_of(state, BOOK, later)] == ["43.21"]
@@ -253,10 +269,10 @@ def test_proceeds_that_cannot_be_are_refused(retired_book: Settings, held: str) 
 
 
 def test_a_holding_that_disappears_without_proceeds_does_not_reconcile(
-    retired_book: Settings, data: Path, held: str
+    retired_book: Settings, ended: Path, held: str
 ) -> None:
     session = CALENDAR.offset(RETIRED, 3)
-    plan = plan_for(retired_book, data, session)
+    plan = plan_for(retired_book, ended, session)
     trading.settle(plan, BookRun.open(plan, retired_book))
     record(retired_book, held, "43.21", session)
     trading.reconcile(plan, BookRun.open(plan, retired_book))

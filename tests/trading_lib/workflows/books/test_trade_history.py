@@ -14,7 +14,7 @@ from sqlalchemy import Engine, text
 
 from tests.builders.price_folder import write_price_folder
 from tests.builders.settings import make_settings
-from tests.environment.database import table_contents
+from tests.environment.database import MakeDatabase, table_contents
 from trading_lib.accounting.closed_trades import BookedSession, ClosedTradeLedger, is_closing
 from trading_lib.adapters.stores.books.order_store import OrderStore
 from trading_lib.adapters.stores.books.state_store import StateStore
@@ -35,12 +35,24 @@ pytestmark = pytest.mark.postgres
 BOOK, LAST = "demo-trades", date(2021, 6, 30)
 
 
-@pytest.fixture(name="traded")
-def fixture_traded(database_url: str, tmp_path: Path) -> tuple[Settings, BookRun]:
-    """A book that traded 60 sessions, and a run of its last one."""
-    prices = write_price_folder(tmp_path / "prices", date(2020, 1, 2), LAST)
-    settings = make_settings(database_url, tmp_path)
-    history.bootstrap("files", str(prices), LAST.isoformat(), BOOK, lambda line: None, settings, track_backtest=False)
+@pytest.fixture(scope="module")
+def prices(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_price_folder(tmp_path_factory.mktemp("trades") / "prices", date(2020, 1, 2), LAST)
+
+
+@pytest.fixture(scope="module")
+def stored(make_database: MakeDatabase, prices: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Database with a book that traded 60 sessions."""
+    url = make_database()
+    made = make_settings(url, tmp_path_factory.mktemp("traded"))
+    history.bootstrap("files", str(prices), LAST.isoformat(), BOOK, lambda line: None, made, track_backtest=False)
+    return url
+
+
+@pytest.fixture
+def traded(stored: str, make_database: MakeDatabase, prices: Path, tmp_path: Path) -> tuple[Settings, BookRun]:
+    """The book of `stored` in a database of the test's own, and a run of its last session."""
+    settings = make_settings(make_database(of=stored), tmp_path)
     newest = StateStore(settings.engine()).latest_portfolio(BOOK)
     assert newest is not None
     plan = market_data.plan(newest.session.isoformat(), "files", str(prices), BOOK, settings)
