@@ -75,6 +75,11 @@ class OutboxContract(ABC):
         self.add(outbox, alert(2), minutes)
         assert [found.occurrences for found in outbox.unplanned()] == [*occurrences, 1]
 
+    def test_one_that_a_wrong_clock_has_put_ahead_suppresses_nothing(self, outbox: Outbox) -> None:
+        self.add(outbox, alert(), minutes=24 * 60)
+        self.add(outbox, alert())
+        assert len(outbox.unplanned()) == 2
+
     def test_the_same_fault_at_a_higher_level_is_told(self, outbox: Outbox) -> None:
         self.add(outbox, alert(level=AlertLevel.WARNING))
         self.add(outbox, alert(level=AlertLevel.EMERGENCY))

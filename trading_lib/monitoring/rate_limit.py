@@ -70,7 +70,8 @@ def batches(
 
 
 def _room(entry: Waiting, sent: Sequence[Sent], limit: RateLimit, window: timedelta, now: datetime) -> int:
-    recent = [other for other in sent if other.at > now - window and _as_high(other.level, entry.level)]
+    # What was sent in the future was sent before the clock was set back, and holds nothing up.
+    recent = [other for other in sent if now - window < other.at <= now and _as_high(other.level, entry.level)]
     return limit.messages - len(recent)
 
 

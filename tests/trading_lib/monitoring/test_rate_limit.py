@@ -73,6 +73,10 @@ def test_a_higher_level_waits_for_no_lower_one() -> None:
     assert numbers(found) == [[2]]
 
 
+def test_a_clock_that_is_set_back_holds_nothing_up() -> None:
+    assert numbers(batches([waiting(1)], [Sent(at(3600), AlertLevel.CRITICAL)], LIMIT, at(0))) == [[1]]
+
+
 @given(st.lists(st.tuples(st.sampled_from(list(AlertLevel)), st.integers(0, 150)), max_size=25))
 def test_everything_is_told_once_and_emergencies_without_delay(arriving: list[tuple[AlertLevel, int]]) -> None:
     entries = [waiting(number, seconds, level) for number, (level, seconds) in enumerate(arriving)]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from types import ModuleType
 
 from trading_lib.adapters.alerts.mail_connection import mail_address
 from trading_lib.adapters.logs.redaction import address_secrets, without_secrets
@@ -37,9 +40,8 @@ class AppriseChannel:
     """
 
     def __init__(self, name: str, address: str) -> None:
-        import apprise
-
         self._name, self._address = name, address
+        apprise = _apprise()
         with _silence() as said:
             # Pictures stand in the text of a mail where its page names them.
             made = apprise.Apprise.instantiate(_with_option(address, "inline=yes"), suppress_exceptions=True)
@@ -57,7 +59,7 @@ class AppriseChannel:
 
     def send(self, message: Message) -> None:
         """Send it; raises `ChannelError` with what apprise said, without a word of the address."""
-        import apprise
+        apprise = _apprise()
         from apprise.attachment.memory import AttachMemory
 
         attached = [AttachMemory(p.png, f"{p.name}.png", "image/png") for p in message.pictures]  # type: ignore[no-untyped-call]
@@ -79,6 +81,13 @@ class AppriseChannel:
 
     def _plain(self, text: str) -> str:
         return " ".join(without_secrets(text, address_secrets(self._address)).split())[:300]
+
+
+def _apprise() -> ModuleType:
+    """Import apprise, which takes a while, without its warnings about Python's own modules."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return importlib.import_module("apprise")
 
 
 class ChannelError(Exception):

@@ -35,7 +35,7 @@ class Spool:
             if content["reference"] == reference:
                 return
             stored = _stored(name, content)
-            recent = stored.raised_at > at - (FOR_EVER if alert.once else window)
+            recent = abs(at - stored.raised_at) <= (FOR_EVER if alert.once else window)
             as_high = ORDER.index(stored.alert.level) >= ORDER.index(alert.level)
             if stored.alert.key == alert.key and as_high and recent:
                 seen = {"occurrences": stored.occurrences + 1, "last_seen_at": at.isoformat()}

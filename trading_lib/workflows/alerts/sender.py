@@ -103,9 +103,8 @@ class AlertSender:
         for stored in outbox.unplanned():
             outbox.plan(
                 stored.reference,
-                plan_deliveries(
-                    stored.alert.level, stored.raised_at, self._config.alerts, tuple(self._channels), self._own
-                ),
+                # From now on: the clock it was raised by may be wrong, and nobody could acknowledge it before.
+                plan_deliveries(stored.alert.level, now, self._config.alerts, tuple(self._channels), self._own),
             )
         due: dict[str, list[Waiting]] = {}
         for entry in outbox.waiting(now):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import psutil
@@ -12,6 +13,8 @@ from tests.environment.free_port import free_port
 from trading_lib.adapters.mlflow.server.locations import is_own_location, is_own_source
 from trading_lib.adapters.mlflow.server.login import login_of
 from trading_lib.adapters.services.stack_status import ServiceStatus, program_state
+from trading_lib.adapters.services.supervision import program
+from trading_lib.adapters.services.supervision.components import OWN, Component
 from trading_lib.adapters.services.supervision.program import pause_before, wait_for_database
 from trading_lib.adapters.services.supervision.records import Record, Records
 from trading_lib.domain.errors import ConfigurationError
@@ -45,6 +48,29 @@ def test_starts_are_counted_and_survive_a_broken_file(tmp_path: Path) -> None:
     assert records.read("example") is None
     records.forget()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("entry", OWN, ids=lambda entry: entry.name)
+def test_a_program_of_our_own_waits_for_no_database(
+    entry: Component, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    became: list[list[str]] = []
+
+    def become(path: str, command: list[str]) -> None:
+        became.append(command)
+        raise SystemExit
+
+    (tmp_path / "services").mkdir()
+    monkeypatch.setenv("TRADING_HOME", str(tmp_path))
+    monkeypatch.delenv("TRADING_DATABASE_URL", raising=False)
+    monkeypatch.setattr("sys.argv", ["program", entry.name])
+    monkeypatch.setattr(os, "execv", become)
+    with pytest.raises(SystemExit):
+        program.main()
+    assert became == [[sys.executable, "-m", "trading_lib.cli", *entry.trading]]
+    known = Records(tmp_path / "services").read(entry.name)
+    assert known is not None
+    assert known.waiting_for == ""
 
 
 def test_a_reused_process_number_is_not_taken_for_the_program() -> None:

@@ -263,7 +263,9 @@ def _same_fault(alert: Alert, at: datetime, window: timedelta) -> Any:
     told_again = and_(alerts.c.level == str(AlertLevel.EMERGENCY), alerts.c.acknowledged_at.is_not(None))
     return (
         select(func.max(alerts.c.number))
-        .where(alerts.c.key == alert.key, alerts.c.level.in_(at_least), alerts.c.raised_at > at - window)
+        .where(alerts.c.key == alert.key, alerts.c.level.in_(at_least))
+        # One that a wrong clock has put far ahead suppresses nothing.
+        .where(alerts.c.raised_at.between(at - window, at + window))
         .where(or_(~told_again, alerts.c.level != str(alert.level)))
     )
 
