@@ -41,7 +41,7 @@ class AppriseChannel:
 
     def __init__(self, name: str, address: str) -> None:
         self._name, self._address = name, address
-        apprise = _apprise()
+        apprise = load_apprise()
         with _silence() as said:
             # Pictures stand in the text of a mail where its page names them.
             made = apprise.Apprise.instantiate(_with_option(address, "inline=yes"), suppress_exceptions=True)
@@ -59,7 +59,7 @@ class AppriseChannel:
 
     def send(self, message: Message) -> None:
         """Send it; raises `ChannelError` with what apprise said, without a word of the address."""
-        apprise = _apprise()
+        apprise = load_apprise()
         from apprise.attachment.memory import AttachMemory
 
         attached = [AttachMemory(p.png, f"{p.name}.png", "image/png") for p in message.pictures]  # type: ignore[no-untyped-call]
@@ -83,8 +83,8 @@ class AppriseChannel:
         return " ".join(without_secrets(text, address_secrets(self._address)).split())[:300]
 
 
-def _apprise() -> ModuleType:
-    """Import apprise, which takes a while, without its warnings about Python's own modules."""
+def load_apprise() -> ModuleType:
+    """Import apprise, which takes seconds, without its warnings about Python's own modules."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         return importlib.import_module("apprise")

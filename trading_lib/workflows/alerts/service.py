@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 
-from trading_lib.adapters.alerts.channels import channel_addresses, create_channel
+from trading_lib.adapters.alerts.channels import channel_addresses, create_channel, load_apprise
 from trading_lib.adapters.alerts.own_notifiers import create_notifier
 from trading_lib.adapters.stores.operations.alert_store import AlertStore
 from trading_lib.domain.errors import StorageUnavailableError
@@ -71,6 +71,8 @@ class AlertService:
         self._spool = place.spool()
         makers = channel_makers(config, place)
         self._sender = AlertSender(config, makers, named_notifiers(config), place.mail_file(), place.clock)
+        if channel_addresses(config.alerts, place.variables):
+            load_apprise()  # now, as it takes seconds, and not when the first alert is waiting
         self._window = timedelta(minutes=config.alerts.repeat_minutes)
         self._forgotten, self._remembered = -FORGET_SECONDS, False
         self._until = place.clock()
