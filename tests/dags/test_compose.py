@@ -71,14 +71,13 @@ def test_containers_outlast_an_outage_like_the_local_stack_and_open_no_log_serve
 
 
 def test_the_sender_of_alerts_has_every_address_and_waits_for_nothing(services: dict[str, Any]) -> None:
-    from trading_lib.adapters.services.supervision.components import OWN
+    from trading_lib.adapters.services.supervision.components import ALERTS, component
     from trading_lib.monitoring.config import AlertsConfig
 
-    for component in OWN:
-        assert services[component.name]["command"] == ["trading", *component.trading]
-        assert "depends_on" not in services[component.name]
+    assert services[ALERTS]["command"] == ["trading", *component(ALERTS).trading]
+    assert "depends_on" not in services[ALERTS]
     variables = {channel.url_in for channel in AlertsConfig().channels.values()}
-    assert variables <= set(services["alerts"]["environment"]) & set(services["airflow-scheduler"]["environment"])
+    assert variables <= set(services[ALERTS]["environment"]) & set(services["airflow-scheduler"]["environment"])
 
 
 def test_the_imported_pools_are_those_the_dags_use_and_airflow_takes_them(
