@@ -34,6 +34,7 @@ from trading_lib.cli.operations.database import app as database_app
 from trading_lib.cli.operations.logs import app as logs_app
 from trading_lib.cli.operations.notify import app as notify_app
 from trading_lib.cli.operations.operations import app as operations_app
+from trading_lib.cli.operations.restore_host import app as restore_host_app
 from trading_lib.cli.operations.wal import app as wal_app
 from trading_lib.cli.research.audit import app as audit_app
 from trading_lib.cli.research.backfill import app as backfill_app
@@ -71,6 +72,7 @@ for group in (
     audit_app,
     explain_app,
     operations_app,
+    restore_host_app,
     configuration_app,
     notify_app,
     logs_app,

@@ -43,6 +43,11 @@ class RestoreTarget:
         """Where it is, without the password."""
         return describe(self.url)
 
+    def is_there(self) -> bool:
+        """Whether the server has a database of this name."""
+        with self._server() as connection:
+            return _exists(connection, self._name)
+
     def refuse_unless_empty(self) -> None:
         """Raise `InputError` when somebody is connected to it or it holds anything."""
         with self._server() as connection:
@@ -121,6 +126,20 @@ class RestoreTarget:
                 yield connection
         finally:
             engine.dispose()
+
+
+def drop_drafts(url: URL) -> None:
+    """Drop what killed restores left on the server of ``url``; nobody else may be restoring there."""
+    engine = _engine(url.set(database=MAINTENANCE))
+    try:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            found = connection.execute(
+                text("SELECT datname FROM pg_database WHERE starts_with(datname, :draft)"), {"draft": DRAFT}
+            )
+            for name in found.scalars().all():
+                _run(connection, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', describe(url))
+    finally:
+        engine.dispose()
 
 
 def _engine(url: URL) -> Engine:

@@ -1,4 +1,4 @@
-"""Commands that repair a book: ``trading book repair`` and ``trading book repairs``."""
+"""Commands that look after a book: ``trading book repair``, ``trading book repairs`` and ``trading book arm``."""
 
 from __future__ import annotations
 
@@ -42,6 +42,26 @@ def repair(
     lines = [f"{step['action']:<15} {step['session']}  {step['subject']}: {step['detail']}" for step in result["steps"]]
     lines.append(f"book {book} is at session {result['book_is_at']}; {len(lines)} steps {verb}")
     show(result, as_json, lines)
+
+
+@book_app.command("arm")
+def arm(
+    book: Annotated[str, typer.Option("--book", help="Book to arm.", show_default=False)],
+    by: Annotated[str, typer.Option("--by", help="Who arms it, for the record.", show_default=False)],
+    note: Annotated[str, typer.Option("--note", help="Why, for the record.")] = "",
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Let a book that was restored send its orders again; until then it decides and sends nothing.
+
+    Compare its holdings and open orders with its broker's first.
+
+    Example: trading book arm --book paper --by "Ada Lovelace" --note "positions compared with the statement"
+    """
+    from trading_lib.workflows.books.arming import arm_book
+
+    result: dict[str, Any] = arm_book(book, by, note)
+    line = f"book {book} is armed (record {result['number']})" if result["changed"] else f"book {book} is armed already"
+    show(result, as_json, [line])
 
 
 @book_app.command("repairs")

@@ -150,7 +150,7 @@ def restore(
         place.destination(source),
         into,
         name=name,
-        moment=_moment(at) if at else None,
+        moment=moment_of(at) if at else None,
         database=database,
         identity=identity,
     )
@@ -254,7 +254,8 @@ def _class(text: str) -> Any:
     return BackupClass(text)
 
 
-def _moment(text: str) -> Any:
+def moment_of(text: str) -> Any:
+    """Read ``--at``: a time in UTC unless it says otherwise."""
     from datetime import UTC, datetime
 
     from trading_lib.domain.errors import InputError

@@ -1,1 +1,1 @@
-"""Operations on a book: flows of capital, proceeds, approvals, repair, closed trades, the kill switch."""
+"""Operations on a book: flows of capital, proceeds, approvals, repair, arming, closed trades, the kill switch."""

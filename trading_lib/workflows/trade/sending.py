@@ -14,6 +14,7 @@ from trading_lib.domain.book.accounts import Account
 from trading_lib.domain.book.orders import Order, OrderEvent, OrderStatus
 from trading_lib.domain.errors import BrokerUnavailableError
 from trading_lib.execution.broker import Answer, Broker, BrokerStatus, ClearedOrder, LookUp, Outcome, Seen, is_same
+from trading_lib.workflows.books.arming import refuse_disarmed
 from trading_lib.workflows.trade.book_turns import BookTurn
 from trading_lib.workflows.trade.broker_access import account_of, broker_of, refuse_past
 
@@ -52,6 +53,11 @@ async def send_orders(turn: BookTurn, found: Sequence[tuple[Order, OrderStatus]]
         Orders with their stored status, of one session of the book.
     check
         Clears an order.
+
+    Raises
+    ------
+    BookDisarmedError
+        When there is something to send or to look up, and the book was restored and not armed since.
     """
     sent = Sent()
     run = turn.run
@@ -60,6 +66,8 @@ async def send_orders(turn: BookTurn, found: Sequence[tuple[Order, OrderStatus]]
     for order, status in waiting:
         account = account_of(run, order)
         accounts.setdefault(account.name, (account, []))[1].append((order, status))
+    if waiting:
+        refuse_disarmed(run.book.name, run.settings)
     refuse_past(run, [account for account, _ in accounts.values()])
     for account, orders in accounts.values():
         broker = broker_of(run, account)

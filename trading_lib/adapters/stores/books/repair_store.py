@@ -22,6 +22,7 @@ class RepairAction(StrEnum):
     COMPLETE_ORDER = "COMPLETE_ORDER"
     VOID_FILL = "VOID_FILL"
     CLOSE_SESSION = "CLOSE_SESSION"
+    ARM_BOOK = "ARM_BOOK"
 
 
 @dataclass(frozen=True, slots=True)
