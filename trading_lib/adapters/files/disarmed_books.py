@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from trading_lib.adapters.files.output_file import write_whole
 
@@ -57,6 +57,10 @@ class DisarmedBooks:
     def is_unfinished(self) -> bool:
         """Whether every book is disarmed because a restore has not ended."""
         return (self.folder / EVERY).exists()
+
+    def names(self) -> list[str]:
+        """Names of the disarmed books; they say nothing of others while a restore is under way."""
+        return sorted(unquote(path.name.removesuffix(SUFFIX)) for path in self.folder.glob(f"*{SUFFIX}"))
 
     def arm(self, book: str) -> None:
         """Let a book send again."""

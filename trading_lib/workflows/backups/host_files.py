@@ -11,14 +11,14 @@ from typing import Any
 
 from sqlalchemy import URL, text
 
-from trading_lib.adapters.files.include_folder import include_folder
+from trading_lib.adapters.files.include_folder import INCLUDE_VARIABLE
 from trading_lib.adapters.services.credentials import load_or_create, write_private
 from trading_lib.adapters.services.folders import StackFolders
 from trading_lib.adapters.stores.postgres.database import connect
+from trading_lib.workflows.backups.files import CREDENTIALS
 from trading_lib.workflows.setup.settings import configuration_folder
 
 RESTORED = "restored-configuration"
-CREDENTIALS = "credentials.json"
 # First folder in a backup of class config.
 INCLUDE, CONFIG = "include", "config"
 ENCRYPTED = (("connection", "connections"), ("variable", "variables"))
@@ -57,7 +57,9 @@ def restore_configuration(
     """
     if content is None:
         return RestoredConfiguration(None, (), "")
-    here = {INCLUDE: include_folder(), CONFIG: configuration_folder(environment)}
+    named = environment.get(INCLUDE_VARIABLE, "").strip()
+    include = Path(named).expanduser() if named else folders.project / "include"
+    here = {INCLUDE: include, CONFIG: configuration_folder(environment)}
     target, differing = folders.home / RESTORED, []
     for path in sorted(content.rglob("*")):
         name = path.relative_to(content).as_posix()

@@ -13,6 +13,7 @@ from typing import Literal
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from trading_lib.adapters.files.disarmed_books import DisarmedBooks
 from trading_lib.adapters.logs.rotating_file import NAME
 from trading_lib.adapters.services.folders import StackFolders
 from trading_lib.adapters.services.ports import ServicePorts, require_free
@@ -59,6 +60,7 @@ def run_checks(environment: Mapping[str, str]) -> tuple[Check, ...]:
     checks += check_channels(environment)
     checks.append(check_backups(environment))
     checks.append(check_wal(environment))
+    checks += check_armed(folders.home)
     checks.append(check_log(folders.logs))
     return (*checks, check_disk(folders.home, shutil.disk_usage(_existing(folders.home)).free))
 
@@ -161,6 +163,16 @@ def check_wal(environment: Mapping[str, str]) -> Check:
     if found.same_disk:
         return Check("log archive", "stopped", f"{where}, on the database's own disk", "use another machine's folder")
     return Check("log archive", "ok", where)
+def check_armed(home: Path) -> tuple[Check, ...]:
+    """Name the books that were restored and send nothing; no line where there are none."""
+    disarmed = DisarmedBooks(home)
+    if disarmed.is_unfinished:
+        return (Check("restore", "failed", "a restore of this home has not ended", "run `trading restore-host` again"),)
+    names = disarmed.names()
+    if not names:
+        return ()
+    remedy = "compare each with its broker, then `trading book arm --book BOOK --by NAME`"
+    return (Check("books", "stopped", f"disarmed, so they send nothing: {', '.join(names)}", remedy),)
 
 
 def check_log(folder: Path) -> Check:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pytest
 
 from tests.environment.free_port import free_port
 from trading_lib.adapters.backups.encryption import new_identity
+from trading_lib.adapters.files.disarmed_books import DisarmedBooks
 from trading_lib.workflows.operations.doctor import (
     Check,
+    check_armed,
     check_backups,
     check_channels,
     check_disk,
@@ -100,6 +103,17 @@ def test_backups_on_the_same_machine_or_open_to_readers_are_told(tmp_path: Path)
     assert (closed.state, "s3://mine/its, encrypted to 1 key" in closed.detail) == ("ok", True)
     assert check_backups(home | {"TRADING_BACKUP__DESTINATION": "gs://mine"}).state == "failed"
     assert check_backups(home | {"TRADING_BACKUP__RECIPIENTS": "[age1x]"}).state == "failed"
+
+
+def test_restored_books_that_send_nothing_are_named(tmp_path: Path) -> None:
+    assert check_armed(tmp_path) == ()
+    now = datetime(2026, 11, 20, tzinfo=UTC)
+    DisarmedBooks(tmp_path).disarm_all("restored", now)
+    (check,) = check_armed(tmp_path)
+    assert (check.state, check.remedy) == ("failed", "run `trading restore-host` again")
+    DisarmedBooks(tmp_path).name_them(["paper", "a b"], "restored", now)
+    (check,) = check_armed(tmp_path)
+    assert (check.state, check.detail) == ("stopped", "disarmed, so they send nothing: a b, paper")
 
 
 def test_a_log_that_can_be_written_is_named(tmp_path: Path) -> None:
