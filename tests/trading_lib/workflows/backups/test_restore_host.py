@@ -199,7 +199,7 @@ def test_nothing_fits(lost: Lost, home: Path, tmp_path: Path) -> None:
     place = lost.place(home)
     with pytest.raises(InputError, match="holds no verified backup of trading"):
         lost.restore(place, tmp_path / "nothing")
-    with pytest.raises(InputError, match="holds no verified backup of trading .* not after 2026-11-19"):
+    with pytest.raises(InputError, match=r"holds no verified backup of trading .* not after 2026-11-19"):
         lost.restore(place, moment=NOW - timedelta(days=1))
     with pytest.raises(InputError, match=r"is encrypted to age1.* --identity"):
         restore_host(place, place.destination(str(lost.folder)))
