@@ -128,20 +128,6 @@ class RestoreTarget:
             engine.dispose()
 
 
-def drop_drafts(url: URL) -> None:
-    """Drop what killed restores left on the server of ``url``; nobody else may be restoring there."""
-    engine = _engine(url.set(database=MAINTENANCE))
-    try:
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            found = connection.execute(
-                text("SELECT datname FROM pg_database WHERE starts_with(datname, :draft)"), {"draft": DRAFT}
-            )
-            for name in found.scalars().all():
-                _run(connection, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', describe(url))
-    finally:
-        engine.dispose()
-
-
 def _engine(url: URL) -> Engine:
     return connect(url.render_as_string(hide_password=False), application_name="trading-backup")
 

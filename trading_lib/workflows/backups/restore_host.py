@@ -21,7 +21,7 @@ from sqlalchemy import URL
 
 from trading_lib.adapters.backups.content import database_content, first_difference
 from trading_lib.adapters.backups.destination import Destination
-from trading_lib.adapters.backups.restore_target import RestoreTarget, drop_drafts
+from trading_lib.adapters.backups.restore_target import RestoreTarget
 from trading_lib.adapters.files.disarmed_books import DisarmedBooks
 from trading_lib.adapters.files.output_file import write_whole
 from trading_lib.adapters.services.databases import DatabaseServer
@@ -213,8 +213,6 @@ def _restore_databases(
         _write_mark(mark, report, done)
         server.start()
         urls = _targets(server, chosen)
-    if server.embedded and report.again:
-        drop_drafts(urls[TRADING])
     for manifest in chosen.databases:
         if manifest.id in done:
             continue

@@ -163,6 +163,8 @@ def check_wal(environment: Mapping[str, str]) -> Check:
     if found.same_disk:
         return Check("log archive", "stopped", f"{where}, on the database's own disk", "use another machine's folder")
     return Check("log archive", "ok", where)
+
+
 def check_armed(home: Path) -> tuple[Check, ...]:
     """Name the books that were restored and send nothing; no line where there are none."""
     disarmed = DisarmedBooks(home)
