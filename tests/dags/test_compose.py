@@ -80,6 +80,15 @@ def test_the_sender_of_alerts_has_every_address_and_waits_for_nothing(services: 
     assert variables <= set(services[ALERTS]["environment"]) & set(services["airflow-scheduler"]["environment"])
 
 
+def test_the_heartbeat_waits_for_nothing_it_watches_and_no_container_receives_the_log(services: dict[str, Any]) -> None:
+    from trading_lib.adapters.services.supervision.components import HEARTBEAT, WAL, component
+
+    assert services[HEARTBEAT]["command"] == ["trading", *component(HEARTBEAT).trading]
+    assert "depends_on" not in services[HEARTBEAT]
+    # Their database is a server of its own, with archiving of its own.
+    assert WAL not in services
+
+
 def test_the_imported_pools_are_those_the_dags_use_and_airflow_takes_them(
     repository_root: Path, tmp_path: Path
 ) -> None:

@@ -31,6 +31,7 @@ from trading_lib.cli.operations.alerts import app as alerts_app
 from trading_lib.cli.operations.backup import app as backup_app
 from trading_lib.cli.operations.configuration import app as configuration_app
 from trading_lib.cli.operations.database import app as database_app
+from trading_lib.cli.operations.heartbeat import app as heartbeat_app
 from trading_lib.cli.operations.logs import app as logs_app
 from trading_lib.cli.operations.notify import app as notify_app
 from trading_lib.cli.operations.operations import app as operations_app
@@ -75,6 +76,7 @@ for group in (
     restore_host_app,
     configuration_app,
     notify_app,
+    heartbeat_app,
     logs_app,
 ):
     app.registered_commands += group.registered_commands

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from trading_lib.domain.configuration import Configuration, Options
 from trading_lib.monitoring.alert import AlertLevel
+from trading_lib.monitoring.heartbeat import HeartbeatConfig
 
 # Logs strike the values of variables that are called so.
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*ALERT[A-Z0-9_]*_URL")
@@ -31,17 +32,50 @@ class NotifierConfig(Configuration):
 
     @model_validator(mode="after")
     def _is_a_class(self) -> Self:
-        place, _, name = self.notifier.partition(":")
-        if not place or not name.isidentifier():
-            raise ValueError(f"{self.notifier!r} names no class: write file.py:Class, or package.module:Class")
+        _require_class(self.notifier)
         return self
+
+
+class ProbeConfig(Configuration):
+    """A probe of the user's own.
+
+    Attributes
+    ----------
+    probe
+        ``file.py:Class`` in include/probes, or ``package.module:Class``.
+    options
+        Pairs of name and value, the keyword arguments of the class.
+    """
+
+    probe: str
+    options: Options = ()
+
+    @model_validator(mode="after")
+    def _is_a_class(self) -> Self:
+        _require_class(self.probe)
+        return self
+
+
+def _require_class(reference: str) -> None:
+    place, _, name = reference.partition(":")
+    if not place or not name.isidentifier():
+        raise ValueError(f"{reference!r} names no class: write file.py:Class, or package.module:Class")
 
 
 def _named(given: Any) -> Any:
     """Take a notifier without options by its name alone."""
+    return _by_name(given, "notifier")
+
+
+def _named_probe(given: Any) -> Any:
+    """Take a probe without options by its name alone."""
+    return _by_name(given, "probe")
+
+
+def _by_name(given: Any, key: str) -> Any:
     if not isinstance(given, list | tuple):
         return given
-    return tuple({"notifier": entry} if isinstance(entry, str) else entry for entry in given)
+    return tuple({key: entry} if isinstance(entry, str) else entry for entry in given)
 
 
 class ChannelConfig(Configuration):
@@ -154,8 +188,12 @@ class MonitoringConfig(Configuration):
         Of the user's own, beside the channels; told of every alert.
     send_seconds
         How long a channel may take over one message; what is late is tried again.
+    probes
+        Of the user's own, beside those of the heartbeat.
     """
 
     notifiers: Annotated[tuple[NotifierConfig, ...], BeforeValidator(_named)] = ()
     send_seconds: float = Field(20.0, gt=0, le=600)
     alerts: AlertsConfig = AlertsConfig()
+    heartbeat: HeartbeatConfig = HeartbeatConfig()
+    probes: Annotated[tuple[ProbeConfig, ...], BeforeValidator(_named_probe)] = ()

@@ -23,7 +23,16 @@ from trading_lib.adapters.services.mlflow_server import MlflowServer, mlflow_log
 from trading_lib.adapters.services.ports import HOST, Port, ServicePorts, require_free
 from trading_lib.adapters.services.processes import Progress, ServiceProcess
 from trading_lib.adapters.services.stack_status import ServiceStatus, StackStatus, State, moment, program_state
-from trading_lib.adapters.services.supervision.components import AIRFLOW, COMPONENTS, MLFLOW, OWN, WAL, WATCH, component
+from trading_lib.adapters.services.supervision.components import (
+    AIRFLOW,
+    COMPONENTS,
+    HEARTBEAT,
+    MLFLOW,
+    OWN,
+    WAL,
+    WATCH,
+    component,
+)
 from trading_lib.adapters.services.supervision.postgres_watch import POSTGRESQL
 from trading_lib.adapters.services.supervision.supervisor import Supervisor
 from trading_lib.adapters.services.waiting import Patience
@@ -154,6 +163,8 @@ class Stack:
         health = self._airflow_health() if any(processes.get(entry.name) for entry in AIRFLOW) else {}
         health[MLFLOW] = bool(processes.get(MLFLOW)) and self.mlflow.is_healthy(self.mlflow_login())
         health |= {entry.name: bool(processes.get(entry.name)) for entry in OWN}
+        # A process that lives but does not look any more is no heartbeat.
+        health[HEARTBEAT] = health[HEARTBEAT] and heartbeat_is_fresh(self.folders.home, time.time())
         services = [self._database_status(supervised)]
         for entry in (component(MLFLOW), *AIRFLOW, *OWN):
             record = self.supervisor.records.read(entry.name)
@@ -332,6 +343,15 @@ class Stack:
             yield
         finally:
             os.close(lock)
+
+
+def heartbeat_is_fresh(home: Path, now: float) -> bool:
+    """Whether the heartbeat has looked lately, by its file, which also says how old that may be."""
+    path = home / "heartbeat" / "heartbeat.json"
+    try:
+        return now - path.stat().st_mtime < float(json.loads(path.read_text())["stale_after"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _create_tables_when_empty(url: str) -> None:

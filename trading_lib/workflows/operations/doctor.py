@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
@@ -61,6 +62,7 @@ def run_checks(environment: Mapping[str, str]) -> tuple[Check, ...]:
     checks.append(check_backups(environment))
     checks.append(check_wal(environment))
     checks += check_armed(folders.home)
+    checks.append(check_heartbeat(environment))
     checks.append(check_log(folders.logs))
     return (*checks, check_disk(folders.home, shutil.disk_usage(_existing(folders.home)).free))
 
@@ -175,6 +177,28 @@ def check_armed(home: Path) -> tuple[Check, ...]:
         return ()
     remedy = "compare each with its broker, then `trading book arm --book BOOK --by NAME`"
     return (Check("books", "stopped", f"disarmed, so they send nothing: {', '.join(names)}", remedy),)
+
+
+def check_heartbeat(environment: Mapping[str, str], now: datetime | None = None) -> Check:
+    """Say whether somebody looks from outside Airflow, and what the last look found."""
+    from trading_lib.workflows.operations.heartbeat import load_heartbeat, read_beat, stale_after
+
+    try:
+        place = load_heartbeat(environment)
+    except TradingError as error:
+        return Check("heartbeat", "failed", error.problem, error.remedy)
+    beat = read_beat(place.file)
+    if beat.reading is None:
+        remedy = "start the stack, or let cron run it: * * * * * trading heartbeat"
+        return Check("heartbeat", "stopped", "it has never looked: a run that does not happen is not noticed", remedy)
+    age = (now or place.clock()) - beat.reading.at
+    if age > stale_after(place.config):
+        minutes = age.total_seconds() / 60
+        return Check("heartbeat", "failed", f"its last look was {minutes:.0f} minutes ago", "see logs/heartbeat.log")
+    if beat.faults:
+        titles = "; ".join(fault.title for fault in beat.faults.values())
+        return Check("heartbeat", "failed", titles, "see `trading alerts list --open`")
+    return Check("heartbeat", "ok", f"looked {age.total_seconds():.0f} s ago, all is well")
 
 
 def check_log(folder: Path) -> Check:

@@ -92,6 +92,7 @@ def test_nothing_running_is_said_and_stopping_it_is_harmless(folders: StackFolde
         "DAG processor",
         "Triggerer",
         "Alert sender",
+        "Heartbeat",
         "Supervisor",
     ]
     assert {service.state for service in status.services} == {"stopped"}

@@ -34,7 +34,17 @@ def test_status_of_nothing_is_a_finding(runner: CliRunner) -> None:
     content = json.loads(result.output)
     assert not content["running"]
     assert {service["name"] for service in content["services"]} == {
-        *("PostgreSQL", "MLflow", "API server", "Scheduler", "DAG processor", "Triggerer", "Alert sender", "Supervisor")
+        *(
+            "PostgreSQL",
+            "MLflow",
+            "API server",
+            "Scheduler",
+            "DAG processor",
+            "Triggerer",
+            "Alert sender",
+            "Heartbeat",
+            "Supervisor",
+        )
     }
     assert {service["state"] for service in content["services"]} == {"stopped"}
 

@@ -10,6 +10,7 @@ WATCH = "postgresql-watch"
 MLFLOW = "mlflow"
 ALERTS = "alerts"
 WAL = "wal-receiver"
+HEARTBEAT = "heartbeat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ AIRFLOW = (
 OWN = (
     Component(ALERTS, "Alert sender", trading=("alerts", "send", "--watch")),
     Component(WAL, "Log receiver", trading=("wal", "receive")),
+    Component(HEARTBEAT, "Heartbeat", trading=("heartbeat", "--watch")),
 )
 COMPONENTS = (Component(WATCH, "PostgreSQL watch"), Component(MLFLOW, "MLflow"), *AIRFLOW, *OWN)
 
