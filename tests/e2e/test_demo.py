@@ -47,6 +47,7 @@ RUN_PATIENCE = Patience(limit=180.0, interval=1.0)
 # From a failure to its alert.
 MAIL_PATIENCE = Patience(limit=10.0, interval=0.2)
 MONEY = ("decisions", "order_intents", "orders", "fills", "portfolio_state", "risk_state", "signal_log")
+OPERATIONS = {"alerts", "alert_deliveries", "alert_pictures", "backups", "restore_drills"}
 STAGES = tuple(stage.name for stage in TRADE_STAGES)
 
 
@@ -92,11 +93,11 @@ def mailed(stack: RunningStack, text: str) -> str:
 
 
 def row_counts(stack: RunningStack) -> dict[str, int]:
-    """Table -> number of rows of the trading database; alerts, which a failed run adds, are looked at by `mailed`."""
+    """Table -> number of rows of the trading database, without those about running it; see `mailed` for alerts."""
     engine = connect(EmbeddedPostgres(stack.home / "postgres").url("trading"))
     try:
         with engine.connect() as connection:
-            tables = [name for name in inspect(connection).get_table_names() if not name.startswith("alert")]
+            tables = set(inspect(connection).get_table_names()) - OPERATIONS
             return {
                 name: int(connection.execute(text(f'SELECT count(*) FROM "{name}"')).scalar_one()) for name in tables
             }
@@ -322,6 +323,20 @@ def test_a_misspelt_parameter_trades_nothing(stack: RunningStack, demo: dict[str
     said = error_line(stack, "trade_daily", "misspelt", "plan")
     assert said == "unknown parameter 'sesion' (did you mean 'session'?): use book, data, session, source"
     assert row_counts(stack) == before
+
+
+def test_backups_are_made_and_can_be_restored(stack: RunningStack, demo: dict[str, Any]) -> None:
+    """The two DAGs, the second of which mails what it found; the book's state came with the session."""
+    for dag_id in ("backup", "restore_drill"):
+        stack.airflow("POST", f"/dags/{dag_id}/dagRuns", json={"dag_run_id": "by-hand", "logical_date": None})
+        assert finished(stack, dag_id, "by-hand") == "success"
+    stored = stack.trading_json("backup", "list")
+    assert {(one["class"], one["database"]) for one in stored["backups"]} >= {
+        *(("database", name) for name in ("trading", "airflow", "mlflow")),
+        *(("state", "trading"), ("config", ""), ("logs", "")),
+    }
+    assert stored["damaged"] == {}
+    assert re.search(r"Recovery: +\d", mailed(stack, "restore drill passed"))
 
 
 def test_a_backfill_brings_data_and_never_trades(stack: RunningStack, demo: dict[str, Any]) -> None:

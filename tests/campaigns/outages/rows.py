@@ -9,8 +9,11 @@ from sqlalchemy import Date, Engine, Select, Table, select
 
 from trading_lib.adapters.stores.postgres.schema import metadata, order_intents
 
-# What vendors answered and how often they were asked: they tell of the interruptions.
-ABOUT_THE_RUNS = ("source_status", "raw_responses", "ingestions")
+# What vendors answered and how often they were asked, alerts and backups: they tell of the interruptions.
+ABOUT_THE_RUNS = (
+    *("source_status", "raw_responses", "ingestions"),
+    *("alerts", "alert_pictures", "alert_deliveries", "backups", "restore_drills"),
+)
 # When something is true, not when it was written.
 COMPARED_INSTANTS = ("available_at", "settled_at", "filled_at")
 

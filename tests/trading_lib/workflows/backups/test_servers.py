@@ -192,3 +192,13 @@ def _words(process: psutil.Process) -> list[str]:
         return list(process.cmdline())
     except psutil.Error:
         return []
+
+
+def test_a_server_that_is_newer_than_the_programs_is_named(
+    make_database: MakeDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trading_lib.adapters.backups.postgres_tools.VERSION", "17")
+    place = make_place(tmp_path / "home", make_database())
+    with pytest.raises(InputError, match=r"is PostgreSQL 18\.\d, newer than the backup programs here \(17\)"):
+        back_up_databases(place, place.destination(str(tmp_path / "none")))
+    assert not (tmp_path / "none").exists()
