@@ -26,7 +26,7 @@ def restore_drill() -> None:
     @task(multiple_outputs=False)
     @plainly
     def drill() -> dict[str, Any]:
-        from trading_lib.workflows.backups import drill as workflow
+        from trading_lib.workflows.backups.drill import hold as workflow
 
         # A failure is told like that of any task.
         return workflow.hold_drill(tell_failure=False).as_record()

@@ -29,7 +29,18 @@ ATTEMPTS = 3
 PART = 16 * 1024**2
 ABSENT = ("NoSuchKey", "404")
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired", "InvalidToken")
+UNSUPPORTED = ("NotImplemented", "MethodNotAllowed", "501", "405")
 REFUSED = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "AllAccessDisabled", "403", "401")
+
+
+@contextmanager
+def _passing_over_unsupported(kind: type[Any]) -> Iterator[None]:
+    """Pass over what a server does not offer at all: it then has no such uploads either."""
+    try:
+        yield
+    except kind as error:
+        if error.response.get("Error", {}).get("Code") not in UNSUPPORTED:
+            raise
 
 
 class S3Destination:
@@ -101,8 +112,10 @@ class S3Destination:
 
     def delete_unfinished(self, before: datetime) -> int:
         """End uploads in parts that nobody finished; see `Destination.delete_unfinished`."""
+        from botocore.exceptions import ClientError
+
         removed = 0
-        with self._one_line():
+        with self._one_line(), _passing_over_unsupported(ClientError):
             answer = self._client.list_multipart_uploads(Bucket=self._bucket, Prefix=self._prefix)
             for upload in answer.get("Uploads") or []:
                 if upload["Initiated"].astimezone(UTC) < before:

@@ -102,8 +102,8 @@ def list_backups(
     from trading_lib.workflows.backups.place import load_place
 
     wanted = _class(kind) if kind else None
-    catalogue = read_catalogue(load_place().destination(source))
-    manifests = [manifest for manifest in catalogue.manifests if wanted in (None, manifest.kind)]
+    catalogue = read_catalogue(load_place().destination(source), wanted)
+    manifests = catalogue.manifests
     record = {
         "from": catalogue.address,
         "backups": [manifest.as_record() for manifest in manifests],
@@ -210,7 +210,7 @@ def drill(source: FromOption = None, as_json: Annotated[bool, JSON_OPTION] = Fal
 
     Example: trading backup drill --json
     """
-    from trading_lib.workflows.backups.drill import hold_drill
+    from trading_lib.workflows.backups.drill.hold import hold_drill
     from trading_lib.workflows.backups.place import load_place
 
     held = hold_drill(load_place(), source)

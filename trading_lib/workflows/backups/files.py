@@ -57,7 +57,7 @@ def back_up_configuration(place: BackupPlace, destination: Destination) -> tuple
     with place.work_folder() as work:
         folder, started = work / "config", place.clock()
         _copy_configuration(place, folder)
-        stored = [one for one in read_catalogue(destination).manifests if one.kind is BackupClass.CONFIG]
+        stored = read_catalogue(destination, BackupClass.CONFIG).manifests
         same_keys = bool(stored) and stored[-1].encrypted_to == tuple(place.config.recipients)
         if same_keys and dict(stored[-1].contents) == content_hashes(folder):
             return stored[-1], False
@@ -66,7 +66,7 @@ def back_up_configuration(place: BackupPlace, destination: Destination) -> tuple
 
 def back_up_logs(place: BackupPlace, destination: Destination) -> Manifest | None:
     """Back up the log files that were written to since the newest backup of logs; None when there are none."""
-    stored = [one for one in read_catalogue(destination).manifests if one.kind is BackupClass.LOGS]
+    stored = read_catalogue(destination, BackupClass.LOGS).manifests
     since = stored[-1].started_at.timestamp() if stored else 0.0
     with place.work_folder() as work:
         folder, started = work / "logs", place.clock()
@@ -82,7 +82,7 @@ def back_up_logs(place: BackupPlace, destination: Destination) -> Manifest | Non
 
 def newest_logs(destination: Destination) -> datetime | None:
     """When logs were backed up last."""
-    stored = [one for one in read_catalogue(destination).manifests if one.kind is BackupClass.LOGS]
+    stored = read_catalogue(destination, BackupClass.LOGS).manifests
     return stored[-1].started_at if stored else None
 
 

@@ -73,7 +73,7 @@ def restore_backup(
         is in use or not empty.
     """
     began = time.monotonic()
-    catalogue = read_catalogue(destination)
+    catalogue = read_catalogue(destination, None if name else BackupClass.DATABASE)
     manifest = catalogue.find(name) if name else catalogue.newest(BackupClass.DATABASE, database, moment)
     refuse_unfit(manifest, database)
     target = RestoreTarget(target_url(place, into))

@@ -11,7 +11,7 @@ import pytest
 from trading_lib.adapters.backups.scratch_server import ScratchServer
 from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
 
-MODULES = ("create", "drill", "verify")
+MODULES = ("create", "drill.hold", "verify")
 
 
 @pytest.fixture(scope="session")

@@ -17,9 +17,9 @@ from trading_lib.adapters.backups.encryption import new_identity
 from trading_lib.adapters.stores.operations.backup_records import BackupRecords
 from trading_lib.adapters.stores.postgres.database import connect
 from trading_lib.monitoring.alert import AlertLevel
-from trading_lib.workflows.backups import drill as drilling
 from trading_lib.workflows.backups.create import back_up_databases
-from trading_lib.workflows.backups.drill import DrillFailedError, hold_drill
+from trading_lib.workflows.backups.drill import hold as drilling
+from trading_lib.workflows.backups.drill.hold import DrillFailedError, hold_drill
 from trading_lib.workflows.backups.place import DRILL_IDENTITY_VARIABLE, BackupPlace
 from trading_lib.workflows.data import fetch as fetching
 from trading_lib.workflows.data import tasks as market_data

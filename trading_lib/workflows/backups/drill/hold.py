@@ -23,9 +23,9 @@ from trading_lib.monitoring.alert import Alert, AlertLevel
 from trading_lib.monitoring.backup.manifest import BackupClass, Manifest
 from trading_lib.workflows.backups.catalogue import Catalogue, read_catalogue
 from trading_lib.workflows.backups.create import dump_database, prove
+from trading_lib.workflows.backups.drill.replay import Replayed, replay_decisions
 from trading_lib.workflows.backups.place import DRILL_IDENTITY_VARIABLE, TRADING, BackupPlace, load_place
 from trading_lib.workflows.backups.records import record_drill
-from trading_lib.workflows.backups.replay import Replayed, replay_decisions
 from trading_lib.workflows.backups.restore import refuse_difference
 from trading_lib.workflows.backups.store import check_stored, proven_content
 from trading_lib.workflows.operations.alerting import raise_alert
@@ -129,7 +129,7 @@ def hold_drill(place: BackupPlace | None = None, address: str | None = None, *, 
     drill = Drill(active.clock())
     try:
         destination = active.destination(address)
-        catalogue = read_catalogue(destination)
+        catalogue = read_catalogue(destination, BackupClass.DATABASE)
         drill.backups = _newest_of_each(catalogue)
         drill.loss_seconds = (active.clock() - drill.backups[0].started_at).total_seconds()
         _restore_all(active, destination, drill)
