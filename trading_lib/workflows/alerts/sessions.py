@@ -32,6 +32,7 @@ LEVELS = {
     3: AlertLevel.CRITICAL,
     4: AlertLevel.EMERGENCY,
 }
+ASKING_LEVEL = 3
 MOST_LINES = 30
 
 
@@ -52,6 +53,8 @@ def tell_risk_level(run: BookRun, before: int, after: int, reasons: Sequence[str
     level = LEVELS[after] if after > before else AlertLevel.INFO
     name = run.book.name
     text = [f"The risk level of book {name} went from {before} to {after}.", *reasons]
+    if after >= ASKING_LEVEL and after > before:
+        text.append("It may ask for an approval: trading approvals list")
     alert = Alert(
         level,
         f"risk level {after} in book {name}",

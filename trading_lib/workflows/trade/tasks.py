@@ -207,12 +207,13 @@ def _risk(turn: BookTurn) -> Assessed:
     state, answered = with_answer(before, approvals.answer_in_force(active, before), active.session)
     assessment = risk_stage(view, regime, panel, weights, held, portfolio, state, active.decision_config)
     events = (*answered, *assessment.events)
+    # Told before it is stored: a run that dies in between tells it again, which counts once, and never not at all.
+    reasons = [event.reason for event in events]
+    tell_risk_level(active, before.effective_level, assessment.effective_level, reasons, active.session)
     active.state.save_stage(name, active.session, "risk", assessment_record(assessment))
     active.state.save_risk(name, assessment.next_state, events)
     for event in events:
         LOG.warning("risk event %s: %s", event.kind, event.reason)
-    reasons = [event.reason for event in events]
-    tell_risk_level(active, before.effective_level, assessment.effective_level, reasons, active.session)
     result: Assessed = {
         "level": assessment.effective_level,
         "drawdown": assessment.drawdown,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,6 +65,24 @@ def test_what_a_server_says_is_told_without_the_address() -> None:
     with pytest.raises(ChannelError, match="Connection error") as gone:
         channel.send(SHORT)
     assert SECRET not in str(caught.value) + str(gone.value)
+
+
+@pytest.mark.parametrize("raises", [True, False])
+def test_whatever_apprise_says_of_the_address_is_struck(raises: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = f"json://user:password-of-it@127.0.0.1:1/{SECRET}"
+    channel = AppriseChannel("webhook", address)
+
+    def notify(**_: object) -> bool:
+        if raises:
+            raise RuntimeError(f"no way to {address}")
+        logging.getLogger("apprise").warning("no way to %s of /%s", address, SECRET)
+        return False
+
+    monkeypatch.setattr(channel._sender, "notify", notify)
+    with pytest.raises(ChannelError, match="no way to") as caught:
+        channel.send(SHORT)
+    assert SECRET not in str(caught.value)
+    assert "password-of-it" not in str(caught.value)
 
 
 def test_a_login_that_is_wrong_is_told_without_it() -> None:
