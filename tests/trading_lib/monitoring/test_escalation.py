@@ -51,6 +51,14 @@ def test_the_only_channel_that_is_set_up_is_told_at_once(channel: str, level: Al
     assert steps(level, (channel,))[0] == (1, 0.0, {channel})
 
 
+def test_a_step_without_a_channel_borrows_those_of_the_next_and_not_all() -> None:
+    assert [told for *_, told in steps(AlertLevel.CRITICAL, ("mail", "pagerduty"))] == [
+        {"mail"},
+        {"mail"},
+        {"mail", "pagerduty"},
+    ]
+
+
 def test_without_any_channel_it_goes_to_the_file() -> None:
     assert steps(AlertLevel.EMERGENCY, ()) == [(1, 0.0, {FILE})]
 
