@@ -21,6 +21,8 @@ from trading_lib.domain.errors import FileTroubleError, InputError, StorageUnava
 COMPRESSION = 1
 LOCK_WAIT_MS = 60_000
 FULL = "No space left on device"
+# What is said when the server, or the way to it, went away: it usually comes back.
+AWAY = ("connection to server", "server closed the connection", "terminating connection", "the database system is")
 
 
 class DumpFailedError(TradingError):
@@ -86,6 +88,10 @@ def finish(process: subprocess.Popen[str], url: URL) -> None:
     name = Path(str(process.args[0] if isinstance(process.args, list) else process.args)).name
     if FULL in complaints:
         raise StorageUnavailableError(f"{name} of {describe(url)} stopped: a disk is full", "free some space")
+    if any(sign in complaints for sign in AWAY):
+        raise StorageUnavailableError(
+            f"{name} of {describe(url)} lost the server ({said})", "try again when it is back"
+        )
     raise DumpFailedError(f"{name} of {describe(url)} failed ({said})", "see the server's log; nothing was stored")
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from trading_lib.adapters.backups.destination import Destination, open_destination
 from trading_lib.adapters.services.folders import StackFolders
-from trading_lib.domain.errors import InputError, TradingError
+from trading_lib.domain.errors import StorageUnavailableError, TradingError
 from trading_lib.monitoring.backup.config import BackupConfig
 from trading_lib.workflows.setup.configuration import load_configuration
 from trading_lib.workflows.setup.configuration_file import load_file
@@ -124,7 +124,7 @@ class BackupPlace:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(lock)
-            raise InputError("another backup of the databases is running", "wait for it") from None
+            raise StorageUnavailableError("another backup of the databases is running", "wait for it") from None
         try:
             yield
         finally:
