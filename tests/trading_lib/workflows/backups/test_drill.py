@@ -71,7 +71,7 @@ def records(url: str) -> list[dict[str, Any]]:
 
 
 def test_the_last_sessions_are_decided_again_and_come_out_the_same(
-    traded: str, tmp_path: Path, alerts: list[Any]
+    traded: str, tmp_path: Path, alerts: list[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     key = tmp_path / "drill.txt"
     place = place_of(traded, tmp_path / "home", recipients=(new_identity(key),), drill={"sessions": 4})
@@ -79,8 +79,10 @@ def test_the_last_sessions_are_decided_again_and_come_out_the_same(
     place.environment[DRILL_IDENTITY_VARIABLE] = str(key)  # type: ignore[index]
     assert isinstance(place.clock, MovingClock)
     place.clock.advance(90)
+    caplog.set_level("INFO")
     held = hold_drill(place)
     assert [(one.book, one.how, one.problem) for one in held.replayed] == [(BOOK, "decided again", "")] * 4
+    assert {record.name for record in caplog.records if "workflows.trade" in record.name} == set()
     assert (held.decryption, held.compared) == ("decryption proven", "decision hashes")
     assert held.loss_seconds == 90
     assert held.recovery_seconds > 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -100,7 +101,20 @@ def replay_decisions(engine: Engine, settings: Settings | None, sessions: int) -
     with engine.connect() as connection:
         stored = connection.execute(NEWEST, {"sessions": sessions}).mappings().all()
     running = code_version()
-    return [_replayed(engine, settings, dict(row), running) for row in stored]
+    with _unheard():
+        return [_replayed(engine, settings, dict(row), running) for row in stored]
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Keep what the stages say out of the log: a risk event of a session that is decided again is no news."""
+    stages = logging.getLogger(trading.__name__.rpartition(".")[0])
+    before = stages.level
+    stages.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        stages.setLevel(before)
 
 
 def _replayed(engine: Engine, settings: Settings | None, row: dict[str, Any], running: str) -> Replayed:
