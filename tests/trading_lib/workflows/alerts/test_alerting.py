@@ -184,3 +184,16 @@ def test_with_a_sender_at_the_database_no_other_is_started(
 def test_an_older_schema_is_served_from_files(tmp_path: Path, empty_database_url: str) -> None:
     raise_alert(ALERT, variables=variables(tmp_path, TRADING_DATABASE_URL=empty_database_url))
     assert list((tmp_path / "mail").glob("*.txt"))
+
+
+@pytest.mark.postgres
+def test_a_sender_that_starts_anew_keeps_to_the_limit(
+    tmp_path: Path, webhook: WebhookServer, started: list[Any], database_url: str
+) -> None:
+    found = variables(tmp_path, TRADING_DATABASE_URL=database_url, TRADING_ALERT_WEBHOOK_URL=webhook.address)
+    raise_alert(alert(1, AlertLevel.WARNING), variables=found)
+    assert serve(found, MonitoringConfig())
+    raise_alert(alert(2, AlertLevel.WARNING), variables=found)
+    with pytest.raises(TimeoutError):
+        serve(found, MonitoringConfig(), steps=50)
+    assert webhook.titles == ["WARNING: fault 1"]
