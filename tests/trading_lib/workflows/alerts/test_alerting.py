@@ -197,3 +197,12 @@ def test_a_sender_that_starts_anew_keeps_to_the_limit(
     with pytest.raises(TimeoutError):
         serve(found, MonitoringConfig(), steps=50)
     assert webhook.titles == ["WARNING: fault 1"]
+
+
+def test_a_key_from_a_file_is_struck_out_of_what_is_stored(tmp_path: Path, started: list[Any]) -> None:
+    (tmp_path / "slack").write_text("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazk")
+    found = variables(tmp_path, TRADING_ALERT_SLACK_URL_FILE=str(tmp_path / "slack"))
+    raise_alert(Alert(AlertLevel.CRITICAL, "no", "no answer of /TIiajkdnlazk", "test", "test"), variables=found)
+    (path,) = (tmp_path / "alerts").glob("*.json")
+    assert "no answer of /***" in path.read_text()
+    assert len(started) == 1
