@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from airflow.sdk import Param, chain, dag, task
-from pipeline_forms import folder_field, optional_date, page
-from pipeline_tasks import left_by, plainly
+from pipeline.defaults import TASK_DEFAULTS
+from pipeline.forms import folder_field, optional_date, page
+from pipeline.links import URL_KEY, TearSheetLink
+from pipeline.tasks import left_by, plainly
 from research_timetable import OnRequestTimetable
-from run_links import URL_KEY, TearSheetLink
-from task_defaults import TASK_DEFAULTS
 
 from trading_lib.workflows.stages.plans import BacktestPlan
 from trading_lib.workflows.stages.research_results import BacktestFigures

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from airflow.sdk import chain, dag, task
-from pipeline_forms import page
-from pipeline_tasks import plainly
+from pipeline.defaults import TASK_DEFAULTS
+from pipeline.forms import page
+from pipeline.tasks import plainly
 from research_timetable import NextIntervalTimetable
-from task_defaults import TASK_DEFAULTS
 
 
 @dag(

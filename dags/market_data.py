@@ -7,9 +7,9 @@ from typing import Any
 
 from airflow.sdk import Param, chain, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
-from pipeline_forms import MARKET_DATA, book_field, folder_field, optional_date, page, source_field
-from pipeline_tasks import plainly, session_plan
-from task_defaults import TASK_DEFAULTS, VENDOR_RETRIES
+from pipeline.defaults import TASK_DEFAULTS, VENDOR_RETRIES
+from pipeline.forms import MARKET_DATA, book_field, folder_field, optional_date, page, source_field
+from pipeline.tasks import plainly, session_plan
 from xnys_timetable import XnysSessionTimetable
 
 from trading_lib.domain.market.sessions import exchange_sessions

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.sdk import Param, dag, task
-from pipeline_forms import folder_field, page
-from pipeline_tasks import plainly
-from task_defaults import TASK_DEFAULTS
+from pipeline.defaults import TASK_DEFAULTS
+from pipeline.forms import folder_field, page
+from pipeline.tasks import plainly
 
 from trading_lib.workflows.stages.plans import ChunkPlan
 from trading_lib.workflows.stages.research_results import ChunkCounts

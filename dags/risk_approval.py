@@ -12,10 +12,10 @@ from typing import Any
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param, chain, dag, task
-from failure_mail import notify_failure
-from pipeline_forms import page
-from pipeline_tasks import plainly
-from task_defaults import TASK_DEFAULTS
+from pipeline.defaults import TASK_DEFAULTS
+from pipeline.failure_alerts import notify_failure
+from pipeline.forms import page
+from pipeline.tasks import plainly
 
 Question = dict[str, Any]
 

@@ -8,9 +8,9 @@ from typing import Any
 from airflow.sdk import chain, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 from closed_day_timetable import ClosedDayTimetable
-from pipeline_forms import book_field, folder_field, optional_date, page, source_field
-from pipeline_tasks import left_by, plainly
-from task_defaults import TASK_DEFAULTS, VENDOR_RETRIES
+from pipeline.defaults import TASK_DEFAULTS, VENDOR_RETRIES
+from pipeline.forms import book_field, folder_field, optional_date, page, source_field
+from pipeline.tasks import left_by, plainly
 
 from trading_lib.workflows.stages.plans import StopCheckPlan
 from trading_lib.workflows.stages.xcom import plain

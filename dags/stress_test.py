@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from airflow.sdk import chain, dag, task
-from pipeline_forms import folder_field, page, scenarios_field
-from pipeline_tasks import plainly
+from pipeline.defaults import TASK_DEFAULTS
+from pipeline.forms import folder_field, page, scenarios_field
+from pipeline.links import URL_KEY, StressReportLink
+from pipeline.tasks import plainly
 from research_timetable import NextIntervalTimetable
-from run_links import URL_KEY, StressReportLink
-from task_defaults import TASK_DEFAULTS
 
 from trading_lib.workflows.stages.plans import ScenarioPlan
 from trading_lib.workflows.stages.research_results import ScenarioFigures

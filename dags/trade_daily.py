@@ -9,9 +9,9 @@ from typing import Any
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import PokeReturnValue, TaskGroup, chain, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
-from pipeline_forms import EVENT_KEYS, MARKET_DATA, book_field, folder_field, optional_date, page, source_field
-from pipeline_tasks import back_up_state, plainly, session_plan
-from task_defaults import TASK_DEFAULTS
+from pipeline.defaults import TASK_DEFAULTS
+from pipeline.forms import EVENT_KEYS, MARKET_DATA, book_field, folder_field, optional_date, page, source_field
+from pipeline.tasks import back_up_state, plainly, session_plan
 
 from trading_lib.workflows.stages.catalogue import Stage, in_group
 from trading_lib.workflows.stages.xcom import plain

@@ -57,7 +57,7 @@ SUPERVISION = (
     "trading_lib/adapters/services/supervision/**/*.py",
     "trading_lib/adapters/services/airflow/server.py",
     "trading_lib/adapters/stores/postgres/database.py",
-    "dags/task_defaults.py",
+    "dags/pipeline/defaults.py",
 )
 WAL = (
     "trading_lib/adapters/backups/wal/*.py",

@@ -92,7 +92,7 @@ def test_one_run_at_a_time_and_every_failure_is_mailed(dag_bag: Any, dag_id: str
 
 @pytest.mark.parametrize("dag_id", GRAPHS)
 def test_every_task_refuses_unknown_parameters(dag_bag: Any, dag_id: str) -> None:
-    from pipeline_tasks import known_parameters_only
+    from pipeline.tasks import known_parameters_only
 
     for task in dag_bag.dags[dag_id].tasks:
         hook = task.partial_kwargs["pre_execute"] if task.is_mapped else task._pre_execute_hook
@@ -101,7 +101,7 @@ def test_every_task_refuses_unknown_parameters(dag_bag: Any, dag_id: str) -> Non
 
 def test_a_task_is_tried_again_where_something_could_not_be_reached_and_nowhere_else(dag_bag: Any) -> None:
     from airflow.sdk import RetryAction
-    from pipeline_tasks import Refused, TryAgain
+    from pipeline.tasks import Refused, TryAgain
     from sqlalchemy.exc import OperationalError
 
     tasks = [task for dag in dag_bag.dags.values() for task in dag.tasks if task.task_id not in ("ingest", "approval")]
@@ -128,7 +128,7 @@ def test_a_task_is_tried_again_where_something_could_not_be_reached_and_nowhere_
 
 def test_fetching_is_tried_again_whatever_a_vendor_answers(dag_bag: Any) -> None:
     from airflow.sdk import RetryAction
-    from pipeline_tasks import Refused, TryAgain
+    from pipeline.tasks import Refused, TryAgain
 
     ingest = dag_bag.dags["market_data"].get_task("ingest")
     assert (ingest.retries, ingest.retry_exponential_backoff) == (4, 2.0)
@@ -147,7 +147,7 @@ def test_an_error_of_ours_ends_every_task_in_one_line(dag_bag: Any, dag_id: str)
     tasks = [task for task in dag_bag.dags[dag_id].tasks if hasattr(task, "python_callable")]
     assert tasks
     for task in tasks:
-        assert task.python_callable.__code__.co_filename.endswith("pipeline_tasks.py"), task.task_id
+        assert task.python_callable.__code__.co_filename.endswith("pipeline/tasks.py"), task.task_id
 
 
 @pytest.mark.parametrize("dag_id", GRAPHS)
@@ -165,7 +165,7 @@ def test_the_form_and_the_page_of_a_dag_explain_themselves(dag_bag: Any, dag_id:
 
 
 def test_the_form_offers_every_source_of_bars() -> None:
-    from pipeline_forms import source_field
+    from pipeline.forms import source_field
 
     from trading_lib.adapters.sources.registry import MARKET_SOURCES
 
@@ -174,7 +174,7 @@ def test_the_form_offers_every_source_of_bars() -> None:
 
 
 def test_the_form_names_the_configured_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipeline_forms import source_field
+    from pipeline.forms import source_field
 
     assert source_field().schema["values_display"]["None"] == "default: simulated"
     monkeypatch.setenv("TRADING_SOURCES__DEFAULT__FOLDER", "prices")

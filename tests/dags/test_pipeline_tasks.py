@@ -23,7 +23,7 @@ pytestmark = pytest.mark.airflow
 
 
 def raising(error: Exception) -> Any:
-    from pipeline_tasks import plainly
+    from pipeline.tasks import plainly
 
     @plainly
     def task() -> None:
@@ -47,9 +47,9 @@ def raising(error: Exception) -> Any:
 def test_an_error_of_ours_is_one_line_and_an_exit_code(
     error: Exception, ending: str, code: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    import pipeline_tasks
+    from pipeline import tasks
 
-    with caplog.at_level(logging.ERROR), pytest.raises(getattr(pipeline_tasks, ending)) as caught:
+    with caplog.at_level(logging.ERROR), pytest.raises(getattr(tasks, ending)) as caught:
         raising(error)()
     assert caught.value.code == code
     [record] = caplog.records
@@ -58,14 +58,14 @@ def test_an_error_of_ours_is_one_line_and_an_exit_code(
 
 
 def test_what_a_stage_has_logged_is_not_logged_again(caplog: pytest.LogCaptureFixture) -> None:
-    import pipeline_tasks
+    from pipeline import tasks
 
-    @pipeline_tasks.plainly
+    @tasks.plainly
     @logged("plan")
     def task() -> None:
         raise InputError("no such session", "name another")
 
-    with caplog.at_level(logging.ERROR), pytest.raises(pipeline_tasks.Refused):
+    with caplog.at_level(logging.ERROR), pytest.raises(tasks.Refused):
         task()
     [record] = caplog.records
     assert record.getMessage().endswith("no such session: name another")
@@ -82,7 +82,7 @@ def context(conf: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def test_a_run_with_a_misspelt_parameter_is_refused() -> None:
-    from pipeline_tasks import Refused, known_parameters_only
+    from pipeline.tasks import Refused, known_parameters_only
 
     for known in (None, {}, {"session": "2022-06-15"}):
         known_parameters_only(context(known))

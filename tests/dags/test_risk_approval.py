@@ -74,7 +74,7 @@ def test_record_stores_the_answer_whether_or_not_the_approval_returned_it(
 
 
 def test_a_run_whose_question_failed_does_not_end_well(dag_file: Any, peer: AirflowPeer, recorded: list[Any]) -> None:
-    from pipeline_tasks import Refused
+    from pipeline.tasks import Refused
 
     peer.answers[f"GET {DETAILS}"] = [details(None)]
     with pytest.raises(Refused, match="the task question failed, so nobody was asked"):
@@ -85,7 +85,7 @@ def test_a_run_whose_question_failed_does_not_end_well(dag_file: Any, peer: Airf
 def test_record_says_that_nobody_answered_only_when_airflow_says_so(
     dag_file: Any, peer: AirflowPeer, recorded: list[Any]
 ) -> None:
-    from pipeline_tasks import TryAgain
+    from pipeline.tasks import TryAgain
 
     peer.answers[f"GET {DETAILS}"] = [(500, "broken"), details(None)]
     with pytest.raises(TryAgain, match="500"):

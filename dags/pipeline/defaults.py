@@ -10,11 +10,12 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
-from failure_mail import notify_failure
-from pipeline_tasks import Refused, TryAgain, known_parameters_only
+
+from pipeline.failure_alerts import notify_failure
+from pipeline.tasks import Refused, TryAgain, known_parameters_only
 
 # By name, as importing them would slow down every parsing of the DAGs. What our own functions raise has become one of
-# the endings of pipeline_tasks; the others come from Airflow, or from a task that does not end plainly.
+# the endings of tasks.py; the others come from Airflow, or from a task that does not end plainly.
 UNREACHABLE: list[Any] = [
     TryAgain,
     "trading_lib.domain.errors.StorageUnavailableError",

@@ -38,7 +38,7 @@ def written(folder: Path) -> str:
 
 
 def test_without_a_channel_the_same_text_is_kept(mail_folder: Path) -> None:
-    from failure_mail import failure_text, notify_failure
+    from pipeline.failure_alerts import failure_text, notify_failure
 
     context = failed(ValueError("no bar of SPY"))
     notify_failure(context)
@@ -46,8 +46,8 @@ def test_without_a_channel_the_same_text_is_kept(mail_folder: Path) -> None:
 
 
 def test_the_mail_of_a_task_that_ended_in_one_line_names_the_error_itself() -> None:
-    from failure_mail import failure_text
-    from pipeline_tasks import Refused, plainly
+    from pipeline.failure_alerts import failure_text
+    from pipeline.tasks import Refused, plainly
 
     from trading_lib.domain.errors import InputError
 
@@ -61,7 +61,7 @@ def test_the_mail_of_a_task_that_ended_in_one_line_names_the_error_itself() -> N
 
 
 def test_a_mapped_task_is_named_by_what_it_worked_on() -> None:
-    from failure_mail import failure_text
+    from pipeline.failure_alerts import failure_text
 
     context = failed(ValueError("no bar"), map_index=0)
     context["task_instance"].rendered_map_index = "etf"
@@ -77,7 +77,7 @@ def test_a_mapped_task_is_named_by_what_it_worked_on() -> None:
     ],
 )
 def test_secrets_stay_out(mail_folder: Path, text: str, secret: str) -> None:
-    from failure_mail import notify_failure
+    from pipeline.failure_alerts import notify_failure
 
     notify_failure(failed(RuntimeError(text)))
     content = written(mail_folder)
@@ -86,7 +86,7 @@ def test_secrets_stay_out(mail_folder: Path, text: str, secret: str) -> None:
 
 
 def test_the_alert_names_session_book_error_and_log() -> None:
-    from failure_mail import failure_alert
+    from pipeline.failure_alerts import failure_alert
 
     context = failed(ValueError("no bar of SPY"), map_index=2)
     planned = {"session": "2022-06-15", "book": "paper"}
@@ -101,7 +101,7 @@ def test_the_alert_names_session_book_error_and_log() -> None:
 
 
 def test_a_plan_that_cannot_be_read_keeps_nothing_back() -> None:
-    from failure_mail import failure_alert
+    from pipeline.failure_alerts import failure_alert
 
     def away(**_: Any) -> None:
         raise RuntimeError("the database is away")
@@ -113,7 +113,7 @@ def test_a_plan_that_cannot_be_read_keeps_nothing_back() -> None:
 
 
 def test_nothing_hides_the_error_of_the_task(mail_folder: Path) -> None:
-    from failure_mail import notify_failure
+    from pipeline.failure_alerts import notify_failure
 
     mail_folder.write_text("no folder")
     notify_failure(failed(ValueError("no bar of SPY")))

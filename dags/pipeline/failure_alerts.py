@@ -49,7 +49,7 @@ def failure_text(context: Any) -> str:
     """Put what failed into lines."""
     instance = context["task_instance"]
     error = context.get("exception")
-    if isinstance(error, SystemExit) and error.__cause__ is not None:  # see pipeline_tasks
+    if isinstance(error, SystemExit) and error.__cause__ is not None:  # see tasks.py
         error = error.__cause__
     reason = _without_secrets(f"{type(error).__name__}: {error}" if error else "no reason given")
     lines = [

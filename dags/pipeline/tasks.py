@@ -1,4 +1,4 @@
-"""What the tasks of all DAGs share: known parameters only, and our errors as one line; task_defaults.py has the rest.
+"""What the tasks of all DAGs share: known parameters only, and our errors as one line; defaults.py has the rest.
 
 Airflow logs a traceback of whatever a task raises, apart from `SystemExit`. So an error of ours, whose text says what
 is wrong and what to do, is logged as that one line and ends the task like a command: with an exit code. Anything else
