@@ -29,7 +29,7 @@ def send_alerts(watch: bool, place: Place | None = None) -> Result:
 
 
 def list_alerts(unacknowledged: bool, limit: int, place: Place | None = None) -> Result:
-    """Return the newest alerts with what became of them, and those that still lie in files."""
+    """Return the newest alerts with what became of them; those that still lie in files are moved in by the sender."""
     active = place or Place.locate()
     engine = active.engine()
     try:
