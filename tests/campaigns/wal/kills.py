@@ -94,7 +94,7 @@ class WalKills:
         while len(self.acknowledged) < before + WRITERS:
             time.sleep(0.005)
         time.sleep(chance.uniform(0.0, 0.3))
-        if number % RECEIVER_EVERY == RECEIVER_EVERY - 1 or self.kills < RECEIVER_EVERY:
+        if number % RECEIVER_EVERY == min(self.kills, RECEIVER_EVERY) - 1:
             self._kill_receiver(place)
         kill(place.server.folder, everything=chance.random() < 0.5)
         stop.set()
@@ -130,6 +130,8 @@ class WalKills:
                 self.doubtful.discard(cycle)
 
     def _kill_receiver(self, place: WalPlace) -> None:
+        # It may be on its way up after the kill before.
+        place.await_received(place.now())
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 if f"--directory={place.archive}" in " ".join(process.cmdline()):

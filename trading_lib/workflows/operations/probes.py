@@ -25,6 +25,8 @@ BOOKS = """
         FROM decisions) newest
     WHERE place <= 20 ORDER BY book
 """
+SETTLED_MINUTES = 5
+SETTLED = "SELECT clock_timestamp() - pg_postmaster_start_time() > make_interval(mins => :minutes)"
 STORED = (
     ("stored decision", "SELECT max(created_at) FROM decisions"),
     ("fetched price", "SELECT max(fetched_at) FROM ingestions"),
@@ -157,13 +159,15 @@ class Disk:
 
 
 class LogArchive:
-    """Whether the log's archive keeps up, where there is one."""
+    """Whether the log's archive keeps up, where there is one and the server has had time to start its receiver."""
 
     def check(self, context: ProbeContext) -> Iterator[Finding]:
         """Ask `trading wal status`."""
         from trading_lib.workflows.backups.place import load_place
         from trading_lib.workflows.backups.wal import wal_status
 
+        if not context.query(SETTLED, minutes=SETTLED_MINUTES)[0][0]:
+            return
         status = wal_status(load_place(context.environment))
         if status.enabled and status.slot is not None and status.problems:
             yield Finding(

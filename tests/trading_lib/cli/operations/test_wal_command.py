@@ -70,6 +70,11 @@ def test_received_by_the_command_and_restored_by_the_command(
             assert len(status["bases"]) == 1
             assert run("wal", "base", "--json") == 0
             assert json.loads(capsys.readouterr().out)["base"]["size"] > 100_000
+            receiver.kill()
+            receiver.communicate()
+            assert SOON.wait_for(lambda: None if wal_status(place.place).slot.active else True)  # type: ignore[union-attr]
+            receiver = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+            place.await_received(place.now())
         finally:
             receiver.send_signal(signal.SIGTERM)
             _, said = receiver.communicate(timeout=30)

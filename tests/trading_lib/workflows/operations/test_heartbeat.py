@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.environment.command_line import run
 from tests.environment.database import MakeDatabase
 from tests.environment.free_port import free_port
 from trading_lib.adapters.services.stack import heartbeat_is_fresh
+from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
 from trading_lib.domain.market.sessions import exchange_sessions
 from trading_lib.monitoring.alert import Alert, AlertLevel
 from trading_lib.monitoring.heartbeat import HeartbeatConfig, Reading
@@ -23,7 +25,7 @@ from trading_lib.monitoring.probe import Probe, ProbeContext
 from trading_lib.workflows.operations import heartbeat as workflow
 from trading_lib.workflows.operations.doctor import check_heartbeat
 from trading_lib.workflows.operations.heartbeat import Beat, HeartbeatPlace, load_heartbeat, look, read_beat
-from trading_lib.workflows.operations.probes import BackupAge, Clock, Database, Disk
+from trading_lib.workflows.operations.probes import BackupAge, Clock, Database, Disk, LogArchive
 
 pytestmark = pytest.mark.postgres
 
@@ -258,6 +260,28 @@ class TestBackupAge(ProbeContract):
     def ill(self, tmp_path: Path) -> tuple[Probe, ProbeContext]:
         newest = datetime(2026, 11, 20, 19, 0, tzinfo=UTC)
         return BackupAge(), make_context(tmp_path, query=lambda statement: [(newest,)])
+
+
+class TestLogArchive(ProbeContract):
+    """An archive that nothing was ever received into."""
+
+    def probe(self, tmp_path: Path, settled: bool) -> tuple[Probe, ProbeContext]:
+        home = tmp_path / "home"
+        server = EmbeddedPostgres(home / "postgres")
+        server.start()
+        environment = {"TRADING_HOME": str(home), "TRADING_BACKUP__WAL__FOLDER": str(tmp_path / "wal")}
+        return LogArchive(), make_context(home, environment=environment, query=lambda *_, **__: [(settled,)])
+
+    @pytest.fixture
+    def ill(self, short_folder: Path) -> Iterator[tuple[Probe, ProbeContext]]:
+        yield self.probe(short_folder, settled=True)
+        EmbeddedPostgres(short_folder / "home" / "postgres").stop()
+
+    @pytest.fixture
+    def well(self, short_folder: Path) -> Iterator[tuple[Probe, ProbeContext]]:
+        """The stack has just started: the receiver is on its way."""
+        yield self.probe(short_folder, settled=False)
+        EmbeddedPostgres(short_folder / "home" / "postgres").stop()
 
 
 def test_an_installation_without_backups_has_no_old_one(home: Home, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from collections import deque
@@ -37,6 +38,7 @@ class Receiver:
         if self.is_alive():
             return
         command = [
+            *_ends_with_us(),
             *(str(program("pg_receivewal")), f"--directory={self.line.segments_folder}", f"--slot={SLOT}"),
             *("--synchronous", "--no-loop", *connection_arguments(self.server)),
         ]
@@ -76,3 +78,8 @@ class Receiver:
             self.complete_at = noted.complete_at if noted else None
         self.line.write_received(Received(moment, os.getpid(), slot.flushed, self.complete_at))
         return slot
+
+
+def _ends_with_us() -> list[str]:
+    """Let the process end when this one is killed: left behind, it would keep the slot from its successor."""
+    return ["setpriv", "--pdeathsig=INT"] if shutil.which("setpriv") else []
