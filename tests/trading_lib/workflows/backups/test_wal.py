@@ -16,12 +16,16 @@ import pytest
 
 from tests.environment.database import MakeDatabase, memory_folder, processes_in
 from tests.environment.wal_place import SOON, WalPlace, wal_place
-from trading_lib.adapters.backups.wal.archive import Line
+from trading_lib.adapters.backups.wal import base as base_backups
+from trading_lib.adapters.backups.wal.archive import Line, archive_is_configured
 from trading_lib.adapters.backups.wal.base import verify_base
-from trading_lib.adapters.backups.wal.server import WalServer
+from trading_lib.adapters.backups.wal.receiver import Receiver
+from trading_lib.adapters.backups.wal.server import SlotState, WalServer
 from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
-from trading_lib.domain.errors import InputError, TradingError
+from trading_lib.domain.errors import InputError, StorageUnavailableError, TradingError
+from trading_lib.monitoring.alert import Alert, AlertLevel
 from trading_lib.monitoring.backup.manifest import BackupDamagedError
+from trading_lib.workflows.backups import wal_receive
 from trading_lib.workflows.backups.wal import (
     ExternalServerError,
     archive_folder,
@@ -30,6 +34,7 @@ from trading_lib.workflows.backups.wal import (
     restore_to,
     wal_status,
 )
+from trading_lib.workflows.backups.wal_receive import Receiving
 
 pytestmark = pytest.mark.postgres
 
@@ -255,3 +260,98 @@ def test_one_receiver_at_a_time(written: Written) -> None:
 
     with alone(written.place.archive / "receiver.lock", ""), pytest.raises(InputError, match="another receiver"):
         receive_wal(written.place.place)
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[Alert]:
+    alerts: list[Alert] = []
+    monkeypatch.setattr(wal_receive, "raise_alert", lambda alert, **_: alerts.append(alert))
+    return alerts
+
+
+def receiving(written: Written) -> Receiving:
+    place = written.place
+    return Receiving(place.place, place.archive, place.server, lambda seconds: None, lambda: True, lambda line: None)
+
+
+def test_a_lag_is_told_once_and_that_it_is_over(written: Written, told: list[Alert]) -> None:
+    job, now = receiving(written), datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+    receiver = Receiver(written.place.server, written.line, complete_at=now - timedelta(seconds=61))
+    slot = SlotState("extended", False, "0/1", 7_000_000)
+    job._judge(slot, receiver, now, running=30.0)
+    assert told == [], "a receiver that has just begun has yet to catch up"
+    for _ in range(2):
+        job._judge(slot, receiver, now, running=100.0)
+    assert [(alert.level, alert.key) for alert in told] == [(AlertLevel.CRITICAL, "wal:lag")]
+    assert "61 s and 7,000,000 bytes behind; the receiver is not connected" in told[0].text
+    receiver.complete_at = now
+    job._judge(slot, receiver, now, running=101.0)
+    assert [alert.level for alert in told[1:]] == [AlertLevel.INFO]
+
+
+def test_a_base_backup_that_fails_is_told_and_leaves_what_was_there(
+    written: Written, told: list[Alert], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = written.line.bases()
+
+    def full(server: EmbeddedPostgres, folder: Path) -> None:
+        folder.mkdir()
+        (folder / "base.tar.gz").write_bytes(b"half")
+        raise StorageUnavailableError(f"the disk of {folder.parent} is full", "free some space there")
+
+    monkeypatch.setattr(base_backups, "_run_basebackup", full)
+    receiving(written)._take_base()
+    assert [alert.key for alert in told] == ["wal:base"]
+    assert "is full: free some space there" in told[0].text
+    assert written.line.bases() == before
+    assert len(list(written.line.bases_folder.iterdir())) == len(before)
+
+
+def test_a_base_backup_that_was_killed_does_not_count_and_goes_with_the_next(written: Written) -> None:
+    half = written.line.bases_folder / "unfinished-20260101T000000Z"
+    half.mkdir()
+    (half / "base.tar.gz").write_bytes(b"half")
+    nameless = written.line.bases_folder / "20260101T000000Z"
+    nameless.mkdir()
+    count = len(written.line.bases())
+    taken = back_up_base(written.place.place)
+    assert not half.exists()
+    assert len(written.line.bases()) == count + 1
+    assert taken.base in written.line.bases()
+    nameless.rmdir()
+
+
+def test_what_is_older_than_is_kept_goes_with_its_log_and_the_rest_is_restored(written: Written, room: Path) -> None:
+    line = written.copy(room / "archive")
+    place = replace(written.place.place, clock=lambda: datetime.now(UTC) + timedelta(days=30))
+    for _ in range(2):
+        newest = back_up_base(place, str(room / "archive"))
+    kept = [base.id for base in line.bases()]
+    assert len(kept) == 3
+    assert kept[-1] == newest.base.id
+    taken = back_up_base(place, str(room / "archive"))
+    assert taken.removed_bases == (kept[0],)
+    assert taken.freed > 0
+    assert min(line.segments(), default=taken.base.first_segment) >= line.bases()[0].first_segment
+    assert restore_to(place, str(room / "archive"), room / "new", None).rows["trading"]["t"] == 20
+
+
+@pytest.mark.parametrize(
+    ("text", "variable", "expected"),
+    [
+        ("wal: {folder: /mnt/wal}", None, True),
+        ("wal: {folder: ''}", None, False),
+        ("jobs: 2", None, False),
+        ("wal: [", None, False),
+        ("wal: {folder: ''}", "/mnt/wal", True),
+        ("wal: {folder: /mnt/wal}", "", False),
+    ],
+)
+def test_the_stack_sees_whether_an_archive_is_configured(
+    tmp_path: Path, text: str, variable: str | None, expected: bool
+) -> None:
+    (tmp_path / "backup.yaml").write_text(text)
+    environment = {"TRADING_CONFIG": str(tmp_path)}
+    if variable is not None:
+        environment["TRADING_BACKUP__WAL__FOLDER"] = variable
+    assert archive_is_configured(environment) == expected
