@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders.price_folder import write_price_folder
+from tests.builders.settings import make_settings
 from tests.contracts.probe_contract import ProbeContract, make_context
 from tests.environment.backup_place import execute
 from tests.environment.command_line import run
@@ -22,10 +24,13 @@ from trading_lib.domain.market.sessions import exchange_sessions
 from trading_lib.monitoring.alert import Alert, AlertLevel
 from trading_lib.monitoring.heartbeat import HeartbeatConfig, Reading
 from trading_lib.monitoring.probe import Probe, ProbeContext
+from trading_lib.workflows.data import fetch as fetching
+from trading_lib.workflows.data import tasks as market_data
 from trading_lib.workflows.operations import heartbeat as workflow
 from trading_lib.workflows.operations.doctor import check_heartbeat
 from trading_lib.workflows.operations.heartbeat import Beat, HeartbeatPlace, load_heartbeat, look, read_beat
 from trading_lib.workflows.operations.probes import BackupAge, Clock, Database, Disk, LogArchive
+from trading_lib.workflows.trade.daily import run_daily
 
 pytestmark = pytest.mark.postgres
 
@@ -147,6 +152,23 @@ def test_a_holiday_and_a_weekend_are_silent_and_a_half_day_is_early(home: Home) 
     for hour in range(0, 70, 5):
         at(home, datetime(2026, 11, 27, 20, 0, tzinfo=UTC) + timedelta(hours=hour)).look()
         assert all("over" in key for key in home.told_keys())
+
+
+def test_what_a_real_daily_run_stores_is_what_is_looked_for(home: Home, tmp_path: Path) -> None:
+    last = date(2021, 6, 15)
+    data = write_price_folder(tmp_path / "prices", date(2020, 1, 2), last)
+    settings = make_settings(home.url, tmp_path / "run", CALENDAR.decision_time(last) + timedelta(minutes=5))
+    at(home, CALENDAR.decision_time(last), 61)
+    plan = market_data.plan(last.isoformat(), "files", str(data), BOOK, settings)
+    fetching.ingest_history(plan, settings, CALENDAR.previous(last))
+    run_daily(plan, settings)
+    # Played today, so it does not count by itself as a book that was decided on its day.
+    home.variables["TRADING_MONITORING__HEARTBEAT__BOOKS"] = f'["{BOOK}"]'
+    assert home.look().faults == {}
+    execute(home.url, "DELETE FROM ingestions WHERE last_day = '2021-06-15'")
+    assert set(home.look().faults) == {"heartbeat:market_data"}
+    at(home, CALENDAR.decision_time(CALENDAR.next(last)), 61)
+    assert set(home.look().faults) == {"heartbeat:market_data", f"heartbeat:trade_daily:{BOOK}"}
 
 
 def test_books_that_only_replayed_the_past_and_resting_ones_are_not_expected(home: Home) -> None:
