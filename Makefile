@@ -76,6 +76,9 @@ mutants: $(STAMP_DEV) ## Plant faults in the money path and see each one found; 
 outages: $(STAMP_DEV) ## Stop the database five times during 20 sessions (half an hour); writes evidence/
 	@$(BIN)/python -m tests.campaigns.outages
 
+damages: $(STAMP_DEV) ## Damage 100 backups, kill S3 servers at every request (minutes); writes evidence/
+	@$(BIN)/python -m tests.campaigns.backups
+
 wal-kills: $(STAMP_DEV) ## Kill PostgreSQL 50 times during writes, and restore to moments between; writes evidence/
 	@$(BIN)/python -m tests.campaigns.wal
 

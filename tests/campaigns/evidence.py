@@ -66,12 +66,21 @@ WAL = (
     "trading_lib/monitoring/backup/wal.py",
     "trading_lib/workflows/backups/wal*.py",
 )
+BACKUPS = (
+    "trading_lib/adapters/backups/*.py",
+    "trading_lib/monitoring/backup/manifest.py",
+    "trading_lib/workflows/backups/catalogue.py",
+    "trading_lib/workflows/backups/create.py",
+    "trading_lib/workflows/backups/restore.py",
+    "trading_lib/workflows/backups/store.py",
+)
 COVERED = {
     "book_faults": (*MONEY_PATH, "tests/campaigns/faults/*.py"),
     "money_path_mutants": (*MONEY_PATH, "tests/campaigns/mutants/*.py"),
     "session_rule_mutants": (*SESSION_RULES, "tests/campaigns/mutants/*.py"),
     "session_order_mutants": (*SESSION_ORDERS, "tests/campaigns/mutants/*.py"),
     "wal_kills": (*WAL, "tests/campaigns/wal/*.py"),
+    "backup_damages": (*BACKUPS, "tests/campaigns/backups/*.py"),
     "database_outages": (*SUPERVISION, "tests/campaigns/outages/*.py"),
 }
 

@@ -7,6 +7,8 @@ from collections import Counter
 
 import pytest
 
+from tests.campaigns.backups.damages import ENCRYPTED, PLAIN
+from tests.campaigns.backups.interruptions import DOWNLOADS, UPLOADS
 from tests.campaigns.evidence import COVERED, ROOT, is_current, read_evidence
 from tests.campaigns.mutants.__main__ import CAMPAIGNS
 
@@ -36,6 +38,17 @@ def test_sessions_without_their_database_for_a_while_ended_like_undisturbed_ones
     assert len([outage for outage in evidence["outages"] if outage["seconds_down"] >= 20]) >= 5
     assert evidence["failed_runs"] == evidence["differing_tables"] == []
     assert evidence["same_nav"]
+
+
+def test_damaged_backups_were_refused_and_sound_ones_came_back() -> None:
+    evidence = read_evidence("backup_damages")
+    assert evidence["damages"] == evidence["refused"] == evidence["untouched"] >= 100
+    assert evidence["restores"] == evidence["same_state"] >= 20
+    assert evidence["failures"] == []
+    assert set(evidence["harms"]) == {harm.__name__ for harm in (*PLAIN, *ENCRYPTED)}
+    for peer in evidence["s3"].values():
+        requests = peer["requests_of_an_upload"] * len(UPLOADS) + peer["requests_of_a_download"] * len(DOWNLOADS)
+        assert peer["interruptions"] == peer["survived"] == requests >= 25
 
 
 @pytest.mark.parametrize("campaign", CAMPAIGNS)

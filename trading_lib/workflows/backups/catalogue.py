@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 
 from trading_lib.adapters.backups.destination import Destination, StoredObject, read_all
@@ -66,7 +66,18 @@ class Catalogue:
             damaged = next(iter(self.problems.values()), "")
             remedy = damaged or "make one: `trading backup create`"
             raise InputError(f"{self.address} holds no verified backup{about} (class {kind}){when}", remedy)
+        self._refuse_damaged_since(found, moment)
         return found
+
+    def _refuse_damaged_since(self, found: Manifest, moment: datetime | None) -> None:
+        """Refuse to take an older one in silence where the manifest of a newer one is damaged."""
+        about = f"-{found.database}-" if found.database else "-"
+        last = f"{found.kind}-{moment.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}~" if moment else "~"
+        for key, problem in self.problems.items():
+            name = key.split("/")[1]
+            if name.startswith(f"{found.kind}-") and about in name and found.id < name < last:
+                # Its own remedy, to use another one, is what is asked for by name.
+                raise BackupDamagedError(problem, f"the newest before it is {found.id}: name it with --id, or use --at")
 
 
 def read_catalogue(destination: Destination, kind: BackupClass | None = None) -> Catalogue:

@@ -52,9 +52,11 @@ def choose_set(catalogue: Catalogue, moment: datetime | None) -> HostSet:
     """
     stored = [one for one in catalogue.manifests if one.kind is BackupClass.DATABASE]
     names = [TRADING, *sorted({one.database for one in stored} - {TRADING})]
-    catalogue.newest(BackupClass.DATABASE, TRADING, moment)
-    found = [at_or_before((one for one in stored if one.database == name), moment) for name in names]
-    databases = tuple(one for one in found if one is not None)
+    databases = tuple(
+        catalogue.newest(BackupClass.DATABASE, name, moment)
+        for name in names
+        if name == TRADING or at_or_before((one for one in stored if one.database == name), moment)
+    )
     for manifest in databases:
         refuse_unfit(manifest, manifest.database)
         if major(manifest.pg_version) > int(VERSION):
@@ -62,6 +64,7 @@ def choose_set(catalogue: Catalogue, moment: datetime | None) -> HostSet:
                 f"{manifest.id} comes from PostgreSQL {manifest.pg_version}, newer than the one here ({VERSION})",
                 "restore it with the version of this software that made it",
             )
-    configurations = (one for one in catalogue.manifests if one.kind is BackupClass.CONFIG)
+    stored_files = [one for one in catalogue.manifests if one.kind is BackupClass.CONFIG]
+    configuration = at_or_before(stored_files, moment) and catalogue.newest(BackupClass.CONFIG, moment=moment)
     missing = tuple(sorted(set(DATABASES) - {one.database for one in databases}))
-    return HostSet(databases, at_or_before(configurations, moment), missing)
+    return HostSet(databases, configuration, missing)

@@ -14,7 +14,7 @@ from sqlalchemy import URL
 
 from trading_lib.adapters.backups.content import database_content, first_difference
 from trading_lib.adapters.backups.destination import Destination
-from trading_lib.adapters.backups.postgres_tools import major, restore, server_version
+from trading_lib.adapters.backups.postgres_tools import DumpFailedError, major, restore, server_version
 from trading_lib.adapters.backups.restore_target import RestoreTarget
 from trading_lib.adapters.stores.postgres.database import parse_url
 from trading_lib.adapters.stores.postgres.migrations import known_revisions
@@ -113,7 +113,12 @@ def unpack_backup(
 def restore_into(target: RestoreTarget, content: Path, manifest: Manifest, jobs: int) -> None:
     """Restore proven files: into a database beside the target, which takes its place when it holds the same."""
     with target.draft() as draft:
-        restore(content, draft, jobs)
+        try:
+            restore(content, draft, jobs)
+        except DumpFailedError as error:
+            raise BackupDamagedError(
+                f"{manifest.id} cannot be restored ({error.problem})", "use another backup; the target is as it was"
+            ) from error
         refuse_difference(draft, manifest)
         target.replace_by(draft)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,10 +15,12 @@ import pytest
 from sqlalchemy import make_url
 
 from tests.environment.backup_place import NOW, execute, fill, make_place
+from tests.environment.command_line import run
 from tests.environment.database import MakeDatabase, memory_folder
 from trading_lib.adapters.backups.content import database_content
 from trading_lib.adapters.backups.encryption import new_identity
 from trading_lib.adapters.files.disarmed_books import DisarmedBooks
+from trading_lib.adapters.logs import structured
 from trading_lib.adapters.services.credentials import load_or_create
 from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
 from trading_lib.adapters.stores.postgres.migrations import head_revision
@@ -150,6 +153,36 @@ def test_a_restore_that_is_killed_goes_on_and_no_book_can_send_meanwhile(
     assert not {"restore trading", "restore airflow"} & set(done.steps)
     assert states(home) == [one.state_hash for one in lost.manifests[:2]]
     assert not (home / MARK).exists()
+
+
+def test_a_full_disk_is_one_line_and_with_room_the_restore_goes_on(
+    lost: Lost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """First nothing can be fetched, then there is no room for the server's own files."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    home = disk / "home"
+    mounting = ("mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs", str(disk))
+    if subprocess.run(mounting, check=False, capture_output=True).returncode:
+        pytest.skip("no disk can be mounted here")
+    try:
+        monkeypatch.setenv("TRADING_HOME", str(home))
+        monkeypatch.setenv("TRADING_BACKUP_IDENTITY_FILE", str(lost.identity))
+        for size, left in (("64k", False), ("40m", True)):
+            subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True)
+            assert run("restore-host", "--from", str(lost.folder)) == 2
+            last = capsys.readouterr().err.strip().splitlines()[-1]
+            assert last.startswith("error: ")
+            assert (home / MARK).exists() == DisarmedBooks(home).is_unfinished == left
+            assert list((home / "backup-work").glob("job-*")) == []
+        subprocess.run(["mount", "-o", "remount,size=400m", str(disk)], check=True)
+        assert run("restore-host", "--from", str(lost.folder), "--json") == 0
+        assert json.loads(capsys.readouterr().out)["continued"] is True
+        assert states(home) == [one.state_hash for one in lost.manifests[:2]]
+    finally:
+        EmbeddedPostgres(home / "postgres").stop()
+        structured.stop()
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 def test_a_used_home_is_refused_untouched(lost: Lost, home: Path) -> None:
