@@ -29,7 +29,8 @@ ATTEMPTS = 3
 PART = 16 * 1024**2
 ABSENT = ("NoSuchKey", "404")
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired", "InvalidToken")
-UNSUPPORTED = ("NotImplemented", "MethodNotAllowed", "501", "405")
+# rclone calls it NoSuchUpload while there has been none.
+UNSUPPORTED = ("NotImplemented", "MethodNotAllowed", "NoSuchUpload", "501", "405")
 REFUSED = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "AllAccessDisabled", "403", "401")
 
 
