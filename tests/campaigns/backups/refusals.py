@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import shutil
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from trading_lib.workflows.backups.create import back_up_databases
 from trading_lib.workflows.backups.place import BackupPlace
 from trading_lib.workflows.backups.restore import restore_backup
 
+NUMBERS = itertools.count(1000)
 TARGETS = ("absent", "empty")
 
 
@@ -151,8 +153,10 @@ def proved_on(server: EmbeddedPostgres) -> Iterator[None]:
 
     @contextmanager
     def shared(folder: Path) -> Iterator[ScratchServer]:
-        execute_on_server(server, "DROP DATABASE IF EXISTS scratch_1")
-        yield ScratchServer(server)
+        scratch = ScratchServer(server)
+        # A name of its own, as others prove backups here too, and none is dropped before its server.
+        scratch._number = next(NUMBERS)
+        yield scratch
 
     with patch("trading_lib.workflows.backups.create.scratch_server", shared):
         yield

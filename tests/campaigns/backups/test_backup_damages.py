@@ -11,8 +11,8 @@ from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostg
 
 pytestmark = [pytest.mark.postgres, pytest.mark.no_cover]
 
-# Plain and encrypted in turn; the last two only plain backups know.
-SEEDS = (*range(0, 100, 9), 60, 62)
+# Plain and encrypted in turn; a cut manifest beside an older backup; two that only plain backups know.
+SEEDS = (*range(0, 100, 9), 22, 60, 62)
 RESTORES = (0, 1)
 
 
