@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg2
 import pytest
 
 from tests.environment.database import MakeDatabase, memory_folder, processes_in
@@ -252,6 +253,19 @@ def test_a_dead_receiver_never_fills_the_disk_and_the_gap_is_told_and_closed(roo
         assert restore_to(place.place, None, room / "before", before).rows["trading"]["t"] == 1
         assert restore_to(place.place, None, room / "after", after).rows["trading"]["t"] == 2
     assert processes_in(room / "after") == []
+
+
+def test_a_server_that_dies_while_a_connection_is_given_back_is_waited_for(written: Written) -> None:
+    """The driver's own error comes out there: a receiver ended by it would receive nothing any more."""
+    asked = WalServer(written.place.server)
+
+    def lost(connection: object) -> None:
+        raise psycopg2.OperationalError("server closed the connection unexpectedly")
+
+    asked.engine.dialect.reset_isolation_level = lost  # type: ignore[method-assign]
+    with pytest.raises(StorageUnavailableError, match="server closed the connection"):
+        asked.slot()
+    asked.close()
 
 
 def test_one_receiver_at_a_time(written: Written) -> None:

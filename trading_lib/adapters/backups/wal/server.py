@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, text
+import psycopg2
+from sqlalchemy import Connection, Engine, text
 
-from trading_lib.adapters.stores.postgres.database import connect
+from trading_lib.adapters.stores.postgres.database import connect, unavailable
 from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
 
 SLOT = "trading_wal"
@@ -72,7 +75,7 @@ class WalServer:
 
     def log_files(self) -> list[str]:
         """Names of the log files that the server has of its own timeline."""
-        with self.engine.connect() as connection:
+        with self._connected() as connection:
             names = connection.execute(
                 text("""
                     SELECT name FROM pg_ls_waldir()
@@ -100,7 +103,7 @@ class WalServer:
 
     def slot(self) -> SlotState:
         """Describe the slot."""
-        with self.engine.connect() as connection:
+        with self._connected() as connection:
             row = connection.execute(
                 text("""
                     SELECT s.wal_status, s.active, coalesce(r.flush_lsn, s.restart_lsn)::text,
@@ -119,17 +122,29 @@ class WalServer:
 
         What was committed before lies before it. A log without an entry would not say that nothing had happened.
         """
-        with self.engine.connect() as connection:
+        with self._connected() as connection:
             moment: datetime = connection.execute(
                 text("SELECT clock_timestamp() FROM pg_logical_emit_message(true, 'trading-wal', '')")
             ).scalar_one()
             behind = str(connection.execute(text("SELECT pg_current_wal_flush_lsn()")).scalar_one())
         return behind, moment.astimezone(UTC)
 
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        """Yield a connection; a server that dies at any moment is `StorageUnavailableError`.
+
+        Also when the connection is given back, where the driver's own error would come through.
+        """
+        try:
+            with self.engine.connect() as connection:
+                yield connection
+        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+            raise unavailable(self.engine.url, error) from error
+
     def _one(self, statement: str, **values: Any) -> Any:
-        with self.engine.connect() as connection:
+        with self._connected() as connection:
             return connection.execute(text(statement), values).scalar_one()
 
     def _do(self, statement: str, **values: Any) -> None:
-        with self.engine.connect() as connection:
+        with self._connected() as connection:
             connection.execute(text(statement), values)
