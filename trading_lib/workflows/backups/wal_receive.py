@@ -14,7 +14,7 @@ from trading_lib.adapters.backups.wal.archive import Line
 from trading_lib.adapters.backups.wal.receiver import Receiver
 from trading_lib.adapters.backups.wal.server import LOST, SlotState, WalServer
 from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
-from trading_lib.domain.errors import StorageUnavailableError
+from trading_lib.domain.errors import FileTroubleError, StorageUnavailableError
 from trading_lib.monitoring.alert import Alert, AlertLevel
 from trading_lib.monitoring.backup.wal import PARTIAL, segment_number
 from trading_lib.workflows.backups.place import BackupPlace
@@ -24,6 +24,7 @@ from trading_lib.workflows.operations.alerting import raise_alert
 LOG = logging.getLogger(__name__)
 SOURCE = "wal"
 PAUSE_SECONDS = 1.0
+TROUBLE_SECONDS = 10.0
 # After a failed base backup.
 AGAIN = timedelta(minutes=10)
 Progress = Callable[[str], None]
@@ -62,6 +63,10 @@ class Receiving:
                     said = error.problem
                     self.progress(f"waiting for the database: {said}")
                 self.sleep(PAUSE_SECONDS)
+            except (FileTroubleError, OSError) as error:
+                # A disk that is full or no longer mounted may come back; until then the slot keeps the log.
+                self._fault("wal:archive", "The log's archive cannot be written", f"{error}. Nothing is received.")
+                self.sleep(TROUBLE_SECONDS)
         if self._base is not None:
             self._base.join()
 
@@ -80,6 +85,7 @@ class Receiving:
             while not self.ended():
                 receiver.start()
                 slot = receiver.look(asked)
+                self._over("wal:archive", "The log's archive can be written again", str(line.folder))
                 if slot.state == LOST:
                     return
                 self._judge(slot, receiver, asked.now(), time.monotonic() - began)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import json
@@ -301,6 +302,23 @@ def test_a_lag_is_told_once_and_that_it_is_over(written: Written, told: list[Ale
     receiver.complete_at = now
     job._judge(slot, receiver, now, running=101.0)
     assert [alert.level for alert in told[1:]] == [AlertLevel.INFO]
+
+
+def test_an_archive_that_cannot_be_written_is_told_and_tried_again(
+    written: Written, told: list[Alert], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[float] = []
+    place = written.place
+
+    def full(line: Line, received: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Line, "write_received", full)
+        Receiving(place.place, place.archive, place.server, tries.append, lambda: len(tries) > 1, lambda _: None).run()
+    assert len(tries) == 2
+    assert [alert.key for alert in told] == ["wal:archive"]
+    assert "No space left on device" in told[0].text
 
 
 def test_a_base_backup_that_fails_is_told_and_leaves_what_was_there(
