@@ -64,7 +64,7 @@ WAL = (
     "trading_lib/adapters/stores/postgres/embedded_postgres.py",
     "trading_lib/adapters/stores/postgres/server/*.py",
     "trading_lib/monitoring/backup/wal.py",
-    "trading_lib/workflows/backups/wal*.py",
+    "trading_lib/workflows/backups/wal/*.py",
 )
 BACKUPS = (
     "trading_lib/adapters/backups/*.py",

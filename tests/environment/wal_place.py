@@ -21,8 +21,8 @@ from trading_lib.adapters.services.waiting import Patience
 from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
 from trading_lib.monitoring.backup.config import BackupConfig
 from trading_lib.workflows.backups.place import BackupPlace
-from trading_lib.workflows.backups.wal import WalStatus, wal_status
-from trading_lib.workflows.backups.wal_receive import receive_wal
+from trading_lib.workflows.backups.wal.archive import WalStatus, wal_status
+from trading_lib.workflows.backups.wal.receive import receive_wal
 
 SOON = Patience(limit=60.0, interval=0.05)
 

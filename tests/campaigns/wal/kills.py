@@ -17,7 +17,7 @@ import psycopg2
 
 from tests.environment.wal_place import WalPlace, wal_place
 from trading_lib.adapters.stores.postgres.server import postmaster
-from trading_lib.workflows.backups.wal import restore_to
+from trading_lib.workflows.backups.wal.archive import restore_to
 
 ORDERS = 5
 WRITERS = 3

@@ -39,8 +39,8 @@ def restore_host(
 
     Example: TRADING_HOME=/srv/trading trading restore-host --from s3://mine/trading --identity backup-key.txt
     """
+    from trading_lib.workflows.backups.host.restore import restore_host as run
     from trading_lib.workflows.backups.place import load_place
-    from trading_lib.workflows.backups.restore_host import restore_host as run
 
     place = load_place()
     done = run(

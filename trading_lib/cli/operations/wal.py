@@ -10,7 +10,7 @@ import typer
 from trading_lib.cli.output import JSON_OPTION, progress, show
 
 if TYPE_CHECKING:
-    from trading_lib.workflows.backups.wal import WalStatus
+    from trading_lib.workflows.backups.wal.archive import WalStatus
 
 app = typer.Typer(no_args_is_help=True, help="Receive the embedded server's log, and restore to any time.")
 
@@ -30,7 +30,7 @@ def receive(to: FolderOption = None, as_json: Annotated[bool, JSON_OPTION] = Fal
     import threading
 
     from trading_lib.workflows.backups.place import load_place
-    from trading_lib.workflows.backups.wal_receive import receive_wal
+    from trading_lib.workflows.backups.wal.receive import receive_wal
 
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -46,7 +46,7 @@ def status(to: FolderOption = None, as_json: Annotated[bool, JSON_OPTION] = Fals
     Example: trading wal status --json
     """
     from trading_lib.workflows.backups.place import load_place
-    from trading_lib.workflows.backups.wal import wal_status
+    from trading_lib.workflows.backups.wal.archive import wal_status
 
     found = wal_status(load_place(), to)
     show(found.as_record(), as_json, _lines(found))
@@ -61,7 +61,7 @@ def base(to: FolderOption = None, as_json: Annotated[bool, JSON_OPTION] = False)
     Example: trading wal base
     """
     from trading_lib.workflows.backups.place import load_place
-    from trading_lib.workflows.backups.wal import back_up_base
+    from trading_lib.workflows.backups.wal.archive import back_up_base
 
     done = back_up_base(load_place(), to)
     lines = [f"base backup {done.base.id}: {done.base.size:,} bytes, checked ({done.seconds} s)"]
@@ -90,7 +90,7 @@ def restore(
     Example: trading wal restore --from /mnt/other-machine/wal --into /srv/restored/postgres --at 2026-11-20T21:00:05
     """
     from trading_lib.workflows.backups.place import load_place
-    from trading_lib.workflows.backups.wal import restore_to
+    from trading_lib.workflows.backups.wal.archive import restore_to
 
     done = restore_to(load_place(), source, into, _moment(at) if at else None)
     point = f"{done.recovered_to:%Y-%m-%d %H:%M:%S.%f} UTC" if done.recovered_to else "the base backup itself"
@@ -101,7 +101,7 @@ def restore(
 
 
 def _lines(found: WalStatus) -> list[str]:
-    from trading_lib.workflows.backups.wal import EXTERNAL, SEE
+    from trading_lib.workflows.backups.wal.archive import EXTERNAL, SEE
 
     if found.external:
         return [f"{EXTERNAL}: {SEE}"]

@@ -164,7 +164,7 @@ class LogArchive:
     def check(self, context: ProbeContext) -> Iterator[Finding]:
         """Ask `trading wal status`."""
         from trading_lib.workflows.backups.place import load_place
-        from trading_lib.workflows.backups.wal import wal_status
+        from trading_lib.workflows.backups.wal.archive import wal_status
 
         if not context.query(SETTLED, minutes=SETTLED_MINUTES)[0][0]:
             return

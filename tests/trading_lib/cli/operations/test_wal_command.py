@@ -13,7 +13,7 @@ import pytest
 
 from tests.environment.command_line import run
 from tests.environment.wal_place import SOON, wal_place
-from trading_lib.workflows.backups.wal import wal_status
+from trading_lib.workflows.backups.wal.archive import wal_status
 from trading_lib.workflows.operations.doctor import check_wal
 
 

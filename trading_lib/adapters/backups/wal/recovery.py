@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -26,6 +26,7 @@ from trading_lib.domain.errors import FileTroubleError, InputError, StorageUnava
 from trading_lib.monitoring.backup.manifest import BackupDamagedError
 from trading_lib.monitoring.backup.wal import SEGMENT, BaseBackup, first_gap
 
+TRADING, BOOKS = "trading", "books"
 SETTINGS_FILE = "postgresql.auto.conf"
 SIGNAL_FILE = "recovery.signal"
 TABLES = text("""
@@ -54,6 +55,8 @@ class Recovered:
         Of the log, behind which nothing was replayed.
     rows
         Database -> table -> number of rows.
+    books
+        Names of the books of the trading database.
     """
 
     into: str
@@ -62,6 +65,7 @@ class Recovered:
     recovered_to: datetime | None
     position: str
     rows: Mapping[str, Mapping[str, int]]
+    books: tuple[str, ...]
     seconds: float = 0.0
 
     def as_record(self) -> dict[str, Any]:
@@ -69,8 +73,15 @@ class Recovered:
         return asdict(self)
 
 
-def recover(line: Line, base: BaseBackup, moment: datetime | None, target: Path) -> Recovered:
+def recover(
+    line: Line, base: BaseBackup, moment: datetime | None, target: Path, ready: Callable[[Recovered], None]
+) -> Recovered:
     """Build the cluster in ``target``, which must not exist or be empty; on any failure it is as before.
+
+    Parameters
+    ----------
+    ready
+        Called when the cluster is whole, before it gets its name.
 
     Raises
     ------
@@ -96,16 +107,19 @@ def recover(line: Line, base: BaseBackup, moment: datetime | None, target: Path)
             if moment is None:
                 _require_all(line, base, complete, recovered_to)
             rows = {name: _row_counts(server.url(name)) for name in _databases(server)}
+            books = _books(server.url(TRADING)) if BOOKS in rows.get(TRADING, {}) else ()
         except StorageUnavailableError as error:
             raise _not_reached(draft, line, moment, complete, error) from None
         finally:
             server.stop()
         (draft / SETTINGS_FILE).write_bytes(settings)
         refuse_target(target)
+        done = Recovered(str(target), base.id, moment, recovered_to, reached, rows, books)
+        ready(done)
         if target.exists():
             target.rmdir()
         draft.rename(target)
-    return Recovered(str(target), base.id, moment, recovered_to, reached, rows)
+    return done
 
 
 def refuse_target(target: Path) -> None:
@@ -221,6 +235,15 @@ def _row_counts(url: str) -> dict[str, int]:
     finally:
         engine.dispose()
     return counts
+
+
+def _books(url: str) -> tuple[str, ...]:
+    engine = connect(url)
+    try:
+        with engine.connect() as connection:
+            return tuple(connection.execute(text("SELECT name FROM books ORDER BY 1")).scalars())
+    finally:
+        engine.dispose()
 
 
 def _not_reached(

@@ -16,6 +16,7 @@ from trading_lib.adapters.backups.wal.archive import Line, lines_of
 from trading_lib.adapters.backups.wal.base import take_base
 from trading_lib.adapters.backups.wal.recovery import Recovered, recover, refuse_target
 from trading_lib.adapters.backups.wal.server import LOST, SlotState, WalServer
+from trading_lib.adapters.files.disarmed_books import DisarmedBooks
 from trading_lib.adapters.stores.postgres.database import URL_VARIABLE, parse_url
 from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
 from trading_lib.adapters.stores.postgres.server import postmaster
@@ -213,6 +214,9 @@ def wal_status(place: BackupPlace, given: str | None = None) -> WalStatus:
 def restore_to(place: BackupPlace, source: str | None, into: Path, moment: datetime | None) -> Recovered:
     """Build a cluster in a new folder as it was at ``moment``, or with everything there is.
 
+    A folder called postgres is taken for that of a home, in which every book is then disarmed: what the brokers did
+    after ``moment`` is unknown there.
+
     Raises
     ------
     TradingError
@@ -233,7 +237,14 @@ def restore_to(place: BackupPlace, source: str | None, into: Path, moment: datet
         remedy = f"the oldest time is {oldest:%Y-%m-%d %H:%M:%S.%f} UTC" if oldest else "take one: `trading wal base`"
         raise InputError("the archive holds no base backup from before that time", remedy)
     began = time.monotonic()
-    done = recover(lines[base.line], base, moment, target)
+
+    def disarm(restored: Recovered) -> None:
+        if target.name == place.folders.postgres.name:
+            point = restored.recovered_to or base.ended_at
+            reason = f"restored from the log as of {point.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+            DisarmedBooks(target.parent).name_them(restored.books, reason, place.clock())
+
+    done = recover(lines[base.line], base, moment, target, disarm)
     return replace(done, seconds=round(time.monotonic() - began, 1))
 
 

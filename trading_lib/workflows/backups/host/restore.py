@@ -30,9 +30,9 @@ from trading_lib.adapters.stores.postgres.migrations import upgrade
 from trading_lib.domain.errors import InputError
 from trading_lib.monitoring.backup.manifest import Manifest
 from trading_lib.workflows.backups.catalogue import read_catalogue
-from trading_lib.workflows.backups.host_books import CheckedBook, check_books
-from trading_lib.workflows.backups.host_files import count_unreadable, restore_configuration, restore_credentials
-from trading_lib.workflows.backups.host_set import HostSet, choose_set
+from trading_lib.workflows.backups.host.books import CheckedBook, check_books
+from trading_lib.workflows.backups.host.chosen import HostSet, choose_set
+from trading_lib.workflows.backups.host.files import count_unreadable, restore_configuration, restore_credentials
 from trading_lib.workflows.backups.place import DEFAULT_FOLDER, TRADING, WORK, BackupPlace
 from trading_lib.workflows.backups.restore import restore_into
 from trading_lib.workflows.backups.store import check_stored, proven_content

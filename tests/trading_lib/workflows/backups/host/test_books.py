@@ -10,7 +10,7 @@ import pytest
 from tests.builders.price_folder import write_price_folder
 from tests.builders.settings import make_settings
 from tests.environment.backup_place import execute, fill
-from trading_lib.workflows.backups.host_books import check_books
+from trading_lib.workflows.backups.host.books import check_books
 from trading_lib.workflows.data import fetch as fetching
 from trading_lib.workflows.data import tasks as market_data
 from trading_lib.workflows.trade.daily import trade_session

@@ -18,7 +18,7 @@ from trading_lib.domain.errors import FileTroubleError, StorageUnavailableError
 from trading_lib.monitoring.alert import Alert, AlertLevel
 from trading_lib.monitoring.backup.wal import PARTIAL, segment_number
 from trading_lib.workflows.backups.place import BackupPlace
-from trading_lib.workflows.backups.wal import alone, archive_folder, back_up_base, embedded_server
+from trading_lib.workflows.backups.wal.archive import alone, archive_folder, back_up_base, embedded_server
 from trading_lib.workflows.operations.alerting import raise_alert
 
 LOG = logging.getLogger(__name__)

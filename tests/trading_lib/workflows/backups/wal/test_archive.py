@@ -23,12 +23,13 @@ from trading_lib.adapters.backups.wal.archive import Line, archive_is_configured
 from trading_lib.adapters.backups.wal.base import verify_base
 from trading_lib.adapters.backups.wal.receiver import Receiver
 from trading_lib.adapters.backups.wal.server import SlotState, WalServer
+from trading_lib.adapters.files.disarmed_books import DisarmedBooks
 from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
 from trading_lib.domain.errors import InputError, StorageUnavailableError, TradingError
 from trading_lib.monitoring.alert import Alert, AlertLevel
 from trading_lib.monitoring.backup.manifest import BackupDamagedError
-from trading_lib.workflows.backups import wal_receive
-from trading_lib.workflows.backups.wal import (
+from trading_lib.workflows.backups.wal import receive
+from trading_lib.workflows.backups.wal.archive import (
     ExternalServerError,
     archive_folder,
     back_up_base,
@@ -36,7 +37,7 @@ from trading_lib.workflows.backups.wal import (
     restore_to,
     wal_status,
 )
-from trading_lib.workflows.backups.wal_receive import Receiving
+from trading_lib.workflows.backups.wal.receive import Receiving
 
 pytestmark = pytest.mark.postgres
 
@@ -61,6 +62,8 @@ class Written:
 def written() -> Iterator[Written]:
     with wal_place() as place:
         place.run("CREATE TABLE t (n int)")
+        place.run("CREATE TABLE books (name text)")
+        place.run("INSERT INTO books VALUES ('paper')")
         moments = []
         for number in range(20):
             place.run(f"INSERT INTO t VALUES ({number})")
@@ -86,7 +89,7 @@ def test_a_restore_to_a_time_holds_exactly_its_rows_and_starts_like_any_cluster(
 ) -> None:
     into = short_folder / "data"
     done = restore_to(written.place.place, None, into, written.moments[9])
-    assert done.rows["trading"] == {"t": 10}
+    assert done.rows["trading"] == {"t": 10, "books": 1}
     assert done.recovered_to is not None
     assert done.recovered_to <= written.moments[9]
     server = EmbeddedPostgres(into)
@@ -100,6 +103,20 @@ def test_a_restore_to_a_time_holds_exactly_its_rows_and_starts_like_any_cluster(
 
 def test_without_a_time_everything_comes_back(written: Written, room: Path) -> None:
     assert rows(written, room / "new", None) == 20
+
+
+def test_the_books_of_a_restored_home_are_disarmed(written: Written, room: Path) -> None:
+    """What the brokers did after that time is unknown there."""
+    restore_to(written.place.place, None, room / "home" / "postgres", written.moments[9])
+    home = DisarmedBooks(room / "home")
+    assert home.names() == ["paper"]
+    assert str(home.reason("paper")).startswith("restored from the log as of 20")
+    assert not home.is_unfinished
+
+
+def test_a_cluster_elsewhere_is_no_home(written: Written, room: Path) -> None:
+    assert restore_to(written.place.place, None, room / "cluster", None).books == ("paper",)
+    assert [path.name for path in room.iterdir()] == ["cluster"]
 
 
 def test_an_empty_folder_is_taken(written: Written, room: Path) -> None:
@@ -270,8 +287,8 @@ def test_a_server_that_dies_while_a_connection_is_given_back_is_waited_for(writt
 
 
 def test_one_receiver_at_a_time(written: Written) -> None:
-    from trading_lib.workflows.backups.wal import alone
-    from trading_lib.workflows.backups.wal_receive import receive_wal
+    from trading_lib.workflows.backups.wal.archive import alone
+    from trading_lib.workflows.backups.wal.receive import receive_wal
 
     with alone(written.place.archive / "receiver.lock", ""), pytest.raises(InputError, match="another receiver"):
         receive_wal(written.place.place)
@@ -280,7 +297,7 @@ def test_one_receiver_at_a_time(written: Written) -> None:
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[Alert]:
     alerts: list[Alert] = []
-    monkeypatch.setattr(wal_receive, "raise_alert", lambda alert, **_: alerts.append(alert))
+    monkeypatch.setattr(receive, "raise_alert", lambda alert, **_: alerts.append(alert))
     return alerts
 
 

@@ -26,11 +26,11 @@ from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostg
 from trading_lib.adapters.stores.postgres.migrations import head_revision
 from trading_lib.domain.errors import InputError
 from trading_lib.monitoring.backup.manifest import Manifest
-from trading_lib.workflows.backups import restore_host as restoring
 from trading_lib.workflows.backups.create import back_up_databases
 from trading_lib.workflows.backups.files import back_up_configuration
+from trading_lib.workflows.backups.host import restore as restoring
+from trading_lib.workflows.backups.host.restore import MARK, RestoredHost, restore_host
 from trading_lib.workflows.backups.place import BackupPlace
-from trading_lib.workflows.backups.restore_host import MARK, RestoredHost, restore_host
 
 pytestmark = pytest.mark.postgres
 

@@ -1,0 +1,1 @@
+"""A lost machine: its home restored from backups, with every book disarmed."""
