@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -12,12 +13,15 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import DataError, IntegrityError
+
 from trading_lib.adapters.stores.operations.alert_store import FOR_EVER, AlertStore, DeliveryRecord
 from trading_lib.monitoring.alert import Alert, AlertLevel, Picture
 from trading_lib.monitoring.escalation import PlannedDelivery
 from trading_lib.monitoring.outbox import StoredAlert
 from trading_lib.monitoring.rate_limit import ORDER, Waiting
 
+LOG = logging.getLogger(__name__)
 SUFFIX = ".json"
 BROKEN = ".broken"
 Content = dict[str, Any]
@@ -97,12 +101,13 @@ class Spool:
         """Hand everything over to the database with what became of it; return how many there were."""
         moved = 0
         for name, content in self._all():
-            stored = _stored(name, content)
-            if content["deliveries"] is None and stored.occurrences == 1:
-                store.add(stored.alert, stored.raised_at, window, content["reference"])
-            else:
-                records = [_record(entry) for entry in content["deliveries"] or ()]
-                store.adopt(_stored(content["reference"], content), records)
+            try:
+                _hand_over(name, content, store, window)
+            except (ValueError, TypeError, KeyError, DataError, IntegrityError) as error:
+                # One that the database does not take must not hold up the others for ever.
+                LOG.error("the alert %s cannot be stored (%s): it is set aside", name, type(error).__name__)
+                self._set_aside(name)
+                continue
             self._path(name).unlink(missing_ok=True)
             moved += 1
         return moved
@@ -133,9 +138,13 @@ class Spool:
             return None
         except (ValueError, KeyError, TypeError):
             # Kept for a person, and out of the way of the others.
-            path.rename(path.with_suffix(BROKEN))
+            self._set_aside(name)
             return None
         return content
+
+    def _set_aside(self, name: str) -> None:
+        path = self._path(name)
+        path.rename(path.with_suffix(BROKEN))
 
     def _write(self, name: str, content: Content) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -152,6 +161,15 @@ class Spool:
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}{SUFFIX}"
+
+
+def _hand_over(name: str, content: Content, store: AlertStore, window: timedelta) -> None:
+    stored = _stored(name, content)
+    if content["deliveries"] is None and stored.occurrences == 1:
+        store.add(stored.alert, stored.raised_at, window, content["reference"])
+    else:
+        records = [_record(entry) for entry in content["deliveries"] or ()]
+        store.adopt(_stored(content["reference"], content), records)
 
 
 def _written(alert: Alert) -> Content:

@@ -40,7 +40,8 @@ AUTHORIZATION = re.compile(
 BEARER = re.compile(r"(?i)(\bbearer\s+)[\w.~+/=-]{6,}")
 # "TRADING_X_API_KEY: set it" is advice, not a value.
 NAMED = re.compile(
-    r"(?i)([\w-]*(?:password|passwd|secret|token|api[_-]?key|credentials?)[\w-]*[\"']?\s*[=:]\s*)"
+    # From the beginning of a word alone: tried from every letter, a long word takes the square of its length.
+    r"(?i)((?<![\w-])[\w-]*(?:password|passwd|secret|token|api[_-]?key|credentials?)[\w-]*[\"']?\s*[=:]\s*)"
     r"(?!set\b|is\b|not\b|export\b|\*\*\*)(?:\"[^\"]*\"|'[^']*'|[^\s,;&\"'}]+)"
 )
 QUERY = re.compile(r"(?i)((?:\b|_)(?:key|sig|signature|auth)=)[^\s&,;\"']+")

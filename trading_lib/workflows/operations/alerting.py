@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +38,9 @@ DATABASE_VARIABLE = "TRADING_DATABASE_URL"
 # Whoever raises an alert waits no longer than this for the database.
 STORE_SECONDS = 0.7
 LOCK_FILE = "sender.lock"
+LONGEST_TITLE, LONGEST_TEXT, LONGEST_KEY = 300, 20_000, 500
+# What no database stores, no channel takes, or a terminal would obey.
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -207,7 +212,21 @@ def _start_sender(place: Place, config: MonitoringConfig) -> None:
 
 def _without_secrets(alert: Alert, config: MonitoringConfig, variables: Mapping[str, str]) -> Alert:
     secrets = known_secrets(config, variables)
-    title = " ".join(without_secrets(alert.title, secrets).split())
+
+    def shown(text: str, longest: int) -> str:
+        # Cut twice: a secret that the first cut has halved is not struck, and goes with the second.
+        struck = without_secrets(UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text[: 10 * longest]), secrets)
+        return struck if len(struck) <= longest else f"{struck[:longest]} [cut off, {len(text):,} characters]"
+
     return replace(
-        alert, title=title, text=without_secrets(alert.text, secrets), link=without_secrets(alert.link, secrets)
+        alert,
+        title=" ".join(shown(alert.title, LONGEST_TITLE).split()),
+        text=shown(alert.text, LONGEST_TEXT),
+        link=shown(alert.link, LONGEST_TEXT),
+        # No index takes a long key; cut alone, two faults would be one.
+        key=alert.key if _is_plain(alert.key) else sha256(alert.key.encode(errors="replace")).hexdigest(),
     )
+
+
+def _is_plain(key: str) -> bool:
+    return len(key) <= LONGEST_KEY and not UNPRINTABLE.search(key)

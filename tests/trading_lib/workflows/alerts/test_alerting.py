@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -206,3 +207,33 @@ def test_a_key_from_a_file_is_struck_out_of_what_is_stored(tmp_path: Path, start
     (path,) = (tmp_path / "alerts").glob("*.json")
     assert "no answer of /***" in path.read_text()
     assert len(started) == 1
+
+
+@pytest.mark.postgres
+def test_hostile_texts_reach_the_database_and_cost_no_time(
+    tmp_path: Path, started: list[Any], database_url: str
+) -> None:
+    found = variables(tmp_path, TRADING_DATABASE_URL=database_url)
+    began = time.monotonic()
+    raise_alert(Alert(AlertLevel.INFO, "T" * 1_000_000, "t" * 1_000_000, "test", "k" * 20_000), variables=found)
+    raise_alert(Alert(AlertLevel.INFO, "a \0 \x1b[31m", "b \udcff\npassword=hunter2", "test", "\0"), variables=found)
+    assert time.monotonic() - began < 5
+    second, first = list_alerts(False, 10, Place.locate(variables=found))["alerts"]
+    assert len(first["title"]) < 400
+    assert first["text"].endswith("[cut off, 1,000,000 characters]")
+    assert (second["title"], second["text"]) == ("a \ufffd \ufffd[31m", "b \ufffd\npassword=***")
+    assert not list((tmp_path / "alerts").glob("*.json"))
+
+
+@pytest.mark.postgres
+def test_a_file_that_the_database_does_not_take_holds_up_no_other(
+    tmp_path: Path, webhook: WebhookServer, started: list[Any], database_url: str
+) -> None:
+    found = variables(tmp_path, TRADING_DATABASE_URL=database_url, TRADING_ALERT_WEBHOOK_URL=webhook.address)
+    spool = Place.locate(variables=found).spool()
+    now, window = datetime.now(UTC), timedelta(minutes=60)
+    spool.add(Alert(AlertLevel.INFO, "a \0", "text", "test", "1"), now, window, "1" * 32)
+    spool.add(alert(2, AlertLevel.WARNING), now, window, "2" * 32)
+    assert serve(found)
+    assert webhook.titles == ["WARNING: fault 2"]
+    assert len(list((tmp_path / "alerts").glob("*.broken"))) == 1
