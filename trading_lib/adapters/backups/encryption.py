@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from trading_lib.domain.errors import InputError
+from trading_lib.domain.errors import FileTroubleError, InputError
 from trading_lib.monitoring.backup.manifest import BackupDamagedError
 
 SUFFIX = ".age"
@@ -18,7 +18,14 @@ def encrypt(source: Path, target: Path, recipients: Sequence[str]) -> None:
     """Encrypt ``source`` so that each of the private keys opens it."""
     import pyrage
 
-    keys = [pyrage.x25519.Recipient.from_str(recipient) for recipient in recipients]
+    try:
+        keys = [pyrage.x25519.Recipient.from_str(recipient) for recipient in recipients]
+    except pyrage.RecipientError:
+        # Its checksum does not fit: a letter of it was mistyped.
+        raise InputError(
+            f"one of recipients in backup.yaml is no public key: {', '.join(recipients)}",
+            "copy it again, whole, from the first line of the key's file",
+        ) from None
     with source.open("rb") as plain, target.open("wb") as file:
         pyrage.encrypt_io(plain, file, keys)
 
@@ -70,12 +77,15 @@ def new_identity(path: Path) -> str:
     """Write a new private key into a file that only its owner reads, and return the public one."""
     import pyrage
 
+    path = path.expanduser()
     key = pyrage.x25519.Identity.generate()
     public = str(key.to_public())
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise InputError(f"{path} exists already", "name a new file: a key that is overwritten is lost") from None
+    except OSError as error:
+        raise FileTroubleError(error, path) from error
     with os.fdopen(descriptor, "w") as file:
         file.write(f"# public key: {public}\n{key}\n")
     return public

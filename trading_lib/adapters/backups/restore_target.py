@@ -17,10 +17,18 @@ DRAFT = "restore_draft_"
 REPLACED = "restore_replaced_"
 # Of a restore that is under way or was killed; nothing to back up.
 PASSING = (DRAFT, REPLACED)
-RELATIONS = text("""
-    SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND n.nspname NOT LIKE 'pg\\_%'
-        AND n.nspname <> 'information_schema'
+# Tables, functions, types and large objects; what extensions bring along, and the server itself, is nobody's.
+HELD = text("""
+    SELECT name FROM (
+        SELECT c.relname AS name, c.relnamespace AS place FROM pg_catalog.pg_class c
+        WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+        UNION ALL SELECT proname, pronamespace FROM pg_catalog.pg_proc p
+        WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
+        UNION ALL SELECT typname, typnamespace FROM pg_catalog.pg_type t WHERE typtype IN ('d', 'e')
+            AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = t.oid AND d.deptype = 'e')
+    ) AS found JOIN pg_catalog.pg_namespace n ON n.oid = found.place
+    WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+    UNION ALL SELECT 'large objects' WHERE EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata)
     ORDER BY 1 LIMIT 1
 """)
 LOCK = text("SELECT pg_advisory_lock(hashtextextended(:name, 0))")
@@ -56,12 +64,18 @@ class RestoreTarget:
             users = connection.execute(
                 text("SELECT count(*) FROM pg_stat_activity WHERE datname = :name"), {"name": self._name}
             ).scalar_one()
+            template = connection.execute(
+                text("SELECT datistemplate FROM pg_database WHERE datname = :name"), {"name": self._name}
+            ).scalar()
+        if template:
+            # The server does not let it be dropped at the end.
+            raise InputError(f"{self.shown} is a template of databases", "restore into another database")
         if users:
             raise InputError(
                 f"{self.shown} is in use ({users} connections)",
                 "stop the stack first, or restore into another database",
             )
-        found = _first_relation(self.url)
+        found = _first_held(self.url)
         if found:
             raise InputError(
                 f"{self.shown} is not empty (it has {found})",
@@ -108,7 +122,7 @@ class RestoreTarget:
             if not existed:
                 return
             # Somebody may have written into it at the last moment.
-            if _first_relation(self.url.set(database=aside)):
+            if _first_held(self.url.set(database=aside)):
                 raise StorageUnavailableError(
                     f"{self.shown} was written to while it was replaced", f"what was written is in {aside}"
                 )
@@ -137,11 +151,11 @@ def _exists(connection: Connection, name: str) -> bool:
     return found.first() is not None
 
 
-def _first_relation(url: URL) -> str:
+def _first_held(url: URL) -> str:
     engine = _engine(url)
     try:
         with engine.connect() as connection:
-            return str(connection.execute(RELATIONS).scalar() or "")
+            return str(connection.execute(HELD).scalar() or "")
     finally:
         engine.dispose()
 

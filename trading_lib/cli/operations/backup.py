@@ -69,7 +69,7 @@ def verify(
     identity: IdentityOption = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Read stored backups again and say which are damaged; exit code 1 if any is.
+    """Read stored backups again and say which are damaged; exit code 1 if any is, or there is none.
 
     Example: trading backup verify --from s3://mine/trading
     """
@@ -80,9 +80,9 @@ def verify(
     found = verify_backups(place, place.destination(source), name or (), restored=restored, identity=identity)
     damaged = [one for one in found if one.problem]
     lines = [f"{'damaged' if one.problem else 'ok':<8} {one.name}  {one.problem}".rstrip() for one in found]
-    record = {"ok": not damaged, "restored": restored, "backups": [one.as_record() for one in found]}
+    record = {"ok": bool(found) and not damaged, "restored": restored, "backups": [one.as_record() for one in found]}
     show(record, as_json, lines or ["there are no backups"])
-    if damaged:
+    if not record["ok"]:
         raise typer.Exit(1)
 
 

@@ -19,6 +19,10 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 # Nobody's manifest is longer; a file that is was never one.
 LARGEST_BYTES = 16 * 1024**2
+TEXTS = {
+    *("id", "database", "file", "sha256", "pg_version", "schema_revision", "state_hash", "audit_head"),
+    *("config_hash", "code_version"),
+}
 
 
 class BackupClass(StrEnum):
@@ -176,8 +180,12 @@ def _built(record: Mapping[str, Any]) -> Manifest:
     for name in ("tables", "contents", "sums"):
         if not isinstance(values[name], dict):
             raise TypeError(f"{name} is no mapping")
-    if "/" in values["file"] or "/" in values["id"] or values["id"].startswith("."):
-        raise ValueError("a name has a slash in it")
+    wrong = [name for name, value in values.items() if name in TEXTS and not isinstance(value, str)]
+    numbers = [values["size"], *values["tables"].values()]
+    if wrong or any(type(number) is not int for number in numbers):
+        raise TypeError(f"{wrong[0]} is no text" if wrong else "a number is none")
+    if any("/" in values[name] or values[name].startswith(".") for name in ("file", "id")):
+        raise ValueError("a name has a slash in it, or begins with a dot")
     return Manifest(**values)
 
 

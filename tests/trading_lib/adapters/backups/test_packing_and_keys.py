@@ -124,3 +124,11 @@ def test_a_file_that_holds_no_key_is_named(encrypted: Path, tmp_path: Path, cont
     with pytest.raises(InputError, match=said) as caught:
         decrypt(encrypted, tmp_path / "open", tmp_path / "key", "x")
     assert "BROKEN" not in str(caught.value)
+
+
+def test_a_mistyped_recipient_and_a_folder_that_is_not_there_are_named(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"one of recipients in backup.yaml is no public key: age1q"):
+        encrypt(tmp_path / "plain", tmp_path / "closed", ["age1" + "q" * 58])
+    with pytest.raises(InputError, match=r"nowhere/key\.txt"):
+        new_identity(tmp_path / "nowhere" / "key.txt")

@@ -114,3 +114,8 @@ def test_a_key_is_never_overwritten(home: Path, tmp_path: Path, capsys: pytest.C
     before = key.read_text()
     assert run("backup", "new-key", "--out", str(key)) == 2
     assert key.read_text() == before
+
+
+def test_a_place_without_backups_is_not_verified(home: Path, tmp_path: Path, capsys: Any) -> None:
+    assert run("backup", "verify", "--from", str(tmp_path / "mistyped"), "--json") == 1
+    assert answer(capsys) == {"ok": False, "restored": False, "backups": []}

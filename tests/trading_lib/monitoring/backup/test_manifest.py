@@ -147,3 +147,17 @@ def test_a_private_key_in_the_configuration_is_refused_and_not_repeated() -> Non
     assert "1QQQ" not in caught.value.errors()[0]["msg"]
     with pytest.raises(ValueError, match="is no age public key"):
         BackupConfig(recipients=("age1x",))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("tables", {"bars": "many"}), ("size", "12"), ("sha256", 7), ("file", ".."), ("code_version", None)],
+)
+def test_a_value_of_another_kind_is_damage(name: str, value: object) -> None:
+    from trading_lib.monitoring.backup import manifest as module
+
+    record = {**json.loads(WRITTEN), name: value}
+    del record["manifest_sha256"]
+    record["manifest_sha256"] = module._digest(record)
+    with pytest.raises(BackupDamagedError, match="lacks a field or has a wrong one"):
+        read_manifest(json.dumps(record).encode(), MANIFEST.manifest_key)

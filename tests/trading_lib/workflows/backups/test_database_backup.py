@@ -114,6 +114,35 @@ def test_a_database_that_holds_anything_is_never_restored_over(stored: Stored, m
     assert database_content(make_url(into)) == before
 
 
+@pytest.mark.parametrize(
+    ("statement", "held"),
+    [
+        ("CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'select 1'", "it has mine"),
+        ("CREATE TYPE kind AS ENUM ('a')", "it has kind"),
+        ("SELECT lo_create(0)", "it has large objects"),
+        ("CREATE DOMAIN shares AS int", "it has shares"),
+    ],
+)
+def test_a_target_without_tables_may_hold_something_too(
+    stored: Stored, make_database: MakeDatabase, statement: str, held: str
+) -> None:
+    into = make_database(migrated=False)
+    execute(into, statement)
+    with pytest.raises(InputError, match=held):
+        restore_backup(stored.place, stored.place.destination(str(stored.folder)), into, identity=stored.identity)
+
+
+def test_a_template_of_databases_is_refused(stored: Stored, make_database: MakeDatabase) -> None:
+    into = make_database(migrated=False)
+    name = into.rpartition("/")[2].partition("?")[0]
+    execute(into, f'ALTER DATABASE "{name}" IS_TEMPLATE true')
+    try:
+        with pytest.raises(InputError, match="is a template of databases"):
+            restore_backup(stored.place, stored.place.destination(str(stored.folder)), into, identity=stored.identity)
+    finally:
+        execute(into, f'ALTER DATABASE "{name}" IS_TEMPLATE false')
+
+
 def test_a_database_in_use_is_refused(stored: Stored, make_database: MakeDatabase) -> None:
     from trading_lib.adapters.stores.postgres.database import connect
 
