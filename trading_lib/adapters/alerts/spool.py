@@ -134,7 +134,8 @@ class Spool:
         try:
             content: Content = json.loads(path.read_text(encoding="utf-8"))
             _stored(name, content)
-        except FileNotFoundError:
+        except OSError:
+            # Moved away meanwhile; or another user's, or no file, which must hold up neither the sender nor an alert.
             return None
         except (ValueError, KeyError, TypeError):
             # Kept for a person, and out of the way of the others.

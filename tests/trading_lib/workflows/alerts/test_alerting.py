@@ -237,3 +237,16 @@ def test_a_file_that_the_database_does_not_take_holds_up_no_other(
     assert serve(found)
     assert webhook.titles == ["WARNING: fault 2"]
     assert len(list((tmp_path / "alerts").glob("*.broken"))) == 1
+
+
+def test_what_cannot_be_read_among_the_files_holds_up_no_alert(
+    tmp_path: Path, webhook: WebhookServer, started: list[Any]
+) -> None:
+    found = variables(tmp_path, TRADING_ALERT_WEBHOOK_URL=webhook.address)
+    folder = StackFolders.locate(found).closed("alerts")
+    (folder / "folder.json").mkdir()
+    (folder / "link.json").symlink_to(tmp_path / "nowhere")
+    (folder / "cut.json").write_text('{"alert": {')
+    raise_alert(alert(1, AlertLevel.WARNING), variables=found)
+    assert serve(found)
+    assert webhook.titles == ["WARNING: fault 1"]
