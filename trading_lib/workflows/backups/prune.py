@@ -62,7 +62,7 @@ def prune_backups(place: BackupPlace, destination: Destination, dry_run: bool = 
     if future:
         raise InputError(
             f"{future[-1].id} is from the future: it is {now.isoformat(timespec='seconds')} here",
-            "set the clock; nothing is removed by a wrong one",
+            "set the clock; where this one is right, remove that backup by hand: nothing is removed by a wrong clock",
         )
     old = expired(catalogue.manifests, now, place.config.retention)
     gone = {manifest.id for manifest in old}
