@@ -122,6 +122,11 @@ def _start(name: str, url: URL, arguments: Sequence[str]) -> subprocess.Popen[st
 
 
 def _address(url: URL) -> str:
+    if "sslpassword" in url.query:
+        raise InputError(
+            f"the address of {describe(url)} holds sslpassword, which would stand in the list of processes",
+            "use a client key without a password that only its owner can read",
+        )
     parts: dict[str, Any] = {
         "host": url.host,
         "port": url.port,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from trading_lib.adapters.backups.destination import Destination, StoredObject, read_all
@@ -20,6 +20,8 @@ from trading_lib.monitoring.backup.manifest import (
 from trading_lib.monitoring.backup.retention import at_or_before
 
 READERS = 8
+# Clocks of different machines agree better than this.
+SKEW = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,13 @@ class Catalogue:
             f"there is no backup {name!r} in {self.address}",
             one_of(name, [manifest.id for manifest in self.manifests]),
         )
+
+    def refuse_future(self, now: datetime, remedy: str) -> None:
+        """Raise `InputError` when a backup is from the future: this clock, or the one it was made by, is wrong."""
+        future = [manifest for manifest in self.manifests if manifest.started_at > now + SKEW]
+        if future:
+            here = now.isoformat(timespec="seconds")
+            raise InputError(f"{future[-1].id} is from the future: it is {here} here", remedy)
 
     def newest(
         self, kind: BackupClass = BackupClass.DATABASE, database: str = "", moment: datetime | None = None

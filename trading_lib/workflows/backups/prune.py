@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 from trading_lib.adapters.backups.destination import Destination
-from trading_lib.domain.errors import InputError
 from trading_lib.monitoring.backup.manifest import Manifest
 from trading_lib.monitoring.backup.retention import expired
 from trading_lib.workflows.backups.catalogue import read_catalogue
@@ -15,8 +14,6 @@ from trading_lib.workflows.backups.place import BackupPlace
 
 # No backup takes longer: a file without a manifest that is older was left by one that was killed.
 UNFINISHED_AGE = timedelta(days=1)
-# Clocks of different machines agree better than this.
-SKEW = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -58,12 +55,9 @@ def prune_backups(place: BackupPlace, destination: Destination, dry_run: bool = 
     """
     now = place.clock()
     catalogue = read_catalogue(destination)
-    future = [manifest for manifest in catalogue.manifests if manifest.started_at > now + SKEW]
-    if future:
-        raise InputError(
-            f"{future[-1].id} is from the future: it is {now.isoformat(timespec='seconds')} here",
-            "set the clock; where this one is right, remove that backup by hand: nothing is removed by a wrong clock",
-        )
+    catalogue.refuse_future(
+        now, "set the clock; where this one is right, remove that backup by hand: nothing is removed by a wrong clock"
+    )
     old = expired(catalogue.manifests, now, place.config.retention)
     gone = {manifest.id for manifest in old}
     needed = {manifest.file_key for manifest in catalogue.manifests if manifest.id not in gone}

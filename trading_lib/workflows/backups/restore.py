@@ -27,6 +27,9 @@ from trading_lib.workflows.backups.store import proven_content
 LOG = logging.getLogger(__name__)
 
 
+NO_NEWEST = "which is the newest is unknown then: name a time with --at"
+
+
 @dataclass(frozen=True)
 class Restored:
     """What was restored where, and how long it took."""
@@ -74,6 +77,8 @@ def restore_backup(
     """
     began = time.monotonic()
     catalogue = read_catalogue(destination, None if name else BackupClass.DATABASE)
+    if not name and not moment:
+        catalogue.refuse_future(place.clock(), NO_NEWEST)
     manifest = catalogue.find(name) if name else catalogue.newest(BackupClass.DATABASE, database, moment)
     refuse_unfit(manifest, database)
     target = RestoreTarget(target_url(place, into))

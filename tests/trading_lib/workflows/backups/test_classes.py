@@ -118,7 +118,7 @@ def test_a_trading_run_never_fails_by_its_backup(place: BackupPlace, monkeypatch
     result = jobs.state_after_trade("paper", place)
     assert result["backup"] is None
     assert "cannot use database" in result["problem"]
-    assert [(alert.source, alert.key, alert.book) for alert in alerts] == [("backup", "backup:state:failed", "paper")]
+    assert [(alert.source, alert.key, alert.book) for alert in alerts] == [("backup", "backup:state:paper", "paper")]
     assert "hunter2" not in alerts[0].text
     monkeypatch.setattr(jobs, "create_backups", lambda *_, **__: 1 / 0)
     assert "ZeroDivisionError" in jobs.state_after_trade("paper", place)["problem"]

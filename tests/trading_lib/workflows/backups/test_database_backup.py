@@ -14,13 +14,14 @@ from tests.environment.backup_place import NOW, execute, fill, make_place
 from tests.environment.database import MakeDatabase
 from trading_lib.adapters.backups.content import database_content
 from trading_lib.adapters.backups.encryption import new_identity
-from trading_lib.adapters.backups.postgres_tools import DumpFailedError
+from trading_lib.adapters.backups.postgres_tools import DumpFailedError, start_dump
 from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
 from trading_lib.domain.errors import InputError
 from trading_lib.monitoring.backup.manifest import BackupDamagedError, Manifest
 from trading_lib.workflows.backups import create as creating
 from trading_lib.workflows.backups.catalogue import read_catalogue
 from trading_lib.workflows.backups.create import back_up_databases
+from trading_lib.workflows.backups.host.restore import restore_host
 from trading_lib.workflows.backups.place import BackupPlace
 from trading_lib.workflows.backups.restore import restore_backup
 from trading_lib.workflows.backups.verify import verify_backups
@@ -65,6 +66,25 @@ def databases(server: EmbeddedPostgres) -> set[str]:
         names = set(connection.execute(text("SELECT datname FROM pg_database")).scalars())
     engine.dispose()
     return names
+
+
+def test_the_newest_is_not_one_from_the_future(stored: Stored, postgres_server: EmbeddedPostgres) -> None:
+    """It would be restored for ever instead of those that are made."""
+    early = replace(stored.place, clock=lambda: stored.manifest.started_at - timedelta(days=1))
+    destination = stored.place.destination(str(stored.folder))
+    with pytest.raises(InputError, match=f"{stored.manifest.id} is from the future.*name a time with --at"):
+        restore_backup(early, destination, target(postgres_server, "future"), identity=stored.identity)
+    assert "future" not in databases(postgres_server)
+    home = make_place(stored.folder.parent / "lost", stored.url)
+    with pytest.raises(InputError, match="is from the future"):
+        restore_host(replace(home, clock=early.clock), destination)
+
+
+def test_a_password_of_a_client_key_stands_in_no_list_of_processes(stored: Stored) -> None:
+    url = make_url(stored.url).update_query_dict({"sslpassword": "planted"})
+    with pytest.raises(InputError, match="holds sslpassword") as caught:
+        start_dump(url, "", stored.folder.parent / "none", 1)
+    assert "planted" not in str(caught.value)
 
 
 def test_the_manifest_says_what_the_database_held(stored: Stored) -> None:

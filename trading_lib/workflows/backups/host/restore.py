@@ -34,7 +34,7 @@ from trading_lib.workflows.backups.host.books import CheckedBook, check_books
 from trading_lib.workflows.backups.host.chosen import HostSet, choose_set
 from trading_lib.workflows.backups.host.files import count_unreadable, restore_configuration, restore_credentials
 from trading_lib.workflows.backups.place import DEFAULT_FOLDER, TRADING, WORK, BackupPlace
-from trading_lib.workflows.backups.restore import restore_into
+from trading_lib.workflows.backups.restore import NO_NEWEST, restore_into
 from trading_lib.workflows.backups.store import check_stored, proven_content
 from trading_lib.workflows.books.kill_switch import KILL_SWITCH_FILE
 from trading_lib.workflows.setup.settings import load_settings
@@ -155,7 +155,10 @@ def restore_host(
     """
     home, mark = place.folders.home, place.folders.home / MARK
     refuse_used(home)
-    chosen = choose_set(read_catalogue(destination), moment)
+    catalogue = read_catalogue(destination)
+    if not moment:
+        catalogue.refuse_future(place.clock(), NO_NEWEST)
+    chosen = choose_set(catalogue, moment)
     done = _done(mark, destination.address, chosen)
     report = RestoredHost(destination.address, chosen, dry_run, again=mark.exists())
     if dry_run:
