@@ -46,7 +46,7 @@ def test_a_backup_by_hand_from_key_to_restore(
     key, folder = tmp_path / "key.txt", str(tmp_path / "backups")
     assert run("backup", "new-key", "--out", str(key), "--json") == 0
     monkeypatch.setenv("TRADING_BACKUP__RECIPIENTS", json.dumps([answer(capsys)["public_key"]]))
-    assert run("backup", "create", "--to", folder, "--json") == 0
+    assert run("backup", "create", "--to", folder, "--database", "trading", "--json") == 0
     made = answer(capsys)
     assert set(made) >= AGREED
     assert (made["class"], made["tables"]["bars"]) == ("database", 200)

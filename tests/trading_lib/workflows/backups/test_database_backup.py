@@ -48,7 +48,7 @@ def stored(make_database: MakeDatabase, tmp_path_factory: pytest.TempPathFactory
     identity = base / "key.txt"
     place = make_place(base / "home", url, recipients=(new_identity(identity),))
     folder = base / "backups"
-    (manifest,) = back_up_databases(place, place.destination(str(folder)))
+    (manifest,) = back_up_databases(place, place.destination(str(folder)), ["trading"])
     return Stored(place, url, folder, manifest, identity)
 
 
@@ -235,7 +235,7 @@ def other(stored: Stored, make_database: MakeDatabase) -> Path:
         environment={**stored.place.environment, "TRADING_DATABASE_URL": url},
         clock=lambda: NOW + timedelta(hours=1),
     )
-    back_up_databases(place, place.destination(str(folder)))
+    back_up_databases(place, place.destination(str(folder)), ["trading"])
     return folder
 
 
@@ -336,7 +336,7 @@ def test_a_dump_that_lacks_a_row_is_never_stored(
 
     monkeypatch.setattr(creating, "restore", restore_all_but_one)
     with pytest.raises(DumpFailedError, match="table bars has 199 rows, not 200"):
-        back_up_databases(stored.place, stored.place.destination(str(tmp_path / "none")))
+        back_up_databases(stored.place, stored.place.destination(str(tmp_path / "none")), ["trading"])
     assert not (tmp_path / "none").exists()
 
 
@@ -354,7 +354,7 @@ def test_rows_written_during_the_dump_do_not_count(
         return start(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(creating, "start_dump", start_late)
-    (manifest,) = back_up_databases(place, place.destination(str(tmp_path / "backups")))
+    (manifest,) = back_up_databases(place, place.destination(str(tmp_path / "backups")), ["trading"])
     assert (manifest.tables["bars"], manifest.tables["raw_responses"]) == (20, 1)
     assert manifest.encrypted_to == ()
 

@@ -169,7 +169,7 @@ def test_no_backup_fails_the_drill_and_is_told_by_the_task_alone(
 def test_a_backup_that_was_changed_fails_the_drill(traded: str, tmp_path: Path, alerts: list[Any]) -> None:
     place = place_of(traded, tmp_path / "home")
     place.clock.advance(timedelta(days=2).total_seconds())  # type: ignore[attr-defined]
-    (manifest,) = back_up_databases(place, place.destination())
+    (manifest,) = back_up_databases(place, place.destination(), ["trading"])
     path = Path(place.destination().address) / manifest.file_key
     content = bytearray(path.read_bytes())
     content[-2000] ^= 1

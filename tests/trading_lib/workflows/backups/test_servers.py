@@ -129,16 +129,16 @@ def test_a_full_disk_leaves_no_backup_and_an_older_one_whole(
     fill(url, rows=20)
     place = make_place(tmp_path / "home", url)
     destination = place.destination(str(small_disk / "backups"))
-    back_up_databases(place, destination)
+    back_up_databases(place, destination, ["trading"])
     fill_random(url)
     with pytest.raises(DestinationUnavailableError, match="No space left on device"):
-        back_up_databases(place, destination)
+        back_up_databases(place, destination, ["trading"])
     catalogue = read_catalogue(destination)
     assert (len(catalogue.manifests), catalogue.unclaimed, catalogue.problems) == (1, (), {})
     # The same where the dump itself finds no room.
     crowded = make_place(small_disk / "home", url)
     with pytest.raises((StorageUnavailableError, OSError), match=r"full|space"):
-        back_up_databases(crowded, place.destination(str(tmp_path / "elsewhere")))
+        back_up_databases(crowded, place.destination(str(tmp_path / "elsewhere")), ["trading"])
     assert not (tmp_path / "elsewhere").exists()
     assert [path.name for path in (small_disk / "home" / WORK).iterdir()] == ["databases.lock"]
 
@@ -174,7 +174,7 @@ def test_a_backup_that_is_killed_leaves_nothing_that_counts_and_the_next_cleans_
     left = [one for one in psutil.process_iter() if str(work) in " ".join(_words(one))]
     assert any(lives(one) for one in left), "the scratch server outlives its starter"
     assert read_catalogue(place.destination(str(tmp_path / "backups"))).manifests == ()
-    (manifest,) = back_up_databases(place, place.destination(str(tmp_path / "backups")))
+    (manifest,) = back_up_databases(place, place.destination(str(tmp_path / "backups")), ["trading"])
     assert manifest.tables["raw_responses"] == 2000
     assert [path.name for path in work.iterdir()] == ["databases.lock"]
     psutil.wait_procs(left, timeout=10)
@@ -184,7 +184,7 @@ def test_a_backup_that_is_killed_leaves_nothing_that_counts_and_the_next_cleans_
 def test_two_backups_at_a_time_are_refused(make_database: MakeDatabase, tmp_path: Path) -> None:
     place = make_place(tmp_path / "home", make_database())
     with place.one_at_a_time(), pytest.raises(InputError, match="another backup of the databases is running"):
-        back_up_databases(place, place.destination())
+        back_up_databases(place, place.destination(), ["trading"])
 
 
 def _words(process: psutil.Process) -> list[str]:
@@ -200,5 +200,5 @@ def test_a_server_that_is_newer_than_the_programs_is_named(
     monkeypatch.setattr("trading_lib.adapters.backups.postgres_tools.VERSION", "17")
     place = make_place(tmp_path / "home", make_database())
     with pytest.raises(InputError, match=r"is PostgreSQL 18\.\d, newer than the backup programs here \(17\)"):
-        back_up_databases(place, place.destination(str(tmp_path / "none")))
+        back_up_databases(place, place.destination(str(tmp_path / "none")), ["trading"])
     assert not (tmp_path / "none").exists()

@@ -69,6 +69,8 @@ class AlertStore:
     def add(self, alert: Alert, at: datetime, window: timedelta, reference: str = "") -> bool:
         """Store an alert, or count it where the same fault is there; return whether it is new.
 
+        One that is told once is not counted either.
+
         It is there when one of the same key, and at least this level, was raised within ``window``. An emergency that
         was acknowledged counts nothing more: the next one is told again.
 
@@ -83,6 +85,8 @@ class AlertStore:
             if reference and connection.execute(_of_reference(reference)).first() is not None:
                 return False
             same = connection.execute(_same_fault(alert, at, FOR_EVER if alert.once else window)).scalar()
+            if same is not None and alert.once:
+                return False  # a session that is run again changes no row
             if same is not None:
                 seen = {
                     "occurrences": alerts.c.occurrences + 1,
