@@ -150,6 +150,8 @@ class AlertsConfig(Configuration):
         Channels of what nobody has to acknowledge.
     repeat_minutes
         Within this time the same fault (by its key) is counted, and not told again.
+    daily_summary
+        Whether each session of a book is told with its summary.
     keep_days
         How long alerts are kept.
     """
@@ -160,6 +162,7 @@ class AlertsConfig(Configuration):
     escalation: Escalation = Escalation()
     rate_limit: RateLimit = RateLimit()
     repeat_minutes: float = Field(60.0, ge=0, le=7 * 24 * 60)
+    daily_summary: bool = True
     keep_days: int = Field(365, ge=1, le=36500)
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from tests.campaigns.evidence import COVERED, write_evidence
 from tests.campaigns.faults.interleavings import Campaign, Outcome
-from tests.campaigns.faults.market import make_market
+from tests.campaigns.faults.market import UNTOLD, make_market
 from tests.environment.database import memory_folder
 from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
 from trading_lib.adapters.stores.postgres.migrations import upgrade
@@ -35,6 +36,7 @@ def main() -> None:
     chosen = parser.parse_args()
     seeds = range(chosen.first_seed, chosen.first_seed + chosen.histories)
     pieces = [seeds[at : at + PER_DATABASE] for at in range(0, len(seeds), PER_DATABASE)]
+    os.environ |= UNTOLD
     started = time.monotonic()
     outcomes: list[Outcome] = []
     failures: list[str] = []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.campaigns.faults.interleavings import Campaign
-from tests.campaigns.faults.market import FaultMarket, make_market
+from tests.campaigns.faults.market import UNTOLD, FaultMarket, make_market
 
 pytestmark = [pytest.mark.postgres, pytest.mark.no_cover]
 
@@ -16,8 +17,11 @@ SIGKILLS = 10
 
 
 @pytest.fixture(scope="module")
-def fault_market(make_database: object, tmp_path_factory: pytest.TempPathFactory) -> FaultMarket:
-    return make_market(make_database(), Path(tmp_path_factory.mktemp("faults")))  # type: ignore[operator]
+def fault_market(make_database: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultMarket]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in UNTOLD.items():
+            patch.setenv(name, value)
+        yield make_market(make_database(), Path(tmp_path_factory.mktemp("faults")))  # type: ignore[operator]
 
 
 def test_histories_with_faults_end_like_the_straight_run(fault_market: FaultMarket) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from trading_lib.domain.book.books import BookKind
 from trading_lib.domain.errors import TradingError
 from trading_lib.monitoring.alert import Alert, AlertLevel, Picture
-from trading_lib.workflows.operations.alerting import raise_alert
+from trading_lib.workflows.operations.alerting import Place, is_set_up, raise_alert
 
 if TYPE_CHECKING:
     from trading_lib.workflows.setup.settings import Settings
@@ -125,10 +125,17 @@ def send_summary(run: BookRun) -> None:
     """Send the summary of a session of a book with its pictures, once; a fault of it is no fault of the session."""
     if not _concerns_a_person(run, run.session):
         return
+    from trading_lib.adapters.stores.operations.alert_store import AlertStore
     from trading_lib.workflows.trade.summary import render, session_summary
 
     name, session = run.book.name, run.session
+    key = f"summary:{name}:{session}"
     try:
+        place = Place.locate(run.settings)
+        config = place.config()
+        # Before it is drawn: a session that is run again costs nothing.
+        if not config.alerts.daily_summary or AlertStore(run.settings.engine()).is_known(key):
+            return
         text = render(session_summary(name, session.isoformat(), run.settings))
         worth = run.portfolio().nav
         alert = Alert(
@@ -136,10 +143,11 @@ def send_summary(run: BookRun) -> None:
             f"book {name}, session {session}: ${float(worth):,.2f}",
             text,
             source="trade_daily.report",
-            key=f"summary:{name}:{session}",
+            key=key,
             session=session,
             book=name,
-            pictures=_pictures(run),
+            # The file that takes what no channel does shows none.
+            pictures=_pictures(run) if is_set_up(config, place.variables) else (),
             once=True,
         )
     except Exception as error:

@@ -14,6 +14,7 @@ from tests.environment.database import MakeDatabase
 from trading_lib.adapters.stores.operations.alert_store import AlertStore
 from trading_lib.domain.errors import DataQualityError, InputError
 from trading_lib.monitoring.alert import Alert, AlertLevel
+from trading_lib.workflows.alerts import sessions
 from trading_lib.workflows.alerts.sessions import (
     MOST_LINES,
     is_news,
@@ -71,14 +72,41 @@ def run(traded: tuple[Settings, SessionPlan]) -> BookRun:
     return BookRun.open(plan, settings)
 
 
-def test_a_summary_with_pictures_is_sent_once_a_session(run: BookRun) -> None:
+@pytest.fixture
+def raised(monkeypatch: pytest.MonkeyPatch) -> list[Alert]:
+    """Alerts that would be stored, of a session whose summary was not told yet."""
+    alerts: list[Alert] = []
+    monkeypatch.setattr(sessions, "raise_alert", lambda alert, settings: alerts.append(alert))
+    monkeypatch.setattr(AlertStore, "is_known", lambda self, key: False)
+    return alerts
+
+
+def test_pictures_are_drawn_where_a_channel_can_show_them(
+    run: BookRun, raised: list[Alert], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRADING_ALERT_MAIL_URL", "mailto://127.0.0.1:9?from=a@example.com&to=b@example.com")
     send_summary(run)
+    (summary,) = raised
+    assert "equity" in [picture.name for picture in summary.pictures]
+    assert all(picture.png.startswith(b"\x89PNG") for picture in summary.pictures)
+
+
+def test_the_summary_can_be_switched_off(run: BookRun, raised: list[Alert], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRADING_MONITORING__ALERTS__DAILY_SUMMARY", "false")
+    send_summary(run)
+    assert raised == []
+
+
+def test_a_summary_is_sent_once_a_session(run: BookRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = told(run.settings)
+    monkeypatch.setattr(sessions, "_pictures", None)  # it is not even drawn
+    send_summary(run)
+    assert told(run.settings) == before
     (summary,) = [alert for alert in told(run.settings) if alert.source == "trade_daily.report"]
     assert summary.level is AlertLevel.INFO
     assert summary.title.startswith(f"book {BOOK}, session 2021-02-12: $")
     assert "Net asset value" in summary.text
-    assert "equity" in [picture.name for picture in summary.pictures]
-    assert all(picture.png.startswith(b"\x89PNG") for picture in summary.pictures)
+    assert summary.pictures == ()
     assert run.settings.folders.mail.is_dir()
 
 

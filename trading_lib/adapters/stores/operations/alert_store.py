@@ -180,6 +180,12 @@ class AlertStore:
             for row in rows
         ]
 
+    def is_known(self, key: str) -> bool:
+        """Whether an alert of this key was ever stored."""
+        query = select(alerts.c.number).where(alerts.c.key == key).limit(1)
+        with self._engine.connect() as connection:
+            return connection.execute(query).first() is not None
+
     def find(self, references: Sequence[str]) -> list[StoredAlert]:
         """See `Outbox`."""
         numbers = [int(reference) for reference in references]
