@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine, and_, delete, func, insert, or_, select, text, true, tuple_, update
 from sqlalchemy.engine import RowMapping
+from sqlalchemy.exc import DBAPIError
 
 from trading_lib.adapters.stores.postgres.revisions import lock_key
 from trading_lib.adapters.stores.postgres.schema import alert_deliveries as deliveries
@@ -121,8 +122,15 @@ class AlertStore:
     def only_sender(self) -> Iterator[bool]:
         """Be the only sender while the block runs, or the process lives; False when there is another."""
         with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            yield bool(connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": SENDER_LOCK}).scalar())
-            connection.invalidate()
+            first = bool(connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": SENDER_LOCK}).scalar())
+            try:
+                yield first
+            finally:
+                # The server notices some time later that a connection was closed, and would turn the next one away.
+                with suppress(DBAPIError):
+                    if first:
+                        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": SENDER_LOCK})
+                connection.invalidate()
 
     def unplanned(self) -> list[StoredAlert]:
         """See `Outbox`."""
