@@ -15,6 +15,7 @@ from trading_lib.domain.errors import InputError, StorageUnavailableError
 MAINTENANCE = "postgres"
 DRAFT = "restore_draft_"
 REPLACED = "restore_replaced_"
+LOOKS = 20
 # Of a restore that is under way or was killed; nothing to back up.
 PASSING = (DRAFT, REPLACED)
 # Tables, functions, types and large objects; what extensions bring along, and the server itself, is nobody's.
@@ -61,9 +62,7 @@ class RestoreTarget:
         with self._server() as connection:
             if not _exists(connection, self._name):
                 return
-            users = connection.execute(
-                text("SELECT count(*) FROM pg_stat_activity WHERE datname = :name"), {"name": self._name}
-            ).scalar_one()
+            users = _users(connection, self._name)
             template = connection.execute(
                 text("SELECT datistemplate FROM pg_database WHERE datname = :name"), {"name": self._name}
             ).scalar()
@@ -144,6 +143,18 @@ class RestoreTarget:
 
 def _engine(url: URL) -> Engine:
     return connect(url.render_as_string(hide_password=False), application_name="trading-backup")
+
+
+def _users(connection: Connection, name: str) -> int:
+    """How many are connected to a database; the server sees some time later that a connection was closed."""
+    for _ in range(LOOKS):
+        users = connection.execute(
+            text("SELECT count(*) FROM pg_stat_activity WHERE datname = :name"), {"name": name}
+        ).scalar_one()
+        if not users:
+            return 0
+        connection.execute(text("SELECT pg_sleep(0.05)"))
+    return int(users)
 
 
 def _exists(connection: Connection, name: str) -> bool:
