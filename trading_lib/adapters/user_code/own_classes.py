@@ -7,11 +7,12 @@ import importlib
 import importlib.util
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from trading_lib.adapters.user_code.error_place import user_line
+from trading_lib.adapters.user_code.error_place import kind_and_line, user_line
 from trading_lib.adapters.user_code.guard import NoExit, is_users_error
 from trading_lib.domain.errors import ConfigurationError
 
@@ -38,6 +39,45 @@ def load_class(reference: str, folder: Path, kind: str) -> type[Any]:
     if not isinstance(loaded, type):
         raise ConfigurationError(f"{place} has no class {name!r}", "name one of its classes after the colon")
     return loaded
+
+
+def create_own(
+    reference: str, kind: str, method: str, options: Sequence[tuple[str, Any]], folder: Path, see: str
+) -> Any:
+    """Create an object of a user's class; what it raises is told without its text, which could hold a key.
+
+    Parameters
+    ----------
+    kind
+        What it is, for messages: "notifier".
+    method
+        What it must have, as it is called: "send(message)".
+    options
+        Keyword arguments of the class.
+    folder
+        Where users' own files lie.
+    see
+        What to read, for messages.
+
+    Raises
+    ------
+    ConfigurationError
+        When it cannot be loaded or created, or lacks the method.
+    """
+    found = load_class(reference, folder, kind)
+    if not callable(getattr(found, method.partition("(")[0], None)):
+        raise ConfigurationError(f"{kind} {reference} has no method {method}", see)
+    try:
+        with NoExit():
+            return found(**dict(options))
+    except BaseException as error:
+        if not is_users_error(error):
+            raise
+        names = ", ".join(name for name, _ in options) or "none"
+        raise ConfigurationError(
+            f"{kind} {reference} cannot be created ({kind_and_line(error)}; options: {names})",
+            f"correct its class or its options, {see}",
+        ) from None
 
 
 def _from_file(path: Path, kind: str) -> ModuleType:
