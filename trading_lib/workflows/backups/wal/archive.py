@@ -205,7 +205,7 @@ def wal_status(place: BackupPlace, given: str | None = None) -> WalStatus:
         newest_received=complete,
         oldest_restorable=min(reachable, default=None),
         segments=len(files),
-        size=sum(path.stat().st_size for path in files.values()) + sum(base.size for base in bases),
+        size=sum(_size(path) for path in files.values()) + sum(base.size for base in bases),
         bases=bases,
     )
     return replace(status, problems=tuple(_problems(place, status)))
@@ -277,6 +277,14 @@ def _problems(place: BackupPlace, status: WalStatus) -> Iterator[str]:
         yield f"the archive is {status.lag_seconds:.0f} s behind, more than {limit:.0f}"
     if status.oldest_restorable is None:
         yield "no base backup has all of its log: nothing can be restored to a time; take one with `trading wal base`"
+
+
+def _size(path: Path) -> int:
+    """Size of a file of the log; 0 where the receiver has just given it its final name."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _same_disk(folder: Path, home: Path) -> bool:
