@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -15,12 +16,12 @@ import yaml
 
 from tests.contracts.notifier_contract import SHORT, NotifierContract
 from tests.environment.command_line import run
-from trading_lib.adapters.alerts.delivery import Delivery
+from trading_lib.adapters.alerts.delivery import Delivery, deliver
 from trading_lib.adapters.alerts.own_notifiers import create_notifier
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.monitoring.config import MonitoringConfig
 from trading_lib.monitoring.notifier import Notifier
-from trading_lib.workflows.operations.notifications import notify
+from trading_lib.workflows.operations.notifications import load_monitoring, notifier_makers
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "docs" / "examples" / "webhook.py"
@@ -168,7 +169,8 @@ def test_a_level_that_is_none_is_bad_usage(include: Path, capsys: pytest.Capture
 
 def test_one_that_cannot_be_created_keeps_nothing_from_the_others(include: Path, chat: Chat) -> None:
     name_notifiers(include, ["nobody.py:Nobody", NAME, {"notifier": NAME, "options": {"timeout": 9.0}}])
-    broken, *sent = notify(SHORT)
+    config = load_monitoring()
+    broken, *sent = deliver(SHORT, notifier_makers(config, os.environ), config.send_seconds)
     assert broken.notifier == "nobody.py:Nobody"
     assert "does not exist" in broken.problem
     assert sent == [Delivery(NAME), Delivery(f"{NAME} (entry 2)")]

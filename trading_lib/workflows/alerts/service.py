@@ -11,7 +11,6 @@ from datetime import timedelta
 from functools import partial
 
 from trading_lib.adapters.alerts.channels import channel_addresses, create_channel, load_apprise
-from trading_lib.adapters.alerts.own_notifiers import create_notifier
 from trading_lib.adapters.stores.operations.alert_store import AlertStore
 from trading_lib.domain.errors import StorageUnavailableError
 from trading_lib.monitoring.config import MonitoringConfig
@@ -19,7 +18,7 @@ from trading_lib.monitoring.notifier import Notifier
 from trading_lib.monitoring.outbox import Outbox
 from trading_lib.workflows.alerts.sender import MOST_ABANDONED, AlertSender
 from trading_lib.workflows.operations.alerting import LOCK_FILE, Place
-from trading_lib.workflows.operations.notifications import named_notifiers, notifiers_folder
+from trading_lib.workflows.operations.notifications import named_notifiers, notifier_makers
 
 LOG = logging.getLogger(__name__)
 LOOK_SECONDS, BUSY_SECONDS = 1.0, 0.05
@@ -32,14 +31,11 @@ LONGER = timedelta(minutes=5)
 
 def channel_makers(config: MonitoringConfig, place: Place) -> dict[str, Callable[[], Notifier]]:
     """Name -> what creates it, of every channel that has an address and every notifier of the user's own."""
-    makers: dict[str, Callable[[], Notifier]] = {
+    channels = {
         name: partial(create_channel, name, address)
         for name, address in channel_addresses(config.alerts, place.variables).items()
     }
-    folder = notifiers_folder(place.variables)
-    for name, entry in named_notifiers(config).items():
-        makers[name] = partial(create_notifier, entry, folder)
-    return makers
+    return channels | notifier_makers(config, place.variables)
 
 
 def into_file(place: Place, config: MonitoringConfig) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trading_lib.adapters.backups.destination import Destination, open_destination
+from trading_lib.adapters.files.exclusive_lock import alone
 from trading_lib.adapters.services.folders import StackFolders
 from trading_lib.domain.errors import StorageUnavailableError, TradingError
 from trading_lib.monitoring.backup.config import BackupConfig
@@ -119,16 +120,9 @@ class BackupPlace:
     @contextmanager
     def one_at_a_time(self) -> Iterator[None]:
         """Refuse to dump and restore beside another backup of databases."""
-        lock = os.open(self.folders.closed(WORK) / "databases.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            raise StorageUnavailableError("another backup of the databases is running", "wait for it") from None
-        try:
+        busy = StorageUnavailableError("another backup of the databases is running", "wait for it")
+        with alone(self.folders.closed(WORK) / "databases.lock", busy):
             yield
-        finally:
-            os.close(lock)
 
 
 def load_place(environment: Mapping[str, str] | None = None, clock: Clock = system_clock) -> BackupPlace:

@@ -145,7 +145,6 @@ def check_backups(environment: Mapping[str, str]) -> Check:
 
 def check_wal(environment: Mapping[str, str]) -> Check:
     """Say how much would be lost with the database's disk, and whether the log's archive keeps up."""
-    from trading_lib.workflows.backups.place import load_place
     from trading_lib.workflows.backups.wal.archive import wal_status
 
     try:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,7 @@ class HeartbeatPlace:
     def own_probes(self) -> dict[str, Callable[[], Probe]]:
         """Name -> what creates it, of users' probes."""
         folder = configuration_folder(self.environment).parent / PROBES
-        return {entry.probe: lambda entry=entry: create_probe(entry, folder) for entry in self.config.probes}  # type: ignore[misc]
+        return {entry.probe: partial(create_probe, entry, folder) for entry in self.config.probes}
 
 
 def load_heartbeat(environment: Mapping[str, str] | None = None, clock: Clock = system_clock) -> HeartbeatPlace:

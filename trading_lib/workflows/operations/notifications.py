@@ -1,16 +1,15 @@
-"""A message to the notifiers of monitoring.yaml."""
+"""The notifiers of monitoring.yaml, by name."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from trading_lib.adapters.alerts.delivery import Delivery, deliver
 from trading_lib.adapters.alerts.own_notifiers import create_notifier
 from trading_lib.monitoring.config import MonitoringConfig, NotifierConfig
-from trading_lib.monitoring.notifier import Message, Notifier
+from trading_lib.monitoring.notifier import Notifier
 from trading_lib.workflows.setup.configuration_file import load_file
 from trading_lib.workflows.setup.settings import configuration_folder
 
@@ -39,22 +38,13 @@ def own_notifiers(environment: Mapping[str, str] | None = None) -> dict[str, Not
         For the first that cannot be.
     """
     variables = os.environ if environment is None else environment
+    return {name: make() for name, make in notifier_makers(load_monitoring(variables), variables).items()}
+
+
+def notifier_makers(config: MonitoringConfig, variables: Mapping[str, str]) -> dict[str, Callable[[], Notifier]]:
+    """Name -> what creates it, of every configured notifier."""
     folder = notifiers_folder(variables)
-    return {name: create_notifier(entry, folder) for name, entry in named_notifiers(load_monitoring(variables)).items()}
-
-
-def notify(message: Message, environment: Mapping[str, str] | None = None) -> tuple[Delivery, ...]:
-    """Send a message to all configured notifiers; one that cannot be created or fails is told and stops no other.
-
-    Raises
-    ------
-    ConfigurationError
-        When monitoring.yaml itself cannot be read.
-    """
-    variables = os.environ if environment is None else environment
-    config, folder = load_monitoring(variables), notifiers_folder(variables)
-    makers = {name: partial(create_notifier, entry, folder) for name, entry in named_notifiers(config).items()}
-    return deliver(message, makers, config.send_seconds)
+    return {name: partial(create_notifier, entry, folder) for name, entry in named_notifiers(config).items()}
 
 
 def named_notifiers(config: MonitoringConfig) -> dict[str, NotifierConfig]:

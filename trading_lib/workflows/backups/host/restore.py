@@ -6,9 +6,7 @@ is done, a mark in the home says so and no book can send.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -23,6 +21,7 @@ from trading_lib.adapters.backups.content import database_content, first_differe
 from trading_lib.adapters.backups.destination import Destination
 from trading_lib.adapters.backups.restore_target import RestoreTarget
 from trading_lib.adapters.files.disarmed_books import DisarmedBooks
+from trading_lib.adapters.files.exclusive_lock import alone
 from trading_lib.adapters.files.output_file import write_whole
 from trading_lib.adapters.services.databases import DatabaseServer
 from trading_lib.adapters.stores.postgres.database import connect
@@ -170,7 +169,8 @@ def restore_host(
     if not server.embedded:
         _refuse_used_server(server, chosen, done)
     with ExitStack() as stack:
-        stack.enter_context(_one_at_a_time(place))
+        busy = InputError("another restore into this home is running", "wait for it")
+        stack.enter_context(alone(place.folders.closed(WORK).parent / LOCK, busy))
         work = stack.enter_context(place.work_folder())
         contents = {}
         with _timed(report, "fetch and check"):
@@ -321,21 +321,6 @@ def _timed(report: RestoredHost, step: str) -> Iterator[None]:
         yield
     finally:
         report.steps[step] = report.steps.get(step, 0.0) + time.monotonic() - began
-
-
-@contextmanager
-def _one_at_a_time(place: BackupPlace) -> Iterator[None]:
-    place.folders.closed(WORK)
-    lock = os.open(place.folders.home / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        raise InputError("another restore into this home is running", "wait for it") from None
-    try:
-        yield
-    finally:
-        os.close(lock)
 
 
 def _configuration_line(report: RestoredHost) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +15,7 @@ from trading_lib.adapters.backups.wal.base import take_base
 from trading_lib.adapters.backups.wal.recovery import Recovered, recover, refuse_target
 from trading_lib.adapters.backups.wal.server import LOST, SlotState, WalServer
 from trading_lib.adapters.files.disarmed_books import DisarmedBooks
+from trading_lib.adapters.files.exclusive_lock import alone
 from trading_lib.adapters.stores.postgres.database import URL_VARIABLE, parse_url
 from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
 from trading_lib.adapters.stores.postgres.server import postmaster
@@ -29,6 +28,7 @@ EXTERNAL = (
     "(pgBackRest, Barman, or the vendor's point-in-time recovery)"
 )
 SEE = "see docs/operations/backup.md"
+WAIT = "wait for it to end"
 
 
 class ExternalServerError(InputError):
@@ -152,7 +152,7 @@ def back_up_base(place: BackupPlace, given: str | None = None) -> TakenBase:
     server = embedded_server(place)
     folder = archive_folder(place, given)
     began = time.monotonic()
-    with alone(folder / "base.lock", "another base backup is being taken"):
+    with alone(folder / "base.lock", InputError("another base backup is being taken", WAIT)):
         line = current_line(server, folder)
         base = take_base(server, line)
         removed = prune(place, folder, line)
@@ -291,19 +291,3 @@ def _same_disk(folder: Path, home: Path) -> bool:
     """Whether both lie on one disk, as far as the system tells."""
     found = [next(path for path in (place, *place.parents) if path.exists()).stat().st_dev for place in (folder, home)]
     return found[0] == found[1]
-
-
-@contextmanager
-def alone(path: Path, otherwise: str) -> Iterator[None]:
-    """Hold a lock, or raise `InputError` with what is at work."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        raise InputError(otherwise, "wait for it to end") from None
-    try:
-        yield
-    finally:
-        os.close(lock)

@@ -13,12 +13,13 @@ from pathlib import Path
 from trading_lib.adapters.backups.wal.archive import Line
 from trading_lib.adapters.backups.wal.receiver import Receiver
 from trading_lib.adapters.backups.wal.server import LOST, SlotState, WalServer
+from trading_lib.adapters.files.exclusive_lock import alone
 from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
-from trading_lib.domain.errors import FileTroubleError, StorageUnavailableError
+from trading_lib.domain.errors import FileTroubleError, InputError, StorageUnavailableError
 from trading_lib.monitoring.alert import Alert, AlertLevel
 from trading_lib.monitoring.backup.wal import PARTIAL, segment_number
 from trading_lib.workflows.backups.place import BackupPlace
-from trading_lib.workflows.backups.wal.archive import alone, archive_folder, back_up_base, embedded_server
+from trading_lib.workflows.backups.wal.archive import WAIT, archive_folder, back_up_base, embedded_server
 from trading_lib.workflows.operations.alerting import raise_alert
 
 LOG = logging.getLogger(__name__)
@@ -185,7 +186,7 @@ def receive_wal(
     ending = stop or threading.Event()
     server = embedded_server(place)
     folder = archive_folder(place, given)
-    with alone(folder / "receiver.lock", f"another receiver fills {folder}"):
+    with alone(folder / "receiver.lock", InputError(f"another receiver fills {folder}", WAIT)):
         Receiving(place, folder, server, ending.wait, ending.is_set, progress).run()
 
 

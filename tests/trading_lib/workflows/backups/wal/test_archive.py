@@ -287,10 +287,13 @@ def test_a_server_that_dies_while_a_connection_is_given_back_is_waited_for(writt
 
 
 def test_one_receiver_at_a_time(written: Written) -> None:
-    from trading_lib.workflows.backups.wal.archive import alone
+    from trading_lib.adapters.files.exclusive_lock import alone
     from trading_lib.workflows.backups.wal.receive import receive_wal
 
-    with alone(written.place.archive / "receiver.lock", ""), pytest.raises(InputError, match="another receiver"):
+    with (
+        alone(written.place.archive / "receiver.lock", InputError("busy")),
+        pytest.raises(InputError, match="another receiver"),
+    ):
         receive_wal(written.place.place)
 
 
