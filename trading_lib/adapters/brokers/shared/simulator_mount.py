@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from importlib import import_module
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from trading_lib.domain.errors import ConfigurationError
 
 LOG = logging.getLogger(__name__)
 SIMULATOR_VARIABLE = "TRADING_BROKER_SIMULATOR"
+TRANSPORT = "trading_lib.adapters.broker_simulator.transport"
 
 
 def simulator_address(environment: Mapping[str, str]) -> str:
@@ -48,10 +50,8 @@ def mount_simulator(session: Session, environment: Mapping[str, str], broker: st
     """
     address = simulator_address(environment)
     if address:
-        # Imported when it is needed: without the simulator nothing of it is loaded.
-        from trading_lib.adapters.broker_simulator.transport import mount
-
-        mount(session, address)
+        # Loaded when it is needed: trading at a real broker needs nothing of it.
+        import_module(TRANSPORT).mount(session, address)
         LOG.warning("broker %s is simulated: everything goes to %s (%s)", broker, address, SIMULATOR_VARIABLE)
     return address
 
