@@ -1,21 +1,25 @@
-"""Brokers by name: the simulated one, and classes of users' own files. Input: a name. Output: the class."""
+"""Brokers by name: those that come with the system, and users' own classes. Input: a name. Output: the class."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib import import_module
 from inspect import iscoroutinefunction
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from trading_lib.adapters.brokers.guarded import GuardedBroker
-from trading_lib.adapters.brokers.simulated import SimulatedBroker
 from trading_lib.adapters.user_code.own_classes import load_class
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.execution.broker import Broker, BrokerSetting, Capabilities
 from trading_lib.execution.simulated import SIMULATED_BROKER
 
-# Those that come with the system. A name with a colon is a class of the user's own: `file.py:Class` in include/brokers,
-# or `package.module:Class`.
-BROKERS: tuple[str, ...] = (SIMULATED_BROKER,)
+# Those that come with the system, and where their classes are: each is loaded when it is asked for, so that nobody
+# waits for the clients of brokers that are not used. A name with a colon is a class of the user's own: `file.py:Class`
+# in include/brokers, or `package.module:Class`.
+BROKERS: Mapping[str, str] = {
+    SIMULATED_BROKER: "trading_lib.adapters.brokers.simulated:SimulatedBroker",
+}
 
 
 def broker_class(name: str, folder: Path) -> type[Any]:
@@ -31,8 +35,9 @@ def broker_class(name: str, folder: Path) -> type[Any]:
     ConfigurationError
         When there is no such broker, or its class says nothing of its capabilities.
     """
-    if name == SIMULATED_BROKER:
-        return SimulatedBroker
+    if name in BROKERS:
+        module, _, class_name = BROKERS[name].partition(":")
+        return cast(type[Any], getattr(import_module(module), class_name))
     if ":" not in name:
         raise ConfigurationError(
             f"there is no broker {name!r}",
@@ -66,14 +71,18 @@ def capabilities_of(name: str, folder: Path) -> Capabilities:
     return capabilities
 
 
-def create_own_broker(name: str, setting: BrokerSetting, folder: Path) -> Broker:
-    """Create a user's broker, whose errors are reported without their texts: those could contain a key.
+def create_broker(name: str, setting: BrokerSetting, folder: Path) -> Broker:
+    """Create a broker that is real.
+
+    The errors of a user's own are reported without their texts: those could contain a key.
 
     Raises
     ------
     ConfigurationError
         When it cannot be created.
     """
+    if name in BROKERS:
+        return cast(Broker, broker_class(name, folder)(setting))
     try:
         made: Broker = GuardedBroker(broker_class(name, folder)(setting), name)
     except ConfigurationError:

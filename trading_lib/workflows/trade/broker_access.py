@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trading_lib.adapters.brokers.registry import broker_class, capabilities_of, create_own_broker
+from trading_lib.adapters.brokers.registry import broker_class, capabilities_of, create_broker
 from trading_lib.adapters.brokers.simulated import STATUSES, SimulatedBroker, SimulatedOpening
 from trading_lib.adapters.stores.books.order_store import OrderStore
 from trading_lib.domain.book.accounts import Account
@@ -77,7 +77,7 @@ def broker_of(
     if broker_class(account.broker, folder) is SimulatedBroker:
         orders = AccountOrders(run.book.name, run.orders, account, run.settings.configuration.universe)
         return SimulatedBroker(setting, orders, portfolio, opening)
-    return create_own_broker(account.broker, setting, folder)
+    return create_broker(account.broker, setting, folder)
 
 
 def earlier_open_orders(run: BookRun) -> list[OpenOrder]:
