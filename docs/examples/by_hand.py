@@ -6,7 +6,7 @@ write: one line per fill, appended. BY_HAND_CASH is the cash that the account st
 
 import csv
 import os
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from trading_lib.execution.broker import (
 )
 from trading_lib.execution.polling import poll_fills
 
-ORDERS = ("client_order_id", "symbol", "side", "quantity")
+ORDERS = ("client_order_id", "symbol", "side", "quantity", "taken_at")
 FILLS = ("trade_id", "client_order_id", "quantity", "price", "commission", "filled_at")
 ENDED = ("client_order_id", "status", "reason")
 
@@ -68,11 +68,19 @@ class ByHand:
         found = [await self.find(identity) for identity in self._orders()]
         return tuple(one.order for one in found if one.order.status.is_open)
 
+    async def closed_orders(self, since):
+        orders = self._orders()
+        found = [await self.find(identity) for identity in orders]
+        taken = {identity: datetime.fromisoformat(row["taken_at"]) for identity, row in orders.items()}
+        return tuple(
+            one.order for one in found if not one.order.status.is_open and taken[one.order.client_order_id] >= since
+        )
+
     async def submit(self, cleared):
         order = cleared.order
         if order.client_order_id in self._orders():
             return Answer(Outcome.DUPLICATE, order.client_order_id, "it is in orders.csv")
-        row = {name: str(getattr(order, name)) for name in ORDERS}
+        row = {name: str(getattr(order, name)) for name in ORDERS[:-1]} | {"taken_at": datetime.now(UTC).isoformat()}
         self._append("orders.csv", ORDERS, row)
         return Answer(Outcome.ACCEPTED, order.client_order_id)
 

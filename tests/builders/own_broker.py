@@ -89,7 +89,7 @@ def make_project(folder: Path, source: str = "", broker: str = "own.py:Faulty", 
     (folder / "include" / "brokers").mkdir()
     path = folder / "include" / "config" / "execution.yaml"
     execution = yaml.safe_load(path.read_text(encoding="utf-8"))
-    execution["accounts"][0] |= {"broker": broker, **account}
+    execution["accounts"][0] |= {"broker": broker, "endpoint": "paper", **account}
     path.write_text(yaml.safe_dump(execution), encoding="utf-8")
     example = (ROOT / "docs" / "examples" / "by_hand.py").read_text(encoding="utf-8")
     (folder / "include" / "brokers" / "own.py").write_text(source or example + FAULTY, encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import wraps
 from itertools import pairwise
@@ -26,6 +27,7 @@ from trading_lib.execution.broker import (
 
 Rule = ParamSpec("Rule")
 UNKNOWN_ID = "20230210-NOBODY-B0-0000000000"
+LONG_AGO, FAR_AHEAD = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 # How often a subscription looks before the test has seen enough.
 LOOKS = 4
 
@@ -189,6 +191,21 @@ class BrokerContract:
             assert (found.status, found.filled) == (BrokerStatus.FILLED, order.quantity)
             assert await open_ids(harness.broker) == []
             harness.end_of_day()
+
+    @in_one_loop
+    async def test_what_has_ended_is_among_the_closed_orders_and_what_waits_is_not(
+        self, harness: BrokerHarness
+    ) -> None:
+        filled = await sent(harness)
+        assert await harness.broker.closed_orders(LONG_AGO) == ()
+        harness.opening()
+        harness.end_of_day()
+        waiting = await sent(harness)
+        closed = await harness.broker.closed_orders(LONG_AGO)
+        found = (await harness.broker.find(filled.client_order_id)).order
+        assert closed == (found,)
+        assert await open_ids(harness.broker) == [waiting.client_order_id]
+        assert await harness.broker.closed_orders(FAR_AHEAD) == ()
 
     @in_one_loop
     async def test_a_waiting_order_can_be_cancelled(self, harness: BrokerHarness) -> None:

@@ -6,23 +6,18 @@ which is not the same as failed; an order that is not found may still exist.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
-from trading_lib.domain.book.orders import Order, Side
-from trading_lib.domain.market.instruments import AssetClass
+from trading_lib.domain.book.orders import Order, OrderType, Side, TimeInForce
+from trading_lib.domain.market.instruments import AssetClass, Instrument
 
-
-class TimeInForce(StrEnum):
-    """How long an order is in force. OPENING: it trades at the next opening, or not at all."""
-
-    OPENING = "OPENING"
-    DAY = "DAY"
-    UNTIL_CANCELLED = "UNTIL_CANCELLED"
+# How much of a broker's own answer is kept with an event.
+RAW_LENGTH = 4096
 
 
 class IdsUnique(StrEnum):
@@ -54,11 +49,14 @@ class Capabilities:
         Whether nothing real is behind it. Only such a broker is reached by past sessions and backfills.
     send_from, send_until
         New York times between which it takes orders for the next opening; None when it always does.
+    next_utc_day
+        Whether what is decided trades at the opening of the next UTC day, as what trades every day does: orders are
+        sent from then on.
     """
 
     asset_classes: frozenset[AssetClass]
     currency: str = "USD"
-    order_types: frozenset[str] = frozenset({"MARKET"})
+    order_types: frozenset[str] = frozenset({OrderType.MARKET})
     times_in_force: frozenset[TimeInForce] = frozenset({TimeInForce.OPENING})
     ids_unique: IdsUnique = IdsUnique.ALWAYS
     fractional: bool = False
@@ -67,6 +65,7 @@ class Capabilities:
     simulated: bool = False
     send_from: time | None = None
     send_until: time | None = None
+    next_utc_day: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +109,10 @@ class BrokerOrder:
     ----------
     reason
         Why it ended unfilled, in the broker's words without secrets; "" where it did not.
+    created_at
+        When the broker took it; None where it does not say.
+    raw
+        The broker's own words, without secrets and at most `RAW_LENGTH` long; "" where there are none.
     """
 
     client_order_id: str
@@ -120,6 +123,8 @@ class BrokerOrder:
     filled: Decimal
     status: BrokerStatus
     reason: str = ""
+    created_at: datetime | None = None
+    raw: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +138,11 @@ class Execution:
     reference_price
         Price without slippage, where the broker knows one.
     commission
-        In the account's currency.
+        In the account's currency; the value of ``fee_quantity`` where the fee was taken in units.
+    fee_quantity
+        Units of what was traded that the broker kept as its fee; 0 where the fee is money.
+    raw
+        As of `BrokerOrder`.
     """
 
     trade_id: str
@@ -145,6 +154,18 @@ class Execution:
     commission: Decimal
     filled_at: datetime
     reference_price: Decimal | None = None
+    fee_quantity: Decimal = Decimal(0)
+    raw: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bust:
+    """A fill that a broker has struck; a corrected fill is a bust and a fill of a new trade id."""
+
+    trade_id: str
+    at: datetime
+    reason: str = ""
+    raw: str = ""
 
 
 def is_same(at_broker: BrokerOrder, order: Order) -> bool:
@@ -173,6 +194,7 @@ class Answer:
     outcome: Outcome
     broker_order_id: str = ""
     reason: str = ""
+    raw: str = ""
 
 
 class Seen(StrEnum):
@@ -190,17 +212,19 @@ class LookUp:
     seen: Seen
     order: BrokerOrder | None = None
     reason: str = ""
+    raw: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Executions:
-    """Fills after a cursor, the oldest first, and the cursor after the last of them.
+    """Fills after a cursor, the oldest first, what was struck since, and the cursor after the last of them.
 
     A cursor is the broker's own text; "" stands before the first fill of an account.
     """
 
     fills: tuple[Execution, ...]
     cursor: str
+    busts: tuple[Bust, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,10 +237,38 @@ class BrokerSetting:
         The broker's own id of the account, "" where it has only one.
     environment
         Where it looks up its keys; they go into no message.
+    endpoint
+        `paper` or `live`, as the configuration says: whether real money is behind it.
+    instruments
+        What the account trades.
     """
 
     account: str = ""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    endpoint: str = ""
+    instruments: tuple[Instrument, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """One finding of a preflight: whether ``subject``, a symbol or a part of the account, is ready to trade.
+
+    Attributes
+    ----------
+    problem
+        What is wrong and what to do, "" where nothing is.
+    blocking
+        Whether orders of the subject would be refused; otherwise the problem is a warning.
+    """
+
+    subject: str
+    problem: str = ""
+    blocking: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problem
 
 
 @runtime_checkable
@@ -257,6 +309,10 @@ class Broker(Protocol):
         """Orders that may still fill."""
         ...
 
+    async def closed_orders(self, since: datetime) -> tuple[BrokerOrder, ...]:
+        """Orders that the broker took at ``since`` or later and that cannot fill any more, all of them."""
+        ...
+
     async def submit(self, cleared: ClearedOrder) -> Answer:
         """Send an order under its client order id. The same id again never makes a second order."""
         ...
@@ -275,4 +331,22 @@ class Broker(Protocol):
 
     def subscribe(self, cursor: str) -> AsyncIterator[Execution]:
         """Stream fills after ``cursor``; see `polling.poll_fills` for a broker that does not stream."""
+        ...
+
+
+@runtime_checkable
+class Preflights(Protocol):
+    """A broker that can say before trading what it would refuse."""
+
+    async def preflight(self, symbols: Sequence[str]) -> tuple[Readiness, ...]:
+        """Look at the account and at each symbol."""
+        ...
+
+
+@runtime_checkable
+class TellsTime(Protocol):
+    """A broker that tells its time."""
+
+    async def server_time(self) -> datetime:
+        """Return the broker's clock."""
         ...

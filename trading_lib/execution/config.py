@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from pydantic import Field
 
-from trading_lib.domain.book.accounts import CURRENCY, Account
+from trading_lib.domain.book.accounts import CURRENCY, Account, Endpoint
 from trading_lib.domain.book.portfolio import ONLY_ACCOUNT
 from trading_lib.domain.configuration import Configuration
 from trading_lib.domain.market.instruments import AssetClass
@@ -32,6 +32,8 @@ class AccountConfig(Configuration):
     currency: str = CURRENCY
     asset_classes: tuple[AssetClass, ...] = Field(tuple(AssetClass), min_length=1)
     share: Decimal = Field(Decimal(1), ge=0, le=1)
+    endpoint: Endpoint | None = None
+    as_usd: bool = False
 
     @property
     def account(self) -> Account:

@@ -8,11 +8,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Protocol
 
-from trading_lib.domain.book.orders import OPEN_STATUSES, Cancellation, Fill, Order, OrderStatus
+from trading_lib.domain.book.orders import (
+    OPEN_STATUSES,
+    TERMINAL_STATUSES,
+    Cancellation,
+    Fill,
+    Order,
+    OrderStatus,
+)
 from trading_lib.domain.book.portfolio import Portfolio
 from trading_lib.domain.market.instruments import AssetClass
 from trading_lib.execution.broker import (
@@ -37,9 +45,11 @@ STATUSES: Mapping[OrderStatus, BrokerStatus] = {
     OrderStatus.UNKNOWN: BrokerStatus.WORKING,
     OrderStatus.WORKING: BrokerStatus.WORKING,
     OrderStatus.PARTIALLY_FILLED: BrokerStatus.PARTIALLY_FILLED,
+    OrderStatus.PENDING_CANCEL: BrokerStatus.WORKING,
     OrderStatus.FILLED: BrokerStatus.FILLED,
     OrderStatus.REJECTED: BrokerStatus.REJECTED,
     OrderStatus.CANCELLED: BrokerStatus.CANCELLED,
+    OrderStatus.EXPIRED: BrokerStatus.EXPIRED,
 }
 
 
@@ -50,8 +60,8 @@ class StoredOrders(Protocol):
         """Return an order that was sent, its status and what of it is filled; None for any other."""
         ...
 
-    def sent(self, statuses: Sequence[OrderStatus]) -> list[Order]:
-        """Orders of the account that were sent and have one of the statuses."""
+    def sent(self, statuses: Sequence[OrderStatus], since: datetime | None = None) -> list[Order]:
+        """Orders of the account that were sent, ``since`` or later, and have one of the statuses."""
         ...
 
     def fills(self) -> list[Fill]:
@@ -151,6 +161,12 @@ class SimulatedBroker:
         """Orders that wait for an opening."""
         found = [await self.find(order.client_order_id) for order in self._orders.sent(OPEN_STATUSES)]
         return tuple(one.order for one in found if one.order is not None and one.order.status.is_open)
+
+    async def closed_orders(self, since: datetime) -> tuple[BrokerOrder, ...]:
+        """Orders sent since that are done, at this opening too."""
+        ended = (*OPEN_STATUSES, *TERMINAL_STATUSES)
+        found = [await self.find(order.client_order_id) for order in self._orders.sent(ended, since)]
+        return tuple(one.order for one in found if one.order is not None and not one.order.status.is_open)
 
     async def submit(self, cleared: ClearedOrder) -> Answer:
         """Take an order for the next opening. Its intent is stored before, which makes it known here."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 from trading_lib.domain.book.portfolio import ONLY_ACCOUNT, Portfolio, to_cent
@@ -13,6 +14,14 @@ from trading_lib.domain.market.instruments import AssetClass
 
 # Books are kept in it, and so are all prices.
 CURRENCY = "USD"
+SIMULATED = "paper"
+
+
+class Endpoint(StrEnum):
+    """Whether real money is behind an account."""
+
+    PAPER = "paper"
+    LIVE = "live"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +38,27 @@ class Account:
         What is traded in it.
     share
         Part of a book's initial cash that it starts with.
+    endpoint
+        None at the simulated broker.
+    as_usd
+        Whether a unit of ``currency`` is counted as a dollar. A stablecoin is not a dollar, so its owner has to say so.
     """
 
     name: str = ONLY_ACCOUNT
-    broker: str = "paper"
+    broker: str = SIMULATED
     broker_account: str = ""
     currency: str = CURRENCY
     asset_classes: tuple[AssetClass, ...] = tuple(AssetClass)
     share: Decimal = Decimal(1)
+    endpoint: Endpoint | None = None
+    as_usd: bool = False
 
     def as_record(self) -> dict[str, Any]:
-        """Return the account as JSON values."""
+        """Return the account as JSON values; what is as it always was before it could be said is left out."""
+        said = {"endpoint": str(self.endpoint)} if self.endpoint else {}
         return {
+            **said,
+            **({"as_usd": True} if self.as_usd else {}),
             "broker": self.broker,
             "broker_account": self.broker_account,
             "currency": self.currency,
@@ -119,8 +137,15 @@ def contradictions(accounts: Sequence[Account], asset_classes: Sequence[AssetCla
             return f"account {account.name} is listed twice"
         if account.broker not in brokers:
             return f"account {account.name} names broker {account.broker!r}, which is none of {', '.join(brokers)}"
-        if account.currency != CURRENCY:
-            return f"account {account.name} is kept in {account.currency}, and books are kept in {CURRENCY}"
+        if account.currency != CURRENCY and not account.as_usd:
+            return (
+                f"account {account.name} is kept in {account.currency}, and books are kept in {CURRENCY};"
+                f" `as_usd: true` says that 1 {account.currency} is to count as 1 {CURRENCY}"
+            )
+        if account.broker == SIMULATED and account.endpoint is not None:
+            return f"account {account.name} is at the simulated broker, which has no endpoint; leave `endpoint` out"
+        if account.broker != SIMULATED and account.endpoint is None:
+            return f"account {account.name} does not say whether real money is behind it: `endpoint: paper` or `live`"
         for asset_class in account.asset_classes:
             if asset_class in trading:
                 return f"accounts {trading[asset_class]} and {account.name} both trade {asset_class}"

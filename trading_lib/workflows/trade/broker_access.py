@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +15,11 @@ from trading_lib.adapters.brokers.simulated import STATUSES, SimulatedBroker, Si
 from trading_lib.adapters.stores.books.order_store import OrderStore
 from trading_lib.domain.book.accounts import Account
 from trading_lib.domain.book.books import BookKind
-from trading_lib.domain.book.orders import OPEN_STATUSES, Fill, Order, OrderStatus
+from trading_lib.domain.book.orders import OPEN_STATUSES, Fill, Order, OrderStatus, OrderType, TimeInForce
 from trading_lib.domain.book.portfolio import Portfolio
 from trading_lib.domain.errors import ConfigurationError, InputError, SimulatedDataError
 from trading_lib.domain.market.instruments import Universe
-from trading_lib.execution.broker import Broker, BrokerSetting, Capabilities, TimeInForce
+from trading_lib.execution.broker import Broker, BrokerSetting, Capabilities
 from trading_lib.session.open_orders import OpenOrder
 from trading_lib.workflows.setup.source_choice import SIMULATED
 
@@ -43,9 +44,9 @@ class AccountOrders:
                 return order, status, self.store.filled_quantity(client_order_id)
         return None
 
-    def sent(self, statuses: Sequence[OrderStatus]) -> list[Order]:
-        """Orders of the account that were sent and have one of the statuses."""
-        orders = self.store.orders(self.book, statuses=statuses)
+    def sent(self, statuses: Sequence[OrderStatus], since: datetime | None = None) -> list[Order]:
+        """Orders of the account that were sent, ``since`` or later, and have one of the statuses."""
+        orders = self.store.orders(self.book, statuses=statuses, sent_since=since)
         return [order for order, _ in orders if self._is_here(order.symbol)]
 
     def fills(self) -> list[Fill]:
@@ -73,9 +74,11 @@ def broker_of(
         What the simulated broker holds, and the opening that its orders meet.
     """
     folder = brokers_folder(run.settings)
-    setting = BrokerSetting(account.broker_account, os.environ)
+    universe = run.settings.configuration.universe
+    traded = tuple(instrument for instrument in universe if instrument.asset_class in account.asset_classes)
+    setting = BrokerSetting(account.broker_account, os.environ, str(account.endpoint or ""), traded)
     if broker_class(account.broker, folder) is SimulatedBroker:
-        orders = AccountOrders(run.book.name, run.orders, account, run.settings.configuration.universe)
+        orders = AccountOrders(run.book.name, run.orders, account, universe)
         return SimulatedBroker(setting, orders, portfolio, opening)
     return create_broker(account.broker, setting, folder)
 
@@ -137,7 +140,7 @@ def _lacking(account: Account, capabilities: Capabilities, needed: Sequence[str]
         return f"{broker} does not trade {', '.join(missing)}"
     if account.currency != capabilities.currency:
         return f"{broker} keeps its accounts in {capabilities.currency}, not {account.currency}"
-    if "MARKET" not in capabilities.order_types or TimeInForce.OPENING not in capabilities.times_in_force:
+    if OrderType.MARKET not in capabilities.order_types or TimeInForce.OPENING not in capabilities.times_in_force:
         return f"{broker} takes no market orders for the opening"
     parts = [
         instrument.symbol

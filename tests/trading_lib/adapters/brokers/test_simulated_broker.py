@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import count
 from typing import Any
@@ -27,6 +27,7 @@ from trading_lib.execution.broker import (
     Answer,
     Broker,
     BrokerAccount,
+    BrokerOrder,
     BrokerSetting,
     BrokerStatus,
     ClearedOrder,
@@ -199,6 +200,18 @@ class WaitsForEver(SimulatedBroker):
         return LookUp(Seen.FOUND, replace(found.order, status=BrokerStatus.WORKING))
 
 
+class ListsEverything(SimulatedBroker):
+    """Takes no notice of since when."""
+
+    async def closed_orders(self, since: datetime) -> tuple[BrokerOrder, ...]:
+        return await super().closed_orders(datetime.min.replace(tzinfo=UTC))
+
+
+class ListsNothing(SimulatedBroker):
+    async def closed_orders(self, since: datetime) -> tuple[BrokerOrder, ...]:
+        return ()
+
+
 class CannotCancel(SimulatedBroker):
     async def cancel(self, client_order_id: str) -> Answer:
         return Answer(Outcome.ACCEPTED, client_order_id)
@@ -290,6 +303,7 @@ BROKEN: Mapping[str, tuple[type[SimulatedBroker], ...]] = {
     "test_an_unknown_id_is_not_found": (Raising,),
     "test_an_order_is_known_after_a_restart": (Forgetful,),
     "test_a_filled_order_is_found_as_filled_and_waits_no_more": (WaitsForEver,),
+    "test_what_has_ended_is_among_the_closed_orders_and_what_waits_is_not": (ListsEverything, ListsNothing),
     "test_a_waiting_order_can_be_cancelled": (CannotCancel,),
     "test_what_does_not_wait_cannot_be_cancelled": (CannotCancel,),
     "test_nothing_is_filled_before_the_opening": (Early,),

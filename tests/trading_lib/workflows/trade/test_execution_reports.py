@@ -231,7 +231,7 @@ def test_two_brokers_may_give_two_fills_the_same_id(
     project = make_project(tmp_path / "two", "import dataclasses\n" + source, "own.py:ByHand")
     path = project / "include" / "config" / "execution.yaml"
     execution = yaml.safe_load(path.read_text(encoding="utf-8"))
-    shared = {"currency": "USD", "share": "0.5"}
+    shared = {"endpoint": "paper", "currency": "USD", "share": "0.5"}
     execution["accounts"] = [
         {"name": "stocks", "broker": "own.py:ByHand", "asset_classes": ["US_ETF"], **shared},
         {"name": "coins", "broker": "own.py:Elsewhere", "asset_classes": ["CRYPTO"], **shared},

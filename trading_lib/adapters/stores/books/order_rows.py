@@ -8,7 +8,15 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from trading_lib.domain.book.orders import Fill, Order, OrderPurpose, Side, client_order_id
+from trading_lib.domain.book.orders import (
+    Fill,
+    Order,
+    OrderPurpose,
+    OrderType,
+    Side,
+    TimeInForce,
+    client_order_id,
+)
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.market.sessions import require_aware
 
@@ -25,7 +33,7 @@ def slice_number(order: Order) -> int:
     """
     match = SLICE.search(order.client_order_id)
     number = int(match.group(1)) if match else 0
-    expected = client_order_id(order.book, order.session, order.symbol, order.side, number)
+    expected = client_order_id(order.book, order.session, order.symbol, order.side, number, order.leg)
     if order.client_order_id != expected:
         raise InputError(
             f"order id {order.client_order_id!r} is not derived from {order.side} {order.symbol} of book"
@@ -37,13 +45,7 @@ def slice_number(order: Order) -> int:
 
 def intent_row(order: Order, now: datetime) -> dict[str, Any]:
     """Row of order_intents."""
-    amounts = (order.quantity, order.expected_price, order.estimated_commission)
-    if not all(amount.is_finite() for amount in amounts) or min(order.quantity, order.expected_price) <= 0:
-        raise InputError(
-            f"order {order.client_order_id} has quantity {order.quantity}, price {order.expected_price},"
-            f" commission {order.estimated_commission}",
-            "use positive finite amounts",
-        )
+    _require_amounts(order)
     return {
         "client_order_id": order.client_order_id,
         "book": order.book,
@@ -54,12 +56,36 @@ def intent_row(order: Order, now: datetime) -> dict[str, Any]:
         "quantity": order.quantity,
         "expected_price": order.expected_price,
         "estimated_commission": order.estimated_commission,
-        "order_type": order.order_type,
+        "order_type": str(order.order_type),
+        "limit_price": order.limit_price,
+        "stop_price": order.stop_price,
+        "time_in_force": str(order.time_in_force),
+        "leg": order.leg,
         "weight_change": float(order.weight_change),
         "purpose": str(order.purpose),
         "reason": order.reason,
         "created_at": now,
     }
+
+
+def _require_amounts(order: Order) -> None:
+    prices = {
+        "limit price": (order.limit_price, order.order_type in (OrderType.LIMIT, OrderType.STOP_LIMIT)),
+        "stop price": (order.stop_price, order.order_type in (OrderType.STOP, OrderType.STOP_LIMIT)),
+    }
+    for name, (price, needed) in prices.items():
+        if (price is not None) != needed or (price is not None and not (price.is_finite() and price > 0)):
+            raise InputError(
+                f"{order.order_type} order {order.client_order_id} has {name} {price}",
+                f"give it a positive {name}" if needed else f"leave its {name} out",
+            )
+    amounts = (order.quantity, order.expected_price, order.estimated_commission)
+    if not all(amount.is_finite() for amount in amounts) or min(order.quantity, order.expected_price) <= 0:
+        raise InputError(
+            f"order {order.client_order_id} has quantity {order.quantity}, price {order.expected_price},"
+            f" commission {order.estimated_commission}",
+            "use positive finite amounts",
+        )
 
 
 def order_from(row: Mapping[Any, Any]) -> Order:
@@ -76,7 +102,11 @@ def order_from(row: Mapping[Any, Any]) -> Order:
         weight_change=row["weight_change"],
         purpose=OrderPurpose(row["purpose"]),
         reason=row["reason"],
-        order_type=row["order_type"],
+        order_type=OrderType(row["order_type"]),
+        limit_price=row["limit_price"],
+        stop_price=row["stop_price"],
+        time_in_force=TimeInForce(row["time_in_force"]),
+        leg=row["leg"],
     )
 
 

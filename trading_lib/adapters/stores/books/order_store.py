@@ -23,7 +23,15 @@ from trading_lib.adapters.stores.postgres.immutable_rows import insert_once, wri
 from trading_lib.adapters.stores.postgres.schema import fills as fills_table
 from trading_lib.adapters.stores.postgres.schema import order_events, order_intents
 from trading_lib.adapters.stores.postgres.schema import orders as orders_table
-from trading_lib.domain.book.orders import TERMINAL_STATUSES, Fill, Order, OrderEvent, OrderStatus, next_status
+from trading_lib.domain.book.orders import (
+    TERMINAL_STATUSES,
+    EvidenceSource,
+    Fill,
+    Order,
+    OrderEvent,
+    OrderStatus,
+    next_status,
+)
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.market.sessions import require_aware
 
@@ -65,8 +73,18 @@ class OrderStore:
         detail: str = "",
         broker: str | None = None,
         broker_order_id: str | None = None,
+        source: EvidenceSource = EvidenceSource.SYSTEM,
+        raw: str = "",
+        account: str | None = None,
     ) -> OrderStatus:
         """Append an event to an order's life and return the status it has then.
+
+        Parameters
+        ----------
+        source, raw
+            Where the event comes from, and the broker's own words without secrets.
+        account
+            The account that a SUBMIT sends it to.
 
         Raises
         ------
@@ -79,8 +97,12 @@ class OrderStore:
         with self._engine.begin() as connection:
             row = _locked(connection, client_order_id)
             status = next_status(OrderStatus(row.status), event)
-            _append_event(connection, client_order_id, event, status, moment, detail)
+            sending = event is OrderEvent.SUBMIT
+            attempt = row.attempts + sending
+            _append_event(connection, client_order_id, event, status, moment, detail, source, attempt, raw)
             changes: dict[str, Any] = {"status": str(status), "detail": detail, "updated_at": moment}
+            changes |= {"sent_at": moment, "attempts": attempt} if sending else {}
+            changes |= {"account": account} if account is not None else {}
             changes |= {"broker": broker} if broker is not None else {}
             changes |= {"broker_order_id": broker_order_id} if broker_order_id is not None else {}
             connection.execute(
@@ -94,6 +116,7 @@ class OrderStore:
         session: date | None = None,
         statuses: Collection[OrderStatus] | None = None,
         identities: Collection[str] | None = None,
+        sent_since: datetime | None = None,
     ) -> list[tuple[Order, OrderStatus]]:
         """Return the orders of a book with their status, by session and id."""
         query = select(order_intents, orders_table.c.status).join(orders_table).where(order_intents.c.book == book)
@@ -103,6 +126,8 @@ class OrderStore:
             query = query.where(orders_table.c.status.in_([str(status) for status in statuses]))
         if identities is not None:
             query = query.where(order_intents.c.client_order_id.in_(identities))
+        if sent_since is not None:
+            query = query.where(orders_table.c.sent_at >= require_aware(sent_since, "sent_since"))
         query = query.order_by(order_intents.c.session, order_intents.c.client_order_id)
         with self._engine.connect() as connection:
             rows = connection.execute(query).mappings().all()
@@ -189,11 +214,12 @@ class OrderStore:
         """
         moment, identity = require_aware(at, "at"), fill.client_order_id
         with self._engine.begin() as connection:
-            status = OrderStatus(_locked(connection, identity).status)
+            row = _locked(connection, identity)
+            status = OrderStatus(row.status)
             open_still = status not in TERMINAL_STATUSES
             event = OrderEvent.CANCEL if open_still else OrderEvent.VOID
             after = next_status(status, event) if open_still else status
-            _append_event(connection, identity, event, after, moment, detail)
+            _append_event(connection, identity, event, after, moment, detail, attempt=row.attempts)
             same = (fills_table.c.broker == fill.broker) & (fills_table.c.trade_id == fill.trade_id)
             connection.execute(update(fills_table).where(same).values(voided_by=repair))
             changes = {"status": str(after), "detail": detail, "updated_at": moment, "filled_quantity": Decimal(0)}
@@ -219,12 +245,21 @@ class OrderStore:
 
 
 def _append_event(
-    connection: Connection, client_order_id: str, event: OrderEvent, status: OrderStatus, moment: datetime, detail: str
+    connection: Connection,
+    client_order_id: str,
+    event: OrderEvent,
+    status: OrderStatus,
+    moment: datetime,
+    detail: str,
+    source: EvidenceSource = EvidenceSource.SYSTEM,
+    attempt: int = 0,
+    raw: str = "",
 ) -> None:
     following = select(func.coalesce(func.max(order_events.c.sequence), 0) + 1).where(
         order_events.c.client_order_id == client_order_id
     )
     values = {"event": str(event), "status": str(status), "at": moment, "detail": detail}
+    values |= {"source": str(source), "attempt": attempt, "raw": raw}
     statement = insert(order_events).values(
         client_order_id=client_order_id, sequence=following.scalar_subquery(), **values
     )
@@ -238,6 +273,7 @@ def _intended(row: dict[str, Any], moment: datetime) -> dict[str, Any]:
         "status": str(OrderStatus.INTENDED),
         "filled_quantity": Decimal(0),
         "detail": "",
+        "attempts": 0,
         "updated_at": moment,
     }
 
@@ -245,7 +281,7 @@ def _intended(row: dict[str, Any], moment: datetime) -> dict[str, Any]:
 def _locked(connection: Connection, client_order_id: str) -> Any:
     """Lock and return the order joined with its intent."""
     query = (
-        select(orders_table.c.status, order_intents)
+        select(orders_table.c.status, orders_table.c.attempts, order_intents)
         .join(order_intents)
         .where(orders_table.c.client_order_id == client_order_id)
         .with_for_update(of=orders_table)

@@ -246,14 +246,20 @@ order_intents = Table(
     _required("expected_price", Numeric),
     _required("estimated_commission", Numeric),
     _required("order_type", Text),
+    Column("limit_price", Numeric),
+    Column("stop_price", Numeric),
+    _required("time_in_force", Text),
+    _required("leg", Text),
     _required("weight_change", Double),
     _required("purpose", Text),
     _required("reason", Text),
     _instant("created_at"),
-    UniqueConstraint("book", "session", "symbol", "side", "slice"),
+    UniqueConstraint("book", "session", "symbol", "side", "leg", "slice"),
     _one_of("side", Side),
     _positive("quantity"),
     _positive("expected_price"),
+    _positive("limit_price"),
+    _positive("stop_price"),
 )
 
 orders = Table(
@@ -264,6 +270,9 @@ orders = Table(
     _required("status", Text),
     Column("broker", Text),
     Column("broker_order_id", Text),
+    Column("account", Text),
+    _instant("sent_at", nullable=True),
+    _required("attempts", Integer),
     _required("filled_quantity", Numeric),
     _required("detail", Text),
     _instant("updated_at"),
@@ -271,6 +280,7 @@ orders = Table(
     Index(None, "book", "status"),
 )
 
+# A trigger refuses to change or remove a row.
 order_events = Table(
     "order_events",
     metadata,
@@ -280,6 +290,9 @@ order_events = Table(
     _required("status", Text),
     _instant("at"),
     _required("detail", Text),
+    _required("source", Text),
+    _required("attempt", Integer),
+    _required("raw", Text),
 )
 
 fills = Table(
@@ -319,6 +332,59 @@ book_repairs = Table(
     _required("repaired_by", Text),
     _instant("repaired_at"),
     Index(None, "book", "session"),
+)
+
+# From when until when a book may send orders to an account that is at a real broker.
+book_armings = Table(
+    "book_armings",
+    metadata,
+    Column("number", Integer, primary_key=True, nullable=False, autoincrement=False),
+    _book(),
+    _required("account", Text),
+    _required("armed_from", Date),
+    _required("armed_until", Date),
+    _required("note", Text),
+    _required("armed_by", Text),
+    _instant("armed_at"),
+    Column("revoked_by", Text),
+    _instant("revoked_at", nullable=True),
+    CheckConstraint("armed_from <= armed_until", name="order"),
+    Index(None, "book", "account"),
+)
+
+# What a broker said of an account: orders, positions, cash, fills.
+broker_snapshots = Table(
+    "broker_snapshots",
+    metadata,
+    Column("number", Integer, primary_key=True, nullable=False, autoincrement=False),
+    _book(),
+    _required("account", Text),
+    _required("session", Date),
+    _instant("taken_at"),
+    _required("payload", JSONB),
+    Index(None, "book", "account", "session"),
+)
+
+# Differences between a book and its broker. One without an explanation halts what adds risk until somebody settles it.
+reconciliation_breaks = Table(
+    "reconciliation_breaks",
+    metadata,
+    Column("number", Integer, primary_key=True, nullable=False, autoincrement=False),
+    _book(),
+    _required("account", Text),
+    _required("session", Date),
+    _required("kind", Text),
+    _required("symbol", Text),
+    _required("ours", Text),
+    _required("broker", Text),
+    _required("explanation", Text),
+    _required("status", Text),
+    _instant("found_at"),
+    _instant("settled_at", nullable=True),
+    Column("settled_by", Text),
+    _required("note", Text),
+    CheckConstraint("status IN ('open', 'explained', 'accepted')", name="status"),
+    Index(None, "book", "status"),
 )
 
 portfolio_state = Table(

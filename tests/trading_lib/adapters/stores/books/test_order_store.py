@@ -9,13 +9,24 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from tests.builders.books import NOW, SESSION, book, fill, open_books, order
 from tests.environment.database import table_contents
 from trading_lib.adapters.stores.books.book_store import BookStore
 from trading_lib.adapters.stores.books.order_store import OrderStore
 from trading_lib.adapters.stores.postgres.database import connect
-from trading_lib.domain.book.orders import TRANSITIONS, Order, OrderEvent, OrderPurpose, OrderStatus, Side
+from trading_lib.domain.book.orders import (
+    TRANSITIONS,
+    EvidenceSource,
+    Order,
+    OrderEvent,
+    OrderPurpose,
+    OrderStatus,
+    OrderType,
+    Side,
+    TimeInForce,
+)
 from trading_lib.domain.errors import (
     DecisionConflictError,
     InputError,
@@ -73,7 +84,7 @@ def test_same_intents_again_write_nothing_and_name_only_new_ids(store: OrderStor
         {"quantity": Decimal(11)},
         {"expected_price": Decimal("512.31")},
         {"estimated_commission": Decimal(0)},
-        {"order_type": "LIMIT"},
+        {"time_in_force": TimeInForce.DAY},
         {"weight_change": 0.06},
         {"purpose": OrderPurpose.RISK},
         {"reason": "other"},
@@ -97,6 +108,9 @@ def test_same_id_with_other_content_is_a_conflict_and_stores_nothing(
         (replace(order("SPY"), book="demo"), "book 'demo'"),
         (order("SPY", quantity=Decimal(0)), "positive finite"),
         (order("SPY", quantity=Decimal("NaN")), "positive finite"),
+        (order("SPY", order_type=OrderType.LIMIT), "LIMIT order .* has limit price None"),
+        (order("SPY", limit_price=Decimal(1)), "MARKET order .* has limit price 1"),
+        (order("SPY", order_type=OrderType.STOP, stop_price=Decimal(-1)), "STOP order .* has stop price -1"),
         (order("SPY", expected_price=Decimal("Infinity")), "positive finite"),
         (order("SPY", book="nowhere"), "there is no book 'nowhere'"),
     ],
@@ -298,3 +312,26 @@ def test_book_lock_leaves_no_limit_and_no_transaction_behind(engine: Engine, sto
     with engine.connect() as first, engine.connect() as second:
         limits = [connection.execute(text("SHOW lock_timeout")).scalar_one() for connection in (first, second)]
     assert limits == ["0", "0"]
+
+
+def test_an_event_keeps_its_evidence_and_the_attempt_it_belongs_to(store: OrderStore, engine: Engine) -> None:
+    stored = order("SPY")
+    store.store_intents([stored], NOW)
+    identity = stored.client_order_id
+    store.record(identity, OrderEvent.SUBMIT, NOW, broker="alpaca", account="stocks")
+    store.record(identity, OrderEvent.ACCEPT, NOW, source=EvidenceSource.LOOK_UP, raw='{"id": "b-7"}')
+    with engine.connect() as connection:
+        events = connection.execute(text("SELECT source, attempt, raw FROM order_events ORDER BY sequence")).all()
+        row = connection.execute(text("SELECT account, sent_at, attempts FROM orders")).one()
+    assert [tuple(event) for event in events] == [("system", 1, ""), ("look-up", 1, '{"id": "b-7"}')]
+    assert tuple(row) == ("stocks", NOW, 1)
+
+
+@pytest.mark.parametrize("statement", ["UPDATE order_events SET detail = 'x'", "DELETE FROM order_events"])
+def test_the_database_itself_refuses_to_change_an_event(store: OrderStore, engine: Engine, statement: str) -> None:
+    stored = order("SPY")
+    store.store_intents([stored], NOW)
+    store.record(stored.client_order_id, OrderEvent.SUBMIT, NOW)
+    with pytest.raises(DBAPIError, match="only ever added"), engine.begin() as connection:
+        connection.execute(text(statement))
+    assert len(store.events(stored.client_order_id)) == 1

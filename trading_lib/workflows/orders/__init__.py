@@ -1,0 +1,1 @@
+"""Orders at real brokers: arming, watching, recovery, reconciliation."""
