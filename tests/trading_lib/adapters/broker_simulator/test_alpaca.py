@@ -1,0 +1,137 @@
+"""alpaca-py against the simulator: orders, look-ups, lists, refusals."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from alpaca.common.exceptions import APIError
+
+from tests.peers.broker_clients import EVENING_BEFORE, Clients, clients
+from trading_lib.adapters.broker_simulator.ledger.records import ALPACA
+from trading_lib.adapters.broker_simulator.simulator import LIVE_KEY, LIVE_SECRET
+
+
+def order(**terms: Any) -> dict[str, Any]:
+    return {"symbol": "SPY", "qty": "3", "side": "buy", "type": "market", "time_in_force": "day", **terms}
+
+
+def refusal(client: Any, **terms: Any) -> tuple[int, int, str]:
+    with pytest.raises(APIError) as caught:
+        client.post("/orders", order(**terms))
+    return caught.value.status_code, caught.value.code, caught.value.message
+
+
+def test_a_market_order_is_accepted_filled_and_found_by_either_id(reached: Clients) -> None:
+    client = reached.alpaca()
+    placed = client.post("/orders", order(client_order_id="one"))
+    assert placed["status"] == "pending_new"
+    assert placed["filled_qty"] == "0"
+    found = client.get("/orders:by_client_order_id", {"client_order_id": "one"})
+    assert found == client.get_order_by_id(placed["id"])
+    assert (found["status"], found["filled_qty"], found["qty"]) == ("filled", "3", "3")
+    assert Decimal(found["filled_avg_price"]) == reached.simulator.exchange.price("SPY")
+    assert [each["qty"] for each in client.get_all_positions()] == ["3"]
+
+
+def test_a_limit_order_below_the_market_works_until_it_is_cancelled(reached: Clients) -> None:
+    client = reached.alpaca()
+    placed = client.post("/orders", order(type="limit", limit_price="100.50", time_in_force="gtc"))
+    assert [each["id"] for each in client.get("/orders")] == [placed["id"]]
+    client.cancel_order_by_id(placed["id"])
+    assert client.get("/orders") == []
+    assert [each["status"] for each in client.get("/orders", {"status": "closed"})] == ["canceled"]
+    with pytest.raises(APIError, match='already in \\\\"canceled\\\\" state') as caught:
+        client.cancel_order_by_id(placed["id"])
+    assert caught.value.status_code == 422
+
+
+def test_an_order_for_the_opening_waits_and_trades_at_the_opening() -> None:
+    with clients("in-process", EVENING_BEFORE) as made:
+        client, simulator = made.alpaca(), made.simulator
+        placed = client.post("/orders", order(time_in_force="opg", client_order_id="auction"))
+        assert placed["status"] == "accepted"
+        assert client.get_clock()["is_open"] is False
+        simulator.pass_time(14 * 3600)
+        found = client.get("/orders:by_client_order_id", {"client_order_id": "auction"})
+        assert found["status"] == "filled"
+        assert found["filled_at"] == "2026-11-24T14:30:00.000000Z"
+
+
+@pytest.mark.parametrize(("hours", "taken"), [(0.0, True), (13.46, True), (13.47, False), (22.99, False), (23.0, True)])
+def test_orders_for_the_opening_are_taken_from_seven_in_the_evening_until_9_28(hours: float, taken: bool) -> None:
+    with clients("in-process", EVENING_BEFORE) as made:
+        made.simulator.pass_time(hours * 3600)
+        client = made.alpaca()
+        if taken:
+            assert client.post("/orders", order(time_in_force="opg"))["status"] == "accepted"
+        else:
+            assert refusal(client, time_in_force="opg")[:2] == (422, 42210000)
+
+
+def test_a_client_order_id_is_never_taken_twice(reached: Clients) -> None:
+    client = reached.alpaca()
+    client.post("/orders", order(client_order_id="one"))
+    assert refusal(client, client_order_id="one") == (422, 40010001, "client_order_id must be unique")
+    assert len(reached.simulator.judge().orders()) == 1
+    assert reached.simulator.judge().duplicates() == []
+
+
+@pytest.mark.parametrize(
+    ("terms", "status", "words"),
+    [
+        ({"symbol": "NOPE"}, 422, 'asset "NOPE" not found'),
+        ({"qty": "-5"}, 422, "must be > 0"),
+        ({"qty": "1000"}, 403, "insufficient buying power"),
+        ({"side": "sell"}, 403, "insufficient qty available"),
+        ({"symbol": "DBC"}, 403, "PTP"),
+        ({"symbol": "DBC", "qty": "0.5"}, 403, "not fractionable"),
+        ({"qty": "0.5", "time_in_force": "gtc"}, 422, "fractional orders must be DAY orders"),
+        ({"type": "limit"}, 422, "limit orders require limit price"),
+        ({"type": "limit", "limit_price": "100.001"}, 422, "sub-penny"),
+        ({"notional": "100"}, 422, "only one of qty or notional"),
+        ({"type": "nonsense"}, 422, "invalid order type"),
+        ({"side": None}, 422, "side must be"),
+        ({"client_order_id": "x" * 129}, 422, "no more than 128"),
+    ],
+)
+def test_what_alpaca_refuses_is_refused_and_not_booked(
+    reached: Clients, terms: dict[str, Any], status: int, words: str
+) -> None:
+    found = refusal(reached.alpaca(), **terms)
+    assert found[0] == status
+    assert words in found[2]
+    assert reached.simulator.judge().orders() == []
+
+
+def test_an_opposite_order_of_the_same_symbol_is_refused_while_the_first_is_open(reached: Clients) -> None:
+    client = reached.alpaca()
+    client.post("/orders", order())
+    client.post("/orders", order(type="limit", limit_price="100", time_in_force="gtc"))
+    status, code, words = refusal(client, side="sell")
+    assert (status, code) == (403, 40310000)
+    assert "wash trade" in words
+
+
+def test_pages_of_fills_hold_each_fill_once(reached: Clients) -> None:
+    client = reached.alpaca()
+    for _ in range(5):
+        client.post("/orders", order(qty="1"))
+    pages, token = [], None
+    while True:
+        asked = {"direction": "asc", "page_size": 2} | ({"page_token": token} if token else {})
+        page = client.get("/account/activities/FILL", asked)
+        pages.append(len(page))
+        if not page:
+            break
+        token = page[-1]["id"]
+    assert pages == [2, 2, 1, 0]
+
+
+def test_keys_of_the_paper_account_open_no_live_one(reached: Clients) -> None:
+    with pytest.raises(APIError) as caught:
+        reached.alpaca(paper=False).get_account()
+    assert caught.value.status_code == 401
+    live = reached.alpaca(LIVE_KEY, LIVE_SECRET, paper=False).get_account()
+    assert live["account_number"] == reached.simulator.account_of(ALPACA, "live").number

@@ -1,0 +1,112 @@
+"""ccxt against the simulator: orders, look-ups, lists, fees, signatures, refusals."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import ccxt
+import pytest
+
+from tests.peers.broker_clients import Clients
+from trading_lib.adapters.broker_simulator.ledger.records import BINANCE
+
+PAIR = "BTC/USDT"
+
+
+def test_a_market_order_fills_at_once_and_pays_its_fee_in_coin(reached: Clients) -> None:
+    client = reached.binance()
+    placed = client.create_order(PAIR, "market", "buy", 0.01, None, {"clientOrderId": "one"})
+    assert (placed["status"], placed["filled"]) == ("closed", 0.01)
+    assert placed["fee"] == {"currency": "BTC", "cost": 0.00001}
+    assert client.fetch_balance()["BTC"]["total"] == pytest.approx(0.00999)
+    found = client.fetch_order(None, PAIR, {"clientOrderId": "one"})
+    assert (found["id"], found["status"]) == (placed["id"], "closed")
+    assert [each["order"] for each in client.fetch_my_trades(PAIR)] == [placed["id"]]
+
+
+@pytest.mark.parametrize(("paid_in", "coin"), [("received", "BTC"), ("BNB", "BNB"), ("quote", "USDT")])
+def test_fees_are_taken_in_the_coin_that_the_account_pays_in(reached: Clients, paid_in: str, coin: str) -> None:
+    account = reached.simulator.account_of(BINANCE, "live")
+    reached.simulator.exchange.record("settings", account=account.id, settings={"fees_in": paid_in})
+    placed = reached.binance().create_order(PAIR, "market", "buy", 0.01)
+    assert placed["fee"]["currency"] == coin
+    held = reached.simulator.judge().positions(account.id)
+    assert held == {asset: units for asset, units in account.balances.items() if units}
+
+
+def test_a_limit_order_below_the_market_works_and_locks_its_money(reached: Clients) -> None:
+    client = reached.binance()
+    client.create_order(PAIR, "limit", "buy", 0.01, 50_000, {"clientOrderId": "low"})
+    assert client.fetch_balance()["USDT"]["used"] == 500
+    assert [each["clientOrderId"] for each in client.fetch_open_orders(PAIR)] == ["low"]
+    client.cancel_order(None, PAIR, {"clientOrderId": "low"})
+    assert client.fetch_open_orders(PAIR) == []
+    assert client.fetch_order(None, PAIR, {"clientOrderId": "low"})["status"] == "canceled"
+    with pytest.raises(ccxt.OrderNotFound, match="-2011"):
+        client.cancel_order(None, PAIR, {"clientOrderId": "low"})
+
+
+def test_an_id_is_unique_among_open_orders_only(reached: Clients) -> None:
+    client = reached.binance()
+    client.create_order(PAIR, "limit", "buy", 0.01, 50_000, {"clientOrderId": "same"})
+    with pytest.raises(ccxt.ExchangeError, match="Duplicate order sent"):
+        client.create_order(PAIR, "limit", "buy", 0.01, 50_000, {"clientOrderId": "same"})
+    client.cancel_order(None, PAIR, {"clientOrderId": "same"})
+    client.create_order(PAIR, "market", "buy", 0.01, None, {"clientOrderId": "same"})
+    client.create_order(PAIR, "market", "buy", 0.01, None, {"clientOrderId": "same"})
+    assert [len(each["orders"]) for each in reached.simulator.judge().duplicates()] == [3]
+
+
+def test_a_stop_limit_order_waits_for_its_stop(reached: Clients) -> None:
+    client, simulator = reached.binance(), reached.simulator
+    client.create_order(PAIR, "market", "buy", 0.01)
+    client.create_order(PAIR, "limit", "sell", 0.005, 49_000, {"clientOrderId": "stop", "stopLossPrice": 50_000})
+    simulator.exchange.record("price", symbol="BTCUSDT", price="50000.01")
+    simulator.exchange.match_all("BTCUSDT")
+    assert client.fetch_order(None, PAIR, {"clientOrderId": "stop"})["status"] == "open"
+    simulator.exchange.record("price", symbol="BTCUSDT", price="49999")
+    simulator.exchange.match_all("BTCUSDT")
+    found = client.fetch_order(None, PAIR, {"clientOrderId": "stop"})
+    assert (found["status"], found["average"]) == ("closed", 49_999)
+
+
+@pytest.mark.parametrize(
+    ("terms", "kind", "words"),
+    [
+        ((PAIR, "market", "buy", 0.00002), ccxt.BadRequest, "NOTIONAL"),
+        ((PAIR, "market", "buy", 9001), ccxt.InvalidOrder, "LOT_SIZE|lot size"),
+        ((PAIR, "market", "buy", 5), ccxt.InsufficientFunds, "insufficient balance"),
+        ((PAIR, "market", "sell", 0.01), ccxt.InsufficientFunds, "insufficient balance"),
+        ((PAIR, "market", "buy", 0.01, None, {"clientOrderId": "x" * 37}), ccxt.BadRequest, "newClientOrderId"),
+    ],
+)
+def test_what_binance_refuses_is_refused_and_not_booked(
+    reached: Clients, terms: tuple[Any, ...], kind: type[Exception], words: str
+) -> None:
+    with pytest.raises(kind, match=words):
+        reached.binance().create_order(*terms)
+    assert reached.simulator.judge().orders() == []
+
+
+def test_requests_of_another_secret_key_or_time_are_refused(reached: Clients) -> None:
+    with pytest.raises(ccxt.AuthenticationError, match="-1022"):
+        reached.binance(secret="another").fetch_balance()
+    with pytest.raises(ccxt.AuthenticationError, match="-2015"):
+        reached.binance(key="another").fetch_balance()
+    for seconds in (-180, 180):
+        client = reached.binance()
+        now = reached.simulator.clock.now().timestamp()
+        client.nonce = lambda at=now + seconds: int(at * 1000)
+        with pytest.raises(ccxt.InvalidNonce, match="-1021"):
+            client.fetch_balance()
+
+
+def test_trades_are_paged_by_their_id(reached: Clients) -> None:
+    client = reached.binance()
+    for _ in range(4):
+        client.create_order(PAIR, "market", "buy", 0.001)
+    first = client.fetch_my_trades(PAIR, limit=3, params={"fromId": 0})
+    rest = client.fetch_my_trades(PAIR, limit=3, params={"fromId": int(first[-1]["id"]) + 1})
+    assert [len(first), len(rest)] == [3, 1]
+    assert sum(Decimal(str(each["amount"])) for each in first + rest) == Decimal("0.004")

@@ -1,0 +1,1 @@
+"""Alpaca's face: its trading REST and its stream of trade updates."""

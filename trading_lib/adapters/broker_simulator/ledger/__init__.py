@@ -1,0 +1,1 @@
+"""What the simulated brokers have booked: an append-only ledger, the state folded from it, and its judge."""

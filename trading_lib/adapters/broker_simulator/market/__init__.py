@@ -1,0 +1,1 @@
+"""The simulated market: its clock, its instruments and its prices."""
