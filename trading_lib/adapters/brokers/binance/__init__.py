@@ -1,0 +1,1 @@
+"""Binance spot behind the broker interface, through the real ccxt client."""

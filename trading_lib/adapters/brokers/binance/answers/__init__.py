@@ -1,0 +1,1 @@
+"""What Binance answers, read strictly: meanings, amounts, orders, balances, markets."""

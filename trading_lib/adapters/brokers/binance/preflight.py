@@ -1,0 +1,95 @@
+"""What Binance would refuse, and what is odd, before anything is traded.
+
+Input: symbols. Output: findings; those that block are refusals, the others warnings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from statistics import median
+
+from trading_lib.adapters.brokers.binance.access.client import BinanceClient
+from trading_lib.adapters.brokers.binance.answers.amounts import UnreadableError, amount
+from trading_lib.adapters.brokers.binance.answers.balances import Balances
+from trading_lib.adapters.brokers.binance.answers.classification import Meaning, code_of, content_of, meaning_of
+from trading_lib.adapters.brokers.binance.answers.markets import QUOTE, Market, Pair
+from trading_lib.adapters.brokers.binance.executions import NO_SUCH_PAIR
+from trading_lib.adapters.brokers.binance.market_book import MarketBook
+from trading_lib.domain.market.instruments import Instrument
+from trading_lib.execution.broker import Readiness
+
+# Other stablecoins, whose prices in USDT tell whether it is worth what they are.
+PEGGED = ("USDC", "FDUSD", "TUSD")
+LARGEST_DISTANCE = Decimal("0.01")
+# In which fees may be paid.
+FEE_COIN = "BNB"
+SPOT = "SPOT"
+ONE = Decimal(1)
+
+
+def account_finding(balances: Balances) -> Readiness:
+    """Say whether an account may trade on the spot market."""
+    if not balances.can_trade:
+        return Readiness("account", "Binance lets this account not trade; ask its support", blocking=True)
+    if balances.kind != SPOT or (balances.permissions and SPOT not in balances.permissions):
+        return Readiness("account", f"it is of kind {balances.kind or 'unknown'} and may not trade spot", blocking=True)
+    return Readiness("account")
+
+
+def coins_finding(balances: Balances, pairs: Sequence[Pair]) -> Readiness:
+    """Say which coins the account holds that the book knows nothing of."""
+    ours = {QUOTE, FEE_COIN, *(pair.base for pair in pairs)}
+    others = [f"{units.normalize():f} {coin}" for coin, units in sorted(balances.total.items()) if coin not in ours]
+    if not others:
+        return Readiness("other coins")
+    shown = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
+    return Readiness("other coins", f"the account also holds {shown}, which the book does not count")
+
+
+def market_finding(market: Market, symbol: str, instrument: Instrument) -> Readiness:
+    """Say whether orders of a symbol would be taken."""
+    problem = ""
+    if market.status != "TRADING":
+        problem = f"{market.name} is not traded at present, its status is {market.status}"
+    elif not market.spot_allowed or (market.permissions and SPOT not in market.permissions):
+        problem = f"{market.name} is not traded on the spot market"
+    elif "MARKET" not in market.order_types:
+        problem = f"{market.name} takes no market orders"
+    else:
+        for lot in (market.lot, market.market_lot):
+            if lot.step and instrument.lot_size % lot.step:
+                step = f"{lot.step.normalize():f}"
+                problem = f"its lots of {instrument.lot_size} are no multiple of {step}; set lot_size in universe.yaml"
+    return Readiness(symbol, problem, blocking=bool(problem))
+
+
+async def peg_finding(client: BinanceClient) -> Readiness:
+    """Say whether USDT is worth a dollar, judged by what other stablecoins cost."""
+    prices = {}
+    for coin in PEGGED:
+        reply = await client.question("public_get_ticker_price", {"symbol": coin + QUOTE})
+        content = content_of(reply)
+        if code_of(reply) == NO_SUCH_PAIR or meaning_of(reply) is not Meaning.ANSWERED or not isinstance(content, dict):
+            continue
+        try:
+            price = amount(content, "price")
+        except UnreadableError:
+            continue
+        if price:
+            prices[coin] = price
+    if not prices:
+        return Readiness("peg", f"no pair tells whether 1 {QUOTE} is worth a dollar")
+    worth = ONE / median(prices.values())
+    if abs(worth - ONE) <= LARGEST_DISTANCE:
+        return Readiness("peg")
+    return Readiness(
+        "peg",
+        f"1 {QUOTE} is worth {worth:.4f} by {', '.join(prices)}, and the book counts it as 1 USD; see whether to trade",
+    )
+
+
+async def symbol_finding(symbol: str, pairs: Sequence[Pair], markets: MarketBook, instrument: Instrument) -> Readiness:
+    """Say whether a symbol can be traded; raises `BrokerUnavailableError` where Binance does not say."""
+    pair = next(pair for pair in pairs if pair.symbol == symbol)
+    return market_finding(await markets.market(pair), symbol, instrument)
