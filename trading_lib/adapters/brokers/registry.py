@@ -19,6 +19,7 @@ from trading_lib.execution.simulated import SIMULATED_BROKER
 # in include/brokers, or `package.module:Class`.
 BROKERS: Mapping[str, str] = {
     SIMULATED_BROKER: "trading_lib.adapters.brokers.simulated:SimulatedBroker",
+    "alpaca": "trading_lib.adapters.brokers.alpaca.broker:AlpacaBroker",
     "binance": "trading_lib.adapters.brokers.binance.broker:BinanceBroker",
 }
 

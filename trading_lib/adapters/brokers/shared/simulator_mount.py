@@ -56,6 +56,12 @@ def mount_simulator(session: Session, environment: Mapping[str, str], broker: st
     return address
 
 
+def stream_address(environment: Mapping[str, str]) -> str:
+    """Return the address of the simulator's stream of order updates, "" where there is no simulator."""
+    address = simulator_address(environment)
+    return f"ws{address.removeprefix('http')}/stream" if address else ""
+
+
 def _is_of_this_machine(address: str) -> bool:
     try:
         parts = urlsplit(address)

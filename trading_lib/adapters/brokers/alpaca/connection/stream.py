@@ -1,0 +1,120 @@
+"""Alpaca's stream of order updates as a hint that wakes whoever polls: what happened is told by REST alone.
+
+A dropped event, a lost connection, or no stream at all thus cost time, and never a fill.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any
+
+from trading_lib.adapters.brokers.alpaca.connection.keys import Keys, refusal
+from trading_lib.domain.errors import BrokerUnavailableError
+
+LOG = logging.getLogger(__name__)
+# Alpaca takes 200 requests a minute.
+POLL_SECONDS = 5.0
+START_SECONDS = 20.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 30.0
+REFUSED_HANDSHAKES = (401, 403)
+
+
+class TradeUpdates:
+    """A connection to the stream while it is entered.
+
+    Parameters
+    ----------
+    address
+        In place of Alpaca's own; "" for that.
+    poll
+        Seconds after which `wait` returns without an update.
+    pause
+        Awaited with seconds before the stream is connected again.
+    """
+
+    def __init__(
+        self,
+        keys: Keys,
+        address: str = "",
+        poll: float = POLL_SECONDS,
+        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._keys, self._address, self._poll, self._pause = keys, address, poll, pause
+        self._woken = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> TradeUpdates:
+        self._task = asyncio.create_task(self._follow())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def wait(self) -> None:
+        """Return at the next update, or when it is time to poll.
+
+        Raises
+        ------
+        BrokerUnavailableError
+            When Alpaca refuses the key, which it would for ever.
+        """
+        if self._task is not None and self._task.done():
+            self._task.result()
+        try:
+            await asyncio.wait_for(self._woken.wait(), self._poll)
+        except TimeoutError:
+            return
+        self._woken.clear()
+
+    async def _follow(self) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            stream = self._stream()
+            stream.subscribe_trade_updates(self._heard)
+            started = False
+            try:
+                # The client's own loop would try a refused key again for ever, and tell nobody.
+                await asyncio.wait_for(stream._start_ws(), START_SECONDS)
+                started, pause = True, FIRST_PAUSE_SECONDS
+                # Updates of the time without a connection do not come any more.
+                await self._heard({})
+                await stream._consume()
+            except Exception as error:
+                if not started and _is_refused(error):
+                    self._woken.set()
+                    raise BrokerUnavailableError(*refusal(self._keys)) from None
+                LOG.warning("Alpaca's stream of order updates broke (%s); polling goes on", type(error).__name__)
+            finally:
+                await _closed(stream)
+            await self._pause(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    def _stream(self) -> Any:
+        # The connection has loaded it.
+        from alpaca.trading.stream import TradingStream
+
+        keys = self._keys
+        # An empty address is none to the client, too.
+        return TradingStream(keys.key, keys.secret, keys.paper, raw_data=True, url_override=self._address)
+
+    async def _heard(self, update: dict[str, Any]) -> None:
+        self._woken.set()
+
+
+async def _closed(stream: Any) -> None:
+    try:
+        await stream.close()
+    except Exception as error:
+        LOG.debug("Alpaca's stream did not close (%s)", type(error).__name__)
+
+
+def _is_refused(error: Exception) -> bool:
+    """Whether it is the key: the client raises a plain ValueError, and the handshake an error with a status."""
+    return type(error) is ValueError or getattr(error, "status_code", None) in REFUSED_HANDSHAKES
