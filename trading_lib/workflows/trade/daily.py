@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Engine
 
+from trading_lib.adapters.stores.books.session_order import begun_session
 from trading_lib.domain.errors import InputError
 from trading_lib.workflows.alerts.sessions import tell_failure
 from trading_lib.workflows.data import tasks as market_data
@@ -54,6 +55,8 @@ def trade_session(
 ) -> dict[str, StageResult]:
     """Run the trading tasks of one session on stored data; another session of the book waits until they are done.
 
+    Of two sessions that are started at the same moment, the older one runs first.
+
     Parameters
     ----------
     market
@@ -62,12 +65,13 @@ def trade_session(
     connected = engine or settings.engine()
     results: dict[str, StageResult] = {}
     try:
-        run = BookRun.open(plan, settings, market, connected)
-        with run.orders.session_lock(run.book.name):
-            for stage in TRADE_STAGES:
-                results[stage.name] = stage.load()(plan, run)
-                if progress:
-                    progress(f"{stage.name}: {results[stage.name]}")
+        with begun_session(connected, plan.book, plan.session):
+            run = BookRun.open(plan, settings, market, connected)
+            with run.orders.session_lock(run.book.name):
+                for stage in TRADE_STAGES:
+                    results[stage.name] = stage.load()(plan, run)
+                    if progress:
+                        progress(f"{stage.name}: {results[stage.name]}")
     finally:
         if engine is None:
             connected.dispose()

@@ -17,8 +17,10 @@ from sqlalchemy import text
 from tests.campaigns.faults.market import FaultMarket, make_market
 from tests.environment.database import table_contents
 from trading_lib.adapters.stores.books import book_store as lock_module
+from trading_lib.adapters.stores.books.book_store import BookStore
 from trading_lib.adapters.stores.books.order_store import OrderStore
 from trading_lib.adapters.stores.books.repair_store import RepairStore
+from trading_lib.adapters.stores.books.session_order import begun_session
 from trading_lib.adapters.stores.books.state_store import StateStore
 from trading_lib.adapters.stores.postgres.schema import metadata
 from trading_lib.domain.book.orders import Fill, Order, OrderEvent, OrderPurpose, OrderStatus, Side, client_order_id
@@ -184,6 +186,38 @@ def test_two_commands_for_one_book_run_one_after_the_other(market: FaultMarket) 
     second.join()
     assert finished == ["first", "second"]
     assert StateStore(market.engine).newest_session(BOOK) == session
+
+
+def test_a_session_waits_for_an_older_one_that_was_begun_and_not_for_a_newer_one(market: FaultMarket) -> None:
+    older, session, newer = market.sessions[:3]
+    market.at(session)
+    began = threading.Event()
+
+    def trade() -> None:
+        began.set()
+        trade_session(market.plan(session, BOOK), market.settings)
+
+    thread = threading.Thread(target=trade)
+    engine = market.settings.engine()
+    with begun_session(engine, BOOK, newer), begun_session(engine, "another", older):
+        with begun_session(engine, BOOK, older):
+            thread.start()
+            began.wait()
+            thread.join(timeout=1.0)
+            assert BookStore(market.engine).find(BOOK) is None
+        thread.join()
+    assert StateStore(market.engine).newest_session(BOOK) == session
+
+
+def test_an_older_session_that_never_ends_is_named(market: FaultMarket) -> None:
+    older, session = market.sessions[:2]
+    engine = market.settings.engine()
+    with (
+        begun_session(engine, BOOK, older),
+        pytest.raises(TradingError, match=f"session {older} of book '{BOOK}' has been running for more than 0.01 s"),
+        begun_session(engine, BOOK, session, wait_seconds=0.01),
+    ):
+        raise AssertionError("it did not wait")
 
 
 def test_nothing_is_sent_once_the_lock_was_lost(market: FaultMarket) -> None:

@@ -164,16 +164,25 @@ def book_lock(
 
 
 def _acquire(connection: Connection, book: str, key: dict[str, int], wait_seconds: float) -> BookLock:
-    try:
+    with lock_not_available(
+        TradingError(
+            f"book {book!r} is being traded by another process for more than {wait_seconds:g} s",
+            "wait for that run to end, or stop it, and try again",
+        )
+    ):
         connection.execute(text(f"SET LOCAL lock_timeout = {max(1, round(wait_seconds * 1000))}"))
         owner = connection.execute(text("SELECT pg_backend_pid() FROM pg_advisory_lock(:key)"), key).scalar_one()
         # The lock belongs to the session; ending the transaction keeps it and leaves nothing open meanwhile.
         connection.commit()
+    return BookLock(book, connection, owner)
+
+
+@contextmanager
+def lock_not_available(problem: TradingError) -> Iterator[None]:
+    """Raise ``problem`` where a lock was waited for in vain."""
+    try:
+        yield
     except OperationalError as error:
         if not isinstance(error.orig, LockNotAvailable):
             raise
-        raise TradingError(
-            f"book {book!r} is being traded by another process for more than {wait_seconds:g} s",
-            "wait for that run to end, or stop it, and try again",
-        ) from error
-    return BookLock(book, connection, owner)
+        raise problem from error
