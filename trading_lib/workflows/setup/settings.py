@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 DATABASE_VARIABLE = "TRADING_DATABASE_URL"
+SIMULATOR_VARIABLE = "TRADING_BROKER_SIMULATOR"
 DATABASES = ("trading", "airflow", "mlflow")
 
 Clock = Callable[[], datetime]
@@ -79,15 +80,30 @@ class Settings:
         return engine
 
 
-def load_settings(environment: Mapping[str, str] | None = None, clock: Clock = system_clock) -> Settings:
-    """Assemble settings from the configuration files and the environment."""
+def load_settings(environment: Mapping[str, str] | None = None, clock: Clock | None = None) -> Settings:
+    """Assemble settings from the configuration files and the environment.
+
+    Parameters
+    ----------
+    clock
+        Default that of this computer, or of the broker simulator where the environment names one.
+    """
     variables = os.environ if environment is None else environment
     return Settings(
         configuration=load_configuration(configuration_folder(variables), variables),
         folders=StackFolders.locate(variables),
         database_url=variables.get(DATABASE_VARIABLE) or None,
-        clock=clock,
+        clock=clock or _clock(variables),
     )
+
+
+def _clock(environment: Mapping[str, str]) -> Clock:
+    if not environment.get(SIMULATOR_VARIABLE, "").strip():
+        return system_clock
+    # Loaded where the simulator is used: it speaks HTTP.
+    from trading_lib.adapters.brokers.shared.simulator_clock import simulator_clock
+
+    return simulator_clock(environment)
 
 
 def configuration_folder(environment: Mapping[str, str]) -> Path:

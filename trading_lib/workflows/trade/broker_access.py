@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trading_lib.adapters.brokers.registry import broker_class, capabilities_of, create_broker
+from trading_lib.adapters.brokers.shared.simulator_mount import SIMULATOR_VARIABLE, simulator_address
 from trading_lib.adapters.brokers.simulated import STATUSES, SimulatedBroker, SimulatedOpening
 from trading_lib.adapters.stores.books.order_store import OrderStore
 from trading_lib.domain.book.accounts import Account
@@ -116,6 +117,7 @@ def check_brokers(source_name: str, settings: Settings) -> None:
     universe, folder = settings.configuration.universe, brokers_folder(settings)
     traded = {instrument.asset_class for instrument in universe if not instrument.retired}
     taken: dict[tuple[str, str], str] = {}
+    standing_in = simulator_address(os.environ)
     for account in settings.configuration.accounts.accounts:
         capabilities = capabilities_of(account.broker, folder)
         needed = sorted(traded & set(account.asset_classes))
@@ -126,7 +128,13 @@ def check_brokers(source_name: str, settings: Settings) -> None:
         taken[place] = account.name
         if problem:
             raise ConfigurationError(f"account {account.name}: {problem}", "choose another broker in execution.yaml")
-        if needed and source_name == SIMULATED and not capabilities.simulated:
+        if standing_in and ":" in account.broker:
+            raise ConfigurationError(
+                f"account {account.name} is at {account.broker}, and the broker simulator at {standing_in} stands in"
+                " only for the brokers that come with the system",
+                f"unset {SIMULATOR_VARIABLE}, or use one of those",
+            )
+        if needed and source_name == SIMULATED and not (capabilities.simulated or standing_in):
             raise SimulatedDataError(
                 f"account {account.name} is at {account.broker}, and simulated prices never reach a real broker",
                 "use a source of real prices, or the simulated broker `paper`",
@@ -155,7 +163,9 @@ def _lacking(account: Account, capabilities: Capabilities, needed: Sequence[str]
 
 
 def refuse_tryouts(name: str, kind: BookKind, settings: Settings) -> None:
-    """Refuse a demo or backtest book whose accounts are at a broker that is real."""
+    """Refuse a demo or backtest book whose accounts are at a broker that is real; the broker simulator is not."""
+    if simulator_address(os.environ):
+        return
     for account in settings.configuration.accounts.accounts:
         real = not capabilities_of(account.broker, brokers_folder(settings)).simulated
         if real and kind in (BookKind.DEMO, BookKind.BACKTEST):

@@ -121,6 +121,40 @@ def test_simulated_prices_never_reach_a_real_broker(tmp_path: Path) -> None:
         check_brokers("simulated", settings)
 
 
+def at_alpaca(folder: Path) -> Settings:
+    project = make_project(folder, broker="alpaca", asset_classes=["US_ETF"], share="0.5")
+    path = project / "include" / "config" / "execution.yaml"
+    execution = yaml.safe_load(path.read_text(encoding="utf-8"))
+    coins = {"name": "coins", "broker": "binance", "endpoint": "paper", "currency": "USDT", "as_usd": True}
+    execution["accounts"].append(coins | {"asset_classes": ["CRYPTO"], "share": "0.5"})
+    path.write_text(yaml.safe_dump(execution), encoding="utf-8")
+    return settings_of(project)
+
+
+def test_the_broker_simulator_may_be_tried_with_simulated_prices_and_a_demo_book(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = at_alpaca(tmp_path / "project")
+    with pytest.raises(SimulatedDataError, match="account main is at alpaca, and simulated prices never reach"):
+        check_brokers("simulated", settings)
+    with pytest.raises(InputError, match="book demo is a demo book, and account main is at alpaca, which is real"):
+        refuse_tryouts("demo", BookKind.DEMO, settings)
+    monkeypatch.setenv("TRADING_BROKER_SIMULATOR", "http://127.0.0.1:8765")
+    check_brokers("simulated", settings)
+    refuse_tryouts("demo", BookKind.DEMO, settings)
+
+
+def test_no_broker_of_ones_own_is_sent_orders_by_the_broker_simulators_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(make_project(tmp_path / "project", WHOLE, "own.py:ByHand"))
+    monkeypatch.setenv("TRADING_BROKER_SIMULATOR", "http://127.0.0.1:8765")
+    with pytest.raises(
+        ConfigurationError, match=r"own\.py:ByHand, and the broker simulator at http"
+    ):
+        check_brokers("files:prices", settings)
+
+
 @pytest.mark.postgres
 @pytest.mark.parametrize("case", ["unknown broker", "no such file", "raises", "asset class"])
 def test_the_command_line_refuses_it_and_stores_nothing(

@@ -10,11 +10,13 @@ import logging
 from collections.abc import Mapping
 from importlib import import_module
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from requests import Session
-
 from trading_lib.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from requests import Session
 
 LOG = logging.getLogger(__name__)
 SIMULATOR_VARIABLE = "TRADING_BROKER_SIMULATOR"
