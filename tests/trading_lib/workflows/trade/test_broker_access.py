@@ -149,9 +149,7 @@ def test_no_broker_of_ones_own_is_sent_orders_by_the_broker_simulators_time(
 ) -> None:
     settings = settings_of(make_project(tmp_path / "project", WHOLE, "own.py:ByHand"))
     monkeypatch.setenv("TRADING_BROKER_SIMULATOR", "http://127.0.0.1:8765")
-    with pytest.raises(
-        ConfigurationError, match=r"own\.py:ByHand, and the broker simulator at http"
-    ):
+    with pytest.raises(ConfigurationError, match=r"own\.py:ByHand, and the broker simulator at http"):
         check_brokers("files:prices", settings)
 
 
