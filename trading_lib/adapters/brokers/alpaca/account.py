@@ -16,6 +16,8 @@ BLOCKS = {
     "trade_suspended_by_user": "trading is suspended in the account's own settings",
 }
 ACTIVE = "ACTIVE"
+# Its data are being changed, or it is one that never had real money; both trade.
+TRADING = frozenset({ACTIVE, "ACCOUNT_UPDATED", "PAPER_ONLY"})
 
 
 def is_account(content: Mapping[str, Any], wanted: str) -> bool:
@@ -26,7 +28,7 @@ def is_account(content: Mapping[str, Any], wanted: str) -> bool:
 def why_blocked(content: Mapping[str, Any]) -> str:
     """Say why no order would be taken, "" where nothing says so."""
     status = content.get("status", ACTIVE)
-    if status != ACTIVE:
+    if status not in TRADING:
         return f"the account at Alpaca is {status}, not {ACTIVE}"
     return next((words for name, words in BLOCKS.items() if content.get(name) is True), "")
 

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from trading_lib.adapters.brokers.alpaca.account import balances, held, is_account, why_blocked
 from trading_lib.adapters.brokers.alpaca.answers import cancel_answer, look_up, submit_answer
 from trading_lib.adapters.brokers.alpaca.connection.client import AlpacaConnection
-from trading_lib.adapters.brokers.alpaca.connection.keys import KEY_VARIABLE, keys_of
+from trading_lib.adapters.brokers.alpaca.connection.keys import KEY_VARIABLE
 from trading_lib.adapters.brokers.alpaca.connection.session import BoundedSession
 from trading_lib.adapters.brokers.alpaca.connection.stream import TradeUpdates
 from trading_lib.adapters.brokers.alpaca.history import FillHistory
@@ -182,8 +182,8 @@ class AlpacaBroker:
             async for fill in poll_fills(self.fills_since, cursor, self._wait):
                 yield fill
             return
-        environment = self._setting.environment
-        async with TradeUpdates(keys_of(self._setting), stream_address(environment)) as updates:
+        address = stream_address(self._setting.environment)
+        async with TradeUpdates(self._connection.open(), self._confirm_key, address) as updates:
             async for fill in poll_fills(self.fills_since, cursor, updates.wait):
                 yield fill
 
@@ -194,6 +194,9 @@ class AlpacaBroker:
     async def server_time(self) -> datetime:
         """Return Alpaca's clock, in UTC."""
         return await self._read("/clock", lambda content: time_of(_object(content), "timestamp"))
+
+    async def _confirm_key(self) -> None:
+        await self._connection.read("/account")
 
     async def _read(self, path: str, reading: Callable[[Any], Value]) -> Value:
         content = await self._connection.read(path)

@@ -2,13 +2,206 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from collections.abc import Awaitable
+from dataclasses import replace
+from datetime import datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, TypeVar
+
 import pytest
 
+from tests.builders.markets import UNIVERSE
 from tests.contracts.broker_contract import BrokerContract, BrokerHarness
-from tests.peers.alpaca_account import AlpacaAccount
+from tests.peers.alpaca_account import EVENING, AlpacaAccount
+from trading_lib.adapters.broker_simulator.simulator import LIVE_KEY, LIVE_SECRET
+from trading_lib.adapters.brokers.alpaca.connection.session import BoundedSession
+from trading_lib.domain.book.orders import Order, OrderType, Side, TimeInForce
+from trading_lib.domain.errors import BrokerUnavailableError
+from trading_lib.domain.market.instruments import AssetClass
+from trading_lib.execution.broker import Answer, Broker, ClearedOrder, Outcome, Preflights, TellsTime
+
+Result = TypeVar("Result")
 
 
 class TestAlpaca(BrokerContract):
     @pytest.fixture
     def harness(self) -> BrokerHarness:
         return AlpacaAccount()
+
+
+def run(awaitable: Awaitable[Result]) -> Result:
+    async def awaited() -> Result:
+        return await awaitable
+
+    return asyncio.run(awaited())
+
+
+def open_at(account: AlpacaAccount, at: datetime) -> None:
+    account.clock.stand(at)
+
+
+def submitted(account: AlpacaAccount, symbol: str = "SPY", **changes: Any) -> tuple[Order, Answer]:
+    sent = replace(account.order(AssetClass.US_ETF), symbol=symbol, **changes)
+    return sent, run(account.adapter.submit(ClearedOrder(sent)))
+
+
+def test_it_is_a_broker_that_tells_time_and_preflights() -> None:
+    adapter = AlpacaAccount().adapter
+    assert isinstance(adapter, Broker)
+    assert isinstance(adapter, Preflights)
+    assert isinstance(adapter, TellsTime)
+    assert run(adapter.server_time()) == EVENING
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"status": "ACCOUNT_CLOSED"}, "is ACCOUNT_CLOSED, not ACTIVE"),
+        ({"status": "LIMITED"}, "is LIMITED"),
+        ({"trading_blocked": True}, "blocked trading"),
+        ({"account_blocked": True}, "blocked the account"),
+        ({"suspend_trade": True}, "suspended in the account's own settings"),
+    ],
+)
+def test_a_blocked_account_is_refused_at_connecting_and_nothing_is_sent(settings: dict[str, Any], problem: str) -> None:
+    account = AlpacaAccount()
+    account.booked.settings.update(settings)
+    with pytest.raises(BrokerUnavailableError, match=problem):
+        run(account.broker.connect())
+    with pytest.raises(BrokerUnavailableError, match=problem):
+        submitted(account)
+    assert account.simulator.judge().orders() == []
+
+
+@pytest.mark.parametrize("name", ["number", "id"])
+def test_the_configured_account_is_told_by_its_number_or_its_id(name: str) -> None:
+    booked = AlpacaAccount().booked
+    account = AlpacaAccount(account=getattr(booked, name))
+    assert run(account.broker.account()).account == getattr(booked, name)
+
+
+def test_keys_of_another_account_are_refused_without_showing_it() -> None:
+    account = AlpacaAccount(account="PA3ANOTHER")
+    for ask in (account.broker.connect, account.broker.positions, lambda: account.broker.fills_since("")):
+        with pytest.raises(BrokerUnavailableError, match="another account") as caught:
+            run(ask())
+        assert account.booked.number not in str(caught.value)
+    with pytest.raises(BrokerUnavailableError, match="another account"):
+        submitted(account)
+    assert account.simulator.judge().orders() == []
+
+
+def test_paper_keys_do_not_open_the_live_endpoint() -> None:
+    with pytest.raises(BrokerUnavailableError, match="ALPACA_API_KEY_ID at its live endpoint"):
+        run(AlpacaAccount(endpoint="live").broker.connect())
+
+
+def test_live_keys_trade_on_the_live_endpoint() -> None:
+    keys = {"ALPACA_API_KEY_ID": LIVE_KEY, "ALPACA_API_SECRET_KEY": LIVE_SECRET}
+    account = AlpacaAccount(endpoint="live", environment=keys)
+    assert submitted(account)[1].outcome is Outcome.ACCEPTED
+    assert [one.account for one in account.simulator.exchange.state.orders.values()] == [account.booked.id]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"order_type": OrderType.LIMIT, "limit_price": Decimal("100.25")},
+        {"order_type": OrderType.LIMIT, "limit_price": Decimal("100.25"), "time_in_force": TimeInForce.DAY},
+        {"order_type": OrderType.STOP, "stop_price": Decimal("9000"), "time_in_force": TimeInForce.UNTIL_CANCELLED},
+        {
+            "order_type": OrderType.STOP_LIMIT,
+            "stop_price": Decimal("900"),
+            "limit_price": Decimal("901"),
+            "time_in_force": TimeInForce.DAY,
+        },
+    ],
+)
+def test_every_order_type_arrives_with_its_prices(changes: dict[str, Any]) -> None:
+    account = AlpacaAccount()
+    sent, answer = submitted(account, **changes)
+    assert answer.outcome is Outcome.ACCEPTED, answer
+    (booked,) = account.simulator.exchange.state.orders.values()
+    told = (booked.limit_price, booked.stop_price, booked.quantity, booked.type, booked.time_in_force)
+    in_force = {TimeInForce.OPENING: "opg", TimeInForce.DAY: "day", TimeInForce.UNTIL_CANCELLED: "gtc"}
+    expected = (sent.order_type.lower(), in_force[sent.time_in_force])
+    assert told == (sent.limit_price, sent.stop_price, sent.quantity, *expected)
+
+
+def test_an_opening_order_in_parts_is_a_market_order_of_the_day_that_trades_after_the_opening() -> None:
+    account = AlpacaAccount()
+    sent, answer = submitted(account, quantity=Decimal("10.123456789"))
+    assert answer.outcome is Outcome.ACCEPTED
+    (booked,) = account.simulator.exchange.state.orders.values()
+    assert (booked.time_in_force, booked.quantity) == ("day", sent.quantity)
+    account.opening()
+    (fill,) = run(account.broker.fills_since("")).fills
+    assert (fill.quantity, fill.client_order_id) == (sent.quantity, sent.client_order_id)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"order_type": OrderType.LIMIT, "limit_price": Decimal(1)},
+        {"time_in_force": TimeInForce.UNTIL_CANCELLED},
+    ],
+)
+def test_parts_that_alpaca_would_refuse_are_not_sent(changes: dict[str, Any]) -> None:
+    account = AlpacaAccount()
+    _, answer = submitted(account, quantity=Decimal("1.5"), **changes)
+    assert answer.outcome is Outcome.REJECTED
+    assert account.simulator.judge().orders() == []
+
+
+def test_parts_of_what_the_universe_trades_in_whole_units_are_not_sent() -> None:
+    account = AlpacaAccount(instruments=UNIVERSE.instruments)
+    _, answer = submitted(account, quantity=Decimal("1.5"))
+    assert (answer.outcome, "whole units" in answer.reason) == (Outcome.REJECTED, True)
+
+
+def test_an_order_outside_the_window_is_rejected_with_alpacas_reason() -> None:
+    account = AlpacaAccount()
+    open_at(account, EVENING - timedelta(hours=3))
+    _, answer = submitted(account)
+    assert (answer.outcome, "opg orders" in answer.reason) == (Outcome.REJECTED, True)
+    assert (account.broker.capabilities.send_from, account.broker.capabilities.send_until) == (time(19), time(9, 28))
+
+
+def test_orders_of_both_sides_of_one_asset_are_refused_while_the_first_is_open() -> None:
+    account = AlpacaAccount()
+    submitted(account)
+    account.opening()
+    account.end_of_day()
+    submitted(account, side=Side.SELL)
+    _, answer = submitted(account, side=Side.BUY)
+    assert answer.outcome is Outcome.REJECTED
+    assert "an order of the other side of this asset is open" in answer.reason
+
+
+def test_what_cannot_be_paid_or_is_not_held_is_rejected_with_the_reason() -> None:
+    account = AlpacaAccount()
+    assert "insufficient buying power" in submitted(account, quantity=Decimal(100_000))[1].reason
+    _, short = submitted(account, side=Side.SELL)
+    assert (short.outcome, "insufficient qty" in short.reason) == (Outcome.REJECTED, True)
+
+
+def test_calls_do_not_hold_up_the_event_loop() -> None:
+    """While Alpaca is asked, other tasks run: the session waits for one of them."""
+    released = threading.Event()
+
+    class Waiting(BoundedSession):
+        def send(self, request: Any, **options: Any) -> Any:
+            assert released.wait(10), "the loop was held up"
+            return super().send(request, **options)
+
+    account = AlpacaAccount(Waiting)
+
+    async def both() -> None:
+        asked = asyncio.create_task(account.broker.account())
+        await asyncio.sleep(0)
+        released.set()
+        await asked
+
+    asyncio.run(both())

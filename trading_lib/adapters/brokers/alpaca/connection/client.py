@@ -15,11 +15,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from requests.exceptions import ConnectionError as NoConnectionError
-from requests.exceptions import ConnectTimeout, RequestException, Timeout
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+from requests.exceptions import ConnectTimeout, Timeout
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.exceptions import TimeoutError as NoAnswerInTime
 
-from trading_lib.adapters.brokers.alpaca.connection.keys import Keys, keys_of, refusal
+from trading_lib.adapters.brokers.alpaca.connection.keys import KeyRefusedError, Keys, keys_of, refusal
 from trading_lib.adapters.brokers.alpaca.connection.session import BoundedSession
 from trading_lib.adapters.brokers.shared.bodies import recorded
 from trading_lib.adapters.brokers.shared.simulator_mount import mount_simulator
@@ -159,7 +159,7 @@ class AlpacaConnection:
     def refuse(self, reply: Reply, path: str) -> NoReturn:
         """Raise what a reply that answers nothing means."""
         if reply.refuses_key:
-            raise BrokerUnavailableError(*refusal(keys_of(self._setting)))
+            raise KeyRefusedError(*refusal(keys_of(self._setting)))
         raise BrokerUnavailableError(
             f"Alpaca does not answer {path.partition('?')[0]} ({self.words(reply)})",
             "try again later; see https://status.alpaca.markets" if reply.status in PASSING or not reply.status else "",
@@ -178,8 +178,6 @@ class AlpacaConnection:
     def _request(self, method: str, path: str, fields: dict[str, str] | None) -> Reply:
         if self._opened is None:
             return Reply(failure="the connection was closed meanwhile", sent=False)
-        from alpaca.common.exceptions import APIError
-
         client, session = self._opened
         session.taken()
         trouble: Exception | None = None
@@ -190,8 +188,8 @@ class AlpacaConnection:
                 client.delete(path)
             else:
                 client.get(path, fields)
-        except (APIError, RequestException, HTTPError, OSError, ValueError, RecursionError) as error:
-            # An error of the answer's content is told by the answer itself, below.
+        except Exception as error:
+            # Whatever it is, the request may have arrived. What the answer's content is, its text tells below.
             trouble = error
         response = session.taken()
         if response is None:

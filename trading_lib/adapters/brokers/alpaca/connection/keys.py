@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from trading_lib.domain.errors import ConfigurationError
+from trading_lib.domain.errors import BrokerUnavailableError, ConfigurationError
 from trading_lib.execution.broker import BrokerSetting
 
 KEY_VARIABLE, SECRET_VARIABLE = "ALPACA_API_KEY_ID", "ALPACA_API_SECRET_KEY"
@@ -25,6 +25,10 @@ class Keys:
     def paper(self) -> bool:
         """Whether they open a paper account."""
         return self.endpoint == PAPER
+
+
+class KeyRefusedError(BrokerUnavailableError):
+    """Alpaca refuses the key: it would refuse every question, until somebody acts."""
 
 
 def keys_of(setting: BrokerSetting) -> Keys:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any
 
-from trading_lib.adapters.brokers.alpaca.connection.keys import Keys, refusal
+from trading_lib.adapters.brokers.alpaca.connection.keys import KeyRefusedError, Keys
 from trading_lib.domain.errors import BrokerUnavailableError
 
 LOG = logging.getLogger(__name__)
@@ -27,6 +27,9 @@ class TradeUpdates:
 
     Parameters
     ----------
+    confirm
+        Awaited when the stream refuses the key; raises `KeyRefusedError` where REST refuses it, too. Else
+        another connection is open, of which Alpaca allows one for each key.
     address
         In place of Alpaca's own; "" for that.
     poll
@@ -38,11 +41,13 @@ class TradeUpdates:
     def __init__(
         self,
         keys: Keys,
+        confirm: Callable[[], Awaitable[object]],
         address: str = "",
         poll: float = POLL_SECONDS,
         pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        self._keys, self._address, self._poll, self._pause = keys, address, poll, pause
+        self._keys, self._confirm, self._address = keys, confirm, address
+        self._poll, self._pause = poll, pause
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -62,7 +67,7 @@ class TradeUpdates:
 
         Raises
         ------
-        BrokerUnavailableError
+        KeyRefusedError
             When Alpaca refuses the key, which it would for ever.
         """
         if self._task is not None and self._task.done():
@@ -87,14 +92,25 @@ class TradeUpdates:
                 await self._heard({})
                 await stream._consume()
             except Exception as error:
-                if not started and _is_refused(error):
-                    self._woken.set()
-                    raise BrokerUnavailableError(*refusal(self._keys)) from None
-                LOG.warning("Alpaca's stream of order updates broke (%s); polling goes on", type(error).__name__)
+                refused = not started and _is_refused(error)
+                if refused:
+                    await self._confirmed()
+                why = "is taken by another connection with this key" if refused else f"broke ({type(error).__name__})"
+                LOG.warning("Alpaca's stream of order updates %s; polling goes on", why)
             finally:
                 await _closed(stream)
             await self._pause(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    async def _confirmed(self) -> None:
+        """Make sure that the key is good; one that cannot be asked about now may be."""
+        try:
+            await self._confirm()
+        except KeyRefusedError:
+            self._woken.set()
+            raise
+        except BrokerUnavailableError as error:
+            LOG.warning("%s", error)
 
     def _stream(self) -> Any:
         # The connection has loaded it.
