@@ -13,8 +13,8 @@ import pytest
 import requests
 
 from tests.builders.books import order
-from tests.peers.alpaca_account import KEYS, no_pause
-from tests.peers.scripted_answers import Scripted, ScriptedAdapter, refused_connection
+from tests.peers.brokers.alpaca_account import KEYS, no_pause
+from tests.peers.brokers.scripted_answers import Scripted, ScriptedAdapter, refused_connection
 from trading_lib.adapters.brokers.alpaca.broker import AlpacaBroker
 from trading_lib.adapters.brokers.alpaca.connection.session import BoundedSession
 from trading_lib.domain.book.orders import OrderType, Side, TimeInForce

@@ -14,7 +14,7 @@ import pytest
 
 from tests.builders.markets import UNIVERSE
 from tests.contracts.broker_contract import BrokerContract, BrokerHarness
-from tests.peers.alpaca_account import EVENING, AlpacaAccount
+from tests.peers.brokers.alpaca_account import EVENING, AlpacaAccount
 from trading_lib.adapters.broker_simulator.simulator import LIVE_KEY, LIVE_SECRET
 from trading_lib.adapters.brokers.alpaca.connection.session import BoundedSession
 from trading_lib.domain.book.orders import Order, OrderType, Side, TimeInForce

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.peers.alpaca_account import KEYS, no_pause
-from tests.peers.scripted_answers import Scripted, ScriptedAdapter
+from tests.peers.brokers.alpaca_account import KEYS, no_pause
+from tests.peers.brokers.scripted_answers import Scripted, ScriptedAdapter
 from trading_lib.adapters.brokers.alpaca.connection.client import AlpacaConnection
 from trading_lib.adapters.brokers.alpaca.connection.session import BoundedSession
 from trading_lib.adapters.brokers.alpaca.history import FEW_ORDERS, PAGE, FillHistory

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.peers.alpaca_account import KEYS, no_pause
-from tests.peers.scripted_answers import Scripted, ScriptedAdapter
+from tests.peers.brokers.alpaca_account import KEYS, no_pause
+from tests.peers.brokers.scripted_answers import Scripted, ScriptedAdapter
 from trading_lib.adapters.brokers.alpaca.connection.client import AlpacaConnection
 from trading_lib.adapters.brokers.alpaca.connection.session import BoundedSession
 from trading_lib.adapters.brokers.alpaca.listing import PAGE, closed_orders, open_orders

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests.builders.markets import UNIVERSE
-from tests.peers.alpaca_account import KEYS, AlpacaAccount, no_pause
-from tests.peers.scripted_answers import Scripted, ScriptedAdapter
+from tests.peers.brokers.alpaca_account import KEYS, AlpacaAccount, no_pause
+from tests.peers.brokers.scripted_answers import Scripted, ScriptedAdapter
 from trading_lib.adapters.brokers.alpaca.broker import AlpacaBroker
 from trading_lib.adapters.brokers.alpaca.connection.session import BoundedSession
 from trading_lib.adapters.brokers.alpaca.shapes import ALWAYS, difference
