@@ -25,7 +25,7 @@ PYTEST ?=
 WORKERS ?= logical
 PARALLEL := -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo up down status doctor test test-fast lint format bench faults mutants outages wal-kills venv venv-dev lock calendar clean
+.PHONY: help demo up down status doctor test test-fast lint format bench book-faults mutants outages wal-kills venv venv-dev lock calendar clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,8 +67,8 @@ format: $(STAMP_DEV) ## Format the code and fix what can be fixed
 bench: $(STAMP_DEV) ## Measure speed and memory
 	@$(BIN)/python -m benchmarks
 
-faults: $(STAMP_DEV) ## Play 2,000 random histories of a book with faults (an hour); writes evidence/
-	@$(BIN)/python -m tests.campaigns.faults
+book-faults: $(STAMP_DEV) ## Play 2,000 random histories of a book with faults (an hour); writes evidence/
+	@$(BIN)/python -m tests.campaigns.book_faults
 
 mutants: $(STAMP_DEV) ## Plant faults in the money path and see each one found; writes evidence/
 	@$(BIN)/python -m tests.campaigns.mutants

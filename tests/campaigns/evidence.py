@@ -75,7 +75,7 @@ BACKUPS = (
     "trading_lib/workflows/backups/store.py",
 )
 COVERED = {
-    "book_faults": (*MONEY_PATH, "tests/campaigns/faults/*.py"),
+    "book_faults": (*MONEY_PATH, "tests/campaigns/book_faults/*.py"),
     "money_path_mutants": (*MONEY_PATH, "tests/campaigns/mutants/*.py"),
     "session_rule_mutants": (*SESSION_RULES, "tests/campaigns/mutants/*.py"),
     "session_order_mutants": (*SESSION_ORDERS, "tests/campaigns/mutants/*.py"),

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from tests.campaigns.faults.market import FaultMarket, make_market
+from tests.campaigns.book_faults.market import FaultMarket, make_market
 from tests.environment.database import table_contents
 from trading_lib.adapters.stores.books import book_store as lock_module
 from trading_lib.adapters.stores.books.book_store import BookStore

@@ -1,4 +1,4 @@
-"""The long campaign: `python -m tests.campaigns.faults --histories 2000` (or `make faults`).
+"""The long campaign: `python -m tests.campaigns.book_faults --histories 2000` (or `make book-faults`).
 
 Writes evidence/book_faults.json.
 """
@@ -17,8 +17,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from tests.campaigns.evidence import COVERED, write_evidence
-from tests.campaigns.faults.interleavings import Campaign, Outcome
-from tests.campaigns.faults.market import UNTOLD, make_market
+from tests.campaigns.book_faults.interleavings import Campaign, Outcome
+from tests.campaigns.book_faults.market import UNTOLD, make_market
 from tests.environment.database import memory_folder
 from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
 from trading_lib.adapters.stores.postgres.migrations import upgrade

@@ -20,7 +20,7 @@ from typing import Any
 
 from sqlalchemy import Engine, event, text
 
-from tests.campaigns.faults.market import FaultMarket
+from tests.campaigns.book_faults.market import FaultMarket
 from trading_lib.adapters.stores.books.order_store import OrderStore
 from trading_lib.adapters.stores.books.state_store import StateStore
 from trading_lib.adapters.stores.postgres.database import connect

@@ -1,4 +1,4 @@
-"""Random histories of a paper book with faults; the long campaign is `make faults`."""
+"""Random histories of a paper book with faults; the long campaign is `make book-faults`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.campaigns.faults.interleavings import Campaign
-from tests.campaigns.faults.market import UNTOLD, FaultMarket, make_market
+from tests.campaigns.book_faults.interleavings import Campaign
+from tests.campaigns.book_faults.market import UNTOLD, FaultMarket, make_market
 
 pytestmark = [pytest.mark.postgres, pytest.mark.no_cover]
 
