@@ -16,9 +16,9 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from tests.campaigns.evidence import COVERED, write_evidence
 from tests.campaigns.book_faults.interleavings import Campaign, Outcome
 from tests.campaigns.book_faults.market import UNTOLD, make_market
+from tests.campaigns.evidence import COVERED, write_evidence
 from tests.environment.database import memory_folder
 from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
 from trading_lib.adapters.stores.postgres.migrations import upgrade
