@@ -53,6 +53,7 @@ class TradeUpdates:
 
     async def __aenter__(self) -> TradeUpdates:
         self._task = asyncio.create_task(self._follow())
+        self._task.add_done_callback(lambda _: self._woken.set())
         return self
 
     async def __aexit__(
@@ -70,12 +71,12 @@ class TradeUpdates:
         KeyRefusedError
             When Alpaca refuses the key, which it would for ever.
         """
-        if self._task is not None and self._task.done():
-            self._task.result()
         try:
             await asyncio.wait_for(self._woken.wait(), self._poll)
         except TimeoutError:
             return
+        if self._task is not None and self._task.done():
+            self._task.result()
         self._woken.clear()
 
     async def _follow(self) -> None:
@@ -107,7 +108,6 @@ class TradeUpdates:
         try:
             await self._confirm()
         except KeyRefusedError:
-            self._woken.set()
             raise
         except BrokerUnavailableError as error:
             LOG.warning("%s", error)
