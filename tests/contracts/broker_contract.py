@@ -1,4 +1,7 @@
-"""What every `Broker` must do. An implementation's test class inherits `BrokerContract` and gives it a harness."""
+"""What every `Broker` must do. An implementation's test class inherits `BrokerContract` and gives it a harness.
+
+`priced_order_contract` has the rules of limit and stop orders, `broker_coverage` what other systems ask of an adapter.
+"""
 
 from __future__ import annotations
 

@@ -82,6 +82,9 @@ class AlpacaAccount:
         symbol = BOUGHT_LATER[number % len(BOUGHT_LATER)] if side is Side.BUY and number else "SPY"
         return stored_order(symbol, side, "paper", number, quantity=Decimal(10))
 
+    def price(self, symbol: str) -> Decimal:
+        return self.simulator.exchange.price(symbol)
+
     def intend(self, order: Order) -> ClearedOrder:
         return ClearedOrder(order)
 

@@ -14,13 +14,14 @@ import pytest
 
 from tests.builders.markets import UNIVERSE
 from tests.contracts.broker_contract import BrokerContract, BrokerHarness
+from tests.contracts.priced_order_contract import PricedHarness, PricedOrderContract
 from tests.peers.brokers.alpaca_account import EVENING, AlpacaAccount
 from trading_lib.adapters.broker_simulator.simulator import LIVE_KEY, LIVE_SECRET
 from trading_lib.adapters.brokers.alpaca.connection.session import BoundedSession
 from trading_lib.domain.book.orders import Order, OrderType, Side, TimeInForce
 from trading_lib.domain.errors import BrokerUnavailableError
 from trading_lib.domain.market.instruments import AssetClass
-from trading_lib.execution.broker import Answer, Broker, ClearedOrder, Outcome, Preflights, TellsTime
+from trading_lib.execution.broker import Answer, Broker, BrokerStatus, ClearedOrder, Outcome, Preflights, TellsTime
 
 Result = TypeVar("Result")
 
@@ -28,6 +29,12 @@ Result = TypeVar("Result")
 class TestAlpaca(BrokerContract):
     @pytest.fixture
     def harness(self) -> BrokerHarness:
+        return AlpacaAccount()
+
+
+class TestAlpacaPricedOrders(PricedOrderContract):
+    @pytest.fixture
+    def harness(self) -> PricedHarness:
         return AlpacaAccount()
 
 
@@ -205,3 +212,35 @@ def test_calls_do_not_hold_up_the_event_loop() -> None:
         await asked
 
     asyncio.run(both())
+
+
+def test_an_order_that_fills_in_parts_is_told_part_by_part() -> None:
+    account = AlpacaAccount()
+    exchange = account.simulator.exchange
+    exchange.opening_portions["SPY"] = Decimal("0.4")
+    sent, _ = submitted(account, time_in_force=TimeInForce.DAY)
+    account.opening()
+    found = run(account.broker.find(sent.client_order_id)).order
+    assert found is not None
+    assert (found.status, found.filled, found.quantity) == (BrokerStatus.PARTIALLY_FILLED, Decimal(4), Decimal(10))
+    assert run(account.broker.open_orders()) == (found,)
+    first = run(account.broker.fills_since(""))
+    exchange.match_all("SPY")
+    rest = run(account.broker.fills_since(first.cursor))
+    assert [fill.quantity for fill in (*first.fills, *rest.fills)] == [Decimal(4), Decimal(6)]
+    assert len({fill.trade_id for fill in (*first.fills, *rest.fills)}) == 2
+    done = run(account.broker.find(sent.client_order_id)).order
+    assert done is not None
+    assert (done.status, done.filled) == (BrokerStatus.FILLED, Decimal(10))
+
+
+def test_the_rest_of_an_opening_order_that_filled_in_part_ends() -> None:
+    account = AlpacaAccount()
+    account.simulator.exchange.opening_portions["SPY"] = Decimal("0.4")
+    sent, _ = submitted(account)
+    account.opening()
+    found = run(account.broker.find(sent.client_order_id)).order
+    assert found is not None
+    assert (found.status.is_open, found.filled, bool(found.reason)) == (False, Decimal(4), True)
+    assert run(account.broker.open_orders()) == ()
+    assert run(account.broker.closed_orders(EVENING)) == (found,)
