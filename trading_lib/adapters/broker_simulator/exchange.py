@@ -6,8 +6,9 @@ Everything it does is an event of the ledger first; the state is what folding th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
+from heapq import heappop, heappush
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -23,6 +24,8 @@ from trading_lib.adapters.broker_simulator.market.prices import Prices
 Listener = Callable[[str, Order, Execution | None], None]
 FeeRule = Callable[[Account, Order, Decimal, Decimal], tuple[Decimal, str]]
 WHOLE = Decimal(1)
+# Seconds between the marks of how far the calendar was played, and between matchings at moved prices.
+MARK_EVERY, MATCH_EVERY = 60.0, 1.0
 
 
 class Exchange:
@@ -49,7 +52,36 @@ class Exchange:
         # Whether the market is open whatever the calendar says; None follows the calendar.
         self.forced_open: bool | None = None
         self._fees = fees
+        # How far the clock that the brokers tell of is from theirs.
+        self.skew = timedelta(0)
         self._moment: datetime | None = None
+        self._due: list[tuple[datetime, int, Callable[[], object]]] = []
+        self._scheduled = 0
+        self._matched_at: datetime | None = None
+
+    def told(self) -> datetime:
+        """Return the time that the brokers tell of."""
+        return self.now() + self.skew
+
+    def later(self, seconds: float, action: Callable[[], object]) -> None:
+        """Do something when so much time has passed."""
+        self._scheduled += 1
+        heappush(self._due, (self.now() + timedelta(seconds=seconds), self._scheduled, action))
+
+    def move(self, account: str, activity: str, asset: str, amount: Decimal, **more: Any) -> None:
+        """Change a balance by something that is no fill."""
+        number = len(self.state.movements) + 1
+        self.record(
+            "movement",
+            id=self.new_id("movement", number),
+            number=number,
+            account=account,
+            activity=activity,
+            asset=asset,
+            amount=str(amount),
+            at=iso(self.now()),
+            **more,
+        )
 
     def now(self) -> datetime:
         """Return the simulated time; while a session's turn is played, that of the turn."""
@@ -93,6 +125,76 @@ class Exchange:
         """End what is left of an order."""
         self.set_status(order, "canceled", reason)
 
+    def cancel_as(self, order: Order, course: Mapping[str, float]) -> None:
+        """Cancel an order on request.
+
+        Parameters
+        ----------
+        course
+            ``portion`` of what is left that fills before it is cancelled, ``seconds`` until it is.
+        """
+
+        def finish() -> None:
+            if not order.is_open:
+                return
+            share = self._rounded(order, order.left * Decimal(str(course.get("portion", 0))))
+            if share:
+                self.fill(order, share, self.price(order.symbol))
+            if order.is_open:
+                self.cancel(order)
+
+        if course.get("seconds"):
+            self.later(course["seconds"], finish)
+        else:
+            finish()
+
+    def reject(self, order: Order, reason: str) -> None:
+        """End an order that had been accepted: brokers refuse some only later."""
+        self.set_status(order, "rejected", reason)
+
+    def undo(self, execution: Execution, price: Decimal | None = None, quantity: Decimal | None = None) -> None:
+        """Bust an execution, or correct it to another price or quantity."""
+        corrected = price is not None or quantity is not None
+        number = len(self.state.executions) + 1
+        account, order = self.state.accounts[execution.account], self.state.orders.get(execution.order)
+        new_quantity, new_price = quantity or execution.quantity, price or execution.price
+        more = {"corrects": execution.id} if corrected else {"bust_of": execution.id}
+        self._record_execution(
+            account, execution, number, new_quantity if corrected else execution.quantity, new_price, more
+        )
+        if order is not None:
+            self.tell("trade_correct" if corrected else "trade_bust", order, self.state.executions[-1])
+
+    def _record_execution(
+        self,
+        account: Account,
+        old: Execution,
+        number: int,
+        quantity: Decimal,
+        price: Decimal,
+        more: Mapping[str, str],
+    ) -> None:
+        self.record(
+            "execution",
+            id=self.new_id("execution", number) if account.face == ALPACA else str(number),
+            number=number,
+            order=old.order,
+            account=old.account,
+            symbol=old.symbol,
+            base=old.base,
+            quote=old.quote,
+            side=old.side,
+            quantity=str(quantity),
+            price=str(price),
+            fee=str(old.fee),
+            fee_asset=old.fee_asset,
+            at=iso(self.now()),
+            cumulative=str(old.cumulative - old.quantity + (quantity if "corrects" in more else 0)),
+            left=str(old.left),
+            status=old.status,
+            **more,
+        )
+
     def fill(self, order: Order, quantity: Decimal, price: Decimal) -> Execution:
         """Fill a part of an order."""
         number = len(self.state.executions) + 1
@@ -116,7 +218,8 @@ class Exchange:
             at=iso(self.now()),
             cumulative=str(order.filled + quantity),
             left=str(order.left - quantity),
-            status="filled" if done else "partially_filled",
+            # What fills after its order has ended does not open it again.
+            status="filled" if done else "partially_filled" if order.is_open else order.status,
         )
         execution = self.state.executions[-1]
         self.tell("fill" if done else "partial_fill", order, execution)
@@ -141,18 +244,36 @@ class Exchange:
                 self.match(order)
 
     def run_until(self, until: datetime) -> None:
-        """Open and close the sessions that lie between the last call and ``until``."""
+        """Do what is due between the last call and ``until``, in its order, and match at the prices of then."""
         after = parse_time(self.state.processed_until) if self.state.processed_until else until
-        for at, name, _ in turns(after, until) if after < until else []:
+        coming: list[tuple[datetime, Callable[[], object]]] = [
+            (at, self._opens if name == "open" else self._closes)
+            for at, name, _ in (turns(after, until) if after < until else [])
+        ]
+        while coming or (self._due and self._due[0][0] <= until):
+            if coming and (not self._due or coming[0][0] <= self._due[0][0]):
+                at, action = coming.pop(0)
+            else:
+                at, _, action = heappop(self._due)
             self._moment = at
             try:
-                self._mark(at)
-                self._open() if name == "open" else self._close()
+                action()
             finally:
                 self._moment = None
-        # A line for every request would be all the ledger holds: a coarse mark is enough, a turn has its own.
-        if not self.state.processed_until or (until - after).total_seconds() >= 60:
+        # A line for every request would be most of the ledger: a coarse mark is enough, a turn leaves its own.
+        if not self.state.processed_until or (until - after).total_seconds() >= MARK_EVERY:
             self._mark(until)
+        if self._matched_at is None or (until - self._matched_at).total_seconds() >= MATCH_EVERY:
+            self._matched_at = until
+            self.match_all()
+
+    def _opens(self) -> None:
+        self._mark(self.now())
+        self._open()
+
+    def _closes(self) -> None:
+        self._mark(self.now())
+        self._close()
 
     def open_market(self) -> None:
         """Open the market at this instant, whatever the calendar says, and hold the opening auction."""
@@ -206,5 +327,10 @@ class Exchange:
             portion = min(portion, self.opening_portions.get(order.symbol, WHOLE))
         if portion >= 1:
             return order.left
+        return min(order.left, self._rounded(order, order.quantity * portion))
+
+    @staticmethod
+    def _rounded(order: Order, quantity: Decimal) -> Decimal:
+        """Round a part of an order down to what trades: whole units, unless the order itself is none of them."""
         step = Decimal("0.00001") if order.quantity != order.quantity.to_integral_value() else WHOLE
-        return min(order.left, (order.quantity * portion).quantize(step, ROUND_DOWN))
+        return quantity.quantize(step, ROUND_DOWN)

@@ -52,6 +52,15 @@ class Request:
         """Of the query and of a form in the body."""
         return {**self.parameters, **dict(parse_qsl(self.body.decode(errors="replace"), keep_blank_values=True))}
 
+    @property
+    def json(self) -> dict[str, Any]:
+        """Of the body; empty where it is no JSON object."""
+        try:
+            content = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
     def header(self, name: str) -> str:
         """Return a header, "" where there is none."""
         wanted = name.lower()

@@ -6,21 +6,27 @@ and the in-process transport answer alike.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from trading_lib.adapters.broker_simulator.alpaca.errors import unauthorized
+from trading_lib.adapters.broker_simulator.alpaca.errors import AlpacaRefusalError, unauthorized
 from trading_lib.adapters.broker_simulator.alpaca.rest import AlpacaRest
+from trading_lib.adapters.broker_simulator.alpaca.stream import TradeUpdates
 from trading_lib.adapters.broker_simulator.binance.errors import BinanceRefusalError
 from trading_lib.adapters.broker_simulator.binance.orders import fees
 from trading_lib.adapters.broker_simulator.binance.rest import BinanceRest
 from trading_lib.adapters.broker_simulator.binance.signature import check_signature
+from trading_lib.adapters.broker_simulator.control.routes import Control
 from trading_lib.adapters.broker_simulator.exchange import Exchange
+from trading_lib.adapters.broker_simulator.faults.plan import Faults, Plan
+from trading_lib.adapters.broker_simulator.faults.script import Script
 from trading_lib.adapters.broker_simulator.ledger.file import Ledger
 from trading_lib.adapters.broker_simulator.ledger.judge import Judge
 from trading_lib.adapters.broker_simulator.ledger.records import ALPACA, BINANCE, Account, Order, iso, parse_time
@@ -58,19 +64,36 @@ class Simulator:
         File of the ledger; None keeps it in memory.
     clock
         The simulated time.
+    script
+        What goes wrong.
     """
 
-    def __init__(self, seed: int = 0, ledger: Path | None = None, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        seed: int = 0,
+        ledger: Path | None = None,
+        clock: Clock | None = None,
+        script: Script | None = None,
+    ) -> None:
         self.seed = seed
         self.clock = clock or Clock()
         self.ledger = Ledger(ledger)
         self.exchange = Exchange(self.ledger, self.clock, seed, self._fees)
         self.keys: dict[str, Keys] = {}
+        self.faults = Faults(script or Script(), seed)
         self.alpaca = AlpacaRest(self.exchange)
         self.binance = BinanceRest(self.exchange)
-        self._resume_clock()
+        self.updates = TradeUpdates(self.exchange, self._alpaca_account, lambda *event: self.faults.of_event(*event))
+        self._control = Control(self)
+        # Clients of several threads may ask; everything is answered in turn.
+        self._lock = threading.RLock()
+        self._resume()
         self._usual_accounts()
         self.ledger.commit()
+
+    def use_script(self, script: Script) -> None:
+        """Let other faults strike from now on; their counters start again."""
+        self.faults = Faults(script, self.seed)
 
     def add_account(
         self,
@@ -89,7 +112,7 @@ class Simulator:
         deposit
             Asset -> units that a new account starts with.
         """
-        identity = str(uuid5(NAMESPACE_URL, f"simulator/{self.seed}/account/{face}/{number}"))
+        identity = str(uuid5(NAMESPACE_URL, f"simulator/account/{face}/{number}"))
         if identity not in self.exchange.state.accounts:
             usual = ALPACA_SETTINGS if face == ALPACA else BINANCE_SETTINGS
             self.exchange.record(
@@ -102,24 +125,10 @@ class Simulator:
                 settings={**usual, **(settings or {})},
             )
             for asset, units in (deposit or {}).items():
-                self.move(identity, "CSD" if asset in ("USD", "USDT") else "JNLS", asset, units, note="opening balance")
+                kind = "CSD" if asset in ("USD", "USDT") else "JNLS"
+                self.exchange.move(identity, kind, asset, units, note="opening balance")
         self.keys[key] = Keys(identity, secret)
         return self.exchange.state.accounts[identity]
-
-    def move(self, account: str, kind: str, asset: str, amount: Decimal, **more: Any) -> None:
-        """Change a balance by something that is no fill."""
-        number = len(self.exchange.state.movements) + 1
-        self.exchange.record(
-            "movement",
-            id=self.exchange.new_id("movement", number),
-            number=number,
-            account=account,
-            activity=kind,
-            asset=asset,
-            amount=str(amount),
-            at=iso(self.exchange.now()),
-            **more,
-        )
 
     def account_of(self, face: str, endpoint: str = "") -> Account:
         """Return the first account of a face and, if given, an endpoint."""
@@ -134,53 +143,80 @@ class Simulator:
         return Judge(self.ledger.events)
 
     def pass_time(self, seconds: float) -> None:
-        """Let simulated time pass."""
-        self.clock.move(timedelta(seconds=seconds))
+        """Let simulated time pass, with everything that happens in it."""
+        with self._lock:
+            self.clock.move(timedelta(seconds=seconds))
+            self.tick()
+
+    def tick(self) -> None:
+        """Do what is due by now: late requests, cancellations, openings and closings, fills at moved prices."""
+        with self._lock:
+            self.exchange.run_until(self.clock.now())
+            self.ledger.commit()
 
     def answer(self, request: Request) -> Reply:
         """Answer a request; what the answer tells is in the ledger when this returns."""
-        self.exchange.run_until(self.clock.now())
-        reply = self._answer(request)
-        self.ledger.commit()
-        return reply
+        with self._lock:
+            self.exchange.run_until(self.clock.now())
+            to_control = request.path.startswith("/simulator/")
+            reply = self._control.answer(request) if to_control else self._struck(request)
+            self.ledger.commit()
+            return reply
 
-    def _answer(self, request: Request) -> Reply:
-        if self._face(request) == ALPACA:
-            return self._alpaca(request)
-        if self._face(request) == BINANCE:
-            return self._binance(request)
-        return json_reply({"message": f"the broker simulator has no {request.path}"}, 404)
-
-    @staticmethod
-    def _face(request: Request) -> str:
-        if request.host in ALPACA_HOSTS or request.path.startswith("/v2/"):
-            return ALPACA
-        return BINANCE if request.path.startswith(("/api/", "/sapi/", "/fapi/", "/dapi/")) else ""
-
-    def _alpaca(self, request: Request) -> Reply:
-        known = self.keys.get(request.header("APCA-API-KEY-ID"))
-        account = None if known is None else self.exchange.state.accounts[known.account]
-        endpoint = ALPACA_HOSTS.get(request.host)
-        if (
-            known is None
-            or account is None
-            or account.face != ALPACA
-            or known.secret != request.header("APCA-API-SECRET-KEY")
-            or endpoint not in (None, account.endpoint)
-        ):
-            return unauthorized().reply
-        self._note(account, request)
-        return self.alpaca.answer(account, request)
-
-    def _binance(self, request: Request) -> Reply:
-        if self.binance.is_public(request):
-            return self.binance.answer(None, request)
+    def _struck(self, request: Request) -> Reply:
+        """Answer a request of a broker's client, as far as the faults let it."""
+        face = _face(request)
+        if not face:
+            return json_reply({"message": f"the broker simulator has no {request.path}"}, 404)
+        plan = self.faults.plan(face, request)
+        self.exchange.skew = plan.skew
         try:
-            account = self._binance_account(request)
-        except BinanceRefusalError as refusal:
+            reply = plan.instead if plan.instead is not None else self._carried_out(face, request, plan)
+            for change in plan.changes:
+                reply = change(reply)
+            date = format_datetime(self.exchange.told(), usegmt=True)
+            return replace(reply, headers={"Date": date, **reply.headers})
+        finally:
+            self.exchange.skew = timedelta(0)
+
+    def _carried_out(self, face: str, request: Request, plan: Plan) -> Reply:
+        try:
+            account = self._account(face, request)
+        except (AlpacaRefusalError, BinanceRefusalError) as refusal:
             return refusal.reply
-        self._note(account, request)
-        return self.binance.answer(account, request)
+        if account is None:
+            return self.binance.answer_public(request)
+        self._note(account, request, plan)
+        rest: AlpacaRest | BinanceRest = self.alpaca if face == ALPACA else self.binance
+        if plan.late is not None:
+            owner = account
+            self.exchange.later(plan.late, lambda: rest.answer(owner, request))
+            return Reply(0, dropped=True)
+        if plan.other_account:
+            account = self._foreign_account(face, account.endpoint)
+        if plan.invisible:
+            plan.terms["visible_at"] = iso(self.exchange.now() + timedelta(seconds=plan.invisible))
+        rest.next_order, rest.next_cancel = plan.terms, plan.cancel
+        try:
+            return rest.answer(account, request)
+        finally:
+            rest.next_order, rest.next_cancel = {}, {}
+
+    def _account(self, face: str, request: Request) -> Account | None:
+        """Return the account of a request's key, None for a public request; a refusal raises."""
+        if face == ALPACA:
+            account = self._alpaca_account(request.header("APCA-API-KEY-ID"), request.header("APCA-API-SECRET-KEY"))
+            if account is None or ALPACA_HOSTS.get(request.host) not in (None, account.endpoint):
+                raise unauthorized()
+            return account
+        return None if self.binance.is_public(request) else self._binance_account(request)
+
+    def _alpaca_account(self, key: str, secret: str) -> Account | None:
+        known = self.keys.get(key)
+        account = None if known is None else self.exchange.state.accounts[known.account]
+        if known is None or account is None or account.face != ALPACA or known.secret != secret:
+            return None
+        return account
 
     def _binance_account(self, request: Request) -> Account:
         key = request.header("X-MBX-APIKEY")
@@ -191,11 +227,20 @@ class Simulator:
         endpoint = BINANCE_HOSTS.get(request.host)
         if known is None or account is None or account.face != BINANCE or endpoint not in (None, account.endpoint):
             raise BinanceRefusalError(-2015, "Invalid API-key, IP, or permissions for action.", 401)
-        check_signature(request, known.secret, self.exchange.now())
+        check_signature(request, known.secret, self.exchange.told())
         return account
 
-    def _note(self, account: Account, request: Request) -> None:
-        """Keep that a request to place or cancel arrived, whatever comes of it."""
+    def _foreign_account(self, face: str, endpoint: str) -> Account:
+        """Return an account that is none of the key's."""
+        number, deposit = (
+            ("PA3FOREIGN", {"USD": Decimal(777), "QQQ": Decimal(7)})
+            if face == ALPACA
+            else ("777777777", {"USDT": Decimal(777), "ETH": Decimal(7)})
+        )
+        return self.add_account(face, endpoint, number, f"FOREIGN-{face}", number, deposit=deposit)
+
+    def _note(self, account: Account, request: Request, plan: Plan) -> None:
+        """Keep that a request to place or cancel arrived, and what struck it."""
         if request.method == "GET":
             return
         body = request.body.decode(errors="replace") if request.method == "POST" else ""
@@ -206,22 +251,25 @@ class Simulator:
             method=request.method,
             path=request.path,
             asked=asked[:2000],
+            struck=plan.struck,
             at=iso(self.exchange.now()),
         )
 
     def _fees(self, account: Account, order: Order, quantity: Decimal, price: Decimal) -> tuple[Decimal, str]:
         return fees(account, order, quantity, price, self.exchange.price("BNBUSDT"))
 
-    def _resume_clock(self) -> None:
-        """Go on at the time that the ledger was left at, where its clock had been set."""
+    def _resume(self) -> None:
+        """Go on where the ledger was left: at its time if its clock had been set, with cancellations done."""
         left = self.exchange.state.clock
-        if left is None:
-            return
-        at: datetime = parse_time(left["at"])
-        if left["runs"]:
-            self.clock.run(at)
-        else:
-            self.clock.stand(at)
+        if left is not None:
+            at: datetime = parse_time(left["at"])
+            if left["runs"]:
+                self.clock.run(at)
+            else:
+                self.clock.stand(at)
+        for order in list(self.exchange.state.open.values()):
+            if order.status == "pending_cancel":
+                self.exchange.cancel(order)
 
     def _usual_accounts(self) -> None:
         cash = {"USD": Decimal(100_000)}
@@ -230,3 +278,9 @@ class Simulator:
         self.add_account(ALPACA, "live", "910000001", LIVE_KEY, LIVE_SECRET, deposit=cash)
         self.add_account(BINANCE, "live", "354937868", BINANCE_KEY, BINANCE_SECRET, deposit=coins)
         self.add_account(BINANCE, "paper", "354937869", DEMO_KEY, DEMO_SECRET, deposit=coins)
+
+
+def _face(request: Request) -> str:
+    if request.host in ALPACA_HOSTS or request.path.startswith("/v2/"):
+        return ALPACA
+    return BINANCE if request.path.startswith(("/api/", "/sapi/", "/fapi/", "/dapi/")) else ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from http.client import RemoteDisconnected
 from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
@@ -114,7 +115,8 @@ class InProcessAdapter(HTTPAdapter):
         reply = self._simulator.answer(Request(str(request.method), host, path, query, dict(request.headers), content))
         self._wait(reply, timeout, request)
         if reply.dropped:
-            fault = ProtocolError("Connection aborted.", ConnectionResetError("Remote end closed connection"))
+            ended = RemoteDisconnected("Remote end closed connection without response")
+            fault = ProtocolError("Connection aborted.", ended)
             raise requests.ConnectionError(fault, request=request)
         if reply.cut:
             raise requests.exceptions.ChunkedEncodingError(ProtocolError("Connection broken: IncompleteRead"))

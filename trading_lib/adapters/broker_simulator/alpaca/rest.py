@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Any
 from urllib.parse import unquote
@@ -43,6 +43,8 @@ class AlpacaRest:
         self._exchange = exchange
         # What a fault adds to the next order that is booked: when it shows, how much of it fills.
         self.next_order: dict[str, Any] = {}
+        # How the next cancellation goes: seconds until it is done, portion that fills before it.
+        self.next_cancel: Mapping[str, float] = {}
         self._routes: tuple[tuple[str, re.Pattern[str], Route], ...] = tuple(
             (method, re.compile(f"/v2/{path}"), route)
             for method, path, route in (
@@ -106,7 +108,7 @@ class AlpacaRest:
         return json_reply(position_shape(self._exchange, account, symbol))
 
     def _clock(self, account: Account, request: Request, given: str) -> Reply:
-        now = self._exchange.now()
+        now = self._exchange.told()
         running, following = running_session(now), next_session(now)
         return json_reply(
             {
@@ -198,7 +200,7 @@ class AlpacaRest:
         if not order.is_open:
             raise unprocessable(f'order is already in "{order.status}" state')
         self._exchange.set_status(order, "pending_cancel")
-        self._exchange.cancel(order)
+        self._exchange.cancel_as(order, self.next_cancel)
         return Reply(204)
 
     def _cancel_all(self, account: Account, request: Request, given: str) -> Reply:

@@ -43,11 +43,15 @@ class BinanceRest:
         self._exchange = exchange
         # What a fault adds to the next order that is booked: when it shows, how much of it fills.
         self.next_order: dict[str, Any] = {}
+        # How the next cancellation goes: seconds until it is done, portion that fills before it.
+        self.next_cancel: Mapping[str, float] = {}
         self._public: Mapping[tuple[str, str], Callable[[Form], Any]] = {
             ("GET", "/api/v3/ping"): lambda form: {},
             ("GET", "/api/v3/time"): self._time,
             ("GET", "/api/v3/exchangeInfo"): self._pairs,
             ("GET", "/api/v3/ticker/price"): self._prices,
+            # Clients that load every market ask for those of futures too; there are none.
+            **{("GET", path): lambda form: {"timezone": "UTC", "symbols": []} for path in FUTURES},
         }
         self._signed: Mapping[tuple[str, str], Callable[[Account, Form], Any]] = {
             ("GET", "/api/v3/account"): self._account,
@@ -69,25 +73,25 @@ class BinanceRest:
         """Whether a request needs no key."""
         return request.path in PUBLIC or request.path in FUTURES
 
-    def answer(self, account: Account | None, request: Request) -> Reply:
-        """Answer a request; ``account`` is None for the public ones."""
+    def answer(self, account: Account, request: Request) -> Reply:
+        """Answer a request of an account."""
+        route = self._signed.get((request.method, request.path))
+        return self._reply(lambda: route(account, request.form)) if route is not None else Reply(404)
+
+    def answer_public(self, request: Request) -> Reply:
+        """Answer a request that needs no key."""
+        route = self._public.get((request.method, request.path))
+        return self._reply(lambda: route(request.form)) if route is not None else Reply(404)
+
+    @staticmethod
+    def _reply(answer: Callable[[], Any]) -> Reply:
         try:
-            return json_reply(self._answer(account, request))
+            return json_reply(answer())
         except BinanceRefusalError as refusal:
             return refusal.reply
 
-    def _answer(self, account: Account | None, request: Request) -> Any:
-        route = (request.method, request.path)
-        if route in self._public:
-            return self._public[route](request.form)
-        if request.path in FUTURES:
-            return {"timezone": "UTC", "serverTime": millis(self._exchange.now()), "symbols": []}
-        if route not in self._signed or account is None:
-            raise BinanceRefusalError(-1000, "An unknown error occurred while processing the request.", 404)
-        return self._signed[route](account, request.form)
-
     def _time(self, form: Form) -> Any:
-        return {"serverTime": millis(self._exchange.now())}
+        return {"serverTime": millis(self._exchange.told())}
 
     def _pairs(self, form: Form) -> Any:
         wanted = frozenset({form["symbol"]} if "symbol" in form else json.loads(form.get("symbols", "[]")))
@@ -126,8 +130,11 @@ class BinanceRest:
         found = [order for order in self._named(account, form) if order.is_open]
         if not found:
             raise BinanceRefusalError(-2011, "Unknown order sent.")
-        self._exchange.cancel(found[-1])
-        return cancelled_shape(found[-1])
+        order = found[-1]
+        self._exchange.cancel_as(order, self.next_cancel)
+        if order.status == "filled":
+            raise BinanceRefusalError(-2011, "Unknown order sent.")
+        return cancelled_shape(order)
 
     def _named(self, account: Account, form: Form) -> list[Order]:
         """Return the orders that a request names by either id, the oldest first."""

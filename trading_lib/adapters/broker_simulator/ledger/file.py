@@ -5,6 +5,7 @@ Every event is on disk before the answer that tells of it leaves; a line that a 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Iterable
@@ -26,7 +27,7 @@ class Ledger:
     Raises
     ------
     DataFileError
-        When the file holds something else than a ledger.
+        When the file holds something else than a ledger, or another simulator uses it.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -36,9 +37,9 @@ class Ledger:
         self._written = 0
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = _locked(path)
             self.events = _cut_to_whole_lines(path)
             self._written = len(self.events)
-            self._file = path.open("ab")
 
     def append(self, event: Event) -> Event:
         """Add an event; `commit` makes it durable."""
@@ -84,10 +85,19 @@ def read_events(path: Path) -> list[Event]:
     return found
 
 
+def _locked(path: Path) -> BinaryIO:
+    """Open a ledger to append to it, for this process alone; the lock ends with the process, however it ends."""
+    file = path.open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise DataFileError(f"{path} is the ledger of another broker simulator that runs", "name another") from None
+    return file
+
+
 def _cut_to_whole_lines(path: Path) -> list[Event]:
     """Read the events, and cut off what a kill left of a last line, so that the next one starts at a line's start."""
-    if not path.exists():
-        return []
     events = read_events(path)
     content = path.read_bytes()
     whole = content.rfind(b"\n") + 1
