@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 
 from tests.builders.own_broker import FILLS, ROOT, make_project
 from tests.builders.price_folder import write_price_folder
@@ -88,8 +90,24 @@ class Desk:
 
 @pytest.fixture
 def desk(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    return _desk(database_url, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def mixed_desk(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A desk whose funds are at the broker by-hand, and whose coins are at the simulated one."""
+    coins = {"name": "coins", "broker": "paper", "asset_classes": ["CRYPTO"], "share": 0.2}
+    return _desk(database_url, tmp_path, monkeypatch, [coins], asset_classes=["US_ETF"], share=0.8)
+
+
+def _desk(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: Sequence[Any] = (), **account: Any
+) -> Desk:
     example = (ROOT / "docs" / "examples" / "by_hand.py").read_text(encoding="utf-8")
-    project = make_project(tmp_path / "project", example, "own.py:ByHand")
+    project = make_project(tmp_path / "project", example, "own.py:ByHand", **account)
+    path = project / "include" / "config" / "execution.yaml"
+    execution = yaml.safe_load(path.read_text(encoding="utf-8"))
+    path.write_text(yaml.safe_dump(execution | {"accounts": [*execution["accounts"], *others]}), encoding="utf-8")
     monkeypatch.setenv("BY_HAND_FOLDER", str(tmp_path / "by-hand"))
     prices = write_price_folder(tmp_path / "prices", FIRST, LAST)
     base = make_settings(database_url, tmp_path / "home")
@@ -117,6 +135,16 @@ def test_a_book_trades_and_reconciles_at_a_broker_of_ones_own(desk: Desk) -> Non
     with (desk.person.folder / "orders.csv").open(newline="") as file:
         identities = [row["client_order_id"] for row in csv.DictReader(file)]
     assert len(identities) == len(set(identities)) == sent
+
+
+def test_the_simulated_broker_fills_nothing_that_waits_at_another_one(mixed_desk: Desk) -> None:
+    session, brokers = START, {"BTC-USD": "paper"}
+    for _ in range(8):
+        mixed_desk.trade(session)
+        session = mixed_desk.next_opening(session)
+    fills = mixed_desk.orders.fills(BOOK)
+    assert {fill.broker for fill in fills} == {"by-hand", "paper"}
+    assert all(fill.broker == brokers.get(fill.symbol, "by-hand") for fill in fills)
 
 
 def test_while_an_order_stays_open_nothing_is_bought(desk: Desk) -> None:

@@ -26,6 +26,7 @@ from trading_lib.workflows.data.market import Market, market_from_store, session
 from trading_lib.workflows.data.sources import market_store
 from trading_lib.workflows.trade.book_run import BookRun
 from trading_lib.workflows.trade.book_turns import BookTurn
+from trading_lib.workflows.trade.broker_access import account_of, is_simulated
 from trading_lib.workflows.trade.execution_reports import Reports, reports_of, save_cursors
 
 Working = list[tuple[Order, OrderStatus]]
@@ -86,7 +87,9 @@ def _settle_session(
     run = turn.run
     data, row = _input_at(run, day, due, moved)
     orders = [order for order, _ in working]
-    opening = SimulatedOpening(lambda: execute(data, portfolio, orders, row, day, booked), day.isoformat())
+    # What waits at a broker that is real meets no opening here.
+    simulated = [order for order in orders if is_simulated(run, account_of(run, order))]
+    opening = SimulatedOpening(lambda: execute(data, portfolio, simulated, row, day, booked), day.isoformat())
     reports = asyncio.run(reports_of(run, portfolio, opening, orders, day))
     # Fills stored by an interrupted settlement stand, whatever the prices are now.
     fills = list({(fill.broker, fill.trade_id): fill for fill in [*reports.fills, *booked]}.values())
