@@ -38,6 +38,7 @@ from trading_lib.cli.operations.operations import app as operations_app
 from trading_lib.cli.operations.restore_host import app as restore_host_app
 from trading_lib.cli.operations.wal import app as wal_app
 from trading_lib.cli.orders.broker_simulator import app as broker_simulator_app
+from trading_lib.cli.orders.orders import app as orders_app
 from trading_lib.cli.research.audit import app as audit_app
 from trading_lib.cli.research.backfill import app as backfill_app
 from trading_lib.cli.research.experiments import app as experiments_app
@@ -80,6 +81,7 @@ for group in (
     heartbeat_app,
     logs_app,
     broker_simulator_app,
+    orders_app,
 ):
     app.registered_commands += group.registered_commands
     app.registered_groups += group.registered_groups

@@ -1,0 +1,1 @@
+"""Lives of orders as they are read, snapshots of brokers, and breaks."""
