@@ -59,8 +59,8 @@ MUTANTS = (
     Mutant(
         "UNKNOWN left out of the open statuses",
         "trading_lib/domain/book/orders.py",
-        "OPEN_STATUSES = (OrderStatus.UNKNOWN, OrderStatus.WORKING,",
-        "OPEN_STATUSES = (OrderStatus.WORKING,",
+        "OPEN_STATUSES = (\n    OrderStatus.UNKNOWN,\n",
+        "OPEN_STATUSES = (\n",
         (TURNS, "-k", "unknown_order_is_filled"),
     ),
     Mutant(
@@ -82,14 +82,14 @@ MUTANTS = (
     Mutant(
         "a fill of an order that has ended is not stored",
         "trading_lib/workflows/trade/settlement.py",
-        "        run.orders.save_fills(late, run.book.name)\n",
-        "        pass\n",
+        "    new = run.orders.save_fills(fills, run.book.name)\n",
+        "    new = 0\n",
         (REPORTS, "-k", "order_that_has_ended"),
     ),
     Mutant(
         "any order under our id is ours",
-        "trading_lib/workflows/trade/sending.py",
-        "if not is_same(found.order, order):",
+        "trading_lib/execution/lifecycle.py",
+        "if not is_same(found, tracked.order):",
         "if False:",
         (SENDING, "-k", "another_order_under"),
     ),
@@ -172,16 +172,16 @@ MUTANTS = (
     ),
     Mutant(
         "an order that was denied is sent all the same",
-        "trading_lib/workflows/trade/sending.py",
-        "        sent.denied += 1\n        return\n",
-        "        sent.denied += 1\n        cleared = ClearedOrder(order)\n",
+        "trading_lib/execution/order_path.py",
+        "        desk.weigh(identity, cleared)\n        return\n",
+        "        cleared = ClearedOrder(tracked.order)\n",
         (TRADING, "-k", "kill_switch"),
     ),
     Mutant(
         "an UNKNOWN order is sent a second time",
-        "trading_lib/workflows/trade/sending.py",
-        "    if status is OrderStatus.UNKNOWN:\n        await _look_up(turn, broker, order, sent)\n        return\n",
-        "",
+        "trading_lib/execution/lifecycle.py",
+        "    return tracked.status is OrderStatus.INTENDED\n",
+        "    return tracked.status in (OrderStatus.INTENDED, OrderStatus.UNKNOWN)\n",
         (TRADING, "-k", "unknown"),
     ),
     Mutant(

@@ -24,6 +24,7 @@ from trading_lib.domain.errors import ConfigurationError
 from trading_lib.domain.market.instruments import AssetClass, Instrument, TradingCalendar, Universe
 from trading_lib.domain.money import LARGEST_BOOK
 from trading_lib.execution.config import AccountConfig, PaperConfig
+from trading_lib.execution.sending_policy import SendingConfig
 from trading_lib.market_data.config import SourcesConfig
 from trading_lib.orders.config import OrderConfig, PreTradeConfig
 from trading_lib.performance.config import PerformanceConfig
@@ -85,6 +86,7 @@ class ExecutionFile(Configuration):
     orders: OrderConfig
     pre_trade: PreTradeConfig
     paper: PaperConfig
+    sending: SendingConfig = SendingConfig()
     accounts: tuple[AccountConfig, ...] = Field((AccountConfig(),), min_length=1)
 
 
@@ -115,6 +117,7 @@ class SystemConfiguration:
     universe_file: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     own_strategies: Mapping[str, str] = field(default_factory=dict)
     accounts: Accounts = field(default_factory=Accounts)
+    sending: SendingConfig = field(default_factory=SendingConfig)
     folder: Path = Path("include/config")
 
 
@@ -176,6 +179,7 @@ def load_configuration(
         universe_file=universe.by_symbol(),
         own_strategies=own_strategies,
         accounts=accounts,
+        sending=execution.sending,
         folder=folder,
     )
 
@@ -203,14 +207,15 @@ def _register_own_rules(risk: RiskConfig, folder: Path, seconds: float) -> list[
 
 
 def _hash(own_code: list[str], *models: BaseModel) -> str:
-    # What changes no rule stays out: how long a decision may take, one account with all the cash, days left out.
+    # What changes no rule stays out: how long a decision may take or a broker is waited for, one account with all the
+    # cash, days left out.
     contents = [model.model_dump(mode="json", exclude=_without_rule(model)) for model in models]
     text = json.dumps([*contents, *own_code], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _without_rule(model: BaseModel) -> dict[str, Any]:
-    left_out: dict[str, Any] = {"decision_seconds": True}
+    left_out: dict[str, Any] = {"decision_seconds": True, "sending": True}
     if isinstance(model, ExecutionFile) and len(model.accounts) == 1:
         left_out["accounts"] = True
     if isinstance(model, RiskConfig) and not model.stops.days_without_session:

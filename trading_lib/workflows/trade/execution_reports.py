@@ -10,7 +10,7 @@ from decimal import Decimal
 from trading_lib.adapters.brokers.simulated import SimulatedOpening
 from trading_lib.adapters.stores.books.account_store import AccountStore
 from trading_lib.domain.book.accounts import Account
-from trading_lib.domain.book.orders import Fill, Order
+from trading_lib.domain.book.orders import Fill, Order, OrderEvent
 from trading_lib.domain.book.portfolio import Portfolio
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.market.sessions import SessionCalendar
@@ -28,7 +28,7 @@ class Reports:
     fills
         Of the session, the oldest first within an account.
     ended
-        Client order id -> why the rest of it was not filled.
+        Client order id -> the event that ended it, and why the rest of it was not filled.
     unfilled
         Ids of orders of which not everything was filled.
     filled
@@ -40,7 +40,7 @@ class Reports:
     """
 
     fills: list[Fill] = field(default_factory=list)
-    ended: dict[str, str] = field(default_factory=dict)
+    ended: dict[str, tuple[OrderEvent, str]] = field(default_factory=dict)
     unfilled: set[str] = field(default_factory=set)
     filled: set[str] = field(default_factory=set)
     still_open: set[str] = field(default_factory=set)
@@ -116,7 +116,7 @@ async def _fills(
         if session_of(execution.filled_at, run.settings.calendar) > day:
             complete = False
             continue
-        reports.fills.append(_fill(execution, broker.name, day))
+        reports.fills.append(fill_of(execution, broker.name, day))
     reports.cursors[account.name] = found.cursor if complete else cursor
 
 
@@ -137,7 +137,8 @@ async def _status(broker: Broker, order: Order, known: Decimal, reports: Reports
         reports.filled.add(identity)
     else:
         reports.unfilled.add(identity)
-        reports.ended[identity] = at_broker.reason or f"{at_broker.status.lower()} by {broker.name}"
+        event = OrderEvent.EXPIRE if at_broker.status is BrokerStatus.EXPIRED else OrderEvent.CANCEL
+        reports.ended[identity] = event, at_broker.reason or f"{at_broker.status.lower()} by {broker.name}"
 
 
 def session_of(filled_at: datetime, calendar: SessionCalendar) -> date:
@@ -146,7 +147,8 @@ def session_of(filled_at: datetime, calendar: SessionCalendar) -> date:
     return newest if calendar.decision_time(newest) == filled_at else calendar.next(newest)
 
 
-def _fill(execution: Execution, broker: str, day: date) -> Fill:
+def fill_of(execution: Execution, broker: str, day: date) -> Fill:
+    """Return what is stored of a broker's fill; it falls in the accounting of session ``day``."""
     return Fill(
         trade_id=execution.trade_id,
         broker=broker,

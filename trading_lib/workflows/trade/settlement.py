@@ -13,7 +13,15 @@ from datetime import date
 
 from trading_lib.adapters.brokers.simulated import SimulatedOpening
 from trading_lib.domain.book.flows import Flow
-from trading_lib.domain.book.orders import OPEN_STATUSES, Fill, Order, OrderEvent, OrderStatus
+from trading_lib.domain.book.orders import (
+    OPEN_STATUSES,
+    TRANSITIONS,
+    EvidenceSource,
+    Fill,
+    Order,
+    OrderEvent,
+    OrderStatus,
+)
 from trading_lib.domain.book.portfolio import Portfolio
 from trading_lib.domain.book.proceeds import Proceeds
 from trading_lib.domain.errors import OversoldError
@@ -48,11 +56,12 @@ def settle_book(turn: BookTurn, portfolio: Portfolio) -> Portfolio:
 
 
 def cancel_unsent(run: BookRun) -> int:
-    """Cancel what earlier sessions decided and never sent: its opening has passed."""
-    unsent = run.orders.orders(run.book.name, statuses=[OrderStatus.INTENDED])
-    missed = [order for order, _ in unsent if order.session < run.session]
-    for order in missed:
-        detail = f"never sent: session {run.session} began before it was"
+    """Cancel what earlier sessions decided and never sent, or what never arrived: its opening has passed."""
+    unsent = run.orders.orders(run.book.name, statuses=[OrderStatus.INTENDED, OrderStatus.ABSENT])
+    missed = [(order, status) for order, status in unsent if order.session < run.session]
+    for order, status in missed:
+        what = "never sent" if status is OrderStatus.INTENDED else "never arrived"
+        detail = f"{what}: session {run.session} began before it {'was' if what == 'never sent' else 'did'}"
         run.orders.record(order.client_order_id, OrderEvent.CANCEL, run.settings.clock(), detail)
     return len(missed)
 
@@ -115,9 +124,8 @@ def _record(run: BookRun, working: Working, filled: Sequence[Fill], reports: Rep
     for fill in filled:
         by_order.setdefault(fill.client_order_id, []).append(fill)
     waiting = {order.client_order_id for order, _ in working}
-    if late := [fill for identity, fills in by_order.items() if identity not in waiting for fill in fills]:
-        # An order that has ended here filled all the same: it stays ended, and what was traded is booked.
-        run.orders.save_fills(late, run.book.name)
+    for identity in by_order.keys() - waiting:
+        _record_late(run, identity, by_order[identity])
     for order, status in working:
         identity = order.client_order_id
         fills = by_order.get(identity, [])
@@ -129,8 +137,18 @@ def _record(run: BookRun, working: Working, filled: Sequence[Fill], reports: Rep
         elif not fills and identity in reports.filled:
             # Its last fill was reported in an earlier session, and only now that it was the last.
             run.orders.record(identity, OrderEvent.FILL, run.settings.clock())
-    for identity, reason in reports.ended.items():
-        run.orders.record(identity, OrderEvent.CANCEL, run.settings.clock(), reason)
+    for identity, (ended, reason) in reports.ended.items():
+        run.orders.record(identity, ended, run.settings.clock(), reason)
+
+
+def _record_late(run: BookRun, identity: str, fills: Sequence[Fill]) -> None:
+    """Book what an order traded that has ended here: it stays ended."""
+    new = run.orders.save_fills(fills, run.book.name)
+    ((_, status),) = run.orders.orders(run.book.name, identities=[identity])
+    if new and (status, OrderEvent.LATE_FILL) in TRANSITIONS:
+        traded = ", ".join(fill.trade_id for fill in fills)
+        now, poll = run.settings.clock(), EvidenceSource.POLL
+        run.orders.record(identity, OrderEvent.LATE_FILL, now, f"trade {traded}", source=poll)
 
 
 def _input_at(run: BookRun, day: date, due: tuple[Proceeds, ...], moved: tuple[Flow, ...]) -> tuple[SessionInput, int]:

@@ -153,13 +153,14 @@ def test_a_fill_that_is_told_late_is_booked_in_the_session_that_learns_of_it(own
     assert [fill.session for fill in own.run().orders.fills(BOOK)] == [TUESDAY]
 
 
-def test_an_order_that_ends_unfilled_is_cancelled_with_the_brokers_reason(own: OwnBroker) -> None:
+@pytest.mark.parametrize("status", [OrderStatus.EXPIRED, OrderStatus.CANCELLED])
+def test_an_order_that_ends_unfilled_has_the_brokers_status_and_reason(own: OwnBroker, status: OrderStatus) -> None:
     order = sent(own)
     (own.folder / "ended.csv").write_text(
-        f"client_order_id,status,reason\n{order.client_order_id},EXPIRED,no opening auction\n"
+        f"client_order_id,status,reason\n{order.client_order_id},{status},no opening auction\n"
     )
     assert held(own.settle(START, MONDAY)) == {}
-    assert own.status(order) is OrderStatus.CANCELLED
+    assert own.status(order) is status
     assert own.run().orders.events(order.client_order_id)[-1][3] == "no opening auction"
 
 
@@ -217,6 +218,7 @@ def test_a_fill_of_an_order_that_has_ended_is_stored_as_well_as_booked(own: OwnB
     assert [fill.trade_id for fill in own.run().orders.fills(BOOK)] == ["1"]
     assert own.run().orders.filled_quantity(order.client_order_id) == 10
     assert own.status(order) is OrderStatus.CANCELLED
+    assert own.events(order)[-1] is OrderEvent.LATE_FILL
 
 
 def test_two_brokers_may_give_two_fills_the_same_id(

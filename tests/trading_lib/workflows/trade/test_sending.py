@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -132,3 +132,47 @@ def test_another_order_under_the_same_id_is_not_taken_for_ours(own: OwnBroker) -
     own.faults("duplicate", "other")
     assert (own.send().accepted, own.send().unknown) == (0, 1)
     assert own.status(order) is OrderStatus.UNKNOWN
+
+
+def test_an_order_that_never_arrived_is_sent_again_once_its_absence_is_proved(own: OwnBroker) -> None:
+    order = own.order()
+    own.faults("down")
+    assert own.send().unknown == 1
+    own.faults()
+    own.now += timedelta(seconds=89)
+    assert own.send().unknown == 1
+    own.now += timedelta(seconds=2)
+    assert own.send().accepted == 1
+    assert own.events(order) == [*SENT, OrderEvent.PROVE_ABSENT, *TAKEN]
+    assert own.submitted() == [order.client_order_id] * 2
+    assert own.taken() == [order.client_order_id]
+
+
+@pytest.mark.parametrize("fault", ["cut-off", "blind"])
+def test_nothing_is_proved_absent_while_the_brokers_lists_cannot_be_read(own: OwnBroker, fault: str) -> None:
+    order = own.order()
+    own.faults("loses", fault)
+    own.send()
+    own.now += timedelta(hours=1)
+    own.send()
+    assert own.submitted() == own.taken() == [order.client_order_id]
+    assert own.status(order) is OrderStatus.UNKNOWN
+
+
+def test_an_order_that_never_arrives_is_sent_three_times_and_no_more(own: OwnBroker) -> None:
+    order = own.order()
+    own.faults("down")
+    for _ in range(6):
+        own.send()
+        own.now += timedelta(seconds=100)
+    assert own.submitted() == [order.client_order_id] * 3
+    assert own.status(order) is OrderStatus.ABSENT
+
+
+def test_an_absent_order_of_an_earlier_session_is_cancelled_like_an_unsent_one(own: OwnBroker) -> None:
+    order = own.order()
+    own.run().orders.record(order.client_order_id, OrderEvent.SUBMIT, own.now)
+    own.run().orders.record(order.client_order_id, OrderEvent.PROVE_ABSENT, own.now)
+    own.settle(Portfolio.opened(FRIDAY, Decimal(100_000)), MONDAY)
+    assert own.status(order) is OrderStatus.CANCELLED
+    assert own.run().orders.events(order.client_order_id)[-1][3].startswith("never arrived: session 2023-02-13 began")

@@ -124,8 +124,8 @@ class OrderBatches:
         for names in {tuple(values) for values in changes}:
             same = [values for values in changes if tuple(values) == names]
             key = orders_table.c.client_order_id == bindparam("identity")
-            columns = {name: bindparam(name) for name in names if name != "identity"}
-            connection.execute(update(orders_table).where(key).values(columns), same)
+            assigned: dict[str, Any] = {name: bindparam(name) for name in names if name != "identity"}
+            connection.execute(update(orders_table).where(key).values(assigned), same)
         filled = [entry.client_order_id for entry in entries if not all(isinstance(w, Append) for w in entry.writes)]
         if filled:
             table = fills_table
@@ -188,7 +188,9 @@ def _event_row(identity: str, sequence: int, status: OrderStatus, append: Append
     }
 
 
-def _by_order(connection: Connection, table: Any, identities: Sequence[str], by: Any, *where: Any) -> dict[str, list]:
+def _by_order(
+    connection: Connection, table: Any, identities: Sequence[str], by: Any, *where: Any
+) -> dict[str, list[Any]]:
     query = select(table).where(table.c.client_order_id.in_(identities), *where).order_by(by)
     found: dict[str, list[Any]] = {}
     for row in connection.execute(query) if identities else ():
