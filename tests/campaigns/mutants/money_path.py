@@ -88,7 +88,7 @@ MUTANTS = (
     ),
     Mutant(
         "any order under our id is ours",
-        "trading_lib/execution/lifecycle.py",
+        "trading_lib/execution/order_path/lifecycle.py",
         "if not is_same(found, tracked.order):",
         "if False:",
         (SENDING, "-k", "another_order_under"),
@@ -172,14 +172,14 @@ MUTANTS = (
     ),
     Mutant(
         "an order that was denied is sent all the same",
-        "trading_lib/execution/order_path.py",
+        "trading_lib/execution/order_path/path.py",
         "        desk.weigh(identity, cleared)\n        return\n",
         "        cleared = ClearedOrder(tracked.order)\n",
         (TRADING, "-k", "kill_switch"),
     ),
     Mutant(
         "an UNKNOWN order is sent a second time",
-        "trading_lib/execution/lifecycle.py",
+        "trading_lib/execution/order_path/lifecycle.py",
         "    return tracked.status is OrderStatus.INTENDED\n",
         "    return tracked.status in (OrderStatus.INTENDED, OrderStatus.UNKNOWN)\n",
         (TRADING, "-k", "unknown"),

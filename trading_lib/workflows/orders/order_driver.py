@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from trading_lib.adapters.stores.books.order_batches import OrderBatches
+from trading_lib.adapters.stores.orders.order_batches import OrderBatches
 from trading_lib.domain.book.orders import Order, OrderEvent
 from trading_lib.domain.errors import BrokerUnavailableError
-from trading_lib.execution import requests
 from trading_lib.execution.broker import Answer, Broker, ClearedOrder, LookUp, Outcome, Seen
-from trading_lib.execution.desk import Desk, Steps
-from trading_lib.execution.evidence import Denied, Held
-from trading_lib.execution.tracked import Append, Tell
+from trading_lib.execution.order_path import requests
+from trading_lib.execution.order_path.desk import Desk, Steps
+from trading_lib.execution.order_path.evidence import Denied, Held
+from trading_lib.execution.order_path.tracked import Append, Tell
 
 LOG = logging.getLogger(__name__)
 # Clears an order, or says why it is denied or held; asked a moment before it is sent.

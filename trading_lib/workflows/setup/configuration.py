@@ -24,7 +24,7 @@ from trading_lib.domain.errors import ConfigurationError
 from trading_lib.domain.market.instruments import AssetClass, Instrument, TradingCalendar, Universe
 from trading_lib.domain.money import LARGEST_BOOK
 from trading_lib.execution.config import AccountConfig, PaperConfig
-from trading_lib.execution.sending_policy import SendingConfig
+from trading_lib.execution.order_path.sending_policy import SendingConfig
 from trading_lib.market_data.config import SourcesConfig
 from trading_lib.orders.config import OrderConfig, PreTradeConfig
 from trading_lib.performance.config import PerformanceConfig

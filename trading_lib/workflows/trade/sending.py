@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trading_lib.adapters.stores.books.account_store import AccountStore
-from trading_lib.adapters.stores.books.order_batches import OrderBatches
+from trading_lib.adapters.stores.orders.order_batches import OrderBatches
 from trading_lib.domain.book.accounts import Account
 from trading_lib.domain.book.orders import Fill, Order, OrderStatus
 from trading_lib.execution.broker import Broker, Execution
-from trading_lib.execution.desk import Desk
-from trading_lib.execution.order_path import find_out, send
+from trading_lib.execution.order_path.desk import Desk
+from trading_lib.execution.order_path.path import find_out, send
 from trading_lib.workflows.books.arming import refuse_disarmed
 from trading_lib.workflows.orders.order_driver import Check, OrderDriver
 from trading_lib.workflows.trade.book_run import BookRun

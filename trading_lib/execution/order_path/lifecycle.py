@@ -17,9 +17,9 @@ from trading_lib.domain.book.orders import (
     OrderEvent,
     OrderStatus,
 )
-from trading_lib.execution.absence import NOTHING_PROVED, contradicted, is_proved, window_end, without_order
 from trading_lib.execution.broker import BrokerOrder, BrokerStatus, Outcome, Seen, is_same
-from trading_lib.execution.evidence import (
+from trading_lib.execution.order_path.absence import NOTHING_PROVED, contradicted, is_proved, window_end, without_order
+from trading_lib.execution.order_path.evidence import (
     Answered,
     Busted,
     CancelAnswered,
@@ -33,10 +33,10 @@ from trading_lib.execution.evidence import (
     Reported,
     Sending,
 )
-from trading_lib.execution.fill_evidence import busted, executed
-from trading_lib.execution.life_steps import NEVER_SENT, NOT_SURE, SOURCE, appended, noted_once, taken
-from trading_lib.execution.sending_policy import SendingPolicy
-from trading_lib.execution.tracked import Action, Advanced, Cancelling, Next, Tell, Tracked
+from trading_lib.execution.order_path.fill_evidence import busted, executed
+from trading_lib.execution.order_path.life_steps import NEVER_SENT, NOT_SURE, SOURCE, appended, noted_once, taken
+from trading_lib.execution.order_path.sending_policy import SendingPolicy
+from trading_lib.execution.order_path.tracked import Action, Advanced, Cancelling, Next, Tell, Tracked
 
 _ENDS: Mapping[BrokerStatus, OrderEvent] = {
     BrokerStatus.CANCELLED: OrderEvent.CANCEL,

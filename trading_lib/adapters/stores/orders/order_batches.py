@@ -18,8 +18,8 @@ from trading_lib.domain.book.orders import Fill, OrderEvent, OrderStatus, next_s
 from trading_lib.domain.errors import OrderTransitionError
 from trading_lib.domain.market.sessions import require_aware
 from trading_lib.execution.broker import Execution
-from trading_lib.execution.requests import Entry
-from trading_lib.execution.tracked import Append, BookFill, Cancelling, StrikeFill, Tracked, Version
+from trading_lib.execution.order_path.requests import Entry
+from trading_lib.execution.order_path.tracked import Append, BookFill, Cancelling, StrikeFill, Tracked, Version
 
 # Events that say more than the order's row does.
 TELLING = (OrderEvent.SUBMIT, OrderEvent.ACCEPT, OrderEvent.REQUEST_CANCEL, OrderEvent.LOOK_UP, OrderEvent.BUST)

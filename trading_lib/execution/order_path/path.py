@@ -13,11 +13,21 @@ from typing import Any
 
 from trading_lib.domain.book.orders import OPEN_STATUSES, OrderStatus
 from trading_lib.execution.broker import ClearedOrder, Executions
-from trading_lib.execution.desk import Desk, Steps, Wanted
-from trading_lib.execution.evidence import Answered, CancelAnswered, CancelAsked, LookedUp, Reading, Sending
-from trading_lib.execution.lifecycle import earliest_proof, may_send
-from trading_lib.execution.requests import Cancel, Check, Find, ReadClosed, ReadFills, ReadOpen, Request, Submit, Wait
-from trading_lib.execution.tracked import Next
+from trading_lib.execution.order_path.desk import Desk, Steps, Wanted
+from trading_lib.execution.order_path.evidence import Answered, CancelAnswered, CancelAsked, LookedUp, Reading, Sending
+from trading_lib.execution.order_path.lifecycle import earliest_proof, may_send
+from trading_lib.execution.order_path.requests import (
+    Cancel,
+    Check,
+    Find,
+    ReadClosed,
+    ReadFills,
+    ReadOpen,
+    Request,
+    Submit,
+    Wait,
+)
+from trading_lib.execution.order_path.tracked import Next
 
 
 def send(desk: Desk, identities: Sequence[str]) -> Steps:

@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from trading_lib.domain.book.orders import EvidenceSource, Order, OrderEvent, OrderStatus
-from trading_lib.execution.absence import NOTHING_PROVED, Absence
 from trading_lib.execution.broker import Bust, Execution
+from trading_lib.execution.order_path.absence import NOTHING_PROVED, Absence
 
 ZERO = Decimal(0)
 NO_FILLS: Mapping[str, Decimal] = MappingProxyType({})

@@ -20,7 +20,7 @@ from trading_lib.execution.broker import (
     Outcome,
     Seen,
 )
-from trading_lib.execution.evidence import (
+from trading_lib.execution.order_path.evidence import (
     Answered,
     Busted,
     CancelAnswered,
@@ -35,9 +35,9 @@ from trading_lib.execution.evidence import (
     Reported,
     Sending,
 )
-from trading_lib.execution.lifecycle import advance
-from trading_lib.execution.sending_policy import SendingPolicy
-from trading_lib.execution.tracked import Action, Append, BookFill, Next, StrikeFill, Tell, Tracked
+from trading_lib.execution.order_path.lifecycle import advance
+from trading_lib.execution.order_path.sending_policy import SendingPolicy
+from trading_lib.execution.order_path.tracked import Action, Append, BookFill, Next, StrikeFill, Tell, Tracked
 
 POLICY = SendingPolicy()
 T0 = datetime(2026, 3, 2, 14, 0, tzinfo=UTC)

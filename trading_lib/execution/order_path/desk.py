@@ -8,11 +8,11 @@ from typing import Any
 
 from trading_lib.domain.book.orders import OrderStatus
 from trading_lib.execution.broker import BrokerOrder, Executions
-from trading_lib.execution.evidence import Busted, Evidence, Executed, NotListed, Reading, Reported, Sending
-from trading_lib.execution.lifecycle import advance
-from trading_lib.execution.requests import Entry, Load, Request, Save
-from trading_lib.execution.sending_policy import SendingPolicy
-from trading_lib.execution.tracked import Append, BookFill, Next, StrikeFill, Tell, Tracked, Version
+from trading_lib.execution.order_path.evidence import Busted, Evidence, Executed, NotListed, Reading, Reported, Sending
+from trading_lib.execution.order_path.lifecycle import advance
+from trading_lib.execution.order_path.requests import Entry, Load, Request, Save
+from trading_lib.execution.order_path.sending_policy import SendingPolicy
+from trading_lib.execution.order_path.tracked import Append, BookFill, Next, StrikeFill, Tell, Tracked, Version
 
 Steps = Generator[Request, Any, None]
 Wanted = tuple[Next, ...]

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from trading_lib.domain.book.orders import TRANSITIONS, EvidenceSource, OrderEvent, OrderStatus, next_status
-from trading_lib.execution.absence import NOTHING_PROVED
-from trading_lib.execution.tracked import Action, Advanced, Append, Cancelling, Next, Tell, Tracked
+from trading_lib.execution.order_path.absence import NOTHING_PROVED
+from trading_lib.execution.order_path.tracked import Action, Advanced, Append, Cancelling, Next, Tell, Tracked
 
 SOURCE = EvidenceSource
 NOT_SURE = (OrderStatus.UNKNOWN, OrderStatus.ABSENT)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from trading_lib.domain.book.orders import TRANSITIONS, OrderEvent, OrderStatus
-from trading_lib.execution.absence import NOTHING_PROVED
-from trading_lib.execution.evidence import Busted, Executed
-from trading_lib.execution.life_steps import NEVER_SENT, appended, noted_once, taken
-from trading_lib.execution.sending_policy import SendingPolicy
-from trading_lib.execution.tracked import Action, Advanced, BookFill, Cancelling, StrikeFill, Tell, Tracked
+from trading_lib.execution.order_path.absence import NOTHING_PROVED
+from trading_lib.execution.order_path.evidence import Busted, Executed
+from trading_lib.execution.order_path.life_steps import NEVER_SENT, appended, noted_once, taken
+from trading_lib.execution.order_path.sending_policy import SendingPolicy
+from trading_lib.execution.order_path.tracked import Action, Advanced, BookFill, Cancelling, StrikeFill, Tell, Tracked
 
 
 def executed(tracked: Tracked, evidence: Executed, now: datetime, policy: SendingPolicy) -> Advanced:

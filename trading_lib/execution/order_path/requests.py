@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from trading_lib.domain.book.orders import Order
 from trading_lib.execution.broker import ClearedOrder
-from trading_lib.execution.tracked import Append, BookFill, StrikeFill, Version
+from trading_lib.execution.order_path.tracked import Append, BookFill, StrikeFill, Version
 
 
 class Entry(NamedTuple):

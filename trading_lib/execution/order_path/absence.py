@@ -15,7 +15,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from trading_lib.execution.evidence import Reading
+from trading_lib.execution.order_path.evidence import Reading
 
 
 class Absence(NamedTuple):
