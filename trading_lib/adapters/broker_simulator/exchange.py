@@ -285,6 +285,11 @@ class Exchange:
         self.forced_open = False
         self._close()
 
+    def turn_back(self) -> None:
+        """Let the calendar be played again from now on, where the clock was set back."""
+        self._mark(self.now())
+        self._matched_at = None
+
     def _mark(self, at: datetime) -> None:
         self.record("until", at=iso(at))
 

@@ -262,7 +262,7 @@ class Simulator:
         """Go on where the ledger was left: at its time if its clock had been set, with cancellations done."""
         left = self.exchange.state.clock
         if left is not None:
-            at: datetime = parse_time(left["at"])
+            at = self._left_at()
             if left["runs"]:
                 self.clock.run(at)
             else:
@@ -270,6 +270,15 @@ class Simulator:
         for order in list(self.exchange.state.open.values()):
             if order.status == "pending_cancel":
                 self.exchange.cancel(order)
+
+    def _left_at(self) -> datetime:
+        """Return the newest time of the ledger since its clock was last set."""
+        newest = ""
+        for event in reversed(self.ledger.events):
+            newest = max(newest, str(event.get("at") or event.get("created_at") or ""))
+            if event["kind"] == "clock":
+                break
+        return parse_time(newest)
 
     def _usual_accounts(self) -> None:
         cash = {"USD": Decimal(100_000)}

@@ -7,7 +7,6 @@ is not simulated is refused: nothing leaves this machine.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from http.client import RemoteDisconnected
 from io import BytesIO
 from typing import Any
@@ -20,31 +19,8 @@ from urllib3.response import HTTPResponse
 
 from trading_lib.adapters.broker_simulator.messages import HOST_HEADER, HOSTS, Reply, Request
 from trading_lib.adapters.broker_simulator.simulator import Simulator
-from trading_lib.domain.errors import ConfigurationError
 
 LOG = logging.getLogger(__name__)
-ADDRESS_VARIABLE = "TRADING_BROKER_SIMULATOR"
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-
-def simulator_address(environment: Mapping[str, str]) -> str | None:
-    """Return the address of the simulator that the environment points to, or None.
-
-    Raises
-    ------
-    ConfigurationError
-        When it is not an address on this machine: keys would be sent to it in the clear.
-    """
-    address = environment.get(ADDRESS_VARIABLE, "").strip().rstrip("/")
-    if not address:
-        return None
-    parts = urlsplit(address)
-    if parts.scheme != "http" or parts.hostname not in LOOPBACK or parts.path or parts.query:
-        raise ConfigurationError(
-            f"{ADDRESS_VARIABLE} is {address!r}, which is no address of this machine",
-            "set it to http://127.0.0.1:PORT, as `trading broker-simulator` prints it",
-        )
-    return address
 
 
 def mount(session: requests.Session, address: str) -> None:

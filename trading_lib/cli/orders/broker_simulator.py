@@ -66,12 +66,13 @@ def broker_simulator(
 
 
 def _record(simulator: Simulator, address: str) -> dict[str, object]:
-    from trading_lib.adapters.broker_simulator.transport import ADDRESS_VARIABLE, stream_address
+    from trading_lib.adapters.broker_simulator.transport import stream_address
+    from trading_lib.adapters.brokers.shared.simulator_mount import SIMULATOR_VARIABLE
 
     return {
         "address": address,
         "stream": stream_address(address),
-        "environment": {ADDRESS_VARIABLE: address},
+        "environment": {SIMULATOR_VARIABLE: address},
         "seed": simulator.seed,
         "ledger": None if simulator.ledger.path is None else str(simulator.ledger.path),
         "faults": len(simulator.faults.script.faults),
@@ -90,11 +91,11 @@ def _record(simulator: Simulator, address: str) -> dict[str, object]:
 
 
 def _lines(simulator: Simulator, address: str) -> list[str]:
-    from trading_lib.adapters.broker_simulator.transport import ADDRESS_VARIABLE
+    from trading_lib.adapters.brokers.shared.simulator_mount import SIMULATOR_VARIABLE
 
     kept = simulator.ledger.path or "in memory only; --ledger FILE keeps it"
     lines = [f"broker simulator (seed {simulator.seed}) at {address}", f"ledger: {kept}", "accounts and their keys:"]
     for key, keys in simulator.keys.items():
         account = simulator.exchange.state.accounts[keys.account]
         lines.append(f"  {account.face} {account.endpoint:<5}  {account.number:<13} {key}  {keys.secret}")
-    return [*lines, f"point the system to it with {ADDRESS_VARIABLE}={address}; end it with Ctrl-C"]
+    return [*lines, f"point the system to it with {SIMULATOR_VARIABLE}={address}; end it with Ctrl-C"]

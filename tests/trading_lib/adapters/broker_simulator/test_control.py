@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +20,6 @@ ORDER = {"symbol": "SPY", "qty": "10", "side": "buy", "type": "market", "time_in
 
 
 def control(made: Clients, name: str, **asked: Any) -> Any:
-    import json
-
     body = json.dumps(asked).encode()
     reply = made.simulator.answer(Request("POST", "127.0.0.1", f"/simulator/{name}", body=body))
     assert reply.status == 200, reply.body
@@ -161,8 +161,6 @@ def test_an_asset_can_lose_its_tradability(made: Clients) -> None:
 
 
 def test_what_cannot_be_asked_is_refused_with_the_field(made: Clients) -> None:
-    import json
-
     for name, asked, words in (
         ("prices", {"SPY": -1}, "SPY"),
         ("fill", {"order": "nothing"}, "order: there is none"),
@@ -186,3 +184,23 @@ def test_a_plain_client_reaches_the_control_face_of_a_served_simulator() -> None
         assert (status["now"], status["market_open"]) == ("2026-11-24T16:00:00.000000Z", True)
         assert requests.get(f"{address}/simulator/duplicates", timeout=5).json() == []
         assert requests.get(f"{address}/simulator/positions?account=binance", timeout=5).json()["BNB"] == "10"
+
+
+def test_a_clock_that_was_set_back_plays_the_next_opening_again(made: Clients) -> None:
+    client = made.alpaca()
+    control(made, "clock", at="2026-11-24T02:00:00Z")
+    placed = client.post("/orders", {**ORDER, "time_in_force": "opg"})
+    control(made, "clock", to="2026-11-24T15:00:00Z")
+    assert client.get_order_by_id(placed["id"])["status"] == "filled"
+
+
+def test_a_simulator_goes_on_at_the_time_its_ledger_was_left_at(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    with clients("in-process", ledger=path) as first:
+        control(first, "clock", to="2026-11-25T15:00:00Z")
+        first.simulator.pass_time(3600)
+        first.alpaca().post("/orders", ORDER)
+        first.simulator.ledger.close()
+    again = Simulator(1, path, Clock(OPEN_HOURS))
+    assert again.clock.now().isoformat() == "2026-11-25T16:00:00+00:00"
+    again.ledger.close()

@@ -159,6 +159,12 @@ def test_a_status_can_be_one_that_nobody_knows(reached: Clients, face: str) -> N
     assert look_up(reached, face)["status"] in ("under_regulatory_review", "PENDING_ORACLE")
 
 
+def test_a_status_can_be_any_word_that_is_asked_for(reached: Clients) -> None:
+    strike(reached, do="unknown_status", word="suspended", method="GET")
+    place(reached, "alpaca")
+    assert look_up(reached, "alpaca")["status"] == "suspended"
+
+
 @BOTH
 def test_a_booked_order_can_stay_invisible_for_a_while(reached: Clients, face: str) -> None:
     strike(reached, do="invisible", seconds=25)

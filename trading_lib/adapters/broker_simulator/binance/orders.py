@@ -44,13 +44,14 @@ def order_terms(exchange: Exchange, account: Account, form: Mapping[str, str]) -
     stop = _price(pair, form, "stopPrice") if stopped else None
     if not limited and form.get("price"):
         raise BinanceRefusalError(-1106, "Parameter 'price' sent when not required.")
-    price = limit or exchange.price(pair.symbol)
+    market = exchange.price(pair.symbol)
+    price = limit or market
     funds = _amount(form, "quoteOrderQty") if kind == "MARKET" and "quoteOrderQty" in form else None
     quantity = _quantity(pair, form) if funds is None else (funds / price).quantize(pair.step, ROUND_DOWN)
     if quantity <= 0 or quantity * price < pair.least_value:
         raise filtered("NOTIONAL")
     falls = (side == "SELL") == kind.startswith("STOP")
-    if stop is not None and (price <= stop if falls else price >= stop) and limit is None:
+    if stop is not None and (market <= stop if falls else market >= stop):
         raise refused_order("Stop price would trigger immediately.")
     identity = _client_order_id(exchange, account, form)
     _check_account(exchange, account, pair, side, quantity, price)

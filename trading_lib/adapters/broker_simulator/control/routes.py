@@ -108,7 +108,7 @@ class Control:
         }
 
     def _clock(self, asked: Asked) -> dict[str, Any]:
-        simulator = self._simulator
+        simulator, before = self._simulator, self._simulator.clock.now()
         if "advance" in asked:
             simulator.clock.move(timedelta(seconds=float(asked["advance"])))
         elif "to" in asked:
@@ -118,6 +118,8 @@ class Control:
             simulator.clock.run(parse_time(str(asked["at"])) if "at" in asked else simulator.clock.now())
         else:
             simulator.clock.stand(parse_time(str(asked["at"])) if "at" in asked else simulator.clock.now())
+        if simulator.clock.now() < before:
+            simulator.exchange.turn_back()
         simulator.exchange.run_until(simulator.clock.now())
         at = iso(simulator.clock.now())
         simulator.exchange.record("clock", at=at, runs=simulator.clock.runs)

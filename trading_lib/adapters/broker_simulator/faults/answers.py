@@ -83,14 +83,14 @@ def truncated(reply: Reply) -> Reply:
     return replace(reply, body=reply.body[: max(1, len(reply.body) // 2)])
 
 
-def with_unknown_status(face: str, reply: Reply) -> Reply:
-    """Give every order of an answer a status that nobody knows."""
+def with_status(face: str, reply: Reply, word: str | None) -> Reply:
+    """Give every order of an answer a status: ``word``, or one that nobody knows."""
     try:
         content = json.loads(reply.body)
     except ValueError:
         return reply
-    named = {**json_reply(_renamed(content, NEVER_SEEN[face]), reply.status).headers, **reply.headers}
-    return replace(json_reply(_renamed(content, NEVER_SEEN[face]), reply.status), headers=named)
+    spoilt = json_reply(_renamed(content, word or NEVER_SEEN[face]), reply.status)
+    return replace(spoilt, headers={**spoilt.headers, **reply.headers})
 
 
 def _renamed(content: Any, status: str) -> Any:

@@ -15,7 +15,7 @@ from trading_lib.adapters.broker_simulator.faults.answers import (
     is_booked,
     status_reply,
     truncated,
-    with_unknown_status,
+    with_status,
 )
 from trading_lib.adapters.broker_simulator.faults.script import METHODS, REQUEST_FAULTS, STREAM_FAULTS, Rule, Script
 from trading_lib.adapters.broker_simulator.ledger.records import BINANCE
@@ -186,7 +186,7 @@ def _change(rule: Rule, face: str) -> Change:
         "cut_body": lambda reply: replace(reply, cut=True),
         "empty_body": lambda reply: replace(reply, body=b""),
         "html_body": lambda reply: html_reply(200),
-        "unknown_status": lambda reply: with_unknown_status(face, reply),
+        "unknown_status": lambda reply: with_status(face, reply, rule.word),
     }
     return changes[rule.do]
 

@@ -66,6 +66,8 @@ class Rule(BaseModel):
         Patterns with ``*``.
     event
         Of the stream: fill, new, canceled and so on.
+    word
+        Status of `unknown_status`; None takes one that nobody knows.
     booked
         Whether the request is carried out although the answer says something else; None goes by the code.
     """
@@ -87,6 +89,7 @@ class Rule(BaseModel):
     retry_after: int | None = Field(default=None, ge=0)
     booked: bool | None = None
     portion: float = Field(default=0.5, gt=0, lt=1)
+    word: str | None = Field(default=None, min_length=1)
     fills_hidden: bool = True
 
     @model_validator(mode="before")

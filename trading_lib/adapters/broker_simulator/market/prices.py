@@ -29,12 +29,19 @@ class Prices:
 
     def __init__(self, seed: int, set_prices: Mapping[str, Decimal]) -> None:
         self._seed, self._set = seed, set_prices
+        # Of the newest instant: an order is compared with every open one.
+        self._quoted: dict[str, tuple[datetime, Decimal]] = {}
         self._shapes: dict[str, tuple[float, tuple[float, ...]]] = {}
 
     def at(self, symbol: str, moment: datetime) -> Decimal:
         """Return the price of a symbol at a time."""
         found = self._set.get(symbol)
-        return found if found is not None else self._seeded(symbol, moment)
+        if found is not None:
+            return found
+        quoted = self._quoted.get(symbol)
+        if quoted is None or quoted[0] != moment:
+            quoted = self._quoted[symbol] = (moment, self._seeded(symbol, moment))
+        return quoted[1]
 
     def _seeded(self, symbol: str, moment: datetime) -> Decimal:
         usual, phases = self._shapes.setdefault(symbol, self._shape(symbol))
