@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from airflow.sdk import chain, dag, task
+from airflow.sdk import PokeReturnValue, chain, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 from closed_day_timetable import ClosedDayTimetable
 from pipeline.defaults import TASK_DEFAULTS, VENDOR_RETRIES
@@ -66,6 +66,14 @@ def stop_checks() -> None:
 
         return dict(workflow.check(left_by(ti, StopCheckPlan, "plan")))
 
+    @task.sensor(poke_interval=60, timeout=24 * 3600, mode="reschedule")
+    @plainly
+    def await_send_window(ti: Any = None) -> PokeReturnValue:
+        from trading_lib.workflows.orders.send_times import send_time
+
+        planned = left_by(ti, StopCheckPlan, "plan")
+        return PokeReturnValue(send_time(planned.session.book, planned.day) is None)
+
     @task(multiple_outputs=False)
     @plainly
     def send(ti: Any = None) -> dict[str, Any]:
@@ -73,7 +81,7 @@ def stop_checks() -> None:
 
         return dict(workflow.send(left_by(ti, StopCheckPlan, "plan")))
 
-    chain(plan(), ingest(), check(), send())
+    chain(plan(), ingest(), check(), await_send_window(), send())
 
 
 stop_checks()

@@ -57,6 +57,14 @@ def trade_daily() -> None:
 
         return PokeReturnValue(datetime.fromisoformat(trading.decision_time(session_plan(ti))) <= datetime.now(UTC))
 
+    @task.sensor(poke_interval=60, timeout=24 * 3600, mode="reschedule")
+    @plainly
+    def await_send_window(ti: Any = None) -> PokeReturnValue:
+        from trading_lib.workflows.orders.send_times import send_time
+
+        planned = session_plan(ti)
+        return PokeReturnValue(send_time(planned.book, planned.session) is None)
+
     def traded(stage: Stage[Any]) -> Any:
         @task(task_id=stage.name, doc_md=stage.doc, multiple_outputs=False)
         @plainly
@@ -94,10 +102,11 @@ def trade_daily() -> None:
         )
         needed = approval_needed()
     with TaskGroup("trade", prefix_group_id=False, tooltip="Orders, each sent once"):
-        sent = [traded(stage) for stage in in_group("trade")]
+        intended, *sent = map(traded, in_group("trade"))
+        trade = [intended, await_send_window(), *sent]
     with TaskGroup("account", prefix_group_id=False, tooltip="Books that agree, and a report"):
         accounted = [*map(traded, in_group("account")), task(multiple_outputs=False)(back_up_state)()]
-    chain(*ready, *decided, *sent, *accounted)
+    chain(*ready, *decided, *trade, *accounted)
     chain(decided[-1], needed, ask)
 
 

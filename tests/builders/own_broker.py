@@ -5,29 +5,38 @@ from __future__ import annotations
 import asyncio
 import csv
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
 from tests.builders.books import book as made_book
 from tests.builders.books import order as made_order
 from tests.builders.markets import FRIDAY, small_market
+from tests.builders.price_folder import write_price_folder
 from tests.builders.settings import make_settings
 from trading_lib.adapters.stores.books.book_store import BookStore
+from trading_lib.adapters.stores.books.order_store import OrderStore
+from trading_lib.adapters.stores.books.state_store import StateStore
 from trading_lib.domain.book.orders import Order, OrderEvent, OrderStatus, Side
 from trading_lib.domain.book.portfolio import Portfolio
 from trading_lib.execution.broker import ClearedOrder
+from trading_lib.workflows.data import fetch as fetching
+from trading_lib.workflows.data import tasks as market_data
 from trading_lib.workflows.data.market import Market
+from trading_lib.workflows.orders import arming
 from trading_lib.workflows.setup.configuration import load_configuration
 from trading_lib.workflows.setup.settings import Settings
 from trading_lib.workflows.stages.plans import SessionPlan
-from trading_lib.workflows.trade.book_run import BookRun
+from trading_lib.workflows.stages.results import StageResult
+from trading_lib.workflows.trade.book_run import BookRun, open_book
 from trading_lib.workflows.trade.book_turns import BookTurn, book_turn
+from trading_lib.workflows.trade.daily import trade_session
 from trading_lib.workflows.trade.sending import Sent, send_orders
 from trading_lib.workflows.trade.settlement import settle_book
 
@@ -163,3 +172,91 @@ class OwnBroker:
 
     def events(self, order: Order) -> list[OrderEvent]:
         return [event for event, *_ in self.run().orders.events(order.client_order_id)]
+
+
+Wanted = Callable[[dict[str, str]], bool]
+
+
+class Person:
+    """Whoever places the orders by hand at the opening, and writes down at which price."""
+
+    def __init__(self, folder: Path, prices: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        self._opening = pd.read_parquet(prices / "prices.parquet").set_index(["symbol", "date"])["open"]
+        self._done: set[str] = set()
+
+    def place(self, day: date, opens: datetime, wanted: Wanted = lambda order: True) -> None:
+        """Place what waits and is ``wanted`` at the opening of ``day``."""
+        path = self.folder / "orders.csv"
+        if not path.is_file():
+            return
+        fills = self.folder / "fills.csv"
+        new = not fills.is_file()
+        with path.open(newline="") as orders, fills.open("a", newline="") as file:
+            writer = csv.writer(file)
+            if new:
+                writer.writerow(FILLS)
+            for order in csv.DictReader(orders):
+                identity = order["client_order_id"]
+                if identity in self._done or not wanted(order):
+                    continue
+                self._done.add(identity)
+                price = f"{self._opening[order['symbol'], pd.Timestamp(day)]:.4f}"
+                writer.writerow((f"T{len(self._done)}", identity, order["quantity"], price, "1.00", opens.isoformat()))
+
+
+class Desk:
+    """A book at the broker by-hand, traded by the daily run, and what is stored of it."""
+
+    def __init__(self, settings: Settings, prices: Path, person: Person) -> None:
+        self.settings, self._prices, self.person = settings, prices, person
+        self.engine = settings.engine()
+        self.orders, self.state = OrderStore(self.engine), StateStore(self.engine)
+
+    def trade(self, session: date, arm: bool = True, now: datetime | None = None) -> dict[str, StageResult]:
+        """Run the tasks of a session at its own end of day, with its account armed."""
+        settings = self.at(now or self.settings.calendar.decision_time(session))
+        plan = market_data.plan(session.isoformat(), "files", str(self._prices), BOOK, settings)
+        if arm:
+            # What arms a book needs the book.
+            open_book(plan, settings, self.engine, session)
+            arming.arm(BOOK, "main", session, session, "Ada", settings=settings)
+        return trade_session(plan, settings)
+
+    def at(self, now: datetime) -> Settings:
+        """Settings whose clock stands still."""
+        return replace(self.settings, clock=lambda: now)
+
+    def next_opening(self, session: date, wanted: Wanted = lambda order: True) -> date:
+        """Let the opening after ``session`` pass; returns its session."""
+        following = self.settings.calendar.next(session)
+        self.person.place(following, self.settings.calendar.open(following), wanted)
+        return following
+
+    def of(self, session: date) -> list[tuple[Order, OrderStatus]]:
+        return self.orders.orders(BOOK, session=session)
+
+
+def make_desk(database_url: str, folder: Path, others: Sequence[Any] = (), **account: Any) -> Desk:
+    """Make a desk on prices from 2020-01-02 to 2021-02-26, ingested up to two weeks before.
+
+    Parameters
+    ----------
+    folder
+        BY_HAND_FOLDER must name the folder ``by-hand`` in it.
+    others
+        Accounts beside the one at the broker by-hand, which is as ``account`` says.
+    """
+    example = (ROOT / "docs" / "examples" / "by_hand.py").read_text(encoding="utf-8")
+    project = make_project(folder / "project", example, "own.py:ByHand", **account)
+    path = project / "include" / "config" / "execution.yaml"
+    execution = yaml.safe_load(path.read_text(encoding="utf-8"))
+    path.write_text(yaml.safe_dump(execution | {"accounts": [*execution["accounts"], *others]}), encoding="utf-8")
+    prices = write_price_folder(folder / "prices", date(2020, 1, 2), date(2021, 2, 26))
+    base = make_settings(database_url, folder / "home")
+    configuration = load_configuration(project / "include" / "config", {})
+    settings = Settings(configuration, base.folders, database_url, base.clock)
+    plan = market_data.plan("2021-01-04", "files", str(prices), BOOK, settings)
+    fetching.ingest_history(plan, settings, date(2021, 2, 12))
+    return Desk(settings, prices, Person(folder / "by-hand", prices))

@@ -37,6 +37,7 @@ from trading_lib.cli.operations.notify import app as notify_app
 from trading_lib.cli.operations.operations import app as operations_app
 from trading_lib.cli.operations.restore_host import app as restore_host_app
 from trading_lib.cli.operations.wal import app as wal_app
+from trading_lib.cli.orders.arming import app as arming_app
 from trading_lib.cli.orders.broker_simulator import app as broker_simulator_app
 from trading_lib.cli.orders.orders import app as orders_app
 from trading_lib.cli.research.audit import app as audit_app
@@ -82,6 +83,7 @@ for group in (
     logs_app,
     broker_simulator_app,
     orders_app,
+    arming_app,
 ):
     app.registered_commands += group.registered_commands
     app.registered_groups += group.registered_groups

@@ -105,6 +105,12 @@ def run_daily(
     if saved["problem"]:
         typer.echo(f"warning: the book's state was not backed up: {saved['problem']}", err=True)
     show(summary | {"stages": stages}, as_json, [*render(summary).splitlines(), *data_lines])
+    placed = stages["place"]
+    if "waiting" in placed:
+        wait = f"{placed['waiting']} orders wait until their broker takes them, from {placed['sent_from']} on"
+        typer.echo(f"note: {wait}: run this again then, or let trade_daily do it", err=True)
+    for reason in placed.get("held_because", ()):
+        typer.echo(f"warning: orders were held back and not sent: {reason}", err=True)
     faults = stages["targets"].get("sleeve_faults", {})
     for name, fault in faults.items():
         typer.echo(f"warning: sleeve {name} failed and kept its previous target: {fault}", err=True)

@@ -7,6 +7,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
+# Behind the name of a book: the book that holds what its orders would have filled at that were held back.
+SHADOW_SUFFIX = "-shadow"
+
 
 class BookKind(StrEnum):
     """What a book is for; only a demo or backtest book trades on simulated prices (docs/specification.md#books)."""

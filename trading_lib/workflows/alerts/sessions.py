@@ -86,6 +86,23 @@ def tell_stops(run: BookRun, reasons: Sequence[str], day: date) -> None:
     raise_alert(alert, run.settings)
 
 
+def tell_held(run: BookRun, lines: Sequence[str]) -> None:
+    """Tell of orders that reduce risk and were held back: the book keeps what it has decided to sell."""
+    if not lines or not _concerns_a_person(run, run.session):
+        return
+    name, session = run.book.name, run.session
+    alert = Alert(
+        AlertLevel.CRITICAL,
+        f"{len(lines)} order{'s' * (len(lines) != 1)} of book {name} that reduce risk held back, not sent",
+        "\n".join([*lines, f"Why, order by order: trading orders list --book {name} --session {session}"]),
+        source="trade_daily.place",
+        key=f"held:{name}:{session}",
+        session=session,
+        book=name,
+    )
+    raise_alert(alert, run.settings)
+
+
 def tell_findings(source: str, session: date, lines: Sequence[str], settings: Settings) -> None:
     """Tell what is wrong with a session's data, once a session; nothing where it is well."""
     if not lines or not is_news(session, settings):

@@ -87,6 +87,7 @@ class Settled(OldPriceLines):
     session: str
     nav: str
     fills: int
+    shadow_fills: NotRequired[int]
 
 
 class Signalled(TypedDict):
@@ -123,13 +124,17 @@ class Ordered(TypedDict):
 
 
 class Placed(TypedDict):
-    """Orders sent."""
+    """Orders sent; held back by a guard, with the reasons; and waiting until their broker takes them."""
 
     sent: int
     denied: int
     broker: str
     rejected: NotRequired[int]
     unknown: NotRequired[int]
+    held: NotRequired[int]
+    held_because: NotRequired[list[str]]
+    waiting: NotRequired[int]
+    sent_from: NotRequired[str]
 
 
 class FillsReported(TypedDict):

@@ -13,7 +13,7 @@ from trading_lib.adapters.stores.books.book_store import BookStore
 from trading_lib.adapters.stores.books.order_store import OrderStore
 from trading_lib.adapters.stores.books.state_store import StateStore
 from trading_lib.decision_config import DecisionConfig
-from trading_lib.domain.book.books import Book, BookKind
+from trading_lib.domain.book.books import SHADOW_SUFFIX, Book, BookKind
 from trading_lib.domain.book.portfolio import Portfolio
 from trading_lib.domain.decision.risk import RiskAssessment
 from trading_lib.domain.errors import InputError
@@ -133,6 +133,10 @@ class BookRun:
 def open_book(plan: SessionPlan, settings: Settings, engine: Engine, session: date) -> Book:
     """Return the plan's book, opened at ``session`` when it is new; a book keeps the source it was opened with."""
     store, name = BookStore(engine), checked_book(plan.book, plan.source_name)
+    if name.endswith(SHADOW_SUFFIX):
+        raise InputError(
+            f"book {name!r} would only hold what orders of another book were not sent for", "choose another name"
+        )
     refuse_tryouts(name, _kind(name), settings)
     book = store.find(name) or _opened(store, name, plan, settings, session)
     if book.data_source != plan.source_name:
@@ -165,9 +169,7 @@ def _opened(store: BookStore, name: str, plan: SessionPlan, settings: Settings, 
 
 
 def _kind(name: str) -> BookKind:
-    for kind in (BookKind.DEMO, BookKind.BACKTEST):
+    for kind in (BookKind.DEMO, BookKind.BACKTEST, BookKind.LIVE):
         if name.startswith(kind.value):
             return kind
-    if name.startswith(BookKind.LIVE.value):
-        raise InputError(f"book {name!r} would trade live, and no live broker is set up", "use a paper or demo book")
     return BookKind.PAPER

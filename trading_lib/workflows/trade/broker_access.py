@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from trading_lib.adapters.brokers.registry import broker_class, capabilities_of, create_broker
 from trading_lib.adapters.brokers.shared.simulator_mount import SIMULATOR_VARIABLE, simulator_address
 from trading_lib.adapters.brokers.simulated import STATUSES, SimulatedBroker, SimulatedOpening
 from trading_lib.adapters.stores.books.order_store import OrderStore
 from trading_lib.domain.book.accounts import Account
-from trading_lib.domain.book.books import BookKind
+from trading_lib.domain.book.books import Book, BookKind
 from trading_lib.domain.book.orders import OPEN_STATUSES, Fill, Order, OrderStatus, OrderType, TimeInForce
 from trading_lib.domain.book.portfolio import Portfolio
 from trading_lib.domain.errors import ConfigurationError, InputError, SimulatedDataError
@@ -25,8 +25,48 @@ from trading_lib.session.open_orders import OpenOrder
 from trading_lib.workflows.setup.source_choice import SIMULATED
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from trading_lib.workflows.setup.settings import Settings
     from trading_lib.workflows.trade.book_run import BookRun
+
+
+class AtBrokers(Protocol):
+    """What is needed of a book to reach its brokers: a `BookRun`, or a `BookAtBrokers` without any prices."""
+
+    @property
+    def settings(self) -> Settings:
+        """Configuration, folders, clock."""
+        ...
+
+    @property
+    def book(self) -> Book:
+        """The book."""
+        ...
+
+    @property
+    def engine(self) -> Engine:
+        """The trading database."""
+        ...
+
+    @property
+    def orders(self) -> OrderStore:
+        """Intents, orders and fills."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BookAtBrokers:
+    """A book and its stored orders, without a market: enough to watch, cancel and compare."""
+
+    settings: Settings
+    book: Book
+    engine: Engine
+
+    @property
+    def orders(self) -> OrderStore:
+        """Intents, orders and fills."""
+        return OrderStore(self.engine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +98,14 @@ class AccountOrders:
         return self.universe.traded(symbol)[0].asset_class in self.account.asset_classes
 
 
-def account_of(run: BookRun, order: Order) -> Account:
+def account_of(run: AtBrokers, order: Order) -> Account:
     """Return the account that trades an order's symbol."""
     configuration = run.settings.configuration
     return configuration.accounts.of_class(configuration.universe.traded(order.symbol)[0].asset_class)
 
 
 def broker_of(
-    run: BookRun, account: Account, portfolio: Portfolio | None = None, opening: SimulatedOpening | None = None
+    run: AtBrokers, account: Account, portfolio: Portfolio | None = None, opening: SimulatedOpening | None = None
 ) -> Broker:
     """Create the broker of an account.
 
@@ -96,7 +136,22 @@ def earlier_open_orders(run: BookRun) -> list[OpenOrder]:
 
 def is_simulated(run: BookRun, account: Account) -> bool:
     """Whether nothing real is behind an account."""
-    return capabilities_of(account.broker, brokers_folder(run.settings)).simulated
+    return capabilities(account, run.settings).simulated
+
+
+def is_real(account: Account, settings: Settings) -> bool:
+    """Whether an account is at a broker that is not simulated."""
+    return not capabilities(account, settings).simulated
+
+
+def simulator_stands_in() -> bool:
+    """Whether the broker simulator stands in for the brokers that come with the system."""
+    return bool(simulator_address(os.environ))
+
+
+def capabilities(account: Account, settings: Settings) -> Capabilities:
+    """Return what the broker of an account can do."""
+    return capabilities_of(account.broker, brokers_folder(settings))
 
 
 def brokers_folder(settings: Settings) -> Path:
@@ -163,15 +218,18 @@ def _lacking(account: Account, capabilities: Capabilities, needed: Sequence[str]
 
 
 def refuse_tryouts(name: str, kind: BookKind, settings: Settings) -> None:
-    """Refuse a demo or backtest book whose accounts are at a broker that is real; the broker simulator is not."""
-    if simulator_address(os.environ):
-        return
+    """Refuse a demo or backtest book at a broker that is real, and a live one at the simulated broker."""
     for account in settings.configuration.accounts.accounts:
-        real = not capabilities_of(account.broker, brokers_folder(settings)).simulated
-        if real and kind in (BookKind.DEMO, BookKind.BACKTEST):
+        real = is_real(account, settings)
+        if real and not simulator_stands_in() and kind in (BookKind.DEMO, BookKind.BACKTEST):
             raise InputError(
                 f"book {name} is a {kind} book, and account {account.name} is at {account.broker}, which is real",
                 "use a paper book, or the simulated broker `paper`",
+            )
+        if not real and kind is BookKind.LIVE:
+            raise InputError(
+                f"book {name} is a live book, and account {account.name} is at the simulated broker",
+                "use a paper or demo book",
             )
 
 

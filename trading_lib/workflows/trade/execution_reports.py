@@ -15,8 +15,9 @@ from trading_lib.domain.book.portfolio import Portfolio
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.market.sessions import SessionCalendar
 from trading_lib.execution.broker import Broker, BrokerOrder, BrokerStatus, Execution, Seen, is_same
+from trading_lib.workflows.orders.guards import is_asked
 from trading_lib.workflows.trade.book_run import BookRun
-from trading_lib.workflows.trade.broker_access import account_of, broker_of, refuse_past
+from trading_lib.workflows.trade.broker_access import account_of, broker_of, is_real, refuse_past
 
 
 @dataclass
@@ -60,8 +61,10 @@ async def reports_of(
     reports = Reports()
     stored = AccountStore(run.engine).cursors(run.book.name)
     for account in run.settings.configuration.accounts.accounts:
-        refuse_past(run, [account])
         own = [order for order in orders if account_of(run, order) == account]
+        if not own and is_real(account, run.settings) and not is_asked(run, account):
+            continue
+        refuse_past(run, [account])
         broker = broker_of(run, account, portfolio, opening)
         if not own and broker.capabilities.simulated:
             reports.cursors[account.name] = day.isoformat()

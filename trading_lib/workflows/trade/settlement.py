@@ -32,6 +32,7 @@ from trading_lib.workflows.books.flows import flows_due
 from trading_lib.workflows.books.proceeds import proceeds_due, save_closings
 from trading_lib.workflows.data.market import Market, market_from_store, session_input
 from trading_lib.workflows.data.sources import market_store
+from trading_lib.workflows.orders.shadow import fill_shadow, held_orders
 from trading_lib.workflows.trade.book_run import BookRun
 from trading_lib.workflows.trade.book_turns import BookTurn
 from trading_lib.workflows.trade.broker_access import account_of, is_simulated
@@ -49,9 +50,14 @@ def settle_book(turn: BookTurn, portfolio: Portfolio) -> Portfolio:
     traded = [*portfolio.positions, *portfolio.perpetuals, *(order.symbol for order, _ in working)]
     run.settings.configuration.universe.require_known(traded, f"book {run.book.name}")
     due, moved = proceeds_due(run, portfolio.session), flows_due(run, portfolio.session)
+    held = held_orders(run, portfolio.session)
     for day in _sessions_after(run, portfolio.session):
         executed = [fill for fill in booked if fill.session == day]
+        before = portfolio
         portfolio, working = _settle_session(turn, portfolio, day, working, executed, due, moved)
+        if held:
+            data, row = _input_at(run, day, due, moved)
+            fill_shadow(run, data, before, held, row, day)
     return portfolio
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from sqlalchemy import Engine
 
@@ -34,6 +34,7 @@ from trading_lib.workflows.data.fetch import ingest_range
 from trading_lib.workflows.data.market import Market, market_from_store
 from trading_lib.workflows.data.needed_history import LOOKBACK_DAYS
 from trading_lib.workflows.data.sources import instrument_groups, market_store
+from trading_lib.workflows.orders.guards import guard
 from trading_lib.workflows.setup.settings import Settings, load_settings
 from trading_lib.workflows.stages.plans import SessionPlan, StopCheckPlan
 from trading_lib.workflows.stages.results import Ingested
@@ -58,12 +59,15 @@ class Checked(TypedDict):
 
 
 class SoldOut(TypedDict):
-    """Orders of a day that were sent, denied, and not answered."""
+    """Orders of a day that were sent, denied, and not answered; held back by a guard; waiting for their broker."""
 
     day: str
     sent: int
     denied: int
     unknown: int
+    held: NotRequired[int]
+    waiting: NotRequired[int]
+    sent_from: NotRequired[str]
 
 
 def is_configured(settings: Settings | None = None) -> bool:
@@ -160,14 +164,21 @@ def send(plan: StopCheckPlan, run: BookRun | None = None) -> SoldOut:
     """Send the sales of the day, each once; they trade at the opening of the next UTC day."""
     active = run or open_run(plan)
     with _turn(plan, active) as turn:
-        orders = active.orders.orders(active.book.name, session=plan.day)
+        guarded = guard(turn, active.orders.orders(active.book.name, session=plan.day))
+        orders = guarded.found
         context = _context(active, [order for order, status in orders if status is OrderStatus.INTENDED])
 
         def cleared(order: Order) -> ClearedOrder | str:
             return for_broker(order, context, active.kill_switch.is_on())
 
         sent = asyncio.run(send_orders(turn, orders, cleared))
-    return {"day": plan.day.isoformat(), "sent": sent.accepted, "denied": sent.denied, "unknown": sent.unknown}
+    unknown = sent.unknown + len(guarded.unasked)
+    sold: SoldOut = {"day": plan.day.isoformat(), "sent": sent.accepted, "denied": sent.denied, "unknown": unknown}
+    if guarded.held:
+        sold["held"] = len(guarded.held)
+    if guarded.waiting and guarded.from_when:
+        sold["waiting"], sold["sent_from"] = len(guarded.waiting), guarded.from_when.isoformat()
+    return sold
 
 
 def _context(run: BookRun, orders: list[Order]) -> PreTradeContext:

@@ -45,6 +45,8 @@ from trading_lib.workflows.books.trade_history import store_closed_trades
 from trading_lib.workflows.data import fetch as fetching
 from trading_lib.workflows.data.needed_history import LOOKBACK_DAYS
 from trading_lib.workflows.data.sources import market_store
+from trading_lib.workflows.orders.guards import guard
+from trading_lib.workflows.orders.shadow import shadow_name
 from trading_lib.workflows.setup.code_version import code_version
 from trading_lib.workflows.setup.settings import Settings, load_settings
 from trading_lib.workflows.stages.plans import SessionPlan
@@ -106,6 +108,8 @@ def _settle(turn: BookTurn) -> Settled:
     store_closed_trades(active)
     fills = active.orders.fills(name, session)
     result: Settled = {"session": session.isoformat(), "nav": str(portfolio.nav), "fills": len(fills)}
+    if beside := active.orders.fills(shadow_name(name), session):
+        result["shadow_fills"] = len(beside)
     return {**result, **old_prices.stage_result(active, portfolio)}
 
 
@@ -279,7 +283,8 @@ def place(plan: SessionPlan, run: BookRun | None = None) -> Placed | Over:
     """Send what is intended to the brokers of the book's accounts, each order once.
 
     An order found in status UNKNOWN was sent by a run that died before the answer: its broker is asked by id. While an
-    order of an earlier session is still open, nothing is bought.
+    order of an earlier session is still open, nothing is bought. What guards keep back ends HELD, and what a broker
+    does not take yet stays as it is.
     """
     return take_turn(run or BookRun.open(plan), _place, is_placed)
 
@@ -289,8 +294,11 @@ def _place(turn: BookTurn) -> Placed:
     orders = active.orders.orders(active.book.name, session=active.session)
     if not orders:
         return {"sent": 0, "denied": 0, "broker": _brokers(active)}
+    guarded = guard(turn, orders)
+    kept = {order.client_order_id for order, _ in guarded.held}
     still_open = earlier_open_orders(active)
-    context = _pre_trade_context(active, tuple(order for order, _ in orders), still_open)
+    going = tuple(order for order, _ in orders if order.client_order_id not in kept)
+    context = _pre_trade_context(active, going, still_open)
 
     def check(order: Order) -> ClearedOrder | str:
         if still_open and increases(order):
@@ -298,12 +306,18 @@ def _place(turn: BookTurn) -> Placed:
         # The switch is read for every order: it may be thrown while earlier ones are on their way.
         return for_broker(order, context, active.kill_switch.is_on())
 
-    sent = asyncio.run(send_orders(turn, orders, check))
+    sent = asyncio.run(send_orders(turn, guarded.found, check))
     placed: Placed = {"sent": sent.accepted, "denied": sent.denied, "broker": _brokers(active)}
     if sent.rejected:
         placed["rejected"] = sent.rejected
-    if sent.unknown:
-        placed["unknown"] = sent.unknown
+    if unknown := sent.unknown + len(guarded.unasked):
+        placed["unknown"] = unknown
+    if guarded.held:
+        placed["held"] = len(guarded.held)
+        placed["held_because"] = list(dict.fromkeys(reason for _, reason in guarded.held))
+    if guarded.waiting and guarded.from_when:
+        placed["waiting"] = len(guarded.waiting)
+        placed["sent_from"] = guarded.from_when.isoformat()
     return placed
 
 

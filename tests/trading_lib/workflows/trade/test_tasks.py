@@ -322,8 +322,8 @@ def test_a_book_keeps_the_source_it_was_opened_with(loaded: Settings, prices: Pa
         BookRun.open(plan, loaded)
 
 
-def test_live_books_cannot_be_opened_without_a_live_broker(loaded: Settings, prices: Path) -> None:
-    with pytest.raises(InputError, match="book 'live-1' would trade live, and no live broker is set up"):
+def test_live_books_cannot_be_opened_at_the_simulated_broker(loaded: Settings, prices: Path) -> None:
+    with pytest.raises(InputError, match="book live-1 is a live book, and account main is at the simulated broker"):
         BookRun.open(plan_for(loaded, prices, date(2021, 1, 4), "live-1"), loaded)
 
 
