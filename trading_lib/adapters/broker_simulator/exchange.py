@@ -298,7 +298,9 @@ class Exchange:
         for order in self._of_alpaca():
             self.match(order, opening=True)
             if order.is_open and order.time_in_force == "opg":
-                self.cancel(order, "not filled at the opening")
+                # What users saw: the paper account lets them expire, the live one cancels them.
+                paper = self.state.accounts[order.account].endpoint == "paper"
+                self.set_status(order, "expired" if paper else "canceled", "not filled at the opening")
 
     def _close(self) -> None:
         """End the day orders."""

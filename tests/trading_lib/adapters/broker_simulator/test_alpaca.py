@@ -90,6 +90,7 @@ def test_a_client_order_id_is_never_taken_twice(reached: Clients) -> None:
         ({"qty": "0.5", "time_in_force": "gtc"}, 422, "fractional orders must be DAY orders"),
         ({"type": "limit"}, 422, "limit orders require limit price"),
         ({"type": "limit", "limit_price": "100.001"}, 422, "sub-penny"),
+        ({"qty": "0.001"}, 403, "minimal amount of order 1"),
         ({"notional": "100"}, 422, "only one of qty or notional"),
         ({"type": "nonsense"}, 422, "invalid order type"),
         ({"side": None}, 422, "side must be"),
@@ -135,3 +136,14 @@ def test_keys_of_the_paper_account_open_no_live_one(reached: Clients) -> None:
     assert caught.value.status_code == 401
     live = reached.alpaca(LIVE_KEY, LIVE_SECRET, paper=False).get_account()
     assert live["account_number"] == reached.simulator.account_of(ALPACA, "live").number
+
+
+def test_an_id_that_is_none_and_one_that_is_unknown_are_told_apart(reached: Clients) -> None:
+    client = reached.alpaca()
+    for identity, status, words in (
+        ("nonsense", 422, "order_id is missing"),
+        ("49aa1811-be1e-400a-9375-f14b5ac28ddf", 404, "order not found for 49aa1811"),
+    ):
+        with pytest.raises(APIError, match=words) as caught:
+            client.get(f"/orders/{identity}")
+        assert caught.value.status_code == status

@@ -38,7 +38,7 @@ def test_an_opening_fills_in_part_when_told_and_ends_the_rest() -> None:
         placed = client.post("/orders", {**ORDER, "time_in_force": "opg"})
         control(found, "open", prices={"SPY": "600"}, portions={"SPY": "0.4"})
         order = client.get_order_by_id(placed["id"])
-        assert (order["status"], order["filled_qty"], order["filled_avg_price"]) == ("canceled", "4", "600")
+        assert (order["status"], order["filled_qty"], order["filled_avg_price"]) == ("expired", "4", "600")
 
 
 def test_day_orders_end_with_the_session(made: Clients) -> None:

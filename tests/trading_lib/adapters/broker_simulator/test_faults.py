@@ -200,6 +200,8 @@ def test_a_cancellation_can_take_its_time_and_lose_against_a_fill(reached: Clien
     reached.simulator.use_script(read_script([{"do": "slow_cancel", "seconds": 9}, {"do": "fill_on_cancel"}], "test"))
     client.cancel_order_by_id(placed["id"])
     assert client.get_order_by_id(placed["id"])["status"] == "pending_cancel"
+    with pytest.raises(APIError, match="order pending cancel"):
+        client.cancel_order_by_id(placed["id"])
     reached.simulator.pass_time(10)
     found = client.get_order_by_id(placed["id"])
     assert (found["status"], found["filled_qty"]) == ("canceled", "5")

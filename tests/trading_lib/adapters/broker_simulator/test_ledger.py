@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from decimal import Decimal
@@ -82,6 +83,32 @@ def test_what_was_answered_is_there_after_a_kill_and_a_restart(tmp_path: Path) -
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
     assert judge.duplicates() == []
+
+
+def post_for_ever(client: TradingClient, sent: list[str], answered: list[str]) -> None:
+    while True:
+        sent.append(f"order-{len(sent)}")
+        body = {**ORDER, "qty": "0.01", "client_order_id": sent[-1]}
+        answered.append(client.post("/orders", body)["client_order_id"])
+
+
+def test_a_kill_amid_requests_loses_nothing_that_was_answered(tmp_path: Path) -> None:
+    """Each order is answered before its kill, or not answered; one that is booked unanswered is found by its id."""
+    path = tmp_path / "ledger.jsonl"
+    answered: list[str] = []
+    sent: list[str] = []
+    for round_ in range(3):
+        with command("--ledger", str(path), "--at", OPEN_HOURS.isoformat()) as (process, address):
+            client = client_at(address)
+            killer = threading.Timer(0.05 * (round_ + 1), process.kill)
+            killer.start()
+            with pytest.raises(requests.RequestException):
+                post_for_ever(client, sent, answered)
+            killer.join()
+    booked = [each["client_order_id"] for each in Judge.of_file(path).orders()]
+    assert len(answered) > 3
+    assert set(answered) <= set(booked) <= set(sent)
+    assert len(booked) == len(set(booked))
 
 
 def test_a_line_that_a_kill_cut_short_never_counted(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ TIMES_IN_FORCE = ("day", "gtc", "opg", "ioc", "fok")
 LONGEST_ID = 128
 # Beyond it Alpaca's own risk check refuses, whatever the account could pay.
 MOST_SHARES = Decimal(10) ** 9
+# In dollars, of an order in parts of a share.
+LEAST_VALUE = 1
 
 
 def order_terms(exchange: Exchange, account: Account, body: bytes) -> dict[str, Any]:
@@ -37,6 +39,8 @@ def order_terms(exchange: Exchange, account: Account, body: bytes) -> dict[str, 
     limit, stop = _prices(request, kind)
     quantity, notional = _quantity(exchange, request, asset, limit)
     _check_fraction(quantity, notional, asset, in_force)
+    if quantity != int(quantity) and quantity * (limit or exchange.price(asset.symbol)) < LEAST_VALUE:
+        raise forbidden(f"cost basis must be >= minimal amount of order {LEAST_VALUE}")
     _check_hours(exchange, in_force, kind)
     identity = _client_order_id(exchange, account, request)
     _check_partnership(account, asset, side)

@@ -28,6 +28,7 @@ from trading_lib.domain.market.sessions import NEW_YORK
 
 Route = Callable[[Account, Request, str], Reply]
 LARGEST_PAGE, USUAL_PAGE = 500, 50
+UUID_TEXT = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 class AlpacaRest:
@@ -187,6 +188,8 @@ class AlpacaRest:
         return json_reply(order_shape(found[-1]))
 
     def _known(self, account: Account, identity: str) -> Order:
+        if not UUID_TEXT.fullmatch(identity):
+            raise malformed("order_id is missing")
         order = self._exchange.state.orders.get(identity)
         if order is None or order.account != account.id or not self._shown([order]):
             raise not_found(f"order not found for {identity}")
@@ -199,6 +202,8 @@ class AlpacaRest:
         order = self._known(account, given)
         if not order.is_open:
             raise unprocessable(f'order is already in "{order.status}" state')
+        if order.status == "pending_cancel":
+            raise unprocessable("order pending cancel")
         self._exchange.set_status(order, "pending_cancel")
         self._exchange.cancel_as(order, self.next_cancel)
         return Reply(204)
