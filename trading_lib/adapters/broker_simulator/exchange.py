@@ -251,6 +251,8 @@ class Exchange:
             for at, name, _ in (turns(after, until) if after < until else [])
         ]
         while coming or (self._due and self._due[0][0] <= until):
+            # What an opening filled in part shows as such, however far the clock was moved: the rest fills next time.
+            self._matched_at = until
             if coming and (not self._due or coming[0][0] <= self._due[0][0]):
                 at, action = coming.pop(0)
             else:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -51,7 +52,8 @@ def broker_simulator(
     simulator = create_simulator(seed, faults, ledger, prices, at)
 
     def started(address: str) -> None:
-        show(_record(simulator, address), as_json, _lines(simulator, address))
+        record = _record(simulator, address)
+        show(record, as_json, list(_lines(record)))
 
     async def run() -> None:
         serving = asyncio.create_task(serve(simulator, port, started))
@@ -65,10 +67,26 @@ def broker_simulator(
     asyncio.run(run())
 
 
-def _record(simulator: Simulator, address: str) -> dict[str, object]:
+def _record(simulator: Simulator, address: str) -> dict[str, Any]:
+    """Return where it is, and what the system's environment needs to reach each account."""
     from trading_lib.adapters.broker_simulator.transport import stream_address
+    from trading_lib.adapters.brokers.alpaca.connection import keys as alpaca
+    from trading_lib.adapters.brokers.binance.access import connection as binance
     from trading_lib.adapters.brokers.shared.simulator_mount import SIMULATOR_VARIABLE
 
+    variables = {"alpaca": alpaca, "binance": binance}
+    accounts = []
+    for key, known in simulator.keys.items():
+        account = simulator.exchange.state.accounts[known.account]
+        names = variables[account.face]
+        accounts.append(
+            {
+                "broker": account.face,
+                "endpoint": account.endpoint,
+                "account": account.number,
+                "environment": {names.KEY_VARIABLE: key, names.SECRET_VARIABLE: known.secret},
+            }
+        )
     return {
         "address": address,
         "stream": stream_address(address),
@@ -76,26 +94,16 @@ def _record(simulator: Simulator, address: str) -> dict[str, object]:
         "seed": simulator.seed,
         "ledger": None if simulator.ledger.path is None else str(simulator.ledger.path),
         "faults": len(simulator.faults.script.faults),
-        "accounts": [
-            {
-                "broker": account.face,
-                "endpoint": account.endpoint,
-                "account": account.number,
-                "key": key,
-                "secret": keys.secret,
-            }
-            for key, keys in simulator.keys.items()
-            if (account := simulator.exchange.state.accounts[keys.account])
-        ],
+        "accounts": accounts,
     }
 
 
-def _lines(simulator: Simulator, address: str) -> list[str]:
-    from trading_lib.adapters.brokers.shared.simulator_mount import SIMULATOR_VARIABLE
-
-    kept = simulator.ledger.path or "in memory only; --ledger FILE keeps it"
-    lines = [f"broker simulator (seed {simulator.seed}) at {address}", f"ledger: {kept}", "accounts and their keys:"]
-    for key, keys in simulator.keys.items():
-        account = simulator.exchange.state.accounts[keys.account]
-        lines.append(f"  {account.face} {account.endpoint:<5}  {account.number:<13} {key}  {keys.secret}")
-    return [*lines, f"point the system to it with {SIMULATOR_VARIABLE}={address}; end it with Ctrl-C"]
+def _lines(record: dict[str, Any]) -> Iterator[str]:
+    yield f"broker simulator (seed {record['seed']}) at {record['address']}"
+    yield f"ledger: {record['ledger'] or 'in memory only; --ledger FILE keeps it'}"
+    yield "point the system to it, and to an account, by its environment; end it with Ctrl-C:"
+    for name, value in record["environment"].items():
+        yield f"  {name}={value}"
+    for account in record["accounts"]:
+        keys = " ".join(f"{name}={value}" for name, value in account["environment"].items())
+        yield f"  {account['broker']} {account['endpoint']:<5} {account['account']:<12}  {keys}"
