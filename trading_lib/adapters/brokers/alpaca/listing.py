@@ -55,27 +55,56 @@ async def list_orders(connection: AlpacaConnection, status: str, after: datetime
     BrokerUnavailableError
         When a page cannot be had or read: some of the orders are none.
     """
-    fields = {"status": status, "limit": str(PAGE), "direction": "asc", "nested": "false"}
     found: dict[str, Mapping[str, Any]] = {}
     while True:
-        asked = fields if after is None else {**fields, "after": _instant(after)}
-        content = await connection.read("/orders", asked)
-        try:
-            page = records(content, "orders")
-            # What is told twice counts as it was told last.
-            before, found = len(found), found | {text_of(one, "id"): one for one in page}
-            if len(page) < PAGE:
-                return list(found.values())
-            last = max(time_or_none(one, "submitted_at") or time_of(one, "created_at") for one in page)
-        except UnreadableError as error:
-            raise BrokerUnavailableError(
-                f"Alpaca's list of orders cannot be read ({error})", "try again later"
-            ) from None
-        if len(found) == before:
-            raise BrokerUnavailableError(
-                f"Alpaca's list of orders cannot be read to its end (more than {PAGE} orders of one instant)"
-            )
-        after = last - OVERLAP
+        page = await _page(connection, status, "asc", after)
+        # What is told twice counts as it was told last.
+        before, found = len(found), found | page
+        if len(page) < PAGE:
+            return list(found.values())
+        last = _last(page)
+        if len(found) > before:
+            after = last - OVERLAP
+            continue
+        found |= await _instant(connection, status, last, page)
+        after = last
+
+
+async def _instant(
+    connection: AlpacaConnection, status: str, at: datetime, first: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Mapping[str, Any]]:
+    """Return the orders of an instant that fills a page: read from its end, they must meet those from its beginning."""
+    page = await _page(connection, status, "desc", at - OVERLAP, at + OVERLAP)
+    if len(page) == PAGE and page.keys().isdisjoint(first):
+        raise BrokerUnavailableError(
+            f"Alpaca's list of orders cannot be read to its end (more than {2 * PAGE} orders of one instant)"
+        )
+    return page
+
+
+async def _page(
+    connection: AlpacaConnection, status: str, direction: str, after: datetime | None, until: datetime | None = None
+) -> dict[str, Mapping[str, Any]]:
+    """Return a page of orders by their ids."""
+    bounds = {"after": after, "until": until}
+    fields = {"status": status, "limit": str(PAGE), "direction": direction, "nested": "false"}
+    times = {name: at.isoformat().replace("+00:00", "Z") for name, at in bounds.items() if at is not None}
+    content = await connection.read("/orders", {**fields, **times})
+    try:
+        return {text_of(one, "id"): one for one in records(content, "orders")}
+    except UnreadableError as error:
+        raise _unreadable(error) from None
+
+
+def _last(page: Mapping[str, Mapping[str, Any]]) -> datetime:
+    try:
+        return max(time_or_none(one, "submitted_at") or time_of(one, "created_at") for one in page.values())
+    except UnreadableError as error:
+        raise _unreadable(error) from None
+
+
+def _unreadable(error: UnreadableError) -> BrokerUnavailableError:
+    return BrokerUnavailableError(f"Alpaca's list of orders cannot be read ({error})", "try again later")
 
 
 def _readable(listed: list[Mapping[str, Any]], record: Callable[[str], str]) -> list[BrokerOrder]:
@@ -92,7 +121,3 @@ def _readable(listed: list[Mapping[str, Any]], record: Callable[[str], str]) -> 
                 f"Alpaca's order {content.get('id')} cannot be read ({error})", "look at it on Alpaca's page"
             ) from None
     return orders
-
-
-def _instant(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")

@@ -51,7 +51,11 @@ class Listing:
         if "after" in asked:
             after = datetime.fromisoformat(asked["after"])
             found = [one for one in found if datetime.fromisoformat(one["submitted_at"]) > after]
-        assert asked["direction"] == "asc"
+        if "until" in asked:
+            until = datetime.fromisoformat(asked["until"])
+            found = [one for one in found if datetime.fromisoformat(one["submitted_at"]) < until]
+        if asked["direction"] == "desc":
+            found.reverse()
         assert asked["nested"] == "false"
         return 200, found[: int(asked["limit"])]
 
@@ -86,11 +90,20 @@ def test_orders_of_one_instant_at_the_end_of_a_page_are_all_found() -> None:
     assert len(asyncio.run(open_orders(listing.connection))) == PAGE + 20
 
 
-def test_an_instant_with_more_orders_than_a_page_is_an_error_and_no_loop() -> None:
-    listing = Listing([told(number) for number in range(PAGE + 1)])
-    with pytest.raises(BrokerUnavailableError, match="more than 500 orders of one instant"):
+@pytest.mark.parametrize("of_one_instant", [PAGE, PAGE + 1, 2 * PAGE - 1])
+@pytest.mark.parametrize("later", [0, 3, PAGE])
+def test_an_instant_that_fills_pages_is_read_from_both_ends(of_one_instant: int, later: int) -> None:
+    stamps = [START] * of_one_instant + [START + timedelta(seconds=1 + number) for number in range(later)]
+    listing = Listing([told(number, at) for number, at in enumerate(stamps)])
+    found = {one.client_order_id for one in asyncio.run(open_orders(listing.connection))}
+    assert found == {f"ours-{number}" for number in range(len(stamps))}
+
+
+def test_an_instant_with_more_orders_than_two_pages_is_an_error_and_no_loop() -> None:
+    listing = Listing([told(number) for number in range(2 * PAGE)])
+    with pytest.raises(BrokerUnavailableError, match="more than 1000 orders of one instant"):
         asyncio.run(open_orders(listing.connection))
-    assert listing.adapter.count("GET") == 2
+    assert listing.adapter.count("GET") == 3
 
 
 def test_orders_that_end_or_come_while_pages_are_read_hide_no_other() -> None:
