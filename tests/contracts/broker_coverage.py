@@ -1,6 +1,6 @@
 """What other systems ask of a broker's adapter, and which rule here asks the same.
 
-nautilus_trader's execution test cards (docs/developer_guide/spec_exec_testing.md) and LEAN's BrokerageTests, by their
+nautilus_trader's execution test cards (its `spec_exec_testing`) and LEAN's BrokerageTests, by their
 names alone. Each is covered by rules, or does not apply, and says why. A rule is a method of `BrokerContract` or
 `PricedOrderContract`, or a test of an adapter as ``file::test`` below tests/trading_lib/adapters/brokers.
 """
