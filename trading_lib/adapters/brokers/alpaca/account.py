@@ -33,8 +33,8 @@ def why_blocked(content: Mapping[str, Any]) -> str:
     return next((words for name, words in BLOCKS.items() if content.get(name) is True), "")
 
 
-def balances(content: Any, account: str) -> BrokerAccount:
-    """Return the account's money; below 0 nothing is left to buy with.
+def readable_account(content: Any) -> Mapping[str, Any]:
+    """Return an answer about an account, of which all is there that is needed.
 
     Raises
     ------
@@ -43,6 +43,15 @@ def balances(content: Any, account: str) -> BrokerAccount:
     """
     if not isinstance(content, dict):
         raise UnreadableError("no account")
+    for name in ("account_number", "id", "currency"):
+        text_of(content, name)
+    for name in ("cash", "buying_power"):
+        amount_of(content, name)
+    return content
+
+
+def balances(content: Mapping[str, Any], account: str) -> BrokerAccount:
+    """Return the money of a readable account; below 0 nothing is left to buy with."""
     power = max(amount_of(content, "buying_power"), Decimal(0))
     return BrokerAccount(account, text_of(content, "currency"), amount_of(content, "cash"), power)
 

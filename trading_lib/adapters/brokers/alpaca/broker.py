@@ -11,17 +11,17 @@ from decimal import Decimal
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from trading_lib.adapters.brokers.alpaca.account import balances, held, is_account, why_blocked
+from trading_lib.adapters.brokers.alpaca.account import balances, held, is_account, readable_account, why_blocked
 from trading_lib.adapters.brokers.alpaca.answers import cancel_answer, look_up, submit_answer
 from trading_lib.adapters.brokers.alpaca.connection.client import AlpacaConnection
 from trading_lib.adapters.brokers.alpaca.connection.keys import KEY_VARIABLE
 from trading_lib.adapters.brokers.alpaca.connection.session import BoundedSession
-from trading_lib.adapters.brokers.alpaca.connection.stream import TradeUpdates
+from trading_lib.adapters.brokers.alpaca.connection.stream import POLL_SECONDS, TradeUpdates
 from trading_lib.adapters.brokers.alpaca.history import FillHistory
 from trading_lib.adapters.brokers.alpaca.listing import closed_orders, open_orders
 from trading_lib.adapters.brokers.alpaca.orders import IN_FORCE, TYPES, UnsendableError, request_fields
 from trading_lib.adapters.brokers.alpaca.preflight import findings
-from trading_lib.adapters.brokers.alpaca.values import UnreadableError, time_of
+from trading_lib.adapters.brokers.alpaca.values import UnreadableError, text_of, time_of
 from trading_lib.adapters.brokers.shared.simulator_mount import stream_address
 from trading_lib.domain.errors import BrokerUnavailableError
 from trading_lib.domain.market.instruments import AssetClass
@@ -58,6 +58,8 @@ class AlpacaBroker:
     """
 
     name = "alpaca"
+    # How often a subscription asks while the stream tells of nothing.
+    poll_seconds = POLL_SECONDS
     capabilities = Capabilities(
         asset_classes=frozenset({AssetClass.US_ETF}),
         order_types=frozenset(TYPES),
@@ -78,7 +80,8 @@ class AlpacaBroker:
         self._setting, self._wait = setting, wait
         self._connection = AlpacaConnection(setting, session, **({"pause": pause} if pause else {}))
         self._history = FillHistory(self._connection)
-        self._checked = False
+        # Alpaca's id of the account that was found to be the right one; "" before.
+        self._account = ""
 
     async def connect(self) -> None:
         """Make sure that the key opens the configured account, and that it may trade.
@@ -90,29 +93,21 @@ class AlpacaBroker:
         BrokerUnavailableError
             When Alpaca cannot be reached or refuses the key, or the account is another one or blocked.
         """
-        if self._checked:
-            return
-        content = await self._read("/account", _object)
-        identities = (content.get(name) for name in ("account_number", "id"))
-        self._connection.secrets |= {identity for identity in identities if isinstance(identity, str) and identity}
-        if not is_account(content, self._setting.account):
-            raise BrokerUnavailableError(
-                f"the key in {KEY_VARIABLE} opens another account at Alpaca than `broker_account` says",
-                "correct `broker_account` in execution.yaml, or set the keys of that account",
-            )
-        if blocked := why_blocked(content):
-            raise BrokerUnavailableError(blocked, "see Alpaca's page, or write to its support")
-        self._checked = True
+        if not self._account:
+            content = await self._own_account()
+            if blocked := why_blocked(content):
+                raise BrokerUnavailableError(blocked, "see Alpaca's page, or write to its support")
+            self._account = text_of(content, "id")
 
     async def close(self) -> None:
         """Close the connection; the next question opens it again."""
-        self._checked = False
+        self._account = ""
         self._connection.close()
 
     async def account(self) -> BrokerAccount:
         """Money in the account."""
         await self.connect()
-        return await self._read("/account", lambda content: balances(content, self._setting.account))
+        return balances(await self._own_account(), self._setting.account)
 
     async def positions(self) -> Mapping[str, Decimal]:
         """Symbol -> shares held, negative for what is sold short."""
@@ -183,7 +178,7 @@ class AlpacaBroker:
                 yield fill
             return
         address = stream_address(self._setting.environment)
-        async with TradeUpdates(self._connection.open(), self._confirm_key, address) as updates:
+        async with TradeUpdates(self._connection.open(), self._confirm_key, address, self.poll_seconds) as updates:
             async for fill in poll_fills(self.fills_since, cursor, updates.wait):
                 yield fill
 
@@ -194,6 +189,17 @@ class AlpacaBroker:
     async def server_time(self) -> datetime:
         """Return Alpaca's clock, in UTC."""
         return await self._read("/clock", lambda content: time_of(_object(content), "timestamp"))
+
+    async def _own_account(self) -> Mapping[str, Any]:
+        """Return Alpaca's answer about the account, if it is about the configured one, and the same as before."""
+        content = await self._read("/account", readable_account)
+        self._connection.secrets |= {text_of(content, "account_number"), text_of(content, "id")}
+        if not (is_account(content, self._setting.account) and is_account(content, self._account)):
+            raise BrokerUnavailableError(
+                f"the key in {KEY_VARIABLE} opens another account at Alpaca than `broker_account` says",
+                "correct `broker_account` in execution.yaml, or set the keys of that account",
+            )
+        return content
 
     async def _confirm_key(self) -> None:
         await self._connection.read("/account")

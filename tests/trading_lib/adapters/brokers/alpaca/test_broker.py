@@ -16,12 +16,22 @@ from tests.builders.markets import UNIVERSE
 from tests.contracts.broker_contract import BrokerContract, BrokerHarness
 from tests.contracts.priced_order_contract import PricedHarness, PricedOrderContract
 from tests.peers.brokers.alpaca_account import EVENING, AlpacaAccount
+from trading_lib.adapters.broker_simulator.faults.script import REQUEST_FAULTS, read_script
 from trading_lib.adapters.broker_simulator.simulator import LIVE_KEY, LIVE_SECRET
 from trading_lib.adapters.brokers.alpaca.connection.session import BoundedSession
 from trading_lib.domain.book.orders import Order, OrderType, Side, TimeInForce
 from trading_lib.domain.errors import BrokerUnavailableError
 from trading_lib.domain.market.instruments import AssetClass
-from trading_lib.execution.broker import Answer, Broker, BrokerStatus, ClearedOrder, Outcome, Preflights, TellsTime
+from trading_lib.execution.broker import (
+    Answer,
+    Broker,
+    BrokerStatus,
+    ClearedOrder,
+    Outcome,
+    Preflights,
+    Seen,
+    TellsTime,
+)
 
 Result = TypeVar("Result")
 
@@ -219,12 +229,14 @@ def test_an_order_that_fills_in_parts_is_told_part_by_part() -> None:
     exchange = account.simulator.exchange
     exchange.opening_portions["SPY"] = Decimal("0.4")
     sent, _ = submitted(account, time_in_force=TimeInForce.DAY)
-    account.opening()
+    exchange.open_market()
+    exchange.halted.add("SPY")
     found = run(account.broker.find(sent.client_order_id)).order
     assert found is not None
     assert (found.status, found.filled, found.quantity) == (BrokerStatus.PARTIALLY_FILLED, Decimal(4), Decimal(10))
     assert run(account.broker.open_orders()) == (found,)
     first = run(account.broker.fills_since(""))
+    exchange.halted.clear()
     exchange.match_all("SPY")
     rest = run(account.broker.fills_since(first.cursor))
     assert [fill.quantity for fill in (*first.fills, *rest.fills)] == [Decimal(4), Decimal(6)]
@@ -244,3 +256,77 @@ def test_the_rest_of_an_opening_order_that_filled_in_part_ends() -> None:
     assert (found.status.is_open, found.filled, bool(found.reason)) == (False, Decimal(4), True)
     assert run(account.broker.open_orders()) == ()
     assert run(account.broker.closed_orders(EVENING)) == (found,)
+
+
+def test_an_answer_about_another_account_in_between_is_no_answer() -> None:
+    account = AlpacaAccount()
+    run(account.broker.connect())
+    script = [{"do": "other_account", "face": "alpaca", "path": "/v2/account"}]
+    account.simulator.use_script(read_script(script, "test"))
+    with pytest.raises(BrokerUnavailableError, match="another account"):
+        run(account.broker.account())
+
+
+@pytest.mark.parametrize("fault", [one for one in REQUEST_FAULTS if one not in ("code", "clock_skew")])
+def test_whatever_happens_on_the_way_the_outcome_agrees_with_what_was_booked(fault: str) -> None:
+    account = AlpacaAccount()
+    run(account.broker.connect())
+    rule = {"do": fault, "face": "alpaca", "path": "*orders*", "seconds": 1, "status": 503}
+    account.simulator.use_script(read_script([rule], "test"))
+    sent = [account.order(AssetClass.US_ETF) for _ in range(3)]
+    told = [run(account.broker.submit(ClearedOrder(one))) for one in (*sent, *sent)]
+    looked = [run(account.broker.find(one.client_order_id)) for one in sent]
+    booked = {one["client_order_id"] for one in account.simulator.judge().orders()}
+    assert account.simulator.judge().duplicates() == []
+    for one, answer in zip((*sent, *sent), told, strict=True):
+        assert answer.outcome is not Outcome.REJECTED
+        assert answer.outcome is Outcome.UNKNOWN or one.client_order_id in booked
+    for one, found in zip(sent, looked, strict=True):
+        assert found.seen is not Seen.FOUND or one.client_order_id in booked
+        # What is invisible, late or asked of the wrong account is not found, which proves nothing.
+        unproved = fault in ("invisible", "late", "other_account")
+        assert found.seen is not Seen.NOT_FOUND or one.client_order_id not in booked or unproved
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_by_chance_too_nothing_is_booked_twice_and_every_outcome_agrees(seed: int) -> None:
+    account = AlpacaAccount()
+    run(account.broker.connect())
+    chances = {name: 0.12 for name in REQUEST_FAULTS if name not in ("code", "clock_skew", "other_account")}
+    script = {"seed": seed, "random": {"chances": chances, "seconds": 20}}
+    account.simulator.use_script(read_script(script, "test"))
+    sent = [account.order(AssetClass.US_ETF) for _ in range(4)]
+    told = [run(account.broker.submit(ClearedOrder(one))) for one in (*sent, *sent)]
+    for one in sent[:2]:
+        run(account.broker.cancel(one.client_order_id))
+    account.simulator.use_script(read_script([], "test"))
+    account.opening()
+    # What has been asked of it has happened by then.
+    fills = run(account.broker.fills_since("")).fills
+    judge = account.simulator.judge()
+    booked = {one["client_order_id"]: one for one in judge.orders()}
+    assert judge.duplicates() == []
+    for one, answer in zip((*sent, *sent), told, strict=True):
+        assert answer.outcome is not Outcome.REJECTED
+        assert answer.outcome is Outcome.UNKNOWN or one.client_order_id in booked
+    # Later, when nothing goes wrong any more, all is found as it was booked.
+    for one in sent:
+        found = run(account.broker.find(one.client_order_id))
+        assert (found.seen is Seen.FOUND) is (one.client_order_id in booked)
+        if found.order is not None:
+            assert found.order.filled == booked[one.client_order_id]["filled"]
+    assert sorted(fill.trade_id.partition("::")[2] for fill in fills) == sorted(one["id"] for one in judge.executions())
+    assert run(account.broker.positions()) == {
+        symbol: units for symbol, units in judge.positions(account.booked.id).items() if symbol != "USD"
+    }
+
+
+def test_a_trade_that_is_struck_is_told_by_the_id_of_its_fill() -> None:
+    account = AlpacaAccount()
+    submitted(account)
+    account.opening()
+    before = run(account.broker.fills_since(""))
+    (execution,) = account.simulator.exchange.state.executions
+    account.simulator.exchange.undo(execution)
+    after = run(account.broker.fills_since(before.cursor))
+    assert ([bust.trade_id for bust in after.busts], after.fills) == ([before.fills[0].trade_id], ())

@@ -18,6 +18,7 @@ LOG = logging.getLogger(__name__)
 # Alpaca takes 200 requests a minute.
 POLL_SECONDS = 5.0
 START_SECONDS = 20.0
+AGAIN_SECONDS = 0.5
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 30.0
 REFUSED_HANDSHAKES = (401, 403)
 
@@ -59,9 +60,10 @@ class TradeUpdates:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._task is not None:
+        while self._task is not None and not self._task.done():
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            # Once may not do: before Python 3.12 the client's `wait_for` loses a cancellation that meets a message.
+            await asyncio.wait((self._task,), timeout=AGAIN_SECONDS)
 
     async def wait(self) -> None:
         """Return at the next update, or when it is time to poll.
@@ -72,7 +74,8 @@ class TradeUpdates:
             When Alpaca refuses the key, which it would for ever.
         """
         try:
-            await asyncio.wait_for(self._woken.wait(), self._poll)
+            async with asyncio.timeout(self._poll):
+                await self._woken.wait()
         except TimeoutError:
             return
         if self._task is not None and self._task.done():
@@ -87,7 +90,8 @@ class TradeUpdates:
             started = False
             try:
                 # The client's own loop would try a refused key again for ever, and tell nobody.
-                await asyncio.wait_for(stream._start_ws(), START_SECONDS)
+                async with asyncio.timeout(START_SECONDS):
+                    await stream._start_ws()
                 started, pause = True, FIRST_PAUSE_SECONDS
                 # Updates of the time without a connection do not come any more.
                 await self._heard({})
