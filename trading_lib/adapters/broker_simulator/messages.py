@@ -75,6 +75,8 @@ class Reply:
     ----------
     dropped
         The connection is closed and nothing is sent.
+    unreachable
+        No connection comes about at all; over a socket it is closed instead.
     delay
         Seconds before anything is sent.
     cut
@@ -85,6 +87,7 @@ class Reply:
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     dropped: bool = False
+    unreachable: bool = False
     delay: float = 0.0
     cut: bool = False
 

@@ -22,11 +22,13 @@ def create_app(simulator: Simulator) -> web.Application:
     """Return the server's application."""
 
     async def answer(incoming: web.Request) -> web.StreamResponse:
+        # As it was sent: a signature is over these very characters.
+        path, _, query = incoming.raw_path.partition("?")
         request = Request(
             incoming.method,
             incoming.headers.get(HOST_HEADER, incoming.host),
-            incoming.rel_url.raw_path,
-            incoming.rel_url.raw_query_string,
+            path,
+            query,
             dict(incoming.headers),
             await incoming.read(),
         )

@@ -80,7 +80,7 @@ class Simulator:
         self.ledger = Ledger(ledger)
         self.exchange = Exchange(self.ledger, self.clock, seed, self._fees)
         self.keys: dict[str, Keys] = {}
-        self.faults = Faults(script or Script(), seed)
+        self.faults = Faults(script or Script(), seed, self.clock.now)
         self.alpaca = AlpacaRest(self.exchange)
         self.binance = BinanceRest(self.exchange)
         self.updates = TradeUpdates(self.exchange, self._alpaca_account, lambda *event: self.faults.of_event(*event))
@@ -93,7 +93,7 @@ class Simulator:
 
     def use_script(self, script: Script) -> None:
         """Let other faults strike from now on; their counters start again."""
-        self.faults = Faults(script, self.seed)
+        self.faults = Faults(script, self.seed, self.clock.now)
 
     def add_account(
         self,

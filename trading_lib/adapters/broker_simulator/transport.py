@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 from http.client import RemoteDisconnected
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ProtocolError
+from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 from urllib3.response import HTTPResponse
 
 from trading_lib.adapters.broker_simulator.messages import HOST_HEADER, HOSTS, Reply, Request
@@ -90,6 +90,9 @@ class InProcessAdapter(HTTPAdapter):
         content = body.encode() if isinstance(body, str) else body
         reply = self._simulator.answer(Request(str(request.method), host, path, query, dict(request.headers), content))
         self._wait(reply, timeout, request)
+        if reply.unreachable:
+            refused = NewConnectionError(cast(Any, None), "Failed to establish a new connection: Connection refused")
+            raise requests.ConnectionError(MaxRetryError(cast(Any, None), str(request.url), refused), request=request)
         if reply.dropped:
             ended = RemoteDisconnected("Remote end closed connection without response")
             fault = ProtocolError("Connection aborted.", ended)

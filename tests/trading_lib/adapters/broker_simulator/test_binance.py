@@ -110,3 +110,9 @@ def test_trades_are_paged_by_their_id(reached: Clients) -> None:
     rest = client.fetch_my_trades(PAIR, limit=3, params={"fromId": int(first[-1]["id"]) + 1})
     assert [len(first), len(rest)] == [3, 1]
     assert sum(Decimal(str(each["amount"])) for each in first + rest) == Decimal("0.004")
+
+
+def test_a_signature_is_over_what_was_sent_whatever_an_id_is_made_of(reached: Clients) -> None:
+    client = reached.binance()
+    client.create_order(PAIR, "market", "buy", 0.01, None, {"clientOrderId": "a:b/c.d_e-F"})
+    assert client.fetch_order(None, PAIR, {"clientOrderId": "a:b/c.d_e-F"})["status"] == "closed"

@@ -261,6 +261,21 @@ def test_a_rule_strikes_only_the_requests_it_names() -> None:
         assert made.simulator.faults.counts == {"drop_before": 1}
 
 
+def test_a_broker_can_be_down_for_a_while() -> None:
+    rule = {"do": "unreachable", "start": 60, "stop": 960}
+    with clients("in-process") as made:
+        made.simulator.use_script(read_script([rule], "test"))
+        place(made, "alpaca", "before")
+        for number, seconds in enumerate((61, 890)):
+            made.simulator.pass_time(seconds)
+            with pytest.raises(requests.ConnectionError, match="Failed to establish a new connection"):
+                place(made, "alpaca", f"down-{number}")
+        made.simulator.pass_time(10)
+        place(made, "alpaca", "after")
+        names = [each["client_order_id"] for each in made.simulator.judge().orders()]
+        assert names == ["before", "after"]
+
+
 def story(seed: int) -> tuple[list[str], list[Any]]:
     """What a client sees of forty orders under random faults, and what was booked."""
     chances = {name: 0.08 for name in REQUEST_FAULTS if name not in ("code",)}
@@ -295,6 +310,7 @@ def test_random_faults_tell_the_same_story_for_the_same_seed_and_another_for_ano
         ("faults: [{do: other_account, method: POST}]", "other_account strikes GET requests only"),
         ("random: {chances: {drop_before: 1.5}}", "between 0 and 1"),
         ("random: {chances: {nothing: 0.5}}", "random.chances.nothing"),
+        ("faults: [{do: drop_before, start: 9, stop: 3}]", "stop must be after start"),
         ("sead: 3", "sead"),
         ("faults: [", "no valid YAML or JSON at line 1"),
         ("just text", "the file"),
@@ -312,4 +328,4 @@ def test_a_broken_script_names_file_and_field(tmp_path: Path, content: str, word
 def test_every_fault_of_the_script_can_be_written() -> None:
     given = {"seconds": 1, "status": 503, "code": -1007}
     rules = [{"do": name, **given} for name in (*REQUEST_FAULTS, *STREAM_FAULTS)]
-    assert len(read_script(rules, "test").faults) == 22
+    assert len(read_script(rules, "test").faults) == 23

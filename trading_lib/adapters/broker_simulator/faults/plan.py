@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from random import Random
 from typing import Any
@@ -63,10 +63,13 @@ class Faults:
     ----------
     seed
         Of the chances, where the script has none of its own.
+    now
+        The simulated time.
     """
 
-    def __init__(self, script: Script, seed: int) -> None:
+    def __init__(self, script: Script, seed: int, now: Callable[[], datetime]) -> None:
         self.script = script
+        self._now, self._began = now, now()
         self._seed = script.seed if script.seed is not None else seed
         self._matched = [0] * len(script.faults)
         self._struck = [0] * len(script.faults)
@@ -109,6 +112,9 @@ class Faults:
 
     def _counts(self, number: int, rule: Rule) -> bool:
         """Count a match, and say whether the rule strikes it."""
+        elapsed = (self._now() - self._began).total_seconds()
+        if elapsed < rule.start or (rule.stop is not None and elapsed >= rule.stop):
+            return False
         self._matched[number] += 1
         if rule.nth is not None and self._matched[number] not in rule.nth:
             return False
@@ -141,6 +147,8 @@ class Faults:
         name = rule.do
         if name == "drop_before":
             plan.instead = Reply(0, dropped=True)
+        elif name == "unreachable":
+            plan.instead = Reply(0, dropped=True, unreachable=True)
         elif name == "late":
             plan.late = rule.lasting
         elif name in ("status", "code", "accept_then_504"):

@@ -18,6 +18,7 @@ RequestFault = Literal[
     "accept_then_drop",
     "accept_then_504",
     "drop_before",
+    "unreachable",
     "late",
     "status",
     "code",
@@ -62,6 +63,8 @@ class Rule(BaseModel):
         Which of the matching ones it strikes, from 1; None strikes all of them.
     times
         How many it strikes at most.
+    start, stop
+        Simulated seconds since the script began, between which it strikes; a stop of None never comes.
     path, client_order_id, symbol
         Patterns with ``*``.
     event
@@ -83,6 +86,8 @@ class Rule(BaseModel):
     event: str = "*"
     nth: tuple[int, ...] | None = None
     times: int | None = Field(default=None, ge=1)
+    start: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    stop: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     seconds: float | None = Field(default=None, allow_inf_nan=False)
     status: int | None = Field(default=None, ge=400, le=599)
     code: int | None = Field(default=None, le=-1)
@@ -106,6 +111,8 @@ class Rule(BaseModel):
             raise ValueError(f"{self.do} needs {needed}")
         if self.nth is not None and any(number < 1 for number in self.nth):
             raise ValueError("nth counts from 1")
+        if self.stop is not None and self.stop <= self.start:
+            raise ValueError("stop must be after start")
         if self.seconds is not None and self.seconds < 0 and self.do != "clock_skew":
             raise ValueError("seconds must not be negative")
         only = METHODS.get(self.do)
