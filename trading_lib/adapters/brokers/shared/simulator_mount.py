@@ -6,9 +6,7 @@ addresses of production, so that the client classifies errors as it does there.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
-from importlib import import_module
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -18,9 +16,7 @@ from trading_lib.domain.errors import ConfigurationError
 if TYPE_CHECKING:
     from requests import Session
 
-LOG = logging.getLogger(__name__)
 SIMULATOR_VARIABLE = "TRADING_BROKER_SIMULATOR"
-TRANSPORT = "trading_lib.adapters.broker_simulator.transport"
 
 
 def simulator_address(environment: Mapping[str, str]) -> str:
@@ -42,8 +38,8 @@ def simulator_address(environment: Mapping[str, str]) -> str:
     return address
 
 
-def mount_simulator(session: Session, environment: Mapping[str, str], broker: str) -> str:
-    """Let ``session`` reach the simulator where the environment names one, and say so.
+def mount_simulator(session: Session, environment: Mapping[str, str]) -> str:
+    """Let ``session`` reach the simulator where the environment names one; the log says so.
 
     Returns
     -------
@@ -53,15 +49,20 @@ def mount_simulator(session: Session, environment: Mapping[str, str], broker: st
     address = simulator_address(environment)
     if address:
         # Loaded when it is needed: trading at a real broker needs nothing of it.
-        import_module(TRANSPORT).mount(session, address)
-        LOG.warning("broker %s is simulated: everything goes to %s (%s)", broker, address, SIMULATOR_VARIABLE)
+        from trading_lib.adapters.broker_simulator.transport import mount
+
+        mount(session, address)
     return address
 
 
 def stream_address(environment: Mapping[str, str]) -> str:
     """Return the address of the simulator's stream of order updates, "" where there is no simulator."""
     address = simulator_address(environment)
-    return f"ws{address.removeprefix('http')}/stream" if address else ""
+    if not address:
+        return ""
+    from trading_lib.adapters.broker_simulator.transport import stream_address as of_simulator
+
+    return of_simulator(address)
 
 
 def _is_of_this_machine(address: str) -> bool:

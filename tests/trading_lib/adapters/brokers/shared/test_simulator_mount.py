@@ -17,7 +17,7 @@ from trading_lib.domain.errors import ConfigurationError
 def test_without_the_variable_a_session_stays_as_it_is(environment: dict[str, str]) -> None:
     session = Session()
     before = dict(session.adapters)
-    assert mount_simulator(session, environment, "alpaca") == ""
+    assert mount_simulator(session, environment) == ""
     assert dict(session.adapters) == before
 
 

@@ -118,7 +118,7 @@ class AlpacaConnection:
             # The constructor takes no empty list. Else a POST answered with 504 is sent again, up to three times.
             client._retry_codes = []
             session = client._session = self._make_session()
-            mount_simulator(session, self._setting.environment, "alpaca")
+            mount_simulator(session, self._setting.environment)
             self._opened = client, session
         return keys
 

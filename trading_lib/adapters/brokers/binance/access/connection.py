@@ -55,7 +55,7 @@ class Connection:
             self._client.enable_demo_trading(True)
         session = self._client.session
         if mount is None:
-            mount_simulator(session, environment, "binance")
+            mount_simulator(session, environment)
         else:
             mount(session)
         self.host = str(self._client.urls["api"]["private"]).split("/")[2]
