@@ -61,23 +61,33 @@ async def orders_since(client: BinanceClient, pair: Pair, since: datetime) -> li
 
 async def client_ids(client: BinanceClient, pair: Pair, numbers: Iterable[int]) -> dict[int, str]:
     """Return the client order ids of the orders that Binance finds."""
-    missing, found = set(numbers), dict[int, str]()
-    if missing:
-        for record in await _page(client, ALL_ORDERS, pair, min(missing), "orderId"):
-            if whole(record, "orderId") in missing:
-                found[whole(record, "orderId")] = text(record, "clientOrderId")
-    for number in sorted(missing - found.keys()):
-        reply = await client.question("private_get_order", {"symbol": pair.name, "orderId": str(number)})
-        if meaning_of(reply) in (Meaning.NO_SUCH_ORDER, Meaning.ARCHIVED):
-            continue
-        if meaning_of(reply) is Meaning.ANSWERED:
-            (record,) = _checked([content_of(reply)], pair)
-            if whole(record, "orderId") != number:
-                raise UnreadableError("is about another order")
-            found[number] = text(record, "clientOrderId")
-        else:
-            raise client.unavailable(f"does not say whose order {number} of {pair.name} is ({client.told(reply)})")
+    wanted, found = sorted(set(numbers)), dict[int, str]()
+    left = wanted
+    while left:
+        page = await _page(client, ALL_ORDERS, pair, left[0], "orderId")
+        listed = {whole(each, "orderId"): text(each, "clientOrderId") for each in page}
+        found |= {number: listed[number] for number in left if number in listed}
+        last = max(listed, default=0) if len(page) >= PAGE else left[-1]
+        if last < left[0]:
+            raise UnreadableError(f"repeats the page before orderId {left[0]}")
+        left = [number for number in left if number > last]
+    for number in wanted:
+        if number not in found and (identity := await _client_id(client, pair, number)):
+            found[number] = identity
     return found
+
+
+async def _client_id(client: BinanceClient, pair: Pair, number: int) -> str:
+    """Return the client order id of one order, "" where Binance does not find it."""
+    reply = await client.question("private_get_order", {"symbol": pair.name, "orderId": str(number)})
+    if meaning_of(reply) in (Meaning.NO_SUCH_ORDER, Meaning.ARCHIVED):
+        return ""
+    if meaning_of(reply) is not Meaning.ANSWERED:
+        raise client.unavailable(f"does not say whose order {number} of {pair.name} is ({client.told(reply)})")
+    (record,) = _checked([content_of(reply)], pair)
+    if whole(record, "orderId") != number:
+        raise UnreadableError("is about another order")
+    return text(record, "clientOrderId")
 
 
 async def _pages(

@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
-from trading_lib.adapters.brokers.binance.answers.amounts import LARGEST
 from trading_lib.adapters.brokers.binance.answers.markets import Market
 from trading_lib.domain.book.orders import Order, OrderType, TimeInForce
 
@@ -23,8 +22,8 @@ TYPES: Mapping[OrderType, str] = {
 }
 PRICED = (OrderType.LIMIT, OrderType.STOP_LIMIT)
 STOPPED = (OrderType.STOP, OrderType.STOP_LIMIT)
-# Smaller than any step, and as many digits as no step has.
-FINEST = Decimal("1e-18")
+# Nothing is traded in more units, or in smaller parts; within them every number of steps is computed exactly.
+LARGEST, FINEST = Decimal("1e12"), Decimal("1e-12")
 
 
 def request_of(order: Order, market: Market) -> Mapping[str, str] | str:
@@ -77,7 +76,7 @@ def _impossible(value: Decimal, what: str) -> str:
         return f"{what} {value} is no number"
     if value <= 0:
         return f"{what} {value} is not above 0"
-    if value > LARGEST or value < FINEST:
+    if value > LARGEST or value < FINEST or value != value.normalize():
         return f"{what} {value} is beyond anything that is traded"
     return ""
 

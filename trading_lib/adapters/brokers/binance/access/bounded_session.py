@@ -43,21 +43,24 @@ class BoundedSession(requests.Session):
         self.trust_env = False
 
     def request(self, *positional: Any, **named: Any) -> requests.Response:
-        """Ask, and read the whole answer; raises what `requests` raises, and `SlowAnswerError`, `LargeAnswerError`."""
+        """Ask, and read the whole answer; raises what `requests` raises, `SlowAnswerError` and `LargeAnswerError`."""
         deadline = self._monotonic() + self._seconds
         response = super().request(*positional, **(named | {"allow_redirects": False, "stream": True}))
         try:
-            pieces, size = [], 0
-            for piece in response.iter_content(PIECE):
-                pieces.append(piece)
-                size += len(piece)
-                if size > LARGEST_ANSWER:
-                    raise LargeAnswerError(f"an answer of more than {LARGEST_ANSWER} bytes")
-                if self._monotonic() > deadline:
-                    raise SlowAnswerError(f"an answer that took more than {self._seconds:g} s")
-        except BaseException:
+            # What `requests` itself would have kept, had it read the answer.
+            response._content = self._whole(response, deadline)
+            response._content_consumed = True  # type: ignore[attr-defined]
+        finally:
             response.close()
-            raise
-        # What `requests` itself would have kept, had it read the answer.
-        response._content, response._content_consumed = b"".join(pieces), True  # type: ignore[attr-defined]
         return response
+
+    def _whole(self, response: requests.Response, deadline: float) -> bytes:
+        body = bytearray()
+        # As much as there is: to wait until a piece is full would be to wait without a limit.
+        while piece := response.raw.read1(PIECE, decode_content=True):
+            body += piece
+            if len(body) > LARGEST_ANSWER:
+                raise LargeAnswerError(f"an answer of more than {LARGEST_ANSWER} bytes")
+            if self._monotonic() > deadline:
+                raise SlowAnswerError(f"an answer that took more than {self._seconds:g} s")
+        return bytes(body)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from trading_lib.adapters.brokers.binance.access.connection import KEY_VARIABLE, SECRET_VARIABLE, Connection
-from trading_lib.adapters.brokers.binance.answers.amounts import milliseconds, moment
+from trading_lib.adapters.brokers.binance.answers.amounts import LAST_MILLISECOND, milliseconds, moment
 from trading_lib.adapters.brokers.binance.answers.classification import (
     Meaning,
     Reply,
@@ -32,7 +32,7 @@ from trading_lib.execution.broker import BrokerSetting
 # A clock that is off further than this may decide the wrong day; nearer, it is made up for.
 LARGEST_SKEW = timedelta(seconds=60)
 # How long a question waits for its turn; what would wait longer is not sent.
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 # Where it does not say: the window of its limits of orders, and its shortest ban.
 PAUSE_SECONDS, BAN_SECONDS = 10.0, 120.0
 QUESTION_TRIES = 3
@@ -95,12 +95,11 @@ class BinanceClient:
         BrokerUnavailableError
             When it does not answer, or this machine's clock is off by more than `LARGEST_SKEW`.
         """
-        self._skew, before = timedelta(0), self._outside.clock()
+        before = self._outside.clock()
         content = await self._answered("public_get_time", {})
         after = self._outside.clock()
         stamp = content.get("serverTime") if isinstance(content, dict) else None
-        if not isinstance(stamp, int) or isinstance(stamp, bool):
-            self._skew = None
+        if not isinstance(stamp, int) or isinstance(stamp, bool) or not 0 <= stamp <= LAST_MILLISECOND:
             raise self.unavailable("does not tell its time")
         told = moment(stamp)
         skew = told - (before + (after - before) / 2)
