@@ -19,6 +19,9 @@ from trading_lib.domain.book.orders import Order
 from trading_lib.domain.errors import BrokerUnavailableError
 from trading_lib.execution.broker import Answer, BrokerOrder, LookUp, Outcome, Seen
 
+# Whoever proves that an order is not at Binance counts from when its sending was stored: later than this it must not
+# leave any more.
+HAND_OVER_SECONDS = 10.0
 NEW, CANCEL, LOOK_UP = "private_post_order", "private_delete_order", "private_get_order"
 
 
@@ -44,6 +47,7 @@ class OrderDesk:
         BrokerUnavailableError
             When nothing was sent, because Binance cannot be asked.
         """
+        begun = self._client.monotonic()
         pair = next((pair for pair in self._pairs if pair.symbol == order.symbol), None)
         if pair is None:
             return Answer(Outcome.REJECTED, reason=f"{order.symbol} is not traded in this account; nothing was sent")
@@ -56,7 +60,12 @@ class OrderDesk:
             raise BrokerUnavailableError(f"{known.reason}; nothing was sent", "it is looked up before it is sent")
         if known.order is not None:
             return Answer(Outcome.DUPLICATE, known.order.broker_order_id, "its id is known at Binance", known.raw)
-        reply = await self._client.ask(NEW, request)
+        if self._client.monotonic() - begun > HAND_OVER_SECONDS:
+            raise BrokerUnavailableError(
+                f"{self._client.host} took too long to say whether it knows the order; nothing was sent",
+                "it is looked up before it is sent",
+            )
+        reply = await self._client.ask(NEW, request, patience=0.0)
         return self._taken(reply, order.client_order_id, pair)
 
     async def find(self, client_order_id: str) -> LookUp:

@@ -98,6 +98,22 @@ def test_what_cannot_be_looked_up_is_not_sent(trouble: Said | Exception) -> None
     assert account.way.sent("POST", "/order") == []
 
 
+def test_an_order_that_would_leave_late_does_not_leave() -> None:
+    """Its absence may be proved meanwhile: from then on somebody else may send it."""
+    account = BinanceAccount()
+    account.way.instead["GET", "order"] = [Said(429, "{}", {"Retry-After": "11"})]
+    with pytest.raises(BrokerUnavailableError, match=r"too long .* nothing was sent"):
+        submit(account)
+    assert account.slept == [11.0]
+    account.way.after["GET", "order"] = [lambda body: Said(400, body, {"X-MBX-ORDER-COUNT-10S": "95"})]
+    with pytest.raises(BrokerUnavailableError, match="nothing was sent"):
+        submit(account)
+    assert account.slept == [11.0]
+    assert account.way.sent("POST", "/order") == []
+    account._monotonic += 10
+    assert submit(account).outcome is Outcome.ACCEPTED
+
+
 def test_an_order_that_did_not_leave_says_so() -> None:
     account = BinanceAccount()
     account.way.instead["POST", "order"] = [unreachable()]

@@ -112,8 +112,13 @@ class BinanceClient:
             )
         return told
 
-    async def ask(self, method: str, parameters: Mapping[str, Any]) -> Reply:
+    async def ask(self, method: str, parameters: Mapping[str, Any], patience: float = PATIENCE_SECONDS) -> Reply:
         """Send one signed request, once.
+
+        Parameters
+        ----------
+        patience
+            Seconds that it may wait for its turn.
 
         Raises
         ------
@@ -122,7 +127,7 @@ class BinanceClient:
         """
         if self._skew is None:
             await self.server_time()
-        reply = await self._ask(method, parameters)
+        reply = await self._ask(method, parameters, patience)
         if meaning_of(reply) is Meaning.CLOCK:
             # The next request asks for the time first.
             self._skew = None
@@ -171,6 +176,10 @@ class BinanceClient:
         """Report that no answer can be given; ``problem`` continues the name of the host."""
         return BrokerUnavailableError(f"{self.host} {self._safe(problem)}", "try again later")
 
+    def monotonic(self) -> float:
+        """Seconds, to measure by."""
+        return self._outside.monotonic()
+
     def milliseconds(self) -> int:
         """Binance's time, as well as it is known."""
         return milliseconds(self._outside.clock() + (self._skew or timedelta(0)))
@@ -201,11 +210,11 @@ class BinanceClient:
         told = self.told(reply)
         raise BrokerUnavailableError(told if self.host in told else f"{self.host}: {told}", "try again later")
 
-    async def _ask(self, method: str, parameters: Mapping[str, Any]) -> Reply:
+    async def _ask(self, method: str, parameters: Mapping[str, Any], patience: float = PATIENCE_SECONDS) -> Reply:
         connection = self._connected
         wait = self._quiet_until - self._outside.monotonic()
-        if wait > PATIENCE_SECONDS:
-            raise self.unavailable(f"asked to be left alone for {wait:.0f} s more; nothing was sent")
+        if wait > patience:
+            raise self.unavailable(f"asked to be left alone for {wait:.1f} s more; nothing was sent")
         if wait > 0:
             await self._outside.sleep(wait)
         reply: Reply = await self._outside.in_thread(connection.ask, method, parameters)

@@ -92,9 +92,7 @@ def test_an_answer_that_is_cut_off_is_none() -> None:
 
 def test_a_redirect_is_an_answer() -> None:
     def elsewhere(connection: socket.socket) -> None:
-        connection.sendall(
-            b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/steal\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        )
+        connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/steal\r\nContent-Length: 0\r\n\r\n")
 
     with speaking(elsewhere) as address:
         answer = BoundedSession(60.0).post(address, data="order", timeout=5)

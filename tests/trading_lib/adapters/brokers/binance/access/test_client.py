@@ -66,7 +66,7 @@ def test_a_ban_is_kept_and_what_would_wait_for_its_end_is_not_sent(said: Said) -
     asyncio.run(account.broker.connect())
     account.way.instead["GET", "account"] = [said]
     for _ in range(3):
-        with pytest.raises(BrokerUnavailableError, match="left alone for .* nothing was sent"):
+        with pytest.raises(BrokerUnavailableError, match=r"left alone for .* nothing was sent"):
             positions(account)
     order = account.order()
     with pytest.raises(BrokerUnavailableError, match="nothing was sent"):
@@ -126,7 +126,7 @@ def test_a_clock_that_is_off_by_minutes_stops_everything_with_one_line(ahead: fl
     account = BinanceAccount()
     account.ahead = timedelta(seconds=ahead)
     order = account.order()
-    with pytest.raises(BrokerUnavailableError, match=f"clock .* {abs(ahead):.0f} s .* NTP"):
+    with pytest.raises(BrokerUnavailableError, match=rf"clock .* {abs(ahead):.0f} s .* NTP"):
         asyncio.run(account.broker.connect())
     with pytest.raises(BrokerUnavailableError, match="clock"):
         asyncio.run(account.broker.submit(account.intend(order)))
