@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -116,3 +117,14 @@ def test_a_signature_is_over_what_was_sent_whatever_an_id_is_made_of(reached: Cl
     client = reached.binance()
     client.create_order(PAIR, "market", "buy", 0.01, None, {"clientOrderId": "a:b/c.d_e-F"})
     assert client.fetch_order(None, PAIR, {"clientOrderId": "a:b/c.d_e-F"})["status"] == "closed"
+
+
+def test_candles_of_a_minute_open_at_the_price_of_its_first_instant(reached: Clients) -> None:
+    client, exchange = reached.binance(), reached.simulator.exchange
+    begun = [datetime(2026, 11, 23, 12, minute, tzinfo=UTC) for minute in range(3)]
+    candles = client.fetch_ohlcv("BNB/USDT", "1m", None, 3, {"until": int(begun[-1].timestamp() * 1000) + 59_000})
+    assert [candle[0] for candle in candles] == [int(at.timestamp() * 1000) for at in begun]
+    assert [candle[1] for candle in candles] == [float(exchange.prices.at("BNBUSDT", at)) for at in begun]
+    assert all(candle[3] <= candle[1] <= candle[2] and candle[3] <= candle[4] <= candle[2] for candle in candles)
+    with pytest.raises(ccxt.BaseError, match="-1121"):
+        client.public_get_klines({"symbol": "XYZUSDT", "interval": "1m"})

@@ -12,6 +12,7 @@ from trading_lib.adapters.broker_simulator.binance.orders import known_pair, ord
 from trading_lib.adapters.broker_simulator.binance.shapes import (
     account_shape,
     cancelled_shape,
+    candle_shape,
     coin_shape,
     eight,
     exchange_shape,
@@ -20,13 +21,13 @@ from trading_lib.adapters.broker_simulator.binance.shapes import (
     trade_shape,
 )
 from trading_lib.adapters.broker_simulator.exchange import Exchange
-from trading_lib.adapters.broker_simulator.ledger.records import Account, Execution, Order, millis
+from trading_lib.adapters.broker_simulator.ledger.records import Account, Execution, Order, from_millis, millis
 from trading_lib.adapters.broker_simulator.messages import Reply, Request, json_reply
 
 Form = Mapping[str, str]
 LARGEST_PAGE, USUAL_PAGE = 1000, 500
-DAY = 86_400_000
-PUBLIC = frozenset(("/api/v3/ping", "/api/v3/time", "/api/v3/exchangeInfo", "/api/v3/ticker/price"))
+MINUTE, DAY = 60_000, 86_400_000
+PUBLIC = frozenset(("/api/v3/ping", "/api/v3/time", "/api/v3/exchangeInfo", "/api/v3/ticker/price", "/api/v3/klines"))
 FUTURES = ("/fapi/v1/exchangeInfo", "/dapi/v1/exchangeInfo")
 
 
@@ -50,6 +51,7 @@ class BinanceRest:
             ("GET", "/api/v3/time"): self._time,
             ("GET", "/api/v3/exchangeInfo"): self._pairs,
             ("GET", "/api/v3/ticker/price"): self._prices,
+            ("GET", "/api/v3/klines"): self._candles,
             # Clients that load every market ask for those of futures too; there are none.
             **{("GET", path): lambda form: {"timezone": "UTC", "symbols": []} for path in FUTURES},
         }
@@ -104,6 +106,20 @@ class BinanceRest:
             pair = known_pair(self._exchange, form)
             return {"symbol": pair.symbol, "price": eight(self._exchange.price(pair.symbol))}
         return [{"symbol": each, "price": eight(self._exchange.price(each))} for each in self._exchange.pairs]
+
+    def _candles(self, form: Form) -> Any:
+        """Return candles of a minute, the newest that have begun by the end that is asked for."""
+        pair = known_pair(self._exchange, form)
+        if form.get("interval") != "1m":
+            raise BinanceRefusalError(-1120, "Invalid interval.")
+        now = millis(self._exchange.now())
+        end = min(int(form.get("endTime", now)), now) // MINUTE * MINUTE
+        count = min(int(form.get("limit", USUAL_PAGE)), LARGEST_PAGE)
+        price = self._exchange.prices.at
+        return [
+            candle_shape(begin, price(pair.symbol, from_millis(begin)), price(pair.symbol, from_millis(begin + MINUTE)))
+            for begin in range(end - (count - 1) * MINUTE, end + 1, MINUTE)
+        ]
 
     def _account(self, account: Account, form: Form) -> Any:
         return account_shape(self._exchange, account, form.get("omitZeroBalances") == "true")

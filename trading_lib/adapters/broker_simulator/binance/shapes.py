@@ -121,6 +121,13 @@ def trade_shape(execution: Execution) -> dict[str, Any]:
     }
 
 
+def candle_shape(begin: int, opening: Decimal, closing: Decimal) -> list[Any]:
+    """Return a candle of a minute in which nothing else is traded."""
+    high, low = max(opening, closing), min(opening, closing)
+    prices = [eight(price) for price in (opening, high, low, closing)]
+    return [begin, *prices, eight(None), begin + 59_999, eight(None), 0, eight(None), eight(None), "0"]
+
+
 def locked(exchange: Exchange, account: Account) -> dict[str, Decimal]:
     """Asset -> units that open orders hold."""
     held: dict[str, Decimal] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -34,6 +34,11 @@ def millis(at: datetime) -> int:
     """Milliseconds since 1970, as Binance counts."""
     elapsed = at - EPOCH
     return (elapsed.days * 86_400 + elapsed.seconds) * 1000 + elapsed.microseconds // 1000
+
+
+def from_millis(stamp: int) -> datetime:
+    """Return the time that Binance counts so."""
+    return EPOCH + timedelta(milliseconds=stamp)
 
 
 @dataclass

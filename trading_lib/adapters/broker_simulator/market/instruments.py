@@ -89,6 +89,7 @@ PAIRS: tuple[Pair, ...] = tuple(
         ("ETH", "USDT", "0.0001"),
         ("ETH", "USDC", "0.0001"),
         ("BNB", "USDT", "0.001"),
+        ("USDC", "USDT", "1"),
     )
 )
 # Around which the seeded prices of a symbol move; others get one by their name.
@@ -102,3 +103,5 @@ USUAL_PRICES = {
     "ETHUSDC": 3100.0,
     "BNBUSDT": 880.0,
 }
+# Worth the same, until another price is set.
+PEGGED = frozenset(("USDCUSDT",))

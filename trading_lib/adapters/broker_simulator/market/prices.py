@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from trading_lib.adapters.broker_simulator.market.instruments import CENT, USUAL_PRICES
+from trading_lib.adapters.broker_simulator.market.instruments import CENT, PEGGED, USUAL_PRICES
 
 DAY = 86_400.0
 # Period in days and size as a fraction, of the waves that a seeded price is made of.
@@ -38,6 +38,8 @@ class Prices:
         found = self._set.get(symbol)
         if found is not None:
             return found
+        if symbol in PEGGED:
+            return Decimal(1)
         quoted = self._quoted.get(symbol)
         if quoted is None or quoted[0] != moment:
             quoted = self._quoted[symbol] = (moment, self._seeded(symbol, moment))
