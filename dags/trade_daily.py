@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
@@ -55,7 +54,7 @@ def trade_daily() -> None:
     def await_decision_time(ti: Any = None) -> PokeReturnValue:
         from trading_lib.workflows.trade import tasks as trading
 
-        return PokeReturnValue(datetime.fromisoformat(trading.decision_time(session_plan(ti))) <= datetime.now(UTC))
+        return PokeReturnValue(trading.is_decidable(session_plan(ti)))
 
     @task.sensor(poke_interval=60, timeout=24 * 3600, mode="reschedule")
     @plainly

@@ -81,7 +81,8 @@ def _rebuild(
             continue
         sign = 1 if event.side is Side.BUY else -1
         quantities[event.symbol] = quantities.get(event.symbol, Decimal(0)) + sign * event.quantity
-        cash -= sign * to_cent(event.quantity * event.price) + event.commission
+        # Books are kept in cents; a broker's fee may have more decimals.
+        cash -= sign * to_cent(event.quantity * event.price) + to_cent(event.commission)
     for split in pending:
         split_held |= _apply(split, quantities)
     return quantities, cash, split_held

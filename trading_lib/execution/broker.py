@@ -6,7 +6,7 @@ which is not the same as failed; an order that is not found may still exist.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from decimal import Decimal
@@ -241,12 +241,15 @@ class BrokerSetting:
         `paper` or `live`, as the configuration says: whether real money is behind it.
     instruments
         What the account trades.
+    clock
+        The system's time; None is this computer's.
     """
 
     account: str = ""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     endpoint: str = ""
     instruments: tuple[Instrument, ...] = ()
+    clock: Callable[[], datetime] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,12 @@ def test_the_order_in_which_fills_are_listed_does_not_matter() -> None:
     assert unexplained_differences(book(), CASH, FILLS[::-1]) == []
 
 
+def test_a_fee_with_parts_of_a_cent_is_booked_in_cents() -> None:
+    """As brokers of coins charge it."""
+    fills = [replace(FILLS[1], commission=Decimal("5.334002827"))]
+    assert unexplained_differences(book(fills), CASH, fills) == []
+
+
 def test_a_missing_cent_is_found() -> None:
     honest = book()
     wrong = replace(honest, cash=honest.cash - Decimal("0.01"))

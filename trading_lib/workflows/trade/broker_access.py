@@ -117,7 +117,8 @@ def broker_of(
     folder = brokers_folder(run.settings)
     universe = run.settings.configuration.universe
     traded = tuple(instrument for instrument in universe if instrument.asset_class in account.asset_classes)
-    setting = BrokerSetting(account.broker_account, os.environ, str(account.endpoint or ""), traded)
+    endpoint, clock = str(account.endpoint or ""), run.settings.clock
+    setting = BrokerSetting(account.broker_account, os.environ, endpoint, traded, clock)
     if broker_class(account.broker, folder) is SimulatedBroker:
         orders = AccountOrders(run.book.name, run.orders, account, universe)
         return SimulatedBroker(setting, orders, portfolio, opening)

@@ -82,10 +82,10 @@ from trading_lib.workflows.trade.stage_records import (
 LOG = logging.getLogger(__name__)
 
 
-def decision_time(plan: SessionPlan, settings: Settings | None = None) -> str:
-    """Instant from which the session may be decided, ISO 8601 in UTC."""
+def is_decidable(plan: SessionPlan, settings: Settings | None = None) -> bool:
+    """Whether the session's decision time has come."""
     active = settings or load_settings()
-    return active.calendar.decision_time(plan.session).isoformat()
+    return active.calendar.decision_time(plan.session) <= active.clock()
 
 
 @logged("settle")

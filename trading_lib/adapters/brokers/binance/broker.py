@@ -85,7 +85,7 @@ class BinanceBroker:
         wait: Callable[[], Awaitable[object]] = _a_while,
         surroundings: Surroundings | None = None,
     ) -> None:
-        outside = surroundings or Surroundings()
+        outside = surroundings or (Surroundings(clock=setting.clock) if setting.clock else Surroundings())
         self._setting, self._wait = setting, wait
         self._pairs = pairs_of(setting.instruments)
         self._client = BinanceClient(setting, outside)
