@@ -147,3 +147,106 @@ def test_an_id_that_is_none_and_one_that_is_unknown_are_told_apart(reached: Clie
         with pytest.raises(APIError, match=words) as caught:
             client.get(f"/orders/{identity}")
         assert caught.value.status_code == status
+
+
+def test_a_stop_order_trades_once_its_stop_is_met(reached: Clients) -> None:
+    client, exchange = reached.alpaca(), reached.simulator.exchange
+    exchange.record("price", symbol="SPY", price="600")
+    client.post("/orders", order(qty="5"))
+    stop = client.post("/orders", order(side="sell", qty="2", type="stop", stop_price="590", time_in_force="gtc"))
+    terms = {"side": "sell", "qty": "3", "type": "stop_limit", "stop_price": "590", "limit_price": "588"}
+    limited = client.post("/orders", order(**terms, time_in_force="gtc"))
+    for price, filled in (("591", ("0", "0")), ("587", ("2", "0")), ("589", ("2", "3"))):
+        exchange.record("price", symbol="SPY", price=price)
+        exchange.match_all("SPY")
+        found = [client.get_order_by_id(each["id"])["filled_qty"] for each in (stop, limited)]
+        assert tuple(found) == filled, price
+    assert client.get_order_by_id(limited["id"])["filled_avg_price"] == "589"
+
+
+def test_what_is_not_filled_at_once_ends_where_that_was_asked(reached: Clients) -> None:
+    client = reached.alpaca()
+    for in_force in ("ioc", "fok"):
+        placed = client.post("/orders", order(type="limit", limit_price="100", time_in_force=in_force))
+        assert client.get_order_by_id(placed["id"])["status"] == "canceled"
+
+
+def test_lists_are_filtered_sorted_and_cut(reached: Clients) -> None:
+    client, simulator = reached.alpaca(), reached.simulator
+    times = []
+    for number, symbol in enumerate(("SPY", "QQQ", "SPY")):
+        times.append(simulator.clock.now().isoformat())
+        client.post("/orders", order(symbol=symbol, qty="1", client_order_id=str(number)))
+        simulator.pass_time(60)
+
+    def ids(**asked: Any) -> list[str]:
+        return [each["client_order_id"] for each in client.get("/orders", {"status": "all", **asked})]
+
+    assert ids() == ["2", "1", "0"]
+    assert ids(direction="asc", limit=2) == ["0", "1"]
+    assert ids(symbols="QQQ,GLD") == ["1"]
+    assert ids(after=times[0]) == ["2", "1"]
+    assert ids(until=times[2]) == ["1", "0"]
+    assert ids(status="open") == []
+    for asked in ({"status": "odd"}, {"limit": "501"}, {"limit": "x"}, {"after": "noon"}):
+        with pytest.raises(APIError) as caught:
+            client.get("/orders", asked)
+        assert caught.value.status_code == 422
+
+
+def test_activities_are_filtered_by_kind_and_time(reached: Clients) -> None:
+    client, simulator = reached.alpaca(), reached.simulator
+    client.post("/orders", order(qty="1"))
+    at = simulator.clock.now()
+    simulator.pass_time(7200)
+    client.post("/orders", order(qty="2"))
+
+    def quantities(**asked: Any) -> list[str]:
+        return [each["qty"] for each in client.get("/account/activities/FILL", asked)]
+
+    assert quantities() == ["2", "1"]
+    assert quantities(after=at.isoformat()) == ["2"]
+    assert quantities(until=simulator.clock.now().isoformat()) == ["1"]
+    assert quantities(date="2026-11-24") == ["2", "1"]
+    assert quantities(date="2026-11-25") == []
+    kinds = [each["activity_type"] for each in client.get("/account/activities", {"direction": "asc"})]
+    assert kinds == ["CSD", "FILL", "FILL"]
+    for path, asked in (("/FFFFF", {}), ("/FILL", {"page_size": 101}), ("/FILL", {"after": "noon"})):
+        with pytest.raises(APIError) as caught:
+            client.get(f"/account/activities{path}", asked)
+        assert caught.value.status_code == 422
+
+
+def test_calendar_clock_and_assets_are_those_of_new_york(reached: Clients) -> None:
+    client = reached.alpaca()
+    days = client.get("/calendar", {"start": "2026-11-25", "end": "2026-11-30"})
+    assert [(each["date"], each["close"]) for each in days] == [
+        ("2026-11-25", "16:00"),
+        ("2026-11-27", "13:00"),
+        ("2026-11-30", "16:00"),
+    ]
+    clock = client.get_clock()
+    assert (clock["is_open"], clock["next_open"]) == (True, "2026-11-25T09:30:00-05:00")
+    assert client.get_asset("DBC")["attributes"] == ["ptp_no_exception", "has_options"]
+    assert client.get_asset(client.get_asset("SPY")["id"])["symbol"] == "SPY"
+    assert {"GLD", "SPY", "VNQ"} <= {each["symbol"] for each in client.get("/assets", {"status": "active"})}
+    with pytest.raises(APIError, match="asset not found for NOPE"):
+        client.get_asset("NOPE")
+    with pytest.raises(APIError, match="position does not exist"):
+        client.get_open_position("SPY")
+
+
+def test_all_open_orders_can_be_cancelled_at_once(reached: Clients) -> None:
+    client = reached.alpaca()
+    for price in ("100", "101"):
+        client.post("/orders", order(type="limit", limit_price=price))
+    assert [each["status"] for each in client.cancel_orders()] == [200, 200]
+    assert client.get("/orders") == []
+
+
+def test_what_is_no_part_of_the_interface_is_told(reached: Clients) -> None:
+    client = reached.alpaca()
+    for method, path, status in (("GET", "/nothing", 404), ("PUT", "/orders", 405)):
+        with pytest.raises(APIError) as caught:
+            client._request(method, path)
+        assert caught.value.status_code == status

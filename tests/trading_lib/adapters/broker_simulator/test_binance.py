@@ -128,3 +128,81 @@ def test_candles_of_a_minute_open_at_the_price_of_its_first_instant(reached: Cli
     assert all(candle[3] <= candle[1] <= candle[2] and candle[3] <= candle[4] <= candle[2] for candle in candles)
     with pytest.raises(ccxt.BaseError, match="-1121"):
         client.public_get_klines({"symbol": "XYZUSDT", "interval": "1m"})
+
+
+def test_money_can_be_spent_instead_of_a_quantity_bought(reached: Clients) -> None:
+    reached.simulator.exchange.record("price", symbol="BTCUSDT", price="80000")
+    placed = reached.binance().create_market_buy_order_with_cost(PAIR, 1000)
+    assert (placed["filled"], placed["cost"]) == (0.0125, 1000)
+
+
+@pytest.mark.parametrize("in_force", ["IOC", "FOK"])
+def test_what_is_not_filled_at_once_expires_where_that_was_asked(reached: Clients, in_force: str) -> None:
+    placed = reached.binance().create_order(PAIR, "limit", "buy", 0.01, 50_000, {"timeInForce": in_force})
+    assert placed["status"] == "expired"
+
+
+def test_a_stop_that_is_met_already_is_refused_and_a_profit_is_taken_above(reached: Clients) -> None:
+    client, exchange = reached.binance(), reached.simulator.exchange
+    exchange.record("price", symbol="BTCUSDT", price="80000")
+    client.create_order(PAIR, "market", "buy", 0.02)
+    with pytest.raises(ccxt.OrderImmediatelyFillable, match="Stop price would trigger immediately"):
+        client.create_order(PAIR, "market", "sell", 0.01, None, {"stopLossPrice": 80_001})
+    client.create_order(PAIR, "market", "sell", 0.01, None, {"takeProfitPrice": 81_000, "clientOrderId": "up"})
+    assert client.fetch_order(None, PAIR, {"clientOrderId": "up"})["status"] == "open"
+    exchange.record("price", symbol="BTCUSDT", price="81500")
+    exchange.match_all("BTCUSDT")
+    assert client.fetch_order(None, PAIR, {"clientOrderId": "up"})["average"] == 81_500
+
+
+def test_orders_and_trades_are_listed_by_time_within_a_day(reached: Clients) -> None:
+    client, simulator = reached.binance(), reached.simulator
+    starts = []
+    for _ in range(3):
+        starts.append(int(simulator.clock.now().timestamp() * 1000))
+        client.create_order(PAIR, "market", "buy", 0.001)
+        simulator.pass_time(20 * 3600)
+    for listed in (client.fetch_orders, client.fetch_my_trades):
+        assert len(listed(PAIR)) == 3
+        assert len(listed(PAIR, starts[0])) == 2
+        assert len(listed(PAIR, starts[1], None, {"endTime": starts[1] + 1})) == 1
+        assert len(listed(PAIR, limit=2)) == 2
+    with pytest.raises(ccxt.BadRequest, match="-1127"):
+        client.fetch_orders(PAIR, starts[0], None, {"endTime": starts[0] + 86_400_001})
+
+
+def test_all_open_orders_of_a_pair_can_be_cancelled_at_once(reached: Clients) -> None:
+    client = reached.binance()
+    for price in (50_000, 50_001):
+        client.create_order(PAIR, "limit", "buy", 0.001, price)
+    client.create_order("ETH/USDT", "limit", "buy", 0.1, 1000)
+    assert len(client.cancel_all_orders(PAIR)) == 2
+    assert [each["symbol"] for each in client.fetch_open_orders("ETH/USDT")] == ["ETH/USDT"]
+    with pytest.raises(ccxt.OrderNotFound, match="-2011"):
+        client.cancel_all_orders(PAIR)
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"symbol": "NOPEUSDT"}, -1121),
+        ({"symbol": ""}, -1102),
+        ({"side": "HOLD"}, -1117),
+        ({"type": "ODD"}, -1116),
+        ({"type": "LIMIT"}, -1102),
+        ({"type": "LIMIT", "timeInForce": "DAY"}, -1115),
+        ({"type": "LIMIT", "timeInForce": "GTC", "price": "100.001"}, -1013),
+        ({"price": "100"}, -1106),
+        ({"quantity": "-1"}, -1100),
+        ({"quantity": "NaN"}, -1100),
+        ({"quantity": "0.123456789"}, -1111),
+        ({"quantity": ""}, -1102),
+        ({"recvWindow": "60001"}, -1131),
+    ],
+)
+def test_a_broken_request_is_refused_with_binances_code(reached: Clients, changed: dict[str, str], code: int) -> None:
+    client = reached.binance()
+    terms = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.01", "newClientOrderId": "x"}
+    with pytest.raises(ccxt.BaseError, match=rf'"code":{code}\b'):
+        client.private_post_order({**terms, **changed})
+    assert reached.simulator.judge().orders() == []

@@ -168,12 +168,12 @@ class AlpacaRest:
         found = [order for order in found if not symbols or order.symbol in symbols]
         found = [order for order in found if asked.get("side") in (None, order.side)]
         try:
-            after, until = asked.get("after"), asked.get("until")
-            found = [order for order in found if not after or order.created_at > parse_time(after)]
-            found = [order for order in found if not until or order.created_at < parse_time(until)]
+            after, until = (parse_time(asked[name]) if asked.get(name) else None for name in ("after", "until"))
             limit = int(asked.get("limit") or USUAL_PAGE)
         except ValueError:
             raise malformed("after and until must be times, limit a number") from None
+        found = [order for order in found if after is None or order.created_at > after]
+        found = [order for order in found if until is None or order.created_at < until]
         if not 1 <= limit <= LARGEST_PAGE:
             raise unprocessable(f"limit must be between 1 and {LARGEST_PAGE}")
         if asked.get("direction", "desc") == "desc":
