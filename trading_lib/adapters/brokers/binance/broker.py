@@ -24,9 +24,10 @@ from trading_lib.adapters.brokers.binance.histories import client_ids, orders_si
 from trading_lib.adapters.brokers.binance.market_book import MarketBook
 from trading_lib.adapters.brokers.binance.preflight import (
     account_finding,
+    answers_finding,
     coins_finding,
+    market_finding,
     peg_finding,
-    symbol_finding,
 )
 from trading_lib.domain.book.orders import OrderType, TimeInForce
 from trading_lib.domain.errors import BrokerUnavailableError
@@ -177,35 +178,40 @@ class BinanceBroker:
 
     async def preflight(self, symbols: Sequence[str]) -> tuple[Readiness, ...]:
         """Say what Binance would refuse, and what is odd about the account."""
+        clock = await self._finding("clock", self._clock_finding())
+        if not clock.ok:
+            return (clock,)
+        try:
+            balances = await self._balances()
+        except BrokerUnavailableError as error:
+            account = [Readiness("account", str(error), blocking=True)]
+            answers = []
+        else:
+            account = [account_finding(balances), coins_finding(balances, self._pairs)]
+            told = answers_finding(self._client, self._pairs, self._markets, balances)
+            answers = [("answers", told)]
+        peg = await self._finding("peg", peg_finding(self._client), blocking=False)
+        symbols_found = [await self._finding(symbol, self._symbol_finding(symbol)) for symbol in symbols]
+        last = [await self._finding(subject, found, blocking=False) for subject, found in answers]
+        return (clock, *account, peg, *symbols_found, *last)
+
+    async def _symbol_finding(self, symbol: str) -> Readiness:
         traded = {each.symbol: each for each in self._setting.instruments}
-        findings = [await self._finding("clock", self._clock_finding())]
-        if findings[0].ok:
-            findings += await self._account_findings()
-            findings.append(await self._finding("peg", peg_finding(self._client)))
-            for symbol in symbols:
-                if symbol not in {pair.symbol for pair in self._pairs}:
-                    findings.append(Readiness(symbol, "it is not traded in this account", blocking=True))
-                    continue
-                finding = symbol_finding(symbol, self._pairs, self._markets, traded[symbol])
-                findings.append(await self._finding(symbol, finding))
-        return tuple(findings)
+        pair = next((pair for pair in self._pairs if pair.symbol == symbol), None)
+        if pair is None:
+            return Readiness(symbol, "it is not traded in this account", blocking=True)
+        return market_finding(await self._markets.market(pair), symbol, traded[symbol])
 
     async def _clock_finding(self) -> Readiness:
         await self._client.server_time()
         return Readiness("clock")
 
-    async def _account_findings(self) -> list[Readiness]:
+    async def _finding(self, subject: str, found: Awaitable[Readiness], blocking: bool = True) -> Readiness:
         try:
-            balances = await self._balances()
+            with self._reading(subject):
+                return await found
         except BrokerUnavailableError as error:
-            return [Readiness("account", str(error), blocking=True)]
-        return [account_finding(balances), coins_finding(balances, self._pairs)]
-
-    async def _finding(self, subject: str, found: Awaitable[Readiness]) -> Readiness:
-        try:
-            return await found
-        except BrokerUnavailableError as error:
-            return Readiness(subject, str(error), blocking=True)
+            return Readiness(subject, str(error), blocking)
 
     async def _balances(self) -> Balances:
         with self._reading("balances"):

@@ -59,6 +59,15 @@ async def orders_since(client: BinanceClient, pair: Pair, since: datetime) -> li
     return [each for each in records if when(each, "time") >= since]
 
 
+async def newest(client: BinanceClient, pair: Pair) -> dict[str, Record]:
+    """Return the newest order and the newest trade of a pair, as far as there are any."""
+    found = {}
+    for kind, method in (("order", ALL_ORDERS), ("trade", "private_get_mytrades")):
+        page = _checked(await client.read(method, {"symbol": pair.name, "limit": "1"}), pair)
+        found |= {kind: page[-1]} if page else {}
+    return found
+
+
 async def client_ids(client: BinanceClient, pair: Pair, numbers: Iterable[int]) -> dict[int, str]:
     """Return the client order ids of the orders that Binance finds."""
     wanted, found = sorted(set(numbers)), dict[int, str]()

@@ -13,8 +13,10 @@ from trading_lib.adapters.brokers.binance.access.client import BinanceClient
 from trading_lib.adapters.brokers.binance.answers.amounts import UnreadableError, amount
 from trading_lib.adapters.brokers.binance.answers.balances import Balances
 from trading_lib.adapters.brokers.binance.answers.classification import Meaning, code_of, content_of, meaning_of
+from trading_lib.adapters.brokers.binance.answers.fields import changed
 from trading_lib.adapters.brokers.binance.answers.markets import QUOTE, Market, Pair
 from trading_lib.adapters.brokers.binance.executions import NO_SUCH_PAIR
+from trading_lib.adapters.brokers.binance.histories import newest
 from trading_lib.adapters.brokers.binance.market_book import MarketBook
 from trading_lib.domain.market.instruments import Instrument
 from trading_lib.execution.broker import Readiness
@@ -89,7 +91,14 @@ async def peg_finding(client: BinanceClient) -> Readiness:
     )
 
 
-async def symbol_finding(symbol: str, pairs: Sequence[Pair], markets: MarketBook, instrument: Instrument) -> Readiness:
-    """Say whether a symbol can be traded; raises `BrokerUnavailableError` where Binance does not say."""
-    pair = next(pair for pair in pairs if pair.symbol == symbol)
-    return market_finding(await markets.market(pair), symbol, instrument)
+async def answers_finding(
+    client: BinanceClient, pairs: Sequence[Pair], markets: MarketBook, balances: Balances
+) -> Readiness:
+    """Say whether Binance's answers have the fields that are known here; raises `BrokerUnavailableError`."""
+    changes = [changed("account", balances.fields)]
+    for pair in pairs:
+        changes.append(changed("market", (await markets.market(pair)).fields))
+        changes += [changed(kind, record) for kind, record in (await newest(client, pair)).items()]
+    told = list(dict.fromkeys(filter(None, changes)))
+    # It is no reason not to trade: that something is missing which is needed shows when it is read.
+    return Readiness("answers", "; ".join(told))

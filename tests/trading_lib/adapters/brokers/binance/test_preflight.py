@@ -40,8 +40,8 @@ def test_an_account_that_is_ready_is_ready_in_everything() -> None:
     assert isinstance(account.broker, Preflights)
     assert isinstance(account.broker, TellsTime)
     found = preflight(account, "BTC-USD", "ETH-USD")
-    assert list(found) == ["clock", "account", "other coins", "peg", "BTC-USD", "ETH-USD"]
-    assert [finding.problem for finding in found.values()] == [""] * 6
+    assert list(found) == ["clock", "account", "other coins", "peg", "BTC-USD", "ETH-USD", "answers"]
+    assert [finding.problem for finding in found.values()] == [""] * 7
     assert asyncio.run(account.broker.server_time()) == account.simulator.clock.now()
 
 
@@ -140,3 +140,39 @@ def test_questions_without_answers_are_no_passes() -> None:
 def test_lots_of_the_universe_fit_the_market_or_are_named() -> None:
     account = BinanceAccount((replace(BITCOIN, lot_size=Decimal("0.000001")),))
     assert "no multiple of 0.00001; set lot_size" in preflight(account)["BTC-USD"].problem
+
+
+def without(name: str) -> Callable[[bytes], Said]:
+    """An answer that has lost a field, and has a new one."""
+
+    def spoil(body: bytes) -> Said:
+        content = json.loads(body)
+        target = content[0] if isinstance(content, list) else content["symbols"][0] if "symbols" in content else content
+        del target[name]
+        return Said(200, json.dumps([target] if isinstance(content, list) else content | {"brandNew": 1}))
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "name", "new"),
+    [
+        ("account", "account", "preventSor", "brandNew"),
+        ("exchangeInfo", "market", "otoAllowed", ""),
+        ("allOrders", "order", "icebergQty", ""),
+        ("myTrades", "trade", "isBestMatch", ""),
+    ],
+)
+def test_fields_that_binance_adds_or_takes_away_are_told_and_do_not_block(
+    path: str, kind: str, name: str, new: str
+) -> None:
+    account = BinanceAccount(resting=False)
+    asyncio.run(account.broker.submit(account.intend(account.order())))
+    account.restart()
+    assert preflight(account)["answers"].ok
+    account.restart()
+    account.way.after["GET", path] = [without(name)]
+    finding = preflight(account)["answers"]
+    assert f"about the {kind} has changed (gone: {name}" in finding.problem
+    assert new in finding.problem
+    assert not finding.blocking

@@ -29,6 +29,8 @@ class Balances:
         Whether orders are taken at all.
     kind, permissions
         As Binance names them, such as SPOT.
+    fields
+        Names of the answer's fields.
     """
 
     number: str
@@ -37,6 +39,7 @@ class Balances:
     can_trade: bool
     kind: str
     permissions: frozenset[str]
+    fields: frozenset[str]
 
 
 def balances_from(content: Any) -> Balances:
@@ -57,4 +60,5 @@ def balances_from(content: Any) -> Balances:
         can_trade=content.get("canTrade") is True,
         kind=str(content.get("accountType", "")),
         permissions=frozenset(map(str, content.get("permissions") or [])),
+        fields=frozenset(content),
     )

@@ -65,10 +65,12 @@ class Market:
 
     Attributes
     ----------
-    lots
-        Ranges of the quantity by kind of order; market orders keep to both.
+    lot, market_lot, price
+        Ranges of quantities and prices; market orders keep to both of the quantity's.
     least, most
         Notional, 0 where there is none; ``least_at_market`` and ``most_at_market`` say whether they bind market orders.
+    fields
+        Names of the answer's fields.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Market:
     least_at_market: bool
     most: Decimal
     most_at_market: bool
+    fields: frozenset[str] = frozenset()
 
 
 def pairs_of(instruments: Iterable[Instrument]) -> tuple[Pair, ...]:
@@ -134,6 +137,7 @@ def _market(record: Mapping[str, Any]) -> Market:
         least_at_market=bool(notional.get("applyMinToMarket") or older.get("applyToMarket")),
         most=_optional(notional, "maxNotional"),
         most_at_market=bool(notional.get("applyMaxToMarket")),
+        fields=frozenset(record),
     )
 
 
