@@ -180,9 +180,9 @@ MUTANTS = (
     Mutant(
         "an UNKNOWN order is sent a second time",
         "trading_lib/execution/order_path/lifecycle.py",
-        "    return tracked.status is OrderStatus.INTENDED\n",
-        "    return tracked.status in (OrderStatus.INTENDED, OrderStatus.UNKNOWN)\n",
-        (TRADING, "-k", "unknown"),
+        "    if not_found and tracked.sent_at is not None and is_proved(tracked.absence, begun_at):\n",
+        "    if not_found:\n",
+        (SENDING, "-k", "never_sent_again"),
     ),
     Mutant(
         "a fill counts again when it is stored again",

@@ -124,10 +124,11 @@ class Desk:
             if not self._pending:
                 break
             pending, self._pending = self._pending, {}
-            refused = yield Save(tuple(entry(identity, part.before, part.writes) for identity, part in pending.items()))
-            if not refused:
+            not_stored = yield Save(tuple(entry(name, part.before, part.writes) for name, part in pending.items()))
+            if not not_stored:
                 break
-            changed |= set(refused)
+            refused = [identity for identity in pending if identity in not_stored]
+            changed.update(refused)
             for tracked in (yield Load(tuple(refused))):
                 self.orders[tracked.order.client_order_id] = tracked
             for identity in refused:

@@ -27,7 +27,7 @@ def appended(
 ) -> tuple[Tracked, Append]:
     """Let an event happen; `OrderTransitionError` where the status has no room for it."""
     status = next_status(tracked.status, event)
-    after = tracked._replace(status=status, **changes)
+    after = tracked._replace(status=status, events=tracked.events + 1, **changes)
     return after, Append(event, status, now, source, after.attempts, detail, raw, changes.get("broker_order_id", ""))
 
 

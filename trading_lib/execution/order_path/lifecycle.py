@@ -152,7 +152,8 @@ def _follow(tracked: Tracked, found: BrokerOrder, now: datetime, source: Evidenc
     """Follow an order that works, all of whose fills are booked, to where the broker has it."""
     if found.status in _ENDS:
         return _ended(tracked, found, now, source, raw)
-    if tracked.filled >= tracked.order.quantity:
+    # With a fill struck, less than was ordered is booked of an order that is filled.
+    if tracked.filled >= tracked.order.quantity or (found.status is BrokerStatus.FILLED and tracked.struck):
         tracked, filled = appended(tracked, OrderEvent.FILL, now, source, found.reason, raw)
         return tracked, (filled,)
     if tracked.status is OrderStatus.PENDING_CANCEL and tracked.cancelling is Cancelling.REFUSED:

@@ -161,7 +161,7 @@ def follow(desk: Desk) -> Steps:
         if identity not in here and Next.SWEEP in (yield from look_up(desk, identity)):
             wanted.add(identity)
     yield from sweep(desk)
-    for identity in wanted:
+    for identity in filter(wanted.__contains__, following):
         # Now that its fills are booked, it may be over.
         yield from look_up(desk, identity)
     yield from desk.save()

@@ -26,11 +26,18 @@ class Cancelling(StrEnum):
 
 
 class Version(NamedTuple):
-    """What of a stored order a decision rests on; where the stored order has another, the decision is void."""
+    """What of a stored order a decision rests on; where the stored order has another, the decision is void.
+
+    Attributes
+    ----------
+    events
+        How many events it has: some, like the wish to cancel an order that is unknown, change nothing else.
+    """
 
     status: OrderStatus
     attempts: int
     filled: Decimal
+    events: int
 
 
 class Tracked(NamedTuple):
@@ -54,6 +61,8 @@ class Tracked(NamedTuple):
         How far the proof of absence has come; it lives in memory, and whoever starts anew begins it anew.
     noted
         What was noted or told, so that it is not again.
+    events
+        How many events it has.
     """
 
     order: Order
@@ -67,11 +76,12 @@ class Tracked(NamedTuple):
     cancelling: Cancelling = Cancelling.NOT_ASKED
     absence: Absence = NOTHING_PROVED
     noted: frozenset[tuple[str, ...]] = frozenset()
+    events: int = 0
 
     @property
     def version(self) -> Version:
         """What decisions on it rest on."""
-        return Version(self.status, self.attempts, self.filled)
+        return Version(self.status, self.attempts, self.filled, self.events)
 
 
 class Append(NamedTuple):

@@ -71,9 +71,11 @@ class OrderBatches:
             filled = _by_order(connection, fills_table, found, fills_table.c.filled_at)
             told = order_events.c.event.in_([str(event) for event in TELLING])
             happened = _by_order(connection, order_events, found, order_events.c.sequence, told)
+            numbers = _event_numbers(connection, found)
         return [
-            _tracked(row, filled.get(row["client_order_id"], []), happened.get(row["client_order_id"], []))
+            _tracked(row, filled.get(name, []), happened.get(name, []))._replace(events=numbers.get(name, 0))
             for row in rows
+            for name in [row["client_order_id"]]
         ]
 
     def write(self, entries: Sequence[Entry]) -> frozenset[str]:
@@ -107,8 +109,9 @@ class OrderBatches:
             .order_by(table.c.client_order_id)
             .with_for_update()
         )
-        rows = connection.execute(query)
-        return {row[0]: Version(OrderStatus(row[1]), row[2], row[3]) for row in rows}
+        rows = connection.execute(query).all()
+        numbers = _event_numbers(connection, [row[0] for row in rows])
+        return {row[0]: Version(OrderStatus(row[1]), row[2], row[3], numbers.get(row[0], 0)) for row in rows}
 
     def _store_fills(self, connection: Connection, entry: Entry) -> None:
         for write in entry.writes:
@@ -152,20 +155,23 @@ class OrderBatches:
         return values
 
 
-def _append_events(connection: Connection, entries: Sequence[Entry]) -> None:
-    identities = [entry.client_order_id for entry in entries]
+def _event_numbers(connection: Connection, identities: Sequence[str]) -> dict[str, int]:
+    """Return the number of the last event of each order that has one."""
     latest = (
         select(order_events.c.client_order_id, func.max(order_events.c.sequence))
         .where(order_events.c.client_order_id.in_(identities))
         .group_by(order_events.c.client_order_id)
     )
-    numbers: dict[str, int] = {row[0]: row[1] for row in connection.execute(latest)}
+    return {row[0]: row[1] for row in connection.execute(latest)}
+
+
+def _append_events(connection: Connection, entries: Sequence[Entry]) -> None:
     rows = []
     for entry in entries:
-        status = entry.before.status
+        status, number = entry.before.status, entry.before.events
         for write in entry.writes:
             if isinstance(write, Append):
-                number = numbers[entry.client_order_id] = numbers.get(entry.client_order_id, 0) + 1
+                number += 1
                 rows.append(_event_row(entry.client_order_id, number, status, write))
                 status = write.status
     if rows:
