@@ -40,6 +40,7 @@ from trading_lib.cli.operations.wal import app as wal_app
 from trading_lib.cli.orders.arming import app as arming_app
 from trading_lib.cli.orders.broker_simulator import app as broker_simulator_app
 from trading_lib.cli.orders.orders import app as orders_app
+from trading_lib.cli.orders.simulate_orders import app as simulate_orders_app
 from trading_lib.cli.research.audit import app as audit_app
 from trading_lib.cli.research.backfill import app as backfill_app
 from trading_lib.cli.research.experiments import app as experiments_app
@@ -84,6 +85,7 @@ for group in (
     broker_simulator_app,
     orders_app,
     arming_app,
+    simulate_orders_app,
 ):
     app.registered_commands += group.registered_commands
     app.registered_groups += group.registered_groups

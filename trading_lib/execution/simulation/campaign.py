@@ -17,7 +17,7 @@ from trading_lib.execution.simulation.judge import Verdict, judge
 SESSION = date(2026, 3, 2)
 SYMBOLS = ("SPY", "QQQ", "TLT")
 # How often a campaign tells how far it has come.
-STEP = 1000
+STEP = 5000
 
 
 def make_orders() -> tuple[Order, ...]:
@@ -121,5 +121,5 @@ def run_campaign(
             break
     if result.first_failure is not None:
         traced, _ = play(result.first_failure["seed"], rules, traced=True)
-        result.first_failure["trace"] = traced.trace
+        result.first_failure |= {"mark": traced.mark, "trace": traced.trace}
     return result
