@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from alpaca.common.exceptions import APIError
+from alpaca.trading.models import TradeActivity
+from alpaca.trading.requests import GetCalendarRequest, LimitOrderRequest, MarketOrderRequest
 
 from tests.peers.broker_clients import EVENING_BEFORE, Clients, clients
 from trading_lib.adapters.broker_simulator.ledger.records import ALPACA
 from trading_lib.adapters.broker_simulator.simulator import LIVE_KEY, LIVE_SECRET
+
+DAY = date(2026, 11, 24)
 
 
 def order(**terms: Any) -> dict[str, Any]:
@@ -250,3 +255,26 @@ def test_what_is_no_part_of_the_interface_is_told(reached: Clients) -> None:
         with pytest.raises(APIError) as caught:
             client._request(method, path)
         assert caught.value.status_code == status
+
+
+def test_the_clients_own_models_take_every_answer(reached: Clients) -> None:
+    client = reached.alpaca()
+    client._use_raw_data = False
+    placed = client.submit_order(MarketOrderRequest(symbol="SPY", qty=3, side="buy", time_in_force="day"))
+    waiting = client.submit_order(
+        LimitOrderRequest(symbol="QQQ", qty=1, side="buy", time_in_force="gtc", limit_price=100)
+    )
+    assert client.get_order_by_id(placed.id).filled_qty == "3"
+    assert [each.id for each in client.get_orders()] == [waiting.id]
+    assert client.get_account().cash == reached.alpaca().get_account()["cash"]
+    assert client.get_open_position("SPY").qty == "3"
+    assert client.get_account_configurations().ptp_no_exception_entry is False
+    assert client.get_clock().is_open is True
+    assert [each.date.isoformat() for each in client.get_calendar(GetCalendarRequest(start=DAY, end=DAY))] == [str(DAY)]
+    assert client.get_asset("SPY").tradable is True
+    assert len(client.get_all_assets()) == len(reached.simulator.exchange.assets)
+    # The account's id is in the broker's interface only, not in the trader's.
+    fills = [
+        TradeActivity(**each, account_id=client.get_account().id) for each in client.get("/account/activities/FILL")
+    ]
+    assert [(each.qty, each.order_id) for each in fills] == [(3, placed.id)]

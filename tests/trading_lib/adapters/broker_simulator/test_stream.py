@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from alpaca.trading.models import TradeUpdate
 
 from tests.peers.broker_clients import OPEN_HOURS, Clients, served
 from trading_lib.adapters.broker_simulator.alpaca.stream import TradeUpdates
@@ -82,6 +83,7 @@ def test_an_orders_events_come_in_their_order_with_its_fill() -> None:
         fill = listener.received[-1]
         (execution,) = made.simulator.judge().executions()
         assert (fill["execution_id"], fill["qty"], fill["position_qty"]) == (execution["id"], "3", "3")
+        assert [TradeUpdate(**each).event for each in listener.received] == ["pending_new", "new", "fill"]
         assert (fill["order"]["client_order_id"], fill["order"]["status"]) == ("one", "filled")
 
 
