@@ -61,7 +61,7 @@ async def orders_since(client: BinanceClient, pair: Pair, since: datetime) -> li
 
 async def newest(client: BinanceClient, pair: Pair) -> dict[str, Record]:
     """Return the newest order and the newest trade of a pair, as far as there are any."""
-    found = {}
+    found = dict[str, Record]()
     for kind, method in (("order", ALL_ORDERS), ("trade", "private_get_mytrades")):
         page = _checked(await client.read(method, {"symbol": pair.name, "limit": "1"}), pair)
         found |= {kind: page[-1]} if page else {}
