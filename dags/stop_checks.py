@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from airflow.sdk import PokeReturnValue, chain, dag, task
+from airflow.sdk import chain, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 from closed_day_timetable import ClosedDayTimetable
 from pipeline.defaults import TASK_DEFAULTS, VENDOR_RETRIES
 from pipeline.forms import book_field, folder_field, optional_date, page, source_field
+from pipeline.sending import wait_for_window, watch_at_once
 from pipeline.tasks import left_by, plainly
 
 from trading_lib.workflows.stages.plans import StopCheckPlan
@@ -66,13 +67,9 @@ def stop_checks() -> None:
 
         return dict(workflow.check(left_by(ti, StopCheckPlan, "plan")))
 
-    @task.sensor(poke_interval=60, timeout=24 * 3600, mode="reschedule")
-    @plainly
-    def await_send_window(ti: Any = None) -> PokeReturnValue:
-        from trading_lib.workflows.orders.send_times import send_time
-
+    def about(ti: Any) -> tuple[str, date]:
         planned = left_by(ti, StopCheckPlan, "plan")
-        return PokeReturnValue(send_time(planned.session.book, planned.day) is None)
+        return planned.session.book, planned.day
 
     @task(multiple_outputs=False)
     @plainly
@@ -81,7 +78,7 @@ def stop_checks() -> None:
 
         return dict(workflow.send(left_by(ti, StopCheckPlan, "plan")))
 
-    chain(plan(), ingest(), check(), await_send_window(), send())
+    chain(plan(), ingest(), check(), wait_for_window(about), send(), watch_at_once(about))
 
 
 stop_checks()

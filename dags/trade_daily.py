@@ -10,6 +10,7 @@ from airflow.sdk import PokeReturnValue, TaskGroup, chain, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 from pipeline.defaults import TASK_DEFAULTS
 from pipeline.forms import EVENT_KEYS, MARKET_DATA, book_field, folder_field, optional_date, page, source_field
+from pipeline.sending import book_and_session, wait_for_window, watch_at_once
 from pipeline.tasks import back_up_state, plainly, session_plan
 
 from trading_lib.workflows.stages.catalogue import Stage, in_group
@@ -56,14 +57,6 @@ def trade_daily() -> None:
 
         return PokeReturnValue(trading.is_decidable(session_plan(ti)))
 
-    @task.sensor(poke_interval=60, timeout=24 * 3600, mode="reschedule")
-    @plainly
-    def await_send_window(ti: Any = None) -> PokeReturnValue:
-        from trading_lib.workflows.orders.send_times import send_time
-
-        planned = session_plan(ti)
-        return PokeReturnValue(send_time(planned.book, planned.session) is None)
-
     def traded(stage: Stage[Any]) -> Any:
         @task(task_id=stage.name, doc_md=stage.doc, multiple_outputs=False)
         @plainly
@@ -102,7 +95,8 @@ def trade_daily() -> None:
         needed = approval_needed()
     with TaskGroup("trade", prefix_group_id=False, tooltip="Orders, each sent once"):
         intended, *sent = map(traded, in_group("trade"))
-        trade = [intended, await_send_window(), *sent]
+        trade = [intended, wait_for_window(book_and_session), *sent]
+        chain(sent[0], watch_at_once(book_and_session))
     with TaskGroup("account", prefix_group_id=False, tooltip="Books that agree, and a report"):
         accounted = [*map(traded, in_group("account")), task(multiple_outputs=False)(back_up_state)()]
     chain(*ready, *decided, *trade, *accounted)

@@ -63,6 +63,16 @@ def book_field() -> Param:
     )
 
 
+def watched_book_field() -> Param:
+    """Return the field of a book whose orders are watched."""
+    return Param(
+        None,
+        type=["null", "string"],
+        title="Book",
+        description_md="Empty: all books that have orders at a real broker.",
+    )
+
+
 def scenarios_field() -> Param:
     """Return the choice of scenarios: those of stress.yaml."""
     return Param(

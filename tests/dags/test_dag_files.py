@@ -33,7 +33,9 @@ GRAPHS: dict[str, dict[str, list[str]]] = {
         "ask_for_approval": [],
         "orders": ["await_send_window"],
         "await_send_window": ["place"],
-        "place": ["report_fills"],
+        "place": ["report_fills", "watch_needed"],
+        "watch_needed": ["watch_orders"],
+        "watch_orders": [],
         "report_fills": ["reconcile"],
         "reconcile": ["report"],
         "report": ["back_up_state"],
@@ -54,8 +56,12 @@ GRAPHS: dict[str, dict[str, list[str]]] = {
         "ingest": ["check"],
         "check": ["await_send_window"],
         "await_send_window": ["send"],
-        "send": [],
+        "send": ["watch_needed"],
+        "watch_needed": ["watch_orders"],
+        "watch_orders": [],
     },
+    "order_watch": {"watch": []},
+    "kill_switch": {"halt": ["cancel"], "cancel": []},
     "risk_approval": {
         "question": ["approval"],
         "approval": ["approved"],
@@ -198,7 +204,7 @@ def test_the_stages_of_trading_stand_in_groups(dag_bag: Any) -> None:
         "prepare": ["await_decision_time", "plan", "settle"],
         "decide": ["risk", "signals", "targets"],
         "ask": ["approval_needed", "ask_for_approval"],
-        "trade": ["orders", "place", "report_fills"],
+        "trade": ["await_send_window", "orders", "place", "report_fills", "watch_needed", "watch_orders"],
         "account": ["back_up_state", "reconcile", "report"],
     }
 

@@ -70,6 +70,10 @@ class OvertakenSessionError(SessionError):
     """A newer session of the book has begun, so an older one may not decide, store intents or place any more."""
 
 
+class BookBusyError(TradingError):
+    """Another process trades the book for longer than one waits."""
+
+
 class StorageUnavailableError(InputError):
     """The database cannot be reached or is not at the expected schema revision."""
 

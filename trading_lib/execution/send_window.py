@@ -57,7 +57,7 @@ def send_window(capabilities: Capabilities, session: date, calendar: SessionCale
     first, last = capabilities.send_from, capabilities.send_until
     if first is None and last is None:
         return ALWAYS
-    closes = None if last is None else _last_before(calendar.open(_following(session, calendar)), last)
+    closes = None if last is None else _last_before(calendar.open(first_session_after(session, calendar)), last)
     if first is None:
         return SendWindow(None, closes)
     if closes is None or last is None or first > last:
@@ -79,7 +79,7 @@ def send_moment(windows: Iterable[SendWindow]) -> datetime | None:
     return last if all(window.closes is None or last < window.closes for window in found) else min(opens)
 
 
-def _following(day: date, calendar: SessionCalendar) -> date:
+def first_session_after(day: date, calendar: SessionCalendar) -> date:
     """Return the first session after ``day``, which need be none."""
     return calendar.next(day if calendar.contains(day) else calendar.session_before(day))
 

@@ -35,3 +35,16 @@ class PreTradeConfig(Configuration):
 
     max_order_notional: Decimal = Field(Decimal(1_000_000), gt=0)
     price_collar: float = Field(0.20, gt=0, lt=1)
+
+
+class TripConfig(Configuration):
+    """What throws the kill switch by itself, of orders at brokers that are real; counts that are still allowed.
+
+    Risk-reducing orders count as well: a loop that sends the same sale again and again is no less a fault.
+    """
+
+    max_orders_per_session: int = Field(200, ge=1)
+    max_orders_per_minute: int = Field(100, ge=1)
+    max_rejections_in_a_row: int = Field(5, ge=1)
+    max_collar_breaches: int = Field(3, ge=0)
+    max_notional_breaches: int = Field(3, ge=0)

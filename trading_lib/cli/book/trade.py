@@ -1,9 +1,8 @@
-"""Commands that move a book: ``trading ingest``, ``trading run-daily``, ``trading kill-switch``."""
+"""Commands that move a book: ``trading ingest``, ``trading run-daily``, ``trading check-stops``."""
 
 from __future__ import annotations
 
 import getpass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -14,8 +13,6 @@ from trading_lib.cli.output import JSON_OPTION, show
 from trading_lib.domain.errors import InputError
 
 app = typer.Typer()
-kill_switch_app = typer.Typer(no_args_is_help=True, help="Halt or allow trading; works with the database down.")
-app.add_typer(kill_switch_app, name="kill-switch")
 
 DATA_OPTION = typer.Option("--data", help="Folder of CSV or Parquet prices.", show_default=False)
 SOURCE_OPTION = typer.Option(
@@ -171,50 +168,3 @@ def record_proceeds(
 
     day = parse_session(session)
     show(record(book, symbol, amount, day, by or getpass.getuser(), note), as_json)
-
-
-@kill_switch_app.command("on")
-def kill_switch_on(
-    reason: Annotated[str, typer.Option("--reason", help="Why, for the record.")] = "by hand",
-    as_json: Annotated[bool, JSON_OPTION] = False,
-) -> None:
-    """Halt trading: no order is sent until it is off.
-
-    Example: trading kill-switch on --reason "broker statement does not match"
-    """
-    from trading_lib.workflows.books.kill_switch import halt_trading
-
-    _show_switch(halt_trading(reason, datetime.now(UTC)).describe(), as_json)
-
-
-@kill_switch_app.command("off")
-def kill_switch_off(as_json: Annotated[bool, JSON_OPTION] = False) -> None:
-    """Allow trading again.
-
-    Example: trading kill-switch off
-    """
-    from trading_lib.workflows.books.kill_switch import kill_switch
-
-    switch = kill_switch()
-    switch.turn_off()
-    _show_switch(switch.describe(), as_json)
-
-
-@kill_switch_app.command("status")
-def kill_switch_status(as_json: Annotated[bool, JSON_OPTION] = False) -> None:
-    """Say whether trading is halted, since when and why.
-
-    Example: trading kill-switch status --json
-    """
-    from trading_lib.workflows.books.kill_switch import kill_switch
-
-    _show_switch(kill_switch().describe(), as_json)
-
-
-def _show_switch(state: dict[str, object], as_json: bool) -> None:
-    line = "the kill switch is off: orders are sent"
-    if state["on"]:
-        since = f" since {state['since']}" if "since" in state else ""
-        why = state["reason"] or "no reason given"
-        line = f"the kill switch is ON{since}: no order is sent ({why}); `trading kill-switch off` ends it"
-    show(state, as_json, [line])

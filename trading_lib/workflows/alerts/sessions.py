@@ -103,6 +103,20 @@ def tell_held(run: BookRun, lines: Sequence[str]) -> None:
     raise_alert(alert, run.settings)
 
 
+def tell_order(book: str, order: str, problem: str, settings: Settings) -> None:
+    """Tell of an order at a broker that a person has to look at, once for each thing that is wrong with it."""
+    alert = Alert(
+        AlertLevel.CRITICAL,
+        f"order {order} of book {book} needs a look",
+        f"{problem}\nIts life, with the broker's own words: trading orders show {order}",
+        source="order_watch",
+        key=f"order:{order}:{problem}",
+        book=book,
+        once=True,
+    )
+    raise_alert(alert, settings)
+
+
 def tell_findings(source: str, session: date, lines: Sequence[str], settings: Settings) -> None:
     """Tell what is wrong with a session's data, once a session; nothing where it is well."""
     if not lines or not is_news(session, settings):

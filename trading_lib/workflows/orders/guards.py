@@ -13,7 +13,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from trading_lib.adapters.stores.books.arming_store import ArmingStore
-from trading_lib.adapters.stores.books.sent_orders import SentOrders
+from trading_lib.adapters.stores.orders.sent_orders import SentOrders
 from trading_lib.domain.book.accounts import Account
 from trading_lib.domain.book.orders import Order, OrderEvent, OrderStatus
 from trading_lib.domain.market.sessions import SessionCalendar

@@ -25,7 +25,8 @@ NO_WAIT = timedelta(0)
 WORDS = {OrderEvent.DENY: "refused", OrderEvent.HOLD: "held back", OrderEvent.REJECT: "rejected by the broker"}
 
 
-def _refuse(order: Order) -> ClearedOrder | str | Held:
+def send_nothing(order: Order) -> ClearedOrder | str | Held:
+    """Fail: whoever only watches never comes to this."""
     raise AssertionError(f"order {order.client_order_id}: nothing is to be sent here")
 
 
@@ -51,7 +52,7 @@ class OrderDriver:
 
     broker: Broker
     store: OrderBatches
-    check: Check = _refuse
+    check: Check = send_nothing
     before_writing: Callable[[], None] = lambda: None
     cursor: str = ""
     patience: timedelta = NO_WAIT

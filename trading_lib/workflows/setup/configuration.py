@@ -26,7 +26,7 @@ from trading_lib.domain.money import LARGEST_BOOK
 from trading_lib.execution.config import AccountConfig, PaperConfig
 from trading_lib.execution.order_path.sending_policy import SendingConfig
 from trading_lib.market_data.config import SourcesConfig
-from trading_lib.orders.config import OrderConfig, PreTradeConfig
+from trading_lib.orders.config import OrderConfig, PreTradeConfig, TripConfig
 from trading_lib.performance.config import PerformanceConfig
 from trading_lib.portfolio.config import ConstraintConfig
 from trading_lib.risk.config import RiskConfig
@@ -87,6 +87,7 @@ class ExecutionFile(Configuration):
     pre_trade: PreTradeConfig
     paper: PaperConfig
     sending: SendingConfig = SendingConfig()
+    kill_switch: TripConfig = TripConfig()
     accounts: tuple[AccountConfig, ...] = Field((AccountConfig(),), min_length=1)
 
 
@@ -118,6 +119,7 @@ class SystemConfiguration:
     own_strategies: Mapping[str, str] = field(default_factory=dict)
     accounts: Accounts = field(default_factory=Accounts)
     sending: SendingConfig = field(default_factory=SendingConfig)
+    trips: TripConfig = field(default_factory=TripConfig)
     folder: Path = Path("include/config")
 
 
@@ -180,6 +182,7 @@ def load_configuration(
         own_strategies=own_strategies,
         accounts=accounts,
         sending=execution.sending,
+        trips=execution.kill_switch,
         folder=folder,
     )
 
@@ -215,7 +218,7 @@ def _hash(own_code: list[str], *models: BaseModel) -> str:
 
 
 def _without_rule(model: BaseModel) -> dict[str, Any]:
-    left_out: dict[str, Any] = {"decision_seconds": True, "sending": True}
+    left_out: dict[str, Any] = {"decision_seconds": True, "sending": True, "kill_switch": True}
     if isinstance(model, ExecutionFile) and len(model.accounts) == 1:
         left_out["accounts"] = True
     if isinstance(model, RiskConfig) and not model.stops.days_without_session:

@@ -144,6 +144,18 @@ async def _status(broker: Broker, order: Order, known: Decimal, reports: Reports
         reports.ended[identity] = event, at_broker.reason or f"{at_broker.status.lower()} by {broker.name}"
 
 
+def counting_session(filled_at: datetime, calendar: SessionCalendar, settled: date | None) -> date:
+    """Return the session in which a fill counts that is learned of now; what is settled already is never added to.
+
+    Parameters
+    ----------
+    settled
+        The newest session of the book that is settled; None where none is.
+    """
+    session = session_of(filled_at, calendar)
+    return session if settled is None or session > settled else calendar.next(settled)
+
+
 def session_of(filled_at: datetime, calendar: SessionCalendar) -> date:
     """Return the session in whose accounting a fill falls: the first that is decided at its moment or later."""
     newest = calendar.latest_decidable(filled_at)

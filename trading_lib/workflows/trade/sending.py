@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trading_lib.adapters.stores.books.account_store import AccountStore
+from trading_lib.adapters.stores.books.book_store import BookLock
+from trading_lib.adapters.stores.books.state_store import StateStore
 from trading_lib.adapters.stores.orders.order_batches import OrderBatches
 from trading_lib.domain.book.accounts import Account
 from trading_lib.domain.book.orders import Fill, Order, OrderStatus
@@ -17,11 +19,10 @@ from trading_lib.execution.broker import Broker, Execution
 from trading_lib.execution.order_path.desk import Desk
 from trading_lib.execution.order_path.path import find_out, send
 from trading_lib.workflows.books.arming import refuse_disarmed
-from trading_lib.workflows.orders.order_driver import Check, OrderDriver
-from trading_lib.workflows.trade.book_run import BookRun
+from trading_lib.workflows.orders.order_driver import Check, OrderDriver, send_nothing
 from trading_lib.workflows.trade.book_turns import BookTurn
-from trading_lib.workflows.trade.broker_access import account_of, broker_of, refuse_past
-from trading_lib.workflows.trade.execution_reports import fill_of, session_of
+from trading_lib.workflows.trade.broker_access import AtBrokers, account_of, broker_of, refuse_past
+from trading_lib.workflows.trade.execution_reports import counting_session, fill_of
 
 # What is to be sent, or to be found out first.
 WAITING = (OrderStatus.INTENDED, OrderStatus.UNKNOWN, OrderStatus.ABSENT)
@@ -113,21 +114,30 @@ def order_driver(turn: BookTurn, account: Account, broker: Broker, check: Check)
     broker
         Of the account, connected.
     """
-    run = turn.run
+    return driver_at(turn.run, turn.lock, account, broker, check)
+
+
+def driver_at(
+    run: AtBrokers, lock: BookLock, account: Account, broker: Broker, check: Check = send_nothing
+) -> OrderDriver:
+    """Return the driver of the order path at one account of a book whose lock is held; see `order_driver`."""
+    portfolio = StateStore(run.engine).latest_portfolio(run.book.name)
+    settled = None if portfolio is None else portfolio.session
 
     def booked(execution: Execution) -> Fill:
-        return fill_of(execution, broker.name, session_of(execution.filled_at, run.settings.calendar))
+        session = counting_session(execution.filled_at, run.settings.calendar, settled)
+        return fill_of(execution, broker.name, session)
 
     return OrderDriver(
         broker,
         OrderBatches(run.engine, run.book.name, broker.name, account.name, booked),
         check,
-        turn.lock.ensure_held,
+        lock.ensure_held,
         AccountStore(run.engine).cursors(run.book.name).get(account.name, ""),
     )
 
 
-def order_desk(run: BookRun, store: OrderBatches, identities: Sequence[str]) -> Desk:
+def order_desk(run: AtBrokers, store: OrderBatches, identities: Sequence[str]) -> Desk:
     """Return a desk of stored orders, in the order of ``identities``."""
     tracked = {one.order.client_order_id: one for one in store.tracked(identities)}
     policy = run.settings.configuration.sending.policy

@@ -47,6 +47,7 @@ from trading_lib.workflows.data.needed_history import LOOKBACK_DAYS
 from trading_lib.workflows.data.sources import market_store
 from trading_lib.workflows.orders.guards import guard
 from trading_lib.workflows.orders.shadow import shadow_name
+from trading_lib.workflows.orders.tripwires import Tripwires
 from trading_lib.workflows.setup.code_version import code_version
 from trading_lib.workflows.setup.settings import Settings, load_settings
 from trading_lib.workflows.stages.plans import SessionPlan
@@ -300,11 +301,15 @@ def _place(turn: BookTurn) -> Placed:
     going = tuple(order for order, _ in orders if order.client_order_id not in kept)
     context = _pre_trade_context(active, going, still_open)
 
-    def check(order: Order) -> ClearedOrder | str:
+    tripwires = Tripwires(active, active.session)
+
+    def clear(order: Order, halted: bool) -> ClearedOrder | str:
         if still_open and increases(order):
             return still_open_reason(still_open)
-        # The switch is read for every order: it may be thrown while earlier ones are on their way.
-        return for_broker(order, context, active.kill_switch.is_on())
+        return for_broker(order, context, halted)
+
+    def check(order: Order) -> ClearedOrder | str:
+        return tripwires.check(order, clear)
 
     sent = asyncio.run(send_orders(turn, guarded.found, check))
     placed: Placed = {"sent": sent.accepted, "denied": sent.denied, "broker": _brokers(active)}

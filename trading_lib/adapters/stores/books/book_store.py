@@ -147,7 +147,7 @@ def book_lock(
 
     Raises
     ------
-    TradingError
+    BookBusyError
         When another process holds it for longer than ``wait_seconds``.
     """
     key = {"key": lock_key(name, book)}
