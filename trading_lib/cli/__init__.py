@@ -42,6 +42,8 @@ from trading_lib.cli.orders.broker_simulator import app as broker_simulator_app
 from trading_lib.cli.orders.kill_switch import app as kill_switch_app
 from trading_lib.cli.orders.simulate_orders import app as simulate_orders_app
 from trading_lib.cli.orders.watching import app as orders_app
+from trading_lib.cli.orders.orders import app as orders_app
+from trading_lib.cli.orders.reconciliation import app as reconciliation_app
 from trading_lib.cli.research.audit import app as audit_app
 from trading_lib.cli.research.backfill import app as backfill_app
 from trading_lib.cli.research.experiments import app as experiments_app
@@ -85,6 +87,7 @@ for group in (
     logs_app,
     broker_simulator_app,
     orders_app,
+    reconciliation_app,
     arming_app,
     simulate_orders_app,
     kill_switch_app,

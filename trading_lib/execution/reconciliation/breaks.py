@@ -143,6 +143,11 @@ def known_difference(number: int, kind: BreakKind, symbol: str, ours: str, broke
         return Known(number, kind, {symbol: Decimal(broker) - Decimal(ours)}) if _are_amounts(ours, broker) else None
     if kind in (BreakKind.CASH, BreakKind.TRANSFER):
         return Known(number, kind, cash=Decimal(broker) - Decimal(ours))
+    if kind is BreakKind.FILL_DIFFERS:
+        (before, units, cash), (after, more, money) = trade_amounts(ours), trade_amounts(broker)
+        moved = {before: -units}
+        moved[after] = moved.get(after, NOTHING) + more
+        return Known(number, kind, moved, money - cash)
     if kind in TRADES:
         traded, units, cash = trade_amounts(ours if kind is BreakKind.BUST else broker)
         sign = -1 if kind is BreakKind.BUST else 1

@@ -105,11 +105,7 @@ class BreakStore:
             row = connection.execute(select(table).where(table.c.number == number).with_for_update()).one_or_none()
             if row is None:
                 raise InputError(f"there is no break {number}", "`trading reconcile --book B` lists the open ones")
-            if row.status != BreakStatus.OPEN:
-                raise InputError(
-                    f"break {number} of book {row.book} is {row.status} already, by {row.settled_by or ITSELF}",
-                    "`trading reconcile --book B` lists the open ones",
-                )
+            require_open(_break(row._mapping))
             _settle(connection, [number], BreakStatus.ACCEPTED, moment, by, note)
         return self.break_(number)
 
@@ -134,6 +130,15 @@ class BreakStore:
             query = query.where(table.c.status.in_([str(status) for status in statuses]))
         with self._engine.connect() as connection:
             return [_break(row) for row in connection.execute(query).mappings()]
+
+
+def require_open(one: StoredBreak) -> None:
+    """Raise `InputError` when a break is settled."""
+    if one.status is not BreakStatus.OPEN:
+        raise InputError(
+            f"break {one.number} of book {one.book} is {one.status} already, by {one.settled_by or ITSELF}",
+            f"`trading reconcile --book {one.book}` lists the open ones",
+        )
 
 
 def _standing(

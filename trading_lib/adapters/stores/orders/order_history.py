@@ -14,7 +14,7 @@ from trading_lib.adapters.stores.books.order_rows import fill_from, order_from
 from trading_lib.adapters.stores.postgres.schema import fills as fills_table
 from trading_lib.adapters.stores.postgres.schema import order_events, order_intents
 from trading_lib.adapters.stores.postgres.schema import orders as orders_table
-from trading_lib.domain.book.orders import Fill, Order, OrderEvent, OrderStatus
+from trading_lib.domain.book.orders import Fill, Order, OrderEvent, OrderPurpose, OrderStatus
 from trading_lib.domain.market.sessions import require_aware
 
 
@@ -70,6 +70,7 @@ class OrderHistory:
         session: date | None = None,
         statuses: Collection[OrderStatus] | None = None,
         identities: Collection[str] | None = None,
+        purpose: OrderPurpose | None = None,
     ) -> list[StoredOrder]:
         """Return orders by session and id."""
         columns = [column for column in orders_table.c if column.name not in ("client_order_id", "book")]
@@ -82,6 +83,8 @@ class OrderHistory:
             query = query.where(orders_table.c.status.in_([str(status) for status in statuses]))
         if identities is not None:
             query = query.where(order_intents.c.client_order_id.in_(identities))
+        if purpose is not None:
+            query = query.where(order_intents.c.purpose == str(purpose))
         query = query.order_by(order_intents.c.session, order_intents.c.book, order_intents.c.client_order_id)
         with self._engine.connect() as connection:
             return [_stored(row) for row in connection.execute(query).mappings()]

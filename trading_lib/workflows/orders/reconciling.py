@@ -1,0 +1,197 @@
+"""A book's accounts against their brokers: every break stored, told, and halting what adds risk while it is open."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from trading_lib.adapters.stores.orders.break_store import BreakStore, StoredBreak
+from trading_lib.domain.book.accounts import Account
+from trading_lib.domain.book.orders import Order
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.market.perpetuals import is_perpetual
+from trading_lib.execution.broker import Broker
+from trading_lib.execution.reconciliation.breaks import BreakStatus, known_difference
+from trading_lib.execution.reconciliation.compare import Comparison, compare, halting_reason
+from trading_lib.execution.reconciliation.snapshot import BrokerSnapshot
+from trading_lib.monitoring.alert import Alert, AlertLevel
+from trading_lib.session.open_orders import increases
+from trading_lib.workflows.orders.own_records import own_side
+from trading_lib.workflows.orders.snapshots import snapshot_of
+from trading_lib.workflows.trade.broker_access import BookAtBrokers, broker_of, is_real
+from trading_lib.workflows.trade.stage_log import logged
+
+if TYPE_CHECKING:
+    from trading_lib.workflows.setup.settings import Settings
+    from trading_lib.workflows.trade.broker_access import AtBrokers
+
+LOG = logging.getLogger(__name__)
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """One account after its comparison: the breaks as they are stored."""
+
+    account: str
+    comparison: Comparison
+    snapshot: BrokerSnapshot
+    own_cash: Decimal
+    breaks: tuple[StoredBreak, ...]
+
+    @property
+    def standing(self) -> tuple[StoredBreak, ...]:
+        """Those that the operator has not accepted."""
+        return tuple(one for one in self.breaks if one.status is not BreakStatus.ACCEPTED)
+
+
+@logged("reconcile with brokers")
+def reconcile_book(book: str, settings: Settings | None = None) -> Result:
+    """Compare every account of a book that is at a real broker with what the broker has now.
+
+    Raises
+    ------
+    SnapshotRefusedError
+        When a broker's answer is of another account or broken; of that account nothing is compared or stored.
+    BrokerUnavailableError
+        When a broker does not answer.
+    """
+    from trading_lib.adapters.stores.books.book_store import BookStore
+    from trading_lib.workflows.setup.settings import load_settings
+
+    active = settings or load_settings()
+    engine = active.engine()
+    at = BookAtBrokers(active, BookStore(engine).book(book), engine)
+    accounts = real_accounts(at)
+    with at.orders.book_lock(book):
+        return result_of(book, reconcile_accounts(at, accounts), at)
+
+
+def real_accounts(at: AtBrokers) -> list[Account]:
+    """Accounts of the book's configuration that are at a real broker; none for a book that never reaches one."""
+    from trading_lib.domain.book.books import BookKind
+    from trading_lib.workflows.orders.order_life import is_shadow
+
+    if at.book.kind in (BookKind.DEMO, BookKind.BACKTEST) or is_shadow(at.book.name):
+        return []
+    return [one for one in at.settings.configuration.accounts.accounts if is_real(one, at.settings)]
+
+
+def reconcile_accounts(at: AtBrokers, accounts: Sequence[Account]) -> list[Reconciled]:
+    """Compare accounts one by one; the book is locked by whoever calls."""
+    return [asyncio.run(_reconcile_account(at, account)) for account in accounts]
+
+
+async def _reconcile_account(at: AtBrokers, account: Account) -> Reconciled:
+    broker = broker_of(at, account)
+    await broker.connect()
+    try:
+        return await reconcile_at(at, account, broker)
+    finally:
+        await broker.close()
+
+
+async def reconcile_at(at: AtBrokers, account: Account, broker: Broker) -> Reconciled:
+    """Compare an account with its broker, which is connected, and store what differs."""
+    from trading_lib.adapters.stores.orders.snapshot_store import SnapshotStore
+
+    snapshot = await snapshot_of(at, account, broker)
+    own = own_side(at, account, broker.name, snapshot)
+    comparison = compare(snapshot, own)
+    now = at.settings.clock()
+    SnapshotStore(at.engine).add(at.book.name, account.name, own.session, snapshot)
+    breaks = BreakStore(at.engine).save(at.book.name, account.name, own.session, comparison.breaks, now)
+    for one in breaks:
+        if one.status is BreakStatus.OPEN:
+            LOG.warning("break %d of account %s: %s", one.number, account.name, one.explanation)
+            _tell(at, one)
+    return Reconciled(account.name, comparison, snapshot, own.cash, breaks)
+
+
+def _tell(at: AtBrokers, one: StoredBreak) -> None:
+    """Tell the operator once of an open break."""
+    from trading_lib.workflows.operations.alerting import raise_alert
+
+    what = " of ".join(filter(None, (str(one.kind), one.symbol)))
+    text = [
+        f"Account {one.account} of book {one.book}: {one.ours} here, {one.broker} at the broker.",
+        f"{one.explanation}.",
+        "Nothing is bought until it is settled; sales go on.",
+        f"Settle it: trading reconcile --book {one.book} --accept {one.number} --by NAME --note WHY",
+    ]
+    alert = Alert(
+        AlertLevel.CRITICAL,
+        f"break {one.number} in book {one.book}: {what}",
+        "\n".join(text),
+        source="reconciliation",
+        key=f"break:{one.book}:{one.number}",
+        session=one.session,
+        book=one.book,
+        once=True,
+    )
+    raise_alert(alert, at.settings)
+
+
+def result_of(book: str, done: Sequence[Reconciled], at: AtBrokers) -> Result:
+    """Say what came of it, in values that can be printed and sent as JSON."""
+    open_breaks = BreakStore(at.engine).breaks(book, statuses=[BreakStatus.OPEN])
+    accepted = BreakStore(at.engine).breaks(book, statuses=[BreakStatus.ACCEPTED])
+    return {
+        "book": book,
+        "accounts": [one.account for one in done],
+        "orders": sum(one.comparison.orders for one in done),
+        "positions": sum(one.comparison.positions for one in done),
+        "cash": {
+            one.account: {"ours": f"{one.own_cash:f}", "broker": f"{one.snapshot.account.cash:f}"} for one in done
+        },
+        "breaks": [break_record(entry) for one in done for entry in one.standing],
+        "accepted": [break_record(entry) for entry in accepted],
+        "halted": bool(open_breaks),
+    }
+
+
+def break_record(one: StoredBreak) -> Result:
+    """Values of a break."""
+    return asdict(one) | {
+        "session": one.session.isoformat(),
+        "kind": str(one.kind),
+        "status": str(one.status),
+        "found_at": one.found_at.isoformat(),
+        "settled_at": one.settled_at.isoformat() if one.settled_at else None,
+    }
+
+
+def halt_of(at: AtBrokers, portfolio: Portfolio) -> Callable[[Order], str]:
+    """Return what says why an order may not be sent for the sake of open breaks; "" where it may.
+
+    Nothing that adds risk is sent while there is one. What reduces it goes on, but sells no more of a symbol than its
+    broker is known to have.
+
+    Parameters
+    ----------
+    portfolio
+        What the orders were decided from.
+    """
+    halting = BreakStore(at.engine).breaks(at.book.name, statuses=[BreakStatus.OPEN])
+    reason = halting_reason(at.book.name, [(one.number, one) for one in halting])
+    lacking: dict[str, Decimal] = {}
+    for one in halting:
+        known = known_difference(one.number, one.kind, one.symbol, one.ours, one.broker)
+        for symbol, units in known.units.items() if known else ():
+            lacking[symbol] = lacking.get(symbol, Decimal(0)) + units
+
+    def halt(order: Order) -> str:
+        if increases(order):
+            return reason
+        held = portfolio.positions.get(order.symbol)
+        missing = lacking.get(order.symbol, Decimal(0))
+        if is_perpetual(order.symbol) or held is None or missing >= 0 or order.quantity <= held.quantity + missing:
+            return ""
+        there = max(held.quantity + missing, Decimal(0))
+        return f"the broker has {there:f} {order.symbol} and not {held.quantity:f}, as an open break says"
+
+    return halt
