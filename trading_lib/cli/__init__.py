@@ -40,10 +40,9 @@ from trading_lib.cli.operations.wal import app as wal_app
 from trading_lib.cli.orders.arming import app as arming_app
 from trading_lib.cli.orders.broker_simulator import app as broker_simulator_app
 from trading_lib.cli.orders.kill_switch import app as kill_switch_app
+from trading_lib.cli.orders.reconciliation import app as reconciliation_app
 from trading_lib.cli.orders.simulate_orders import app as simulate_orders_app
 from trading_lib.cli.orders.watching import app as orders_app
-from trading_lib.cli.orders.orders import app as orders_app
-from trading_lib.cli.orders.reconciliation import app as reconciliation_app
 from trading_lib.cli.research.audit import app as audit_app
 from trading_lib.cli.research.backfill import app as backfill_app
 from trading_lib.cli.research.experiments import app as experiments_app

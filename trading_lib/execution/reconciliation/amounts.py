@@ -10,7 +10,8 @@ from itertools import combinations
 
 from trading_lib.domain.book.orders import Fill, Side
 from trading_lib.domain.book.portfolio import to_cent
-from trading_lib.execution.broker import Execution
+from trading_lib.execution.broker import Bust, Execution
+from trading_lib.execution.fees import SUFFIX
 from trading_lib.execution.reconciliation.book_side import BookSide
 from trading_lib.execution.reconciliation.breaks import (
     NOTHING,
@@ -25,8 +26,6 @@ from trading_lib.execution.reconciliation.snapshot import BrokerSnapshot
 
 # How brokers mark what they sold themselves, in ids and words.
 LIQUIDATION_MARKS = ("liquidat", "autoclose", "margin call", "margin_call")
-# Companion of a fill whose fee was kept in units, see `execution.fees`.
-FEE_SUFFIX = "-fee"
 # More accepted differences of one symbol than this at once are looked at anew.
 MOST_TOGETHER = 3
 
@@ -87,8 +86,13 @@ def _busts(snapshot: BrokerSnapshot, book: BookSide, stored: Mapping[str, Fill],
             continue
         units, cash = _movement(fill)
         expected.move(fill.symbol, -units, -cash)
-        why = f"the broker has struck a fill that is booked{f': {bust.reason}' if bust.reason else ''}"
-        expected.breaks.append(Break(BreakKind.BUST, fill.symbol, trade_text(fill), "struck", why))
+        expected.breaks.append(bust_break(fill, bust))
+
+
+def bust_break(fill: Fill, bust: Bust) -> Break:
+    """Return the break of a fill that is booked, and that its broker has struck."""
+    why = f"the broker has struck a fill that is booked{f': {bust.reason}' if bust.reason else ''}"
+    return Break(BreakKind.BUST, fill.symbol, trade_text(fill), "struck", why)
 
 
 def _told_again(execution: Execution, stored: Mapping[str, Fill], expected: Expected) -> None:
@@ -102,7 +106,7 @@ def _told_again(execution: Execution, stored: Mapping[str, Fill], expected: Expe
         why = f"the broker says otherwise of trade {execution.trade_id} than when it was stored"
         expected.breaks.append(Break(BreakKind.FILL_DIFFERS, fill.symbol, trade_text(fill), trade_text(execution), why))
     elif execution.fee_quantity:
-        if execution.trade_id + FEE_SUFFIX not in stored:
+        if execution.trade_id + SUFFIX not in stored:
             expected.move(fill.symbol, -execution.fee_quantity, to_cent(fill.commission))
             why = f"the broker kept {execution.fee_quantity:f} units as the fee of trade {execution.trade_id}"
             expected.breaks.append(
@@ -117,13 +121,18 @@ def _told_again(execution: Execution, stored: Mapping[str, Fill], expected: Expe
 
 def _foreign(execution: Execution, expected: Expected) -> None:
     expected.move(execution.symbol, *_movement(execution))
+    expected.breaks.append(foreign_break(execution))
+
+
+def foreign_break(execution: Execution) -> Break:
+    """Return the break of a trade in the account that is not of an order of the book."""
     words = f"{execution.client_order_id} {execution.raw}".lower()
     forced = execution.side is Side.SELL and any(mark in words for mark in LIQUIDATION_MARKS)
     kind = BreakKind.LIQUIDATION if forced else BreakKind.MANUAL_TRADE
     by = "the broker sold it" if forced else "traded by hand or by another program"
     name = f"order {execution.client_order_id}" if execution.client_order_id else "its order"
     why = f"{by}: {name} was not sent by this book"
-    expected.breaks.append(Break(kind, execution.symbol, "no such trade", trade_text(execution), why))
+    return Break(kind, execution.symbol, "no such trade", trade_text(execution), why)
 
 
 def _unbooked(fills: Sequence[Execution | Fill], expected: Expected) -> None:

@@ -104,7 +104,7 @@ def trade_text(trade: Execution | Fill) -> str:
     fee = trade.fee_quantity if isinstance(trade, Execution) else NOTHING
     kept = f" keeping {fee:f}" if fee else ""
     return (
-        f"{trade.side} {trade.quantity:f} {trade.symbol} at {trade.price:f} for {trade.commission:f}{kept}"
+        f"{trade.side} {trade.quantity:f} {trade.symbol or '?'} at {trade.price:f} for {trade.commission:f}{kept}"
         f" (trade {trade.trade_id})"
     )
 

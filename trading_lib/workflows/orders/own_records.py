@@ -111,21 +111,20 @@ def _positions(at: AtBrokers, account: Account, portfolio: Portfolio) -> Mapping
     held = {symbol: position.quantity for symbol, position in portfolio.positions.items()}
     held |= {symbol: position.quantity for symbol, position in portfolio.perpetuals.items()}
     units = {symbol: quantity for symbol, quantity in held.items() if _is_here(at, account, symbol)}
-    for symbol, rest in _rests(at, portfolio.session).items():
+    for symbol, rest in _rests(at).items():
         if _is_here(at, account, symbol):
             units[symbol] = units.get(symbol, NOTHING) + rest
     return units
 
 
-def _rests(at: AtBrokers, session: date) -> Mapping[str, Decimal]:
+def _rests(at: AtBrokers) -> Mapping[str, Decimal]:
     """Return what fees in units were booked above their exact amount, by symbol."""
     from trading_lib.adapters.stores.orders.order_history import OrderHistory
 
     found = OrderHistory(at.engine).orders(at.book.name, purpose=OrderPurpose.FEE)
-    booked = {fill.client_order_id for fill in at.orders.fills(at.book.name) if fill.session <= session}
     rests: dict[str, Decimal] = {}
     for stored in found:
-        if stored.order.client_order_id in booked:
+        if stored.filled:
             rest = stored.filled - stored.order.quantity
             rests[stored.order.symbol] = rests.get(stored.order.symbol, NOTHING) + rest
     return rests

@@ -27,6 +27,7 @@ from trading_lib.workflows.trade.stage_log import logged
 
 if TYPE_CHECKING:
     from trading_lib.workflows.setup.settings import Settings
+    from trading_lib.workflows.trade.book_run import BookRun
     from trading_lib.workflows.trade.broker_access import AtBrokers
 
 LOG = logging.getLogger(__name__)
@@ -71,6 +72,20 @@ def reconcile_book(book: str, settings: Settings | None = None) -> Result:
         return result_of(book, reconcile_accounts(at, accounts), at)
 
 
+def reconcile_session(run: BookRun) -> Result | None:
+    """Compare a session's book with its brokers; None where none of them may be asked.
+
+    Of a past session, or before the book was armed or has sent anything, no broker is asked.
+    """
+    from trading_lib.workflows.orders.guards import is_asked
+
+    accounts = [account for account in real_accounts(run) if is_asked(run, account)]
+    if not accounts:
+        return None
+    with run.orders.book_lock(run.book.name):
+        return result_of(run.book.name, reconcile_accounts(run, accounts), run)
+
+
 def real_accounts(at: AtBrokers) -> list[Account]:
     """Accounts of the book's configuration that are at a real broker; none for a book that never reaches one."""
     from trading_lib.domain.book.books import BookKind
@@ -108,11 +123,11 @@ async def reconcile_at(at: AtBrokers, account: Account, broker: Broker) -> Recon
     for one in breaks:
         if one.status is BreakStatus.OPEN:
             LOG.warning("break %d of account %s: %s", one.number, account.name, one.explanation)
-            _tell(at, one)
+            tell_break(at, one)
     return Reconciled(account.name, comparison, snapshot, own.cash, breaks)
 
 
-def _tell(at: AtBrokers, one: StoredBreak) -> None:
+def tell_break(at: AtBrokers, one: StoredBreak) -> None:
     """Tell the operator once of an open break."""
     from trading_lib.workflows.operations.alerting import raise_alert
 
@@ -176,6 +191,8 @@ def halt_of(at: AtBrokers, portfolio: Portfolio) -> Callable[[Order], str]:
     portfolio
         What the orders were decided from.
     """
+    if not real_accounts(at):
+        return lambda order: ""
     halting = BreakStore(at.engine).breaks(at.book.name, statuses=[BreakStatus.OPEN])
     reason = halting_reason(at.book.name, [(one.number, one) for one in halting])
     lacking: dict[str, Decimal] = {}

@@ -146,11 +146,13 @@ class FillsReported(TypedDict):
 
 
 class Reconciled(TypedDict):
-    """Positions and fills that were reconciled."""
+    """Positions and fills that were reconciled; breaks with real brokers where they were asked."""
 
     positions: int
     fills: int
     differences: int
+    breaks: NotRequired[int]
+    halted: NotRequired[bool]
 
 
 class Reported(OldPriceLines):

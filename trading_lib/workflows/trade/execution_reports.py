@@ -9,12 +9,14 @@ from decimal import Decimal
 
 from trading_lib.adapters.brokers.simulated import SimulatedOpening
 from trading_lib.adapters.stores.books.account_store import AccountStore
+from trading_lib.adapters.stores.orders.companions import store_companions
 from trading_lib.domain.book.accounts import Account
 from trading_lib.domain.book.orders import Fill, Order, OrderEvent
 from trading_lib.domain.book.portfolio import Portfolio
-from trading_lib.domain.errors import InputError
 from trading_lib.domain.market.sessions import SessionCalendar
-from trading_lib.execution.broker import Broker, BrokerOrder, BrokerStatus, Execution, Seen, is_same
+from trading_lib.execution.broker import Broker, BrokerOrder, BrokerStatus, Bust, Execution, Seen, is_same
+from trading_lib.execution.fees import SUFFIX, commission_of, fee_companion
+from trading_lib.workflows.orders.fill_corrections import record_busts, session_of, store_foreign
 from trading_lib.workflows.orders.guards import is_asked
 from trading_lib.workflows.trade.book_run import BookRun
 from trading_lib.workflows.trade.broker_access import account_of, broker_of, is_real, refuse_past
@@ -38,6 +40,12 @@ class Reports:
         Ids of orders that may still fill, whose state is unknown, or of which not every fill has been reported.
     cursors
         Account -> the cursor after its fills; an account whose fills reach beyond the session keeps the one it has.
+    companions
+        Orders of which ``fills`` has the fill, and that were never sent: fees that a broker kept in units.
+    foreign
+        Account -> trades in it that are not of an order of the book. They are not booked.
+    busts
+        Account, broker, and the fills that it has struck.
     """
 
     fills: list[Fill] = field(default_factory=list)
@@ -46,6 +54,15 @@ class Reports:
     filled: set[str] = field(default_factory=set)
     still_open: set[str] = field(default_factory=set)
     cursors: dict[str, str] = field(default_factory=dict)
+    companions: list[tuple[Order, Fill]] = field(default_factory=list)
+    foreign: dict[str, list[Execution]] = field(default_factory=dict)
+    busts: list[tuple[str, str, tuple[Bust, ...]]] = field(default_factory=list)
+
+    def standing(self, fills: Sequence[Fill]) -> list[Fill]:
+        """Return stored fills without those that a broker has struck."""
+        struck = {(broker, bust.trade_id) for _, broker, busts in self.busts for bust in busts}
+        struck |= {(broker, trade + SUFFIX) for broker, trade in struck}
+        return [fill for fill in fills if (fill.broker, fill.trade_id) not in struck]
 
 
 async def reports_of(
@@ -103,23 +120,29 @@ async def _fills(
 ) -> None:
     found = await broker.fills_since(cursor)
     by_id = {execution.client_order_id for execution in found.fills}
-    known = (
-        {order.client_order_id for order, _ in run.orders.orders(run.book.name, identities=by_id)} if by_id else set()
-    )
+    stored = run.orders.orders(run.book.name, identities=by_id) if by_id else []
+    orders = {order.client_order_id: order for order, _ in stored}
+    struck = {bust.trade_id for bust in found.busts}
+    if struck:
+        reports.busts.append((account.name, broker.name, found.busts))
     complete = True
     for execution in found.fills:
-        if execution.client_order_id not in known:
-            raise InputError(
-                f"{broker.name} reports fill {execution.trade_id} of order {execution.client_order_id!r}, which book"
-                f" {run.book.name} has not sent",
-                f"find out who traded in account {account.name}; nothing is booked until then",
-            )
-        if execution.trade_id in booked and booked[execution.trade_id].session != day:
+        if execution.trade_id in struck or (execution.trade_id in booked and booked[execution.trade_id].session != day):
             continue
         if session_of(execution.filled_at, run.settings.calendar) > day:
             complete = False
             continue
-        reports.fills.append(fill_of(execution, broker.name, day))
+        if execution.client_order_id not in orders:
+            # A trade that the book has adopted is stored, and booked by its session.
+            if execution.trade_id not in booked:
+                reports.foreign.setdefault(account.name, []).append(execution)
+            continue
+        fill = fill_of(execution, broker.name, day)
+        reports.fills.append(fill)
+        if execution.fee_quantity:
+            companion = fee_companion(orders[execution.client_order_id], fill, execution.fee_quantity)
+            reports.companions.append(companion)
+            reports.fills.append(companion[1])
     reports.cursors[account.name] = found.cursor if complete else cursor
 
 
@@ -156,12 +179,6 @@ def counting_session(filled_at: datetime, calendar: SessionCalendar, settled: da
     return session if settled is None or session > settled else calendar.next(settled)
 
 
-def session_of(filled_at: datetime, calendar: SessionCalendar) -> date:
-    """Return the session in whose accounting a fill falls: the first that is decided at its moment or later."""
-    newest = calendar.latest_decidable(filled_at)
-    return newest if calendar.decision_time(newest) == filled_at else calendar.next(newest)
-
-
 def fill_of(execution: Execution, broker: str, day: date) -> Fill:
     """Return what is stored of a broker's fill; it falls in the accounting of session ``day``."""
     return Fill(
@@ -173,10 +190,19 @@ def fill_of(execution: Execution, broker: str, day: date) -> Fill:
         quantity=execution.quantity,
         price=execution.price,
         reference_price=execution.price if execution.reference_price is None else execution.reference_price,
-        commission=execution.commission,
+        commission=commission_of(execution),
         filled_at=execution.filled_at,
         session=day,
     )
+
+
+def save_aside(run: BookRun, reports: Reports) -> None:
+    """Store what stands beside the fills of orders: companions, struck fills, and breaks of trades of others."""
+    store_companions(run.engine, run.book.name, reports.companions, run.settings.clock(), "kept by the broker")
+    for account, broker, busts in reports.busts:
+        record_busts(run, account, broker, busts)
+    for account, executions in reports.foreign.items():
+        store_foreign(run, account, executions)
 
 
 def save_cursors(run: BookRun, reports: Reports) -> None:

@@ -19,6 +19,7 @@ from trading_lib.execution.broker import Broker, Execution
 from trading_lib.execution.order_path.desk import Desk
 from trading_lib.execution.order_path.path import find_out, send
 from trading_lib.workflows.books.arming import refuse_disarmed
+from trading_lib.workflows.orders.fill_corrections import striker
 from trading_lib.workflows.orders.order_driver import Check, OrderDriver, send_nothing
 from trading_lib.workflows.trade.book_turns import BookTurn
 from trading_lib.workflows.trade.broker_access import AtBrokers, account_of, broker_of, refuse_past
@@ -130,7 +131,7 @@ def driver_at(
 
     return OrderDriver(
         broker,
-        OrderBatches(run.engine, run.book.name, broker.name, account.name, booked),
+        OrderBatches(run.engine, run.book.name, broker.name, account.name, booked, striker(run, account.name)),
         check,
         lock.ensure_held,
         AccountStore(run.engine).cursors(run.book.name).get(account.name, ""),

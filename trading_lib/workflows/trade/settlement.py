@@ -36,7 +36,7 @@ from trading_lib.workflows.orders.shadow import fill_shadow, held_orders
 from trading_lib.workflows.trade.book_run import BookRun
 from trading_lib.workflows.trade.book_turns import BookTurn
 from trading_lib.workflows.trade.broker_access import account_of, is_simulated
-from trading_lib.workflows.trade.execution_reports import Reports, reports_of, save_cursors
+from trading_lib.workflows.trade.execution_reports import Reports, reports_of, save_aside, save_cursors
 
 Working = list[tuple[Order, OrderStatus]]
 
@@ -107,7 +107,7 @@ def _settle_session(
     opening = SimulatedOpening(lambda: execute(data, portfolio, simulated, row, day, booked), day.isoformat())
     reports = asyncio.run(reports_of(run, portfolio, opening, orders, day))
     # Fills stored by an interrupted settlement stand, whatever the prices are now.
-    fills = list({(fill.broker, fill.trade_id): fill for fill in [*reports.fills, *booked]}.values())
+    fills = list({(fill.broker, fill.trade_id): fill for fill in [*reports.fills, *reports.standing(booked)]}.values())
     try:
         # Tried before anything is stored: an impossible fill leaves no trace.
         settled = settle(data, portfolio, row, day, fills)
@@ -118,6 +118,7 @@ def _settle_session(
             f"`trading book repair --book {book}` strikes what cannot have been; then run the session again",
         ) from error
     turn.lock.ensure_held()
+    save_aside(run, reports)
     _record(run, working, fills, reports)
     save_closings(run, day, settled.closings)
     save_cursors(run, reports)

@@ -46,6 +46,7 @@ from trading_lib.workflows.data import fetch as fetching
 from trading_lib.workflows.data.needed_history import LOOKBACK_DAYS
 from trading_lib.workflows.data.sources import market_store
 from trading_lib.workflows.orders.guards import guard
+from trading_lib.workflows.orders.reconciling import halt_of, reconcile_session
 from trading_lib.workflows.orders.shadow import shadow_name
 from trading_lib.workflows.orders.tripwires import Tripwires
 from trading_lib.workflows.setup.code_version import code_version
@@ -300,12 +301,15 @@ def _place(turn: BookTurn) -> Placed:
     still_open = earlier_open_orders(active)
     going = tuple(order for order, _ in orders if order.client_order_id not in kept)
     context = _pre_trade_context(active, going, still_open)
+    halt = halt_of(active, active.portfolio())
 
     tripwires = Tripwires(active, active.session)
 
     def clear(order: Order, halted: bool) -> ClearedOrder | str:
         if still_open and increases(order):
             return still_open_reason(still_open)
+        if reason := halt(order):
+            return reason
         return for_broker(order, context, halted)
 
     def check(order: Order) -> ClearedOrder | str:
@@ -369,7 +373,10 @@ def report_fills(plan: SessionPlan, run: BookRun | None = None) -> FillsReported
 
 @logged("reconcile")
 def reconcile(plan: SessionPlan, run: BookRun | None = None) -> Reconciled | Closed:
-    """Rebuild positions and cash from the fills and compare them with the stored portfolio."""
+    """Rebuild positions and cash from the fills and compare them with the stored portfolio, and with the brokers'.
+
+    A break with a broker fails nothing: it is told, and nothing is bought until it is settled.
+    """
     active = run or BookRun.open(plan)
     if closed := closed_session(active):
         return closed
@@ -389,7 +396,11 @@ def reconcile(plan: SessionPlan, run: BookRun | None = None) -> Reconciled | Clo
             f"book {name} does not reconcile at {active.session}: {'; '.join(differences)}",
             "compare tables fills and portfolio_state before trading on",
         )
-    return {"positions": len(portfolio.positions), "fills": len(executed), "differences": 0}
+    result: Reconciled = {"positions": len(portfolio.positions), "fills": len(executed), "differences": 0}
+    compared = reconcile_session(active)
+    if compared is not None:
+        result["breaks"], result["halted"] = len(compared["breaks"]), compared["halted"]
+    return result
 
 
 def _settlements(run: BookRun) -> list[Settlement]:

@@ -13,14 +13,15 @@ import yaml
 from tests.builders.markets import CALENDAR, FRIDAY, MONDAY
 from tests.builders.own_broker import BOOK, ROOT, OwnBroker, make_project
 from tests.builders.prices import instant
-from tests.environment.database import table_contents
 from trading_lib.adapters.stores.books.account_store import AccountStore
+from trading_lib.adapters.stores.orders.break_store import BreakStore
 from trading_lib.domain.book.orders import Fill, Order, OrderEvent, OrderStatus, Side
 from trading_lib.domain.book.portfolio import Portfolio
 from trading_lib.domain.errors import InputError
+from trading_lib.execution.reconciliation.breaks import BreakKind, BreakStatus
 from trading_lib.workflows.books.repair import repair_book
+from trading_lib.workflows.orders.fill_corrections import session_of
 from trading_lib.workflows.setup.configuration import load_configuration
-from trading_lib.workflows.trade.execution_reports import session_of
 
 pytestmark = pytest.mark.postgres
 
@@ -164,16 +165,18 @@ def test_an_order_that_ends_unfilled_has_the_brokers_status_and_reason(own: OwnB
     assert own.run().orders.events(order.client_order_id)[-1][3] == "no opening auction"
 
 
-def test_a_fill_of_an_order_nobody_sent_is_one_line_and_nothing_is_booked(own: OwnBroker) -> None:
+def test_a_fill_of_an_order_nobody_sent_is_not_booked_and_becomes_a_break(own: OwnBroker) -> None:
     order = sent(own)
     own.fill(
         ("1", order.client_order_id, "10", "144", "0", "2023-02-13T14:30:01+00:00"),
         ("2", "by-phone", "5", "144", "0", "2023-02-13T15:00:00+00:00"),
     )
-    before = table_contents(own.engine, "fills", "orders", "order_events", "account_cursors")
-    with pytest.raises(InputError, match="by-hand reports fill 2 of order 'by-phone', which book paper has not sent"):
-        own.settle(START, MONDAY)
-    assert table_contents(own.engine, "fills", "orders", "order_events", "account_cursors") == before
+    assert held(own.settle(START, MONDAY)) == {"SPY": 10}
+    assert [fill.trade_id for fill in own.run().orders.fills(BOOK)] == ["1"]
+    (found,) = BreakStore(own.engine).breaks(BOOK)
+    assert (found.kind, found.status) == (BreakKind.MANUAL_TRADE, BreakStatus.OPEN)
+    assert "order by-phone was not sent by this book" in found.explanation
+    assert cursor(own) == "2"
 
 
 def test_an_order_that_the_broker_calls_filled_before_telling_its_fills_waits_for_them(own: OwnBroker) -> None:

@@ -206,6 +206,14 @@ class OrderStore:
                 connection.execute(update(orders_table).where(touched).values(filled_quantity=total))
         return new
 
+    def refresh_filled(self, client_order_id: str) -> None:
+        """Sum up an order's filled quantity anew, from the fills that stand."""
+        standing = fills_table.c.voided_by.is_(None) & (fills_table.c.client_order_id == client_order_id)
+        total = select(func.coalesce(func.sum(fills_table.c.quantity), 0)).where(standing).scalar_subquery()
+        with self._engine.begin() as connection:
+            same = orders_table.c.client_order_id == client_order_id
+            connection.execute(update(orders_table).where(same).values(filled_quantity=total))
+
     def void_fill(self, fill: Fill, repair: int, at: datetime, detail: str) -> None:
         """Strike a fill that a repair found impossible: it stays stored, names the repair, and no read returns it.
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from trading_lib.adapters.stores.books.order_rows import fill_row, order_from
+from trading_lib.adapters.stores.orders.companions import insert_companion
 from trading_lib.adapters.stores.postgres.immutable_rows import insert_once, writing
 from trading_lib.adapters.stores.postgres.schema import fills as fills_table
 from trading_lib.adapters.stores.postgres.schema import order_events, order_intents
@@ -18,6 +19,7 @@ from trading_lib.domain.book.orders import Fill, OrderEvent, OrderStatus, next_s
 from trading_lib.domain.errors import OrderTransitionError
 from trading_lib.domain.market.sessions import require_aware
 from trading_lib.execution.broker import Execution
+from trading_lib.execution.fees import fee_companion
 from trading_lib.execution.order_path.requests import Entry
 from trading_lib.execution.order_path.tracked import Append, BookFill, Cancelling, StrikeFill, Tracked, Version
 
@@ -117,7 +119,10 @@ class OrderBatches:
         for write in entry.writes:
             if isinstance(write, BookFill):
                 assert self._fill_of is not None, "fills need to be made into stored ones"
-                insert_once(connection, fills_table, fill_row(self._fill_of(write.execution), self._book))
+                fill = self._fill_of(write.execution)
+                insert_once(connection, fills_table, fill_row(fill, self._book))
+                if write.execution.fee_quantity:
+                    _store_fee(connection, fill, write.execution)
             elif isinstance(write, StrikeFill):
                 assert self._strike is not None, "striking a fill needs somebody to answer for it"
                 self._strike(connection, entry.client_order_id, write)
@@ -153,6 +158,14 @@ class OrderBatches:
             if event.broker_order_id:
                 values["broker_order_id"] = event.broker_order_id
         return values
+
+
+def _store_fee(connection: Connection, fill: Fill, execution: Execution) -> None:
+    """Store the companion of a fill whose fee was kept in units."""
+    query = select(order_intents).where(order_intents.c.client_order_id == fill.client_order_id)
+    order = order_from(connection.execute(query).mappings().one())
+    companion = fee_companion(order, fill, execution.fee_quantity)
+    insert_companion(connection, companion, fill.filled_at, "kept by the broker", execution.raw)
 
 
 def _event_numbers(connection: Connection, identities: Sequence[str]) -> dict[str, int]:
