@@ -25,6 +25,7 @@ START = date(2021, 1, 4)
 @pytest.fixture
 def desk(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.setenv("BY_HAND_FOLDER", str(tmp_path / "by-hand"))
+    monkeypatch.setenv("BY_HAND_CASH", "100000")
     return make_desk(database_url, tmp_path)
 
 

@@ -207,6 +207,7 @@ def test_a_cancellation_that_was_asked_for_is_asked_for_again(own: OwnBroker, mo
 @pytest.fixture
 def desk(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.setenv("BY_HAND_FOLDER", str(tmp_path / "by-hand"))
+    monkeypatch.setenv("BY_HAND_CASH", "100000")
     return make_desk(database_url, tmp_path)
 
 
