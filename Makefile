@@ -25,7 +25,7 @@ PYTEST ?=
 WORKERS ?= logical
 PARALLEL := -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo up down status doctor test test-fast lint format bench book-faults mutants outages wal-kills venv venv-dev lock calendar clean
+.PHONY: help demo up down status doctor test test-fast lint format bench faults book-faults mutants outages wal-kills venv venv-dev lock calendar clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,14 @@ format: $(STAMP_DEV) ## Format the code and fix what can be fixed
 
 bench: $(STAMP_DEV) ## Measure speed and memory
 	@$(BIN)/python -m benchmarks
+
+# How many kills, from which seed, and where the result goes: evidence/ where OUT is empty.
+TRIALS ?=
+SEED ?= 1
+OUT ?=
+
+faults: $(STAMP_DEV) ## Kill the daily run at named points of its orders' way, at two brokers (an hour); writes evidence/
+	@$(BIN)/python -m tests.campaigns.order_kills $(if $(TRIALS),--trials $(TRIALS)) --seed $(SEED) $(if $(OUT),--out "$(OUT)")
 
 book-faults: $(STAMP_DEV) ## Play 2,000 random histories of a book with faults (an hour); writes evidence/
 	@$(BIN)/python -m tests.campaigns.book_faults

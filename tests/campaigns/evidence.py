@@ -37,6 +37,12 @@ MONEY_PATH = (
     "trading_lib/execution/**/*.py",
     "trading_lib/accounting/**/*.py",
 )
+ORDER_PATH = (
+    *MONEY_PATH,
+    "trading_lib/adapters/broker_simulator/**/*.py",
+    "trading_lib/adapters/stores/orders/*.py",
+    "trading_lib/workflows/orders/*.py",
+)
 SESSION_RULES = (
     "trading_lib/risk/**/*.py",
     "trading_lib/portfolio/**/*.py",
