@@ -200,6 +200,27 @@ def test_a_status_that_nobody_knows_counts_as_open() -> None:
     assert "FROZEN_IN_MATCH" in found.reason
 
 
+def test_what_has_ended_is_not_asked_to_be_cancelled() -> None:
+    account = BinanceAccount(resting=False)
+    order = account.order()
+    asyncio.run(account.broker.submit(account.intend(order)))
+    assert "FILLED" in cancel(account, order.client_order_id).reason
+    assert account.way.sent("DELETE", "/order") == []
+
+
+@pytest.mark.parametrize("stated", [b"PARTIALLY_FILLED", b"NEW", b"PENDING_CANCEL", b"SOMETHING_NEW"])
+def test_an_open_order_of_which_a_part_has_filled_is_partially_filled(stated: bytes) -> None:
+    account = BinanceAccount()
+    order = account.order()
+    asyncio.run(account.broker.submit(account.intend(order)))
+    account.way.after["GET", "order"] = [
+        lambda body: Said(200, json.dumps({**json.loads(body), "executedQty": "0.04", "status": stated.decode()}))
+    ]
+    found = find(account, order.client_order_id).order
+    assert found is not None
+    assert (found.status, found.filled) == (BrokerStatus.PARTIALLY_FILLED, Decimal("0.04"))
+
+
 def test_an_archived_order_is_known_but_not_readable() -> None:
     account = BinanceAccount()
     archived = Said(400, '{"code":-2026,"msg":"Order was canceled and has been archived."}')

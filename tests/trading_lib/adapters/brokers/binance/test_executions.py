@@ -68,6 +68,16 @@ def test_a_fee_in_bnb_is_valued_at_the_first_price_of_the_minute() -> None:
     assert fills(account).fills == (fill,)
 
 
+def test_the_price_of_a_minute_is_asked_once() -> None:
+    account = BinanceAccount(resting=False, fees_in="BNB")
+    for _ in range(2):
+        account.simulator.pass_time(7)
+        asyncio.run(account.broker.submit(account.intend(account.order())))
+    first, second = fills(account).fills
+    assert first.filled_at != second.filled_at
+    assert len(account.way.sent("GET", "/klines")) == 1
+
+
 def test_a_fill_whose_fee_cannot_be_valued_now_is_told_later_and_not_wrongly() -> None:
     account = BinanceAccount(resting=False, fees_in="BNB")
     asyncio.run(account.broker.submit(account.intend(account.order())))

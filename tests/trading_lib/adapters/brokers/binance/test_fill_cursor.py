@@ -153,6 +153,11 @@ def test_old_trades_are_remembered_as_one_number_and_new_ones_one_by_one() -> No
     assert len(str(FillCursor({"BTCUSDT": told}))) < 60
 
 
+def test_what_was_told_stays_told_when_a_later_list_does_not_show_it() -> None:
+    told = Told().after([(5, START)]).after([(7, START)])
+    assert (told.knows(5), told.knows(6), told.knows(7)) == (True, False, True)
+
+
 def test_a_busy_account_does_not_make_a_cursor_without_end() -> None:
     told = Told().after([(number, START) for number in range(0, 20_000, 2)])
     assert len(told.later) == MOST_REMEMBERED
