@@ -66,6 +66,8 @@ class Way(HTTPAdapter):
         (method, end of the path) -> happenings, each for one request that then does not arrive.
     after
         The same for requests that arrive: what the client gets instead of the answer.
+    fates
+        What happens to the next requests, whatever they ask: None is nothing.
     seen
         Requests that were sent, as (method, path, text of the parameters).
     """
@@ -73,6 +75,7 @@ class Way(HTTPAdapter):
     simulator: Simulator
     instead: dict[tuple[str, str], list[Happening]] = field(default_factory=dict)
     after: dict[tuple[str, str], list[Spoil]] = field(default_factory=dict)
+    fates: list[Happening | Spoil | None] = field(default_factory=list)
     seen: list[tuple[str, str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -88,12 +91,14 @@ class Way(HTTPAdapter):
         body = request.body.decode() if isinstance(request.body, bytes) else str(request.body or "")
         self.seen.append((method, path, query or body))
         place = (method, path.rpartition("/")[2])
+        fate = self.fates.pop(0) if self.fates else None
+        if isinstance(fate, Said | Exception):
+            return self._happen(request, fate)
         if self.instead.get(place):
             return self._happen(request, self.instead[place].pop(0))
         response = self._far.send(request, *positional, **named)
-        if self.after.get(place):
-            return self._happen(request, self.after[place].pop(0)(response.content))
-        return response
+        spoil = fate or (self.after[place].pop(0) if self.after.get(place) else None)
+        return response if spoil is None else self._happen(request, spoil(response.content))
 
     def sent(self, method: str, end: str) -> list[str]:
         """Parameters of the requests of a kind."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -106,6 +108,21 @@ def test_a_whole_answer_is_read_as_ever() -> None:
     with speaking(whole) as address:
         answer = BoundedSession(60.0).get(address, timeout=5)
     assert answer.json() == {"a": 1}
+
+
+def test_a_compressed_answer_that_comes_byte_by_byte_is_whole() -> None:
+    content = gzip.compress(b'{"a":1}')
+
+    def compressed(connection: socket.socket) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(content)}\r\n\r\n"
+        connection.sendall(head.encode())
+        for byte in content:
+            connection.sendall(bytes([byte]))
+            time.sleep(0.001)
+
+    with speaking(compressed) as address:
+        assert BoundedSession(60.0).get(address, timeout=5).json() == {"a": 1}
 
 
 def test_no_proxy_of_the_environment_sees_an_order(monkeypatch: pytest.MonkeyPatch) -> None:
