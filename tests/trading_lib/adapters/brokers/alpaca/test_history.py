@@ -207,3 +207,15 @@ def test_a_struck_and_a_corrected_trade_are_told_by_the_id_of_the_fill_also_long
     ]
     assert [(fill.price, fill.client_order_id) for fill in found.fills] == [(Decimal(500), "ours-2")]
     assert activities.since(found.cursor).busts == ()
+
+
+@pytest.mark.parametrize("changes", [{"type": "trade_bust"}, {"status": "canceled"}])
+def test_a_struck_trade_that_names_no_other_is_the_one_that_is_struck(changes: dict[str, Any]) -> None:
+    found = Activities([activity(1), activity(2, **changes)]).since()
+    assert [fill.client_order_id for fill in found.fills] == ["ours-1"]
+    assert [bust.trade_id for bust in found.busts] == [activity(2)["id"]]
+
+
+def test_a_struck_trade_that_is_nowhere_makes_the_answer_unusable() -> None:
+    with pytest.raises(BrokerUnavailableError, match="the trade 000077, which was struck, is not in it"):
+        Activities([activity(1, type="trade_bust", previous_execution_id="000077")]).since()

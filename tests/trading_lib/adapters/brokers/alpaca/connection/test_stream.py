@@ -8,11 +8,13 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-import alpaca.trading.client  # noqa: F401 - as the connection does, before the stream is used
+import alpaca.trading.stream
 import pytest
+from alpaca.trading.stream import TradingStream
 from websockets.asyncio.server import Request, Response, ServerConnection, serve
 from websockets.datastructures import Headers
 
+from trading_lib.adapters.brokers.alpaca.connection import stream
 from trading_lib.adapters.brokers.alpaca.connection.keys import KeyRefusedError, Keys
 from trading_lib.adapters.brokers.alpaca.connection.stream import TradeUpdates
 from trading_lib.domain.errors import BrokerUnavailableError
@@ -74,7 +76,8 @@ async def alpaca_that(
 
 def in_time(test: Callable[[], Awaitable[None]]) -> None:
     async def limited() -> None:
-        await asyncio.wait_for(test(), NEVER / 2)
+        async with asyncio.timeout(NEVER / 2):
+            await test()
 
     asyncio.run(limited())
 
@@ -197,5 +200,36 @@ def test_leaving_it_closes_the_connection() -> None:
         async with alpaca_that(play) as (updates, _, _):
             await updates.wait()
         await closed.wait()
+
+    in_time(test)
+
+
+def test_a_cancellation_that_the_client_loses_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As before Python 3.12, where it meets a message: the client goes on as if nothing had been asked."""
+    monkeypatch.setattr(stream, "AGAIN_SECONDS", 0.01)
+    lost = []
+
+    class Losing(TradingStream):  # type: ignore[misc]
+        async def _consume(self) -> None:
+            while True:
+                try:
+                    await super()._consume()
+                except asyncio.CancelledError:
+                    if lost:
+                        raise
+                    lost.append(1)
+
+    monkeypatch.setattr(alpaca.trading.stream, "TradingStream", Losing)
+
+    async def play(connection: ServerConnection, number: int) -> None:
+        await welcome(connection)
+        await connection.wait_closed()
+
+    async def test() -> None:
+        async with alpaca_that(play) as (updates, _, _):
+            await updates.wait()
+        assert lost == [1]
+        assert updates._task is not None
+        assert updates._task.done()
 
     in_time(test)
