@@ -221,6 +221,23 @@ def test_an_open_order_of_which_a_part_has_filled_is_partially_filled(stated: by
     assert (found.status, found.filled) == (BrokerStatus.PARTIALLY_FILLED, Decimal("0.04"))
 
 
+def test_an_order_that_fills_in_part_and_is_cancelled_keeps_what_filled() -> None:
+    account = BinanceAccount(resting=False, fees_in="quote")
+    account.simulator.binance.next_order = {"portion": "0.4"}
+    order = account.order(order_type=OrderType.LIMIT, limit_price=Decimal(200_000), quantity=Decimal("0.1"))
+    assert asyncio.run(account.broker.submit(account.intend(order))).outcome is Outcome.ACCEPTED
+    account.simulator.exchange.halted.add("BTCUSDT")
+    (waiting,) = asyncio.run(account.broker.open_orders())
+    assert (waiting.status, waiting.filled) == (BrokerStatus.PARTIALLY_FILLED, Decimal("0.04"))
+    assert cancel(account, order.client_order_id).outcome is Outcome.ACCEPTED
+    found = find(account, order.client_order_id).order
+    assert found is not None
+    assert (found.status, found.filled, found.quantity) == (BrokerStatus.CANCELLED, Decimal("0.04"), Decimal("0.1"))
+    (fill,) = asyncio.run(account.broker.fills_since("")).fills
+    assert (fill.quantity, fill.client_order_id) == (Decimal("0.04"), order.client_order_id)
+    assert asyncio.run(account.broker.positions()) == {"BTC-USD": Decimal("0.04")}
+
+
 def test_an_archived_order_is_known_but_not_readable() -> None:
     account = BinanceAccount()
     archived = Said(400, '{"code":-2026,"msg":"Order was canceled and has been archived."}')

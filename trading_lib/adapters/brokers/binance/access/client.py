@@ -77,6 +77,8 @@ class BinanceClient:
         # Binance's clock less ours; None until it was asked.
         self._skew: timedelta | None = None
         self._quiet_until = 0.0
+        # When the last request left, after whatever it had to wait for.
+        self._sent_at = surroundings.clock()
 
     async def connect(self) -> None:
         """Set the time and check that somebody answers."""
@@ -95,14 +97,13 @@ class BinanceClient:
         BrokerUnavailableError
             When it does not answer, or this machine's clock is off by more than `LARGEST_SKEW`.
         """
-        before = self._outside.clock()
         content = await self._answered("public_get_time", {})
         after = self._outside.clock()
         stamp = content.get("serverTime") if isinstance(content, dict) else None
         if not isinstance(stamp, int) or isinstance(stamp, bool) or not 0 <= stamp <= LAST_MILLISECOND:
             raise self.unavailable("does not tell its time")
         told = moment(stamp)
-        skew = told - (before + (after - before) / 2)
+        skew = told - (self._sent_at + (after - self._sent_at) / 2)
         self._skew = None if abs(skew) > LARGEST_SKEW else skew
         if self._skew is None:
             side = "behind" if skew > timedelta(0) else "ahead of"
@@ -217,6 +218,7 @@ class BinanceClient:
             raise self.unavailable(f"asked to be left alone for {wait:.1f} s more; nothing was sent")
         if wait > 0:
             await self._outside.sleep(wait)
+        self._sent_at = self._outside.clock()
         reply: Reply = await self._outside.in_thread(connection.ask, method, parameters)
         self._quiet_until = max(self._quiet_until, self._outside.monotonic() + self._pause(reply))
         return reply

@@ -145,6 +145,15 @@ def test_a_clock_that_starts_to_differ_is_noticed_and_followed() -> None:
         positions(account)
 
 
+def test_waiting_for_the_time_does_not_make_the_clock_seem_wrong() -> None:
+    account = BinanceAccount()
+    account.way.instead["GET", "time"] = [Said(429, "{}", {"Retry-After": "50"})] * 2
+    positions(account)
+    assert account.slept == [50.0, 50.0]
+    (query,) = account.way.sent("GET", "/account")
+    assert f"timestamp={milliseconds(account.simulator.clock.now())}" in query
+
+
 def test_an_order_signed_at_the_wrong_time_is_not_sent_again() -> None:
     account = BinanceAccount()
     account.way.instead["POST", "order"] = [CLOCK]
