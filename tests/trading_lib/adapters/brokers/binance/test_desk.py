@@ -12,6 +12,7 @@ import requests
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from tests.peers.binance_account import BITCOIN, ETHER, BinanceAccount, Said
+from trading_lib.adapters.broker_simulator.faults.script import read_script
 from trading_lib.domain.book.orders import OrderType, Side, TimeInForce
 from trading_lib.domain.errors import BrokerUnavailableError
 from trading_lib.execution.broker import Answer, BrokerStatus, LookUp, Outcome, Seen
@@ -223,7 +224,7 @@ def test_an_open_order_of_which_a_part_has_filled_is_partially_filled(stated: by
 
 def test_an_order_that_fills_in_part_and_is_cancelled_keeps_what_filled() -> None:
     account = BinanceAccount(resting=False, fees_in="quote")
-    account.simulator.binance.next_order = {"portion": "0.4"}
+    account.simulator.use_script(read_script({"faults": [{"do": "partial", "portion": 0.4}]}, "test"))
     order = account.order(order_type=OrderType.LIMIT, limit_price=Decimal(200_000), quantity=Decimal("0.1"))
     assert asyncio.run(account.broker.submit(account.intend(order))).outcome is Outcome.ACCEPTED
     account.simulator.exchange.halted.add("BTCUSDT")
@@ -236,6 +237,26 @@ def test_an_order_that_fills_in_part_and_is_cancelled_keeps_what_filled() -> Non
     (fill,) = asyncio.run(account.broker.fills_since("")).fills
     assert (fill.quantity, fill.client_order_id) == (Decimal("0.04"), order.client_order_id)
     assert asyncio.run(account.broker.positions()) == {"BTC-USD": Decimal("0.04")}
+
+
+@pytest.mark.parametrize("fills_hidden", [True, False])
+def test_an_order_that_shows_late_is_not_there_yet_and_its_fill_is_nobody_elses(fills_hidden: bool) -> None:
+    account = BinanceAccount(resting=False)
+    rule = {"do": "invisible", "seconds": 40, "fills_hidden": fills_hidden}
+    account.simulator.use_script(read_script({"faults": [rule]}, "test"))
+    order = account.order()
+    answer = asyncio.run(account.broker.submit(account.intend(order)))
+    assert answer.outcome is Outcome.ACCEPTED
+    assert find(account, order.client_order_id).seen is Seen.NOT_FOUND
+    if fills_hidden:
+        assert asyncio.run(account.broker.fills_since("")).fills == ()
+    else:
+        with pytest.raises(BrokerUnavailableError, match="whose order"):
+            asyncio.run(account.broker.fills_since(""))
+    account.simulator.pass_time(41)
+    assert find(account, order.client_order_id).seen is Seen.FOUND
+    (fill,) = asyncio.run(account.broker.fills_since("")).fills
+    assert fill.client_order_id == order.client_order_id
 
 
 def test_an_archived_order_is_known_but_not_readable() -> None:
