@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from random import Random
 from typing import Any
 
-from trading_lib.domain.book.orders import EvidenceSource, Order
+from trading_lib.domain.book.orders import TERMINAL_STATUSES, EvidenceSource, Order
 from trading_lib.execution.broker import Answer, BrokerOrder, ClearedOrder, LookUp, Outcome, Seen
 from trading_lib.execution.order_path.desk import Desk
 from trading_lib.execution.order_path.evidence import Executed, Reported
@@ -143,7 +143,10 @@ class History:
 
     def _save(self, process: Process, request: Save) -> tuple[Any, float]:
         draw = self.random.random()
-        return self.store.write(request.entries), draw * 0.02 if draw < 0.97 else (draw - 0.97) * 1000
+        refused = self.store.write(request.entries)
+        stored = [entry for entry in request.entries if entry.client_order_id not in refused]
+        self.store.ended_early(stored, process.told)
+        return refused, draw * 0.02 if draw < 0.97 else (draw - 0.97) * 1000
 
     def _load(self, process: Process, request: Load) -> tuple[Any, float]:
         return self.store.tracked(request.identities), 0.01
@@ -154,7 +157,7 @@ class History:
         now = self.now + (spent * LONGEST_STALL if random.random() < 0.05 else 0.0)
         if broker.is_down(now):
             return UNKNOWN, now - self.now + spent * TIME_OUT
-        draw /= broker.trouble if broker.trouble < 1 else 1 + (broker.trouble - 1) * 0.6
+        draw /= broker.trouble if broker.trouble < 1 else 1 + (broker.trouble - 1) * 0.5
         order = request.cleared.order
         if draw > 0.45:
             return (TAKEN if broker.take(order, now + spent * 0.2) else KNOWN), now - self.now + 0.2
@@ -179,13 +182,20 @@ class History:
         if found is None:
             return NOT_FOUND, draw * 0.3
         self._listed.append(found)
+        process.told[found.client_order_id] = found.filled
         return LookUp(Seen.FOUND, found), draw * 0.3
 
     def _read_open(self, process: Process, request: ReadOpen) -> tuple[Any, float]:
-        return self._read(lambda now: self.broker.listed(now, True))
+        return self._read_orders(process, True)
 
     def _read_closed(self, process: Process, request: ReadClosed) -> tuple[Any, float]:
-        return self._read(lambda now: self.broker.listed(now, False))
+        return self._read_orders(process, False)
+
+    def _read_orders(self, process: Process, are_open: bool) -> tuple[Any, float]:
+        listed, delay = self._read(lambda now: self.broker.listed(now, are_open))
+        for order in listed or ():
+            process.told[order.client_order_id] = order.filled
+        return listed, delay
 
     def _read_fills(self, process: Process, request: ReadFills) -> tuple[Any, float]:
         return self._read(self.broker.fills)
@@ -226,6 +236,8 @@ class History:
         if self._listed and random.random() < 0.5:
             order = self._listed[int(random.random() * len(self._listed))]
             if order.client_order_id in desk.orders:
+                if desk.orders[order.client_order_id].status not in TERMINAL_STATUSES:
+                    process.told[order.client_order_id] = order.filled
                 desk.weigh(order.client_order_id, Reported(order, EvidenceSource.STREAM))
 
     def _last_reading(self) -> None:

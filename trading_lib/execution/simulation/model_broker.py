@@ -97,18 +97,21 @@ class ModelBroker:
     ----------
     refuses_known
         Whether it refuses an id that it knows: "always", "while open", or "never".
+    trouble, is_blind
+        How often it fails, 1 for often; whether its views often differ for long.
     down
         From when until when it answers nothing, in seconds.
     """
 
-    __slots__ = ("_trades", "down", "random", "refuses_known", "taken", "trouble")
+    __slots__ = ("_trades", "down", "is_blind", "random", "refuses_known", "taken", "trouble")
 
     def __init__(self, random: Random) -> None:
         self.random = random
         draw = random.random()
         self.refuses_known = "never" if draw < 0.4 else "while open" if draw < 0.7 else "always"
         draw = random.random()
-        self.trouble = 1.0 if draw < 0.6 else 2.0 if draw < 0.8 else 0.1
+        self.trouble = 1.0 if draw < 0.5 else 2.0 if draw < 0.75 else 0.1 if draw < 0.85 else 3.0
+        self.is_blind = draw > 0.9
         self.down = (0.0, 0.0)
         if random.random() < 0.15:
             begins = random.random() * 60
@@ -132,8 +135,8 @@ class ModelBroker:
         hidden = random.random() * (LONGEST_HIDDEN if random.random() < 0.35 * self.trouble else 0.5)
         taken = TakenOrder(order, len(self.taken) + 1, now, now + hidden)
         self._plan(taken, now)
-        if random.random() < 0.15 * self.trouble:
-            self._blind(taken, now + random.random() * LONGEST_BLIND)
+        if self.is_blind or random.random() < 0.1 * self.trouble:
+            self._blind(taken, taken.visible_at + random.random() * LONGEST_BLIND)
         self.taken.append(taken)
         return True
 
@@ -162,7 +165,8 @@ class ModelBroker:
         for quantity in parts:
             self._trade(taken, quantity, at)
             at += random.random() * 20
-        taken.ends_at = taken.trades[-1].at if taken.end is BrokerStatus.FILLED else at + random.random() * 60
+        lasts = 400 if self.is_blind else 60
+        taken.ends_at = taken.trades[-1].at if taken.end is BrokerStatus.FILLED else at + random.random() * lasts
         if taken.trades and random.random() < 0.08:
             self._strike(taken, taken.ends_at + random.random() * 40)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -12,6 +12,7 @@ from trading_lib.execution.order_path.sending_policy import SendingPolicy
 from trading_lib.execution.order_path.tracked import Append, BookFill, Cancelling, StrikeFill, Tracked
 
 NOTHING = Decimal(0)
+_ENDING = (OrderEvent.CANCEL, OrderEvent.EXPIRE, OrderEvent.REJECT)
 
 
 class StoredOrder:
@@ -92,7 +93,8 @@ class ModelStore:
     Attributes
     ----------
     unbacked
-        Ids of orders that a process left behind as filled, without the fills that say so.
+        Ids of orders that a process left behind as filled, without the fills that say so, or that ended before all was
+        booked that the broker had called filled.
     """
 
     __slots__ = ("rows", "unbacked")
@@ -129,6 +131,14 @@ class ModelStore:
         for identity, row in self.rows.items():
             if row.status is OrderStatus.FILLED and row.filled < row.order.quantity and not row.struck:
                 self.unbacked.add(identity)
+
+    def ended_early(self, entries: Sequence[Entry], told: Mapping[str, Decimal]) -> None:
+        """Note orders that end here with less than what the broker last called filled."""
+        for entry in entries:
+            row = self.rows[entry.client_order_id]
+            ends = any(type(write) is Append and write.event in _ENDING for write in entry.writes)
+            if ends and not row.struck and row.filled < told.get(entry.client_order_id, NOTHING):
+                self.unbacked.add(entry.client_order_id)
 
     def unfinished(self, policy: SendingPolicy) -> list[str]:
         """Ids of orders that are not over, and whose tries are not used up."""

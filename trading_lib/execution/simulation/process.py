@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -28,9 +29,11 @@ class Process:
         How far its clock is off.
     patience
         How long it may wait in one run.
+    told
+        Client order id -> what the broker last called filled in this run.
     """
 
-    __slots__ = ("answer", "cancels", "desk", "moment", "number", "patience", "runs", "skew", "steps")
+    __slots__ = ("answer", "cancels", "desk", "moment", "number", "patience", "runs", "skew", "steps", "told")
 
     def __init__(self, number: int, moment: datetime, skew: timedelta) -> None:
         self.number, self.moment, self.skew = number, moment, skew
@@ -40,6 +43,7 @@ class Process:
         self.desk: Desk | None = None
         self.steps: Steps | None = None
         self.answer: Any = None
+        self.told: dict[str, Decimal] = {}
 
     def begin(self, store: ModelStore, identities: Sequence[str], policy: SendingPolicy, random: Random) -> None:
         """Load the orders that are not over, and begin a run."""
@@ -54,6 +58,7 @@ class Process:
         if self.steps is not None:
             self.steps.close()
         self.steps, self.desk, self.answer = None, None, None
+        self.told.clear()
 
     def _clock(self) -> datetime:
         return self.moment
