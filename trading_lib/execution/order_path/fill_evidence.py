@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from trading_lib.domain.book.orders import TRANSITIONS, OrderEvent, OrderStatus
 from trading_lib.execution.order_path.absence import NOTHING_PROVED
@@ -66,8 +67,11 @@ def busted(tracked: Tracked, evidence: Busted, now: datetime, policy: SendingPol
             return tracked._replace(struck=struck), ()
         tracked, early = appended(tracked, OrderEvent.BUST, now, source, bust.trade_id, bust.raw, struck=struck)
         return tracked, (early,)
-    fills = {trade: units for trade, units in tracked.fills.items() if trade != bust.trade_id}
-    changes = {"fills": fills, "filled": tracked.filled - quantity, "struck": struck}
-    tracked, gone = appended(tracked, OrderEvent.BUST, now, source, bust.trade_id, bust.raw, **changes)
     told = f"the broker struck its fill {bust.trade_id} of {quantity}" + (f": {bust.reason}" if bust.reason else "")
-    return tracked, (StrikeFill(bust, quantity), gone, Tell(tracked.order.client_order_id, told))
+    tell = Tell(tracked.order.client_order_id, told)
+    fills = {trade: units for trade, units in tracked.fills.items() if trade != bust.trade_id}
+    changes: dict[str, Any] = {"fills": fills, "filled": tracked.filled - quantity, "struck": struck}
+    if (tracked.status, OrderEvent.BUST) not in TRANSITIONS:
+        return tracked._replace(**changes), (StrikeFill(bust, quantity), tell)
+    tracked, gone = appended(tracked, OrderEvent.BUST, now, source, bust.trade_id, bust.raw, **changes)
+    return tracked, (StrikeFill(bust, quantity), gone, tell)
