@@ -25,7 +25,7 @@ PYTEST ?=
 WORKERS ?= logical
 PARALLEL := -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo up down status doctor test test-fast lint format bench faults book-faults mutants outages wal-kills venv venv-dev lock calendar clean
+.PHONY: help demo up down status doctor test test-fast lint format bench bad-orders faults book-faults mutants outages wal-kills venv venv-dev lock calendar clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ faults: $(STAMP_DEV) ## Kill the daily run at named points of its orders' way, a
 
 book-faults: $(STAMP_DEV) ## Play 2,000 random histories of a book with faults (an hour); writes evidence/
 	@$(BIN)/python -m tests.campaigns.book_faults
+
+bad-orders: $(STAMP_DEV) ## Judge a million orders on the limits of the checks and a unit beyond (two minutes)
+	@$(BIN)/python -m tests.campaigns.bad_orders
 
 mutants: $(STAMP_DEV) ## Plant faults in the money path and see each one found; writes evidence/
 	@$(BIN)/python -m tests.campaigns.mutants

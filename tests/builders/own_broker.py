@@ -214,14 +214,16 @@ class Desk:
         self.engine = settings.engine()
         self.orders, self.state = OrderStore(self.engine), StateStore(self.engine)
 
-    def trade(self, session: date, arm: bool = True, now: datetime | None = None) -> dict[str, StageResult]:
-        """Run the tasks of a session at its own end of day, with its account armed."""
+    def trade(
+        self, session: date, arm: Sequence[str] = ("main",), now: datetime | None = None
+    ) -> dict[str, StageResult]:
+        """Run the tasks of a session at its own end of day, with accounts armed."""
         settings = self.at(now or self.settings.calendar.decision_time(session))
         plan = market_data.plan(session.isoformat(), "files", str(self._prices), BOOK, settings)
-        if arm:
-            # What arms a book needs the book.
-            open_book(plan, settings, self.engine, session)
-            arming.arm(BOOK, "main", session, session, "Ada", settings=settings)
+        # What arms a book needs the book.
+        open_book(plan, settings, self.engine, session)
+        for account in arm:
+            arming.arm(BOOK, account, session, session, "Ada", settings=settings)
         return trade_session(plan, settings)
 
     def at(self, now: datetime) -> Settings:

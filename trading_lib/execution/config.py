@@ -34,6 +34,7 @@ class AccountConfig(Configuration):
     share: Decimal = Field(Decimal(1), ge=0, le=1)
     endpoint: Endpoint | None = None
     as_usd: bool = False
+    fallback: str = ""
 
     @property
     def account(self) -> Account:

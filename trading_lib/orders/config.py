@@ -30,10 +30,14 @@ class OrderConfig(Configuration):
         return round(self.cash_buffer * MICRO)
 
 
+MOST_UNITS = Decimal(1_000_000)
+
+
 class PreTradeConfig(Configuration):
     """Limits every single order must respect."""
 
     max_order_notional: Decimal = Field(Decimal(1_000_000), gt=0)
+    max_order_quantity: Decimal = Field(MOST_UNITS, gt=0, le=10_000_000)
     price_collar: float = Field(0.20, gt=0, lt=1)
 
 

@@ -11,7 +11,7 @@ from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.market.instruments import Universe
 from trading_lib.domain.market.market_view import FactorPanel, SessionViews
 from trading_lib.domain.market.prices import BoolArray, FloatArray, IntegerArray
-from trading_lib.domain.money import MICRO, to_cents
+from trading_lib.domain.money import MICRO, to_cents, to_micros
 from trading_lib.execution.config import PaperConfig
 from trading_lib.execution.refusals import contradicted
 from trading_lib.portfolio.constraints import total_limit
@@ -85,6 +85,7 @@ class Rules(NamedTuple):
     buffer: int
     smallest_trade: int
     largest_order: int
+    largest_quantity: int
     price_unit: int
 
 
@@ -158,6 +159,7 @@ def rules_of(config: DecisionConfig, paper: PaperConfig, sleeves: tuple[Sleeve, 
         buffer=orders.buffer_millionths,
         smallest_trade=to_cents(orders.min_trade_value),
         largest_order=to_cents(config.pre_trade.max_order_notional),
+        largest_quantity=to_micros(config.pre_trade.max_order_quantity),
         price_unit=paper.price_unit,
     )
 

@@ -62,7 +62,9 @@ def send_orders(
         if price == 0 or (
             number >= risk
             and (
-                value_in_cents(quantity, price) >= rules.largest_order or abs(price / MICRO / close - 1.0) > PRICE_DUST
+                value_in_cents(quantity, price) >= rules.largest_order
+                or quantity >= rules.largest_quantity
+                or abs(price / MICRO / close - 1.0) > PRICE_DUST
             )
         ):
             return True, False

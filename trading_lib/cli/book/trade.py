@@ -103,7 +103,7 @@ def run_daily(
         typer.echo(f"warning: the book's state was not backed up: {saved['problem']}", err=True)
     show(summary | {"stages": stages}, as_json, [*render(summary).splitlines(), *data_lines])
     placed = stages["place"]
-    if "waiting" in placed:
+    if "sent_from" in placed:
         wait = f"{placed['waiting']} orders wait until their broker takes them, from {placed['sent_from']} on"
         typer.echo(f"note: {wait}: run this again then, or let trade_daily do it", err=True)
     for reason in placed.get("held_because", ()):

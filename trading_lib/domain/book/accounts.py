@@ -42,6 +42,8 @@ class Account:
         None at the simulated broker.
     as_usd
         Whether a unit of ``currency`` is counted as a dollar. A stablecoin is not a dollar, so its owner has to say so.
+    fallback
+        Account that takes the orders while this one's broker cannot be reached, "" for none: they wait.
     """
 
     name: str = ONLY_ACCOUNT
@@ -52,6 +54,7 @@ class Account:
     share: Decimal = Decimal(1)
     endpoint: Endpoint | None = None
     as_usd: bool = False
+    fallback: str = ""
 
     def as_record(self) -> dict[str, Any]:
         """Return the account as JSON values; what is as it always was before it could be said is left out."""
@@ -59,6 +62,7 @@ class Account:
         return {
             **said,
             **({"as_usd": True} if self.as_usd else {}),
+            **({"fallback": self.fallback} if self.fallback else {}),
             "broker": self.broker,
             "broker_account": self.broker_account,
             "currency": self.currency,
@@ -84,6 +88,11 @@ class Accounts:
             if account.name == name:
                 return account
         raise InputError(f"there is no account {name!r} in execution.yaml", one_of(name, self.names))
+
+    @property
+    def may_reroute(self) -> bool:
+        """Whether orders of an account may go to another one."""
+        return any(account.fallback for account in self.accounts)
 
     def of_class(self, asset_class: AssetClass) -> Account:
         """Return the account that trades an asset class."""
@@ -153,5 +162,21 @@ def contradictions(accounts: Sequence[Account], asset_classes: Sequence[AssetCla
     for asset_class in asset_classes:
         if asset_class not in trading:
             return f"no account trades {asset_class}, which universe.yaml holds"
+    if problem := next(filter(None, (_fallback_problem(account, accounts) for account in accounts)), ""):
+        return problem
     total = sum((account.share for account in accounts), Decimal(0))
     return "" if total == 1 else f"the shares of the accounts add up to {total.normalize():f}, not 1"
+
+
+def _fallback_problem(account: Account, accounts: Sequence[Account]) -> str:
+    if not account.fallback:
+        return ""
+    named = f"fallback {account.fallback!r} of account {account.name}"
+    other = next((one for one in accounts if one.name == account.fallback), None)
+    if other is None or other is account:
+        return f"{named} is no other account"
+    if SIMULATED in (account.broker, other.broker):
+        return f"{named}: the simulated broker is always there, and takes nobody's place"
+    if account.endpoint is not other.endpoint:
+        return f"{named} is at the {other.endpoint} endpoint, and the account at the {account.endpoint} one"
+    return ""

@@ -6,6 +6,7 @@ broker takes no orders yet stays INTENDED. Orders at the simulated broker pass.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from trading_lib.adapters.stores.books.arming_store import ArmingStore
+from trading_lib.adapters.stores.orders.routes import OrderRoutes
 from trading_lib.adapters.stores.orders.sent_orders import SentOrders
 from trading_lib.domain.book.accounts import Account
 from trading_lib.domain.book.orders import Order, OrderEvent, OrderStatus
@@ -22,6 +24,7 @@ from trading_lib.session.open_orders import increases
 from trading_lib.workflows.alerts.sessions import tell_held
 from trading_lib.workflows.books.arming import refuse_disarmed
 from trading_lib.workflows.orders.arming import kind_problem
+from trading_lib.workflows.orders.availability import Availability, ask
 from trading_lib.workflows.trade.book_turns import BookTurn
 from trading_lib.workflows.trade.broker_access import (
     AtBrokers,
@@ -51,9 +54,11 @@ class Guarded:
     held
         Kept back, with the reason.
     waiting
-        Whose broker takes no orders yet; ``from_when`` it does.
+        Whose broker takes no orders yet, ``from_when`` it does, or cannot be reached.
     unasked
-        Sent earlier, and not asked about, as the session is past.
+        Sent earlier, and not asked about, as the session is past or the broker away.
+    brokers
+        What those said that orders go to.
     """
 
     found: list[Found] = field(default_factory=list)
@@ -61,6 +66,7 @@ class Guarded:
     waiting: list[Order] = field(default_factory=list)
     from_when: datetime | None = None
     unasked: list[Order] = field(default_factory=list)
+    brokers: Availability = field(default_factory=Availability)
 
 
 def is_current(day: date, calendar: SessionCalendar, now: datetime) -> bool:
@@ -88,7 +94,8 @@ def guard(turn: BookTurn, orders: Sequence[Found]) -> Guarded:
             guarded.found.append((order, status))
         elif status is OrderStatus.UNKNOWN:
             current = is_current(order.session, run.settings.calendar, run.settings.clock())
-            (guarded.found.append((order, status)) if current else guarded.unasked.append(order))
+            asked = current and _is_there(run, account, guarded)
+            (guarded.found.append((order, status)) if asked else guarded.unasked.append(order))
         else:
             _unsent(run, order, status, account, guarded)
     if guarded.held:
@@ -98,20 +105,51 @@ def guard(turn: BookTurn, orders: Sequence[Found]) -> Guarded:
 
 
 def _unsent(run: BookRun, order: Order, status: OrderStatus, account: Account, guarded: Guarded) -> None:
-    reason = refusal(run, account, order.session)
-    window = window_of(run, account, order.session)
-    state = window.state(run.settings.clock())
-    if not reason and state is WindowState.CLOSED:
-        assert window.closes is not None
-        reason = f"account {account.name} took orders of {order.session} until {window.closes:%Y-%m-%d %H:%M} UTC"
+    reason, opens = _kept_back(run, order, account)
     if reason:
         guarded.held.append((order, reason))
-    elif state is WindowState.EARLY:
-        assert window.opens is not None
+    elif opens is not None:
         guarded.waiting.append(order)
-        guarded.from_when = min(guarded.from_when or window.opens, window.opens)
-    else:
+        guarded.from_when = min(guarded.from_when or opens, opens)
+    elif _is_there(run, account, guarded) or _is_rerouted(run, order, status, account, guarded):
         guarded.found.append((order, status))
+    else:
+        guarded.waiting.append(order)
+
+
+def _kept_back(run: BookRun, order: Order, account: Account) -> tuple[str, datetime | None]:
+    """Why an order may not be sent to an account for good, or until when."""
+    if reason := refusal(run, account, order.session):
+        return reason, None
+    window = window_of(run, account, order.session)
+    match window.state(run.settings.clock()):
+        case WindowState.CLOSED:
+            assert window.closes is not None
+            until = f"{window.closes:%Y-%m-%d %H:%M} UTC"
+            return f"account {account.name} took orders of {order.session} until {until}", None
+        case WindowState.EARLY:
+            return "", window.opens
+        case _:
+            return "", None
+
+
+def _is_there(run: BookRun, account: Account, guarded: Guarded) -> bool:
+    """Whether an account's broker can be reached; each is asked once."""
+    asyncio.run(ask(run, [account], guarded.brokers))
+    return account.name not in guarded.brokers.away
+
+
+def _is_rerouted(run: BookRun, order: Order, status: OrderStatus, account: Account, guarded: Guarded) -> bool:
+    """Route an order to the fallback of its account, if nothing of it was ever sent and the other may take it now."""
+    if not account.fallback or status is not OrderStatus.INTENDED:
+        return False
+    other = run.settings.configuration.accounts.named(account.fallback)
+    if _kept_back(run, order, other) != ("", None) or not _is_there(run, other, guarded):
+        return False
+    rerouted = OrderRoutes(run.engine).route(order.client_order_id, other.name)
+    if rerouted:
+        LOG.warning("order %s goes to account %s: %s", order.client_order_id, other.name, "its own cannot be reached")
+    return rerouted
 
 
 def refusal(run: AtBrokers, account: Account, day: date) -> str:

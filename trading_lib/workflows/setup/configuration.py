@@ -26,7 +26,7 @@ from trading_lib.domain.money import LARGEST_BOOK
 from trading_lib.execution.config import AccountConfig, PaperConfig
 from trading_lib.execution.order_path.sending_policy import SendingConfig
 from trading_lib.market_data.config import SourcesConfig
-from trading_lib.orders.config import OrderConfig, PreTradeConfig, TripConfig
+from trading_lib.orders.config import MOST_UNITS, OrderConfig, PreTradeConfig, TripConfig
 from trading_lib.performance.config import PerformanceConfig
 from trading_lib.portfolio.config import ConstraintConfig
 from trading_lib.risk.config import RiskConfig
@@ -221,6 +221,8 @@ def _without_rule(model: BaseModel) -> dict[str, Any]:
     left_out: dict[str, Any] = {"decision_seconds": True, "sending": True, "kill_switch": True}
     if isinstance(model, ExecutionFile) and len(model.accounts) == 1:
         left_out["accounts"] = True
+    if isinstance(model, ExecutionFile) and model.pre_trade.max_order_quantity == MOST_UNITS:
+        left_out["pre_trade"] = {"max_order_quantity"}
     if isinstance(model, RiskConfig) and not model.stops.days_without_session:
         left_out["stops"] = {"days_without_session"}
     if isinstance(model, RiskConfig) and not model.rules:

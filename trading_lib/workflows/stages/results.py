@@ -124,7 +124,7 @@ class Ordered(TypedDict):
 
 
 class Placed(TypedDict):
-    """Orders sent; held back by a guard, with the reasons; and waiting until their broker takes them."""
+    """Orders sent; held back by a guard, with the reasons; waiting until their broker takes them, or is there again."""
 
     sent: int
     denied: int
@@ -135,6 +135,7 @@ class Placed(TypedDict):
     held_because: NotRequired[list[str]]
     waiting: NotRequired[int]
     sent_from: NotRequired[str]
+    away: NotRequired[Mapping[str, str]]
 
 
 class FillsReported(TypedDict):

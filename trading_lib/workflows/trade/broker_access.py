@@ -14,12 +14,13 @@ from trading_lib.adapters.brokers.registry import broker_class, capabilities_of,
 from trading_lib.adapters.brokers.shared.simulator_mount import SIMULATOR_VARIABLE, simulator_address
 from trading_lib.adapters.brokers.simulated import STATUSES, SimulatedBroker, SimulatedOpening
 from trading_lib.adapters.stores.books.order_store import OrderStore
+from trading_lib.adapters.stores.orders.routes import OrderRoutes
 from trading_lib.domain.book.accounts import Account
 from trading_lib.domain.book.books import Book, BookKind
 from trading_lib.domain.book.orders import OPEN_STATUSES, Fill, Order, OrderStatus, OrderType, TimeInForce
 from trading_lib.domain.book.portfolio import Portfolio
 from trading_lib.domain.errors import ConfigurationError, InputError, SimulatedDataError
-from trading_lib.domain.market.instruments import Universe
+from trading_lib.domain.market.instruments import AssetClass, Universe
 from trading_lib.execution.broker import Broker, BrokerSetting, Capabilities
 from trading_lib.session.open_orders import OpenOrder
 from trading_lib.workflows.setup.source_choice import SIMULATED
@@ -99,9 +100,24 @@ class AccountOrders:
 
 
 def account_of(run: AtBrokers, order: Order) -> Account:
-    """Return the account that trades an order's symbol."""
-    configuration = run.settings.configuration
-    return configuration.accounts.of_class(configuration.universe.traded(order.symbol)[0].asset_class)
+    """Return the account of an order: the one it was routed to, else the one that trades its asset class."""
+    accounts, universe = run.settings.configuration.accounts, run.settings.configuration.universe
+    if accounts.may_reroute:
+        routed = OrderRoutes(run.engine).account(order.client_order_id)
+        if routed in accounts.names:
+            return accounts.named(routed)
+    return accounts.of_class(universe.traded(order.symbol)[0].asset_class)
+
+
+def traded_in(account: Account, settings: Settings) -> frozenset[AssetClass]:
+    """Asset classes of an account, and of those whose orders it takes while their brokers are away."""
+    others = settings.configuration.accounts.accounts
+    return frozenset(
+        asset_class
+        for one in others
+        if one.name == account.name or one.fallback == account.name
+        for asset_class in one.asset_classes
+    )
 
 
 def broker_of(
@@ -116,7 +132,8 @@ def broker_of(
     """
     folder = brokers_folder(run.settings)
     universe = run.settings.configuration.universe
-    traded = tuple(instrument for instrument in universe if instrument.asset_class in account.asset_classes)
+    classes = traded_in(account, run.settings)
+    traded = tuple(instrument for instrument in universe if instrument.asset_class in classes)
     endpoint, clock = str(account.endpoint or ""), run.settings.clock
     setting = BrokerSetting(account.broker_account, os.environ, endpoint, traded, clock)
     if broker_class(account.broker, folder) is SimulatedBroker:
@@ -176,7 +193,7 @@ def check_brokers(source_name: str, settings: Settings) -> None:
     standing_in = simulator_address(os.environ)
     for account in settings.configuration.accounts.accounts:
         capabilities = capabilities_of(account.broker, folder)
-        needed = sorted(traded & set(account.asset_classes))
+        needed = sorted(traded & traded_in(account, settings))
         problem = _lacking(account, capabilities, needed, universe)
         place = (account.broker, account.broker_account)
         if not problem and not capabilities.simulated and place in taken:

@@ -179,8 +179,10 @@ def send(plan: StopCheckPlan, run: BookRun | None = None) -> SoldOut:
     sold: SoldOut = {"day": plan.day.isoformat(), "sent": sent.accepted, "denied": sent.denied, "unknown": unknown}
     if guarded.held:
         sold["held"] = len(guarded.held)
-    if guarded.waiting and guarded.from_when:
-        sold["waiting"], sold["sent_from"] = len(guarded.waiting), guarded.from_when.isoformat()
+    if guarded.waiting:
+        sold["waiting"] = len(guarded.waiting)
+    if guarded.from_when:
+        sold["sent_from"] = guarded.from_when.isoformat()
     return sold
 
 

@@ -324,9 +324,12 @@ def _place(turn: BookTurn) -> Placed:
     if guarded.held:
         placed["held"] = len(guarded.held)
         placed["held_because"] = list(dict.fromkeys(reason for _, reason in guarded.held))
-    if guarded.waiting and guarded.from_when:
+    if guarded.waiting:
         placed["waiting"] = len(guarded.waiting)
+    if guarded.from_when:
         placed["sent_from"] = guarded.from_when.isoformat()
+    if guarded.brokers.away:
+        placed["away"] = guarded.brokers.away
     return placed
 
 

@@ -56,14 +56,14 @@ def first_purchases(desk: Desk, **how: Any) -> tuple[date, Any]:
 
 @pytest.mark.postgres
 def test_orders_of_a_book_that_is_not_armed_are_held_and_filled_beside_it(desk: Desk) -> None:
-    session, placed = first_purchases(desk, arm=False)
+    session, placed = first_purchases(desk, arm=())
     held = desk.of(session)
     assert placed["held"] == len(held) > 0
     assert placed["held_because"] == [f"book paper is not armed for account main in session {session}"]
     assert statuses(desk, session) == {OrderStatus.HELD}
     assert not at_the_broker(desk)
     following = desk.settings.calendar.next(session)
-    settled = desk.trade(following, arm=False)
+    settled = desk.trade(following, arm=())
     portfolio = desk.state.portfolio(BOOK, following)
     assert portfolio is not None
     assert (portfolio.positions, portfolio.cash) == ({}, desk.settings.configuration.initial_cash)
@@ -74,7 +74,7 @@ def test_orders_of_a_book_that_is_not_armed_are_held_and_filled_beside_it(desk: 
     assert {fill.symbol for fill in beside} <= {order.symbol for order, _ in held}
     assert {status for _, status in desk.orders.orders("paper-shadow", session=session)} == {OrderStatus.FILLED}
     # Settled again, nothing is added.
-    desk.trade(following, arm=False)
+    desk.trade(following, arm=())
     assert desk.orders.fills(shadow.shadow_name(BOOK)) == beside
 
 
@@ -84,14 +84,14 @@ def test_orders_of_a_past_session_are_held_and_no_broker_is_connected(
 ) -> None:
     monkeypatch.setattr(guards, "ArmingStore", lambda engine: pytest.fail("a past session needs no arming"))
     now = desk.settings.calendar.decision_time(date(2021, 3, 1))
-    session, placed = first_purchases(desk, arm=False, now=now)
+    session, placed = first_purchases(desk, arm=(), now=now)
     assert placed["sent"] == 0
     assert placed["held_because"] == [f"session {session} is not the current one, which is 2021-03-01"]
     assert statuses(desk, session) == {OrderStatus.HELD}
     # The broker's folder is made by a person; a connection without it is an error.
     desk.person.folder.rmdir()
     following = desk.settings.calendar.next(session)
-    assert desk.trade(following, arm=False, now=now)["settle"]["fills"] == 0
+    assert desk.trade(following, arm=(), now=now)["settle"]["fills"] == 0
 
 
 @pytest.mark.postgres
@@ -103,7 +103,7 @@ def test_an_armed_session_is_sent_and_disarmed_the_next_is_held(desk: Desk) -> N
     assert (ended["changed"], len(ended["revoked"])) == (True, len(arming.armings(BOOK, desk.settings)["armings"]))
     while True:
         session = desk.next_opening(session)
-        desk.trade(session, arm=False)
+        desk.trade(session, arm=())
         if desk.of(session):
             break
     assert statuses(desk, session) == {OrderStatus.HELD}
@@ -154,7 +154,7 @@ def test_once_the_window_has_closed_orders_are_held(auction: Desk) -> None:
 
 @pytest.mark.postgres
 def test_nobody_waits_for_a_window_to_hold_orders_back(auction: Desk) -> None:
-    session, placed = first_purchases(auction, arm=False)
+    session, placed = first_purchases(auction, arm=())
     assert "waiting" not in placed
     assert send_time(BOOK, session, auction.at(auction.settings.calendar.decision_time(session))) is None
     assert send_time("nobody", session, auction.settings) is None
@@ -176,7 +176,7 @@ def test_a_sale_that_is_held_back_is_told_and_a_purchase_is_not(desk: Desk, aler
         connection.exec_driver_sql("UPDATE orders SET status = 'INTENDED', broker = NULL WHERE status = 'WORKING'")
     arming.disarm(BOOK, None, "Ada", desk.settings)
     alerts.clear()
-    desk.trade(session, arm=False)
+    desk.trade(session, arm=())
     (told,) = [alert for alert in alerts if "held back" in alert.title]
     assert (
         told.title == f"{len(sales)} order{'s' * (len(sales) != 1)} of book paper that reduce risk held back, not sent"
