@@ -40,6 +40,7 @@ from trading_lib.cli.operations.wal import app as wal_app
 from trading_lib.cli.orders.arming import app as arming_app
 from trading_lib.cli.orders.broker_simulator import app as broker_simulator_app
 from trading_lib.cli.orders.kill_switch import app as kill_switch_app
+from trading_lib.cli.orders.preflight import app as preflight_app
 from trading_lib.cli.orders.reconciliation import app as reconciliation_app
 from trading_lib.cli.orders.simulate_orders import app as simulate_orders_app
 from trading_lib.cli.orders.watching import app as orders_app
@@ -90,6 +91,7 @@ for group in (
     arming_app,
     simulate_orders_app,
     kill_switch_app,
+    preflight_app,
 ):
     app.registered_commands += group.registered_commands
     app.registered_groups += group.registered_groups
