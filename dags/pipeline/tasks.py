@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from trading_lib.domain.errors import SourceError, StorageUnavailableError, TradingError
+from trading_lib.domain.errors import BrokerUnavailableError, SourceError, StorageUnavailableError, TradingError
 from trading_lib.workflows.dag_runs.parameters import check_known
 from trading_lib.workflows.stages.plans import SessionPlan
 from trading_lib.workflows.stages.xcom import read
@@ -43,7 +43,7 @@ class Refused(TaskEnded):
 
 
 class TryAgain(TaskEnded):
-    """Something was away that usually comes back: the database, MLflow, Airflow itself, a vendor."""
+    """Something was away that usually comes back: the database, MLflow, Airflow itself, a vendor, a broker."""
 
     exit_code = 75
 
@@ -72,7 +72,8 @@ def _ending(error: Exception) -> type[TaskEnded] | None:
 
     from trading_lib.adapters.services.airflow.rest import AirflowError
 
-    if isinstance(error, StorageUnavailableError | AirflowError | OperationalError | InterfaceError):
+    away = StorageUnavailableError | BrokerUnavailableError | AirflowError | OperationalError | InterfaceError
+    if isinstance(error, away):
         return TryAgain
     if isinstance(error, SourceError) and error.transient:
         return TryAgain

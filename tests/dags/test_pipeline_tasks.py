@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from trading_lib.adapters.services.airflow.rest import AirflowError
 from trading_lib.domain.errors import (
+    BrokerUnavailableError,
     DataQualityError,
     InputError,
     SourceRefusedError,
@@ -38,6 +39,7 @@ def raising(error: Exception) -> Any:
         (InputError("no such session", "name another"), "Refused", 2),
         (DataQualityError("the stress test failed"), "Refused", 2),
         (SourceRefusedError("polygon refuses the key"), "Refused", 2),
+        (BrokerUnavailableError("Alpaca does not answer"), "TryAgain", 75),
         (StorageUnavailableError("cannot use the database"), "TryAgain", 75),
         (AirflowError("Airflow does not answer"), "TryAgain", 75),
         (SourceUnavailableError("tiingo does not answer"), "TryAgain", 75),
