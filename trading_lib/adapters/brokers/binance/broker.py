@@ -26,6 +26,7 @@ from trading_lib.adapters.brokers.binance.preflight import (
     account_finding,
     answers_finding,
     coins_finding,
+    key_finding,
     market_finding,
     peg_finding,
 )
@@ -188,6 +189,9 @@ class BinanceBroker:
             answers = []
         else:
             account = [account_finding(balances), coins_finding(balances, self._pairs)]
+            if self._setting.endpoint == "live":
+                # Demo trading has no such question.
+                account.append(await self._finding("key", key_finding(self._client), blocking=False))
             told = answers_finding(self._client, self._pairs, self._markets, balances)
             answers = [("answers", told)]
         peg = await self._finding("peg", peg_finding(self._client), blocking=False)

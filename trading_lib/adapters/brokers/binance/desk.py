@@ -70,7 +70,7 @@ class OrderDesk:
 
     async def find(self, client_order_id: str) -> LookUp:
         """Look an order up in every pair of the account, first in the one that its id names."""
-        named = [pair for pair in self._pairs if f"-{pair.base}USD-"[:10] in client_order_id]
+        named = [pair for pair in self._pairs if f"-{f'{pair.base}USD'[:8]}-" in client_order_id]
         seen = LookUp(Seen.NOT_FOUND)
         for pair in [*named, *(pair for pair in self._pairs if pair not in named)]:
             found = await self._find_at(pair, client_order_id)

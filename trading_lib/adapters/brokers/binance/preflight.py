@@ -6,11 +6,12 @@ Input: symbols. Output: findings; those that block are refusals, the others warn
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal
 from statistics import median
 
 from trading_lib.adapters.brokers.binance.access.client import BinanceClient
-from trading_lib.adapters.brokers.binance.answers.amounts import UnreadableError, amount
+from trading_lib.adapters.brokers.binance.answers.amounts import LAST_MILLISECOND, UnreadableError, amount, moment
 from trading_lib.adapters.brokers.binance.answers.balances import Balances
 from trading_lib.adapters.brokers.binance.answers.classification import Meaning, code_of, content_of, meaning_of
 from trading_lib.adapters.brokers.binance.answers.fields import changed
@@ -24,6 +25,8 @@ from trading_lib.execution.broker import Readiness
 # Other stablecoins, whose prices in USDT tell whether it is worth what they are.
 PEGGED = ("USDC", "FDUSD", "TUSD")
 LARGEST_DISTANCE = Decimal("0.01")
+# A key that ends so soon is told of.
+SHORT_LIFE = timedelta(days=7)
 # In which fees may be paid.
 FEE_COIN = "BNB"
 SPOT = "SPOT"
@@ -64,6 +67,24 @@ def market_finding(market: Market, symbol: str, instrument: Instrument) -> Readi
                 step = f"{lot.step.normalize():f}"
                 problem = f"its lots of {instrument.lot_size} are no multiple of {step}; set lot_size in universe.yaml"
     return Readiness(symbol, problem, blocking=bool(problem))
+
+
+async def key_finding(client: BinanceClient) -> Readiness:
+    """Say whether the key may trade, and that it may not take money out."""
+    reply = await client.question("sapi_get_account_apirestrictions", {})
+    content = content_of(reply)
+    if meaning_of(reply) is not Meaning.ANSWERED or not isinstance(content, dict):
+        return Readiness("key", f"Binance does not say what the key may do ({client.told(reply)})")
+    if content.get("enableSpotAndMarginTrading") is not True:
+        return Readiness("key", "the key may not trade; allow it spot trading at Binance", blocking=True)
+    if content.get("enableWithdrawals") is not False:
+        return Readiness("key", "the key may withdraw coins, which nothing here needs; take that from it at Binance")
+    ends = content.get("tradingAuthorityExpirationTime")
+    if isinstance(ends, int) and 0 <= ends <= LAST_MILLISECOND:
+        left = moment(ends) - moment(client.milliseconds())
+        if left < SHORT_LIFE:
+            return Readiness("key", f"the key trades until {moment(ends):%Y-%m-%d %H:%M} UTC; renew it at Binance")
+    return Readiness("key")
 
 
 async def peg_finding(client: BinanceClient) -> Readiness:

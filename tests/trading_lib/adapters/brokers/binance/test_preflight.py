@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.peers.binance_account import BITCOIN, ETHER, NUMBER, BinanceAccount, Said
+from tests.peers.binance_account import BITCOIN, ETHER, NUMBER, OPENING, BinanceAccount, Said
+from trading_lib.adapters.brokers.binance.answers.amounts import milliseconds
 from trading_lib.execution.broker import Preflights, Readiness, TellsTime
 
 
@@ -40,8 +41,8 @@ def test_an_account_that_is_ready_is_ready_in_everything() -> None:
     assert isinstance(account.broker, Preflights)
     assert isinstance(account.broker, TellsTime)
     found = preflight(account, "BTC-USD", "ETH-USD")
-    assert list(found) == ["clock", "account", "other coins", "peg", "BTC-USD", "ETH-USD", "answers"]
-    assert [finding.problem for finding in found.values()] == [""] * 7
+    assert list(found) == ["clock", "account", "other coins", "key", "peg", "BTC-USD", "ETH-USD", "answers"]
+    assert [finding.problem for finding in found.values()] == [""] * 8
     assert asyncio.run(account.broker.server_time()) == account.simulator.clock.now()
 
 
@@ -81,6 +82,33 @@ def test_an_account_that_may_not_trade_is_named(changes: dict[str, Any], why: st
     finding = preflight(account)["account"]
     assert finding.blocking
     assert why in finding.problem
+
+
+@pytest.mark.parametrize(
+    ("changes", "why", "blocking"),
+    [
+        ({"enableSpotAndMarginTrading": False}, "may not trade", True),
+        ({"enableWithdrawals": True}, "may withdraw", False),
+        ({"enableWithdrawals": "no"}, "may withdraw", False),
+        ({"tradingAuthorityExpirationTime": milliseconds(OPENING + timedelta(days=6))}, "until 2026-11-30", False),
+        ({"tradingAuthorityExpirationTime": milliseconds(OPENING + timedelta(days=8))}, "", False),
+        ({"tradingAuthorityExpirationTime": "soon"}, "", False),
+    ],
+)
+def test_what_a_key_may_do_and_should_not_is_told(changes: dict[str, Any], why: str, blocking: bool) -> None:
+    account = BinanceAccount()
+    account.way.after["GET", "apiRestrictions"] = [changed(**changes)]
+    finding = preflight(account)["key"]
+    assert (why in finding.problem, finding.ok, finding.blocking) == (True, not why, blocking)
+
+
+def test_what_a_key_may_do_is_not_known_at_the_demo_endpoint_nor_without_an_answer() -> None:
+    account = BinanceAccount(endpoint="paper")
+    assert "key" not in preflight(account)
+    account = BinanceAccount()
+    account.way.instead["GET", "apiRestrictions"] = [Said(500, "")]
+    finding = preflight(account)["key"]
+    assert ("does not say" in finding.problem, finding.blocking) == (True, False)
 
 
 def test_coins_that_the_book_does_not_count_are_told_as_a_warning() -> None:
