@@ -23,7 +23,8 @@ GRAPHS: dict[str, dict[str, list[str]]] = {
     },
     "trade_daily": {
         "plan": ["await_decision_time"],
-        "await_decision_time": ["settle"],
+        "await_decision_time": ["recover"],
+        "recover": ["settle"],
         "settle": ["signals"],
         "signals": ["targets"],
         "targets": ["risk"],

@@ -42,6 +42,7 @@ from trading_lib.cli.orders.broker_simulator import app as broker_simulator_app
 from trading_lib.cli.orders.kill_switch import app as kill_switch_app
 from trading_lib.cli.orders.preflight import app as preflight_app
 from trading_lib.cli.orders.reconciliation import app as reconciliation_app
+from trading_lib.cli.orders.recovery import app as recovery_app
 from trading_lib.cli.orders.simulate_orders import app as simulate_orders_app
 from trading_lib.cli.orders.watching import app as orders_app
 from trading_lib.cli.research.audit import app as audit_app
@@ -88,6 +89,7 @@ for group in (
     broker_simulator_app,
     orders_app,
     reconciliation_app,
+    recovery_app,
     arming_app,
     simulate_orders_app,
     kill_switch_app,

@@ -167,13 +167,18 @@ def refusal(run: AtBrokers, account: Account, day: date) -> str:
 
 
 def is_asked(run: BookRun, account: Account) -> bool:
-    """Whether a settlement asks an account's broker although no order is open there.
+    """Whether a session asks an account's broker although no order is open there; see `may_ask`."""
+    return may_ask(run, account, run.session)
+
+
+def may_ask(at: AtBrokers, account: Account, day: date) -> bool:
+    """Whether a session may ask an account's broker anything.
 
     Of a past session, or before the book has sent anything, the account is nobody's business: it needs no keys.
     """
-    if not is_current(run.session, run.settings.calendar, run.settings.clock()):
+    if not is_current(day, at.settings.calendar, at.settings.clock()):
         return False
-    return not refusal(run, account, run.session) or SentOrders(run.engine).any_of(run.book.name)
+    return not refusal(at, account, day) or SentOrders(at.engine).any_of(at.book.name)
 
 
 def window_of(run: AtBrokers, account: Account, day: date) -> SendWindow:

@@ -63,6 +63,12 @@ def _factors() -> DataFunction:
     return factors
 
 
+def _recover() -> TradeFunction:
+    from trading_lib.workflows.orders.recovery import recover
+
+    return recover
+
+
 def _settle() -> TradeFunction:
     from trading_lib.workflows.trade.tasks import settle
 
@@ -133,6 +139,14 @@ DATA_STAGES: tuple[Stage[DataFunction], ...] = (
     Stage("factors", _factors, "Compute and store the session's factors.", "data", BARS, ("factor_values",)),
 )
 TRADE_STAGES: tuple[Stage[TradeFunction], ...] = (
+    Stage(
+        "recover",
+        _recover,
+        "Find out what became of every order at a real broker, and what filled meanwhile.",
+        "prepare",
+        ("orders", "fills", "brokers"),
+        ("orders", "order_events", "fills", "broker_snapshots", "reconciliation_breaks"),
+    ),
     Stage(
         "settle",
         _settle,
