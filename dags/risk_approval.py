@@ -13,24 +13,11 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param, chain, dag, task
 from pipeline.defaults import TASK_DEFAULTS
-from pipeline.failure_alerts import notify_failure
+from pipeline.failure_alerts import notify_unless_answered
 from pipeline.forms import page
 from pipeline.tasks import plainly
 
 Question = dict[str, Any]
-
-
-def notify_unless_answered(context: Any) -> None:
-    """Mail the failure of the approval only when nobody answered, or when that cannot be found out."""
-    from trading_lib.workflows.operations import airflow_answers
-
-    instance = context["task_instance"]
-    try:
-        answered = airflow_answers.was_answered(instance.dag_id, instance.run_id, instance.task_id)
-    except Exception:
-        answered = False
-    if not answered:
-        notify_failure(context)
 
 
 @dag(

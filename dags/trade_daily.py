@@ -8,6 +8,7 @@ from typing import Any
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import PokeReturnValue, TaskGroup, chain, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
+from pipeline.breaks import ask_about_breaks
 from pipeline.defaults import TASK_DEFAULTS
 from pipeline.forms import EVENT_KEYS, MARKET_DATA, book_field, folder_field, optional_date, page, source_field
 from pipeline.sending import book_and_session, wait_for_window, watch_at_once
@@ -97,9 +98,12 @@ def trade_daily() -> None:
         intended, *sent = map(traded, in_group("trade"))
         trade = [intended, wait_for_window(book_and_session), *sent]
         chain(sent[0], watch_at_once(book_and_session))
+
     with TaskGroup("account", prefix_group_id=False, tooltip="Books that agree, and a report"):
         accounted = [*map(traded, in_group("account")), task(multiple_outputs=False)(back_up_state)()]
+        breaks = ask_about_breaks()
     chain(*ready, *decided, *trade, *accounted)
+    chain(accounted[0], breaks)
     chain(decided[-1], needed, ask)
 
 

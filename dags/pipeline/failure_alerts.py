@@ -26,6 +26,19 @@ def notify_failure(context: Any) -> None:
         LOG.error("nobody was told of the failure: %s", type(error).__name__)
 
 
+def notify_unless_answered(context: Any) -> None:
+    """Mail the failure of the approval only when nobody answered, or when that cannot be found out."""
+    from trading_lib.workflows.operations import airflow_answers
+
+    instance = context["task_instance"]
+    try:
+        answered = airflow_answers.was_answered(instance.dag_id, instance.run_id, instance.task_id)
+    except Exception:
+        answered = False
+    if not answered:
+        notify_failure(context)
+
+
 def failure_alert(context: Any) -> Alert:
     """Say what failed, where and why, without secrets."""
     from trading_lib.monitoring.alert import Alert, AlertLevel

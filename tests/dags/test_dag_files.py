@@ -38,7 +38,9 @@ GRAPHS: dict[str, dict[str, list[str]]] = {
         "watch_needed": ["watch_orders"],
         "watch_orders": [],
         "report_fills": ["reconcile"],
-        "reconcile": ["report"],
+        "reconcile": ["breaks_to_ask", "report"],
+        "breaks_to_ask": ["ask_about_breaks"],
+        "ask_about_breaks": [],
         "report": ["back_up_state"],
         "back_up_state": [],
     },
@@ -63,6 +65,12 @@ GRAPHS: dict[str, dict[str, list[str]]] = {
     },
     "order_watch": {"watch": []},
     "kill_switch": {"halt": ["cancel"], "cancel": []},
+    "reconciliation_review": {
+        "question": ["approval"],
+        "approval": ["approved"],
+        "approved": ["record"],
+        "record": [],
+    },
     "risk_approval": {
         "question": ["approval"],
         "approval": ["approved"],
@@ -94,7 +102,7 @@ def test_task_graph_is_as_agreed(dag_bag: Any, dag_id: str) -> None:
 def test_one_run_at_a_time_and_every_failure_is_mailed(dag_bag: Any, dag_id: str) -> None:
     dag = dag_bag.dags[dag_id]
     # A question that waits for its answer must hold up no other.
-    assert (dag.max_active_runs == 1) == (dag_id != "risk_approval")
+    assert (dag.max_active_runs == 1) == (dag_id not in ("reconciliation_review", "risk_approval"))
     assert not dag.catchup
     for task in dag.tasks:
         callbacks = task.on_failure_callback
@@ -202,11 +210,11 @@ def test_the_stages_of_trading_stand_in_groups(dag_bag: Any) -> None:
     groups = dag_bag.dags["trade_daily"].task_group.get_task_group_dict()
     members = {name: sorted(group.children) for name, group in groups.items() if name}
     assert members == {
-        "prepare": ["await_decision_time", "plan", "settle"],
+        "prepare": ["await_decision_time", "plan", "recover", "settle"],
         "decide": ["risk", "signals", "targets"],
         "ask": ["approval_needed", "ask_for_approval"],
         "trade": ["await_send_window", "orders", "place", "report_fills", "watch_needed", "watch_orders"],
-        "account": ["back_up_state", "reconcile", "report"],
+        "account": ["ask_about_breaks", "back_up_state", "breaks_to_ask", "reconcile", "report"],
     }
 
 
@@ -219,6 +227,7 @@ def test_mapped_tasks_are_named_by_what_they_work_on(dag_bag: Any) -> None:
     }
     assert named == {
         ("market_data", "ingest"): "{{ task.op_kwargs['group'] }}",
+        ("trade_daily", "ask_about_breaks"): "{{ task.trigger_run_id }}",
         ("stress_test", "run"): "{{ task.op_kwargs['plan']['scenario'] }}",
         ("parameter_sweep", "run"): "{{ task.op_kwargs['plan']['label'] }}",
     }

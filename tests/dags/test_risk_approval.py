@@ -44,7 +44,7 @@ class Waiting(SimpleNamespace):
 @pytest.fixture(name="mailed")
 def fixture_mailed(dag_file: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     sent: list[Any] = []
-    monkeypatch.setattr(dag_file, "notify_failure", sent.append)
+    monkeypatch.setattr("pipeline.failure_alerts.notify_failure", sent.append)
     return sent
 
 

@@ -29,7 +29,7 @@ def mixed_desk(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """A desk whose funds are at the broker by-hand, and whose coins are at the simulated one."""
     coins = {"name": "coins", "broker": "paper", "asset_classes": ["CRYPTO"], "share": 0.2}
     monkeypatch.setenv("BY_HAND_FOLDER", str(tmp_path / "by-hand"))
-    monkeypatch.setenv("BY_HAND_CASH", "100000")
+    monkeypatch.setenv("BY_HAND_CASH", "80000")
     return make_desk(database_url, tmp_path, [coins], asset_classes=["US_ETF"], share=0.8)
 
 

@@ -13,17 +13,22 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from trading_lib.adapters.files.disarmed_books import DisarmedBooks
 from trading_lib.adapters.stores.books.book_store import BookLock, BookStore
+from trading_lib.adapters.stores.books.repair_store import RepairStore
 from trading_lib.adapters.stores.books.state_store import StateStore
+from trading_lib.adapters.stores.orders.break_store import BreakStore
 from trading_lib.adapters.stores.orders.order_history import OrderHistory, StoredOrder
 from trading_lib.domain.book.accounts import Account
 from trading_lib.domain.book.orders import OPEN_STATUSES, Order, OrderStatus, TimeInForce
+from trading_lib.domain.errors import BrokerUnavailableError
 from trading_lib.execution.openings import next_opening
 from trading_lib.execution.order_path.desk import Desk, Steps
 from trading_lib.execution.order_path.path import cancel, find_out, follow, sweep
+from trading_lib.execution.reconciliation.breaks import BreakStatus
 from trading_lib.workflows.alerts.sessions import tell_order
 from trading_lib.workflows.orders.order_driver import OrderDriver
 from trading_lib.workflows.orders.reconciling import Reconciled, break_record, real_accounts, reconcile_at
@@ -45,6 +50,14 @@ DAYS = 10
 OVERDUE_AFTER = timedelta(minutes=30)
 
 
+class Cancelled(StrEnum):
+    """What of the orders at a broker a recovery cancels."""
+
+    NOTHING = "nothing"
+    OVERDUE = "overdue"
+    WORKING = "working"
+
+
 @dataclass
 class Recovered:
     """What a recovery did to the orders of a book.
@@ -57,6 +70,8 @@ class Recovered:
         That were not stored before.
     unknown
         Orders of which nobody knows yet.
+    away
+        Account -> why its broker could not be asked.
     """
 
     asked: int = 0
@@ -65,6 +80,7 @@ class Recovered:
     unknown: int = 0
     fills: int = 0
     partial: int = 0
+    away: dict[str, str] = field(default_factory=dict)
     compared: list[Reconciled] = field(default_factory=list)
     steps: list[Result] = field(default_factory=list)
 
@@ -100,14 +116,16 @@ def recover_book(
     active = settings or load_settings()
     engine = active.engine()
     at = BookAtBrokers(active, BookStore(engine).book(book), engine)
-    return _recover(at, real_accounts(at), cancel_working, timedelta(seconds=wait_seconds))
+    cancelled = Cancelled.WORKING if cancel_working else Cancelled.OVERDUE
+    return _recover(at, real_accounts(at), cancelled, timedelta(seconds=wait_seconds))
 
 
 def recover(plan: SessionPlan, run: BookRun | None = None) -> Result:
     """Recover the book of a session before anything of it is settled; the first task of a session.
 
     Simulated accounts pass at once, and so do brokers that the session may not ask: of a past session, and before the
-    book was armed or has sent anything.
+    book was armed or has sent anything. It cancels nothing: an order that missed its opening may fill late, which a
+    person decides about.
     """
     from trading_lib.workflows.orders.guards import may_ask
     from trading_lib.workflows.setup.settings import load_settings
@@ -117,23 +135,33 @@ def recover(plan: SessionPlan, run: BookRun | None = None) -> Result:
     book = BookStore(engine).find(plan.book)
     if book is None:
         return {"asked": 0}
+    if number := RepairStore(engine).closing(book.name, plan.session):
+        return {"session": plan.session.isoformat(), "closed_by_repair": number}
     at = BookAtBrokers(settings, book, engine)
     accounts = [account for account in real_accounts(at) if may_ask(at, account, plan.session)]
     if not accounts:
         return {"asked": 0}
-    done = _recover(at, accounts, False, timedelta(0))
-    return {name: done[name] for name in ("resolved", "cancelled", "unknown", "fills_added", "halted")}
+    done = _recover(at, accounts, Cancelled.NOTHING, timedelta(0))
+    names = ("resolved", "cancelled", "unknown", "fills_added", "halted")
+    return {name: done[name] for name in names} | ({"away": done["away"]} if done["away"] else {})
 
 
-def _recover(at: AtBrokers, accounts: Sequence[Account], cancel_working: bool, patience: timedelta) -> Result:
+def _recover(at: AtBrokers, accounts: Sequence[Account], cancelled: Cancelled, patience: timedelta) -> Result:
     began, done = time.perf_counter(), Recovered()
     with at.orders.book_lock(at.book.name) as lock:
         _load(at, done)
         cancelling: list[str] = []
         for account in accounts:
-            asyncio.run(_account(at, lock, account, cancel_working, patience, done, cancelling))
+            try:
+                asyncio.run(_account(at, lock, account, cancelled, patience, done, cancelling))
+            except BrokerUnavailableError as error:
+                if cancelled is not Cancelled.NOTHING:
+                    raise
+                # The other accounts go on; whatever needs this one fails by itself.
+                LOG.warning("account %s of book %s: %s", account.name, at.book.name, error.problem)
+                done.away[account.name] = error.problem
         _say(at, accounts, cancelling, done)
-    halted = any(one.status == "open" for compared in done.compared for one in compared.breaks)
+    halted = bool(BreakStore(at.engine).breaks(at.book.name, statuses=[BreakStatus.OPEN]))
     disarmed = DisarmedBooks(at.settings.folders.home).reason(at.book.name)
     going = "halted: nothing is bought until the open breaks are settled" if halted else "the book may go on"
     done.step("resume", f"disarmed, nothing is sent ({disarmed})" if disarmed else going)
@@ -145,6 +173,7 @@ def _recover(at: AtBrokers, accounts: Sequence[Account], cancel_working: bool, p
         "cancelled": done.cancelled,
         "unknown": done.unknown,
         "fills_added": done.fills,
+        "away": done.away,
         "breaks": [break_record(one) for compared in done.compared for one in compared.standing],
         "halted": halted or disarmed is not None,
         "seconds": round(time.perf_counter() - began, 3),
@@ -163,7 +192,7 @@ async def _account(
     at: AtBrokers,
     lock: BookLock,
     account: Account,
-    cancel_working: bool,
+    cancelled: Cancelled,
     patience: timedelta,
     done: Recovered,
     cancelling: list[str],
@@ -176,9 +205,10 @@ async def _account(
         desk = order_desk(at, driver.store, _concerned(at, account))
         before = {identity: (one.status, len(one.fills)) for identity, one in desk.orders.items()}
         await _ask(driver, desk)
-        wanted = [] if _is_disarmed(at) else _to_cancel(at, desk, cancel_working)
+        nothing = cancelled is Cancelled.NOTHING or _is_disarmed(at)
+        wanted = [] if nothing else _to_cancel(at, desk, cancelled is Cancelled.WORKING)
         if wanted:
-            why = "cancelled on request" if cancel_working else "its opening is over"
+            why = "cancelled on request" if cancelled is Cancelled.WORKING else "its opening is over"
             await driver.drive(desk, cancel(desk, wanted, f"recovery: {why}"))
             await driver.drive(desk, follow(desk))
         cancelling += wanted

@@ -144,7 +144,7 @@ TRADE_STAGES: tuple[Stage[TradeFunction], ...] = (
         _recover,
         "Find out what became of every order at a real broker, and what filled meanwhile.",
         "prepare",
-        ("orders", "fills", "brokers"),
+        ("orders", "fills", "portfolio_state"),
         ("orders", "order_events", "fills", "broker_snapshots", "reconciliation_breaks"),
     ),
     Stage(

@@ -20,6 +20,7 @@ from trading_lib.domain.book.portfolio import Portfolio
 from trading_lib.domain.errors import InputError
 from trading_lib.execution.reconciliation.snapshot import SnapshotRefusedError
 from trading_lib.workflows.books.flows import flows_listing
+from trading_lib.workflows.orders import break_questions
 from trading_lib.workflows.orders.reconciling import halt_of, reconcile_book, reconcile_session
 from trading_lib.workflows.orders.settling_breaks import accept_break
 from trading_lib.workflows.trade.tasks import reconcile
@@ -260,3 +261,31 @@ def test_an_order_whose_outcome_is_unknown_is_left_to_recovery(own: OwnBroker) -
     assert own.status(order) is OrderStatus.UNKNOWN
     own.faults()
     assert reconcile_book(BOOK, own.settings)["breaks"] == []
+
+
+def answer(option: str, note: str = "") -> dict[str, object]:
+    return {"chosen_options": [option], "params_input": {"note": note}, "responded_by_user": {"name": "ada"}}
+
+
+def test_an_open_break_is_asked_about_once_and_an_approval_settles_it(own: OwnBroker) -> None:
+    by_hand(own, "2", "BUY", "5", "180")
+    assert kinds(own) == ["manual-trade"]
+    assert break_questions.questions(BOOK, own.settings) == [
+        {"trigger_run_id": "paper__break-1", "conf": {"book": BOOK, "number": 1}}
+    ]
+    asked = break_questions.asked_in_airflow(BOOK, 1, own.settings)
+    assert asked["subject"] == "Book paper: settle break 1, manual-trade of GLD?"
+    assert break_questions.record_response(asked, None, own.settings)["settled"] is False
+    assert break_questions.record_response(asked, answer("Reject"), own.settings)["settled"] is False
+    assert break_questions.questions(BOOK, own.settings)
+    done = break_questions.record_response(asked, answer("Approve", "mine"), own.settings)
+    assert (done["settled"], done["settled_as"], done["by"]) == (True, "known", "ada")
+    stored = BreakStore(own.engine).break_(1)
+    assert (stored.settled_by, stored.note) == ("ada", "mine")
+    assert break_questions.questions(BOOK, own.settings) == []
+    assert break_questions.asked_in_airflow(BOOK, 1, own.settings) == {}
+    assert break_questions.record_response(asked, answer("Approve"), own.settings)["settled"] is False
+    with pytest.raises(InputError, match="neither Approve nor Reject"):
+        break_questions.record_response(asked, answer("Maybe"), own.settings)
+    with pytest.raises(InputError, match="break 1 is of book paper, not of demo"):
+        break_questions.asked_in_airflow("demo", 1, own.settings)

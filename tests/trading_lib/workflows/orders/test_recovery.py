@@ -183,3 +183,11 @@ def test_the_task_asks_for_the_current_session_alone(own: OwnBroker) -> None:
     done = recover(own.run(MONDAY).plan, own.run(MONDAY))
     assert counts(done) == (1, 0, 0, 1, False)
     assert own.settle(START, MONDAY).positions["SPY"].quantity == 10
+
+
+def test_the_task_cancels_nothing_that_may_fill_late(own: OwnBroker) -> None:
+    order = own.order()
+    own.send()
+    own.now = own.settings.calendar.decision_time(MONDAY)
+    assert counts(recover(own.run(MONDAY).plan, own.run(MONDAY))) == (0, 0, 0, 0, False)
+    assert own.status(order) is OrderStatus.WORKING
