@@ -9,13 +9,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from alpaca.trading.models import Asset, Clock, Order, TradeAccount
 
 from tests.builders.markets import UNIVERSE
 from tests.peers.brokers.alpaca_account import KEYS, AlpacaAccount, no_pause
 from tests.peers.brokers.scripted_answers import Scripted, ScriptedAdapter
 from trading_lib.adapters.brokers.alpaca.broker import AlpacaBroker
 from trading_lib.adapters.brokers.alpaca.connection.session import BoundedSession
-from trading_lib.adapters.brokers.alpaca.shapes import ALWAYS, difference
+from trading_lib.adapters.brokers.alpaca.shapes import ALWAYS, SOMETIMES, difference
 from trading_lib.domain.errors import BrokerUnavailableError
 from trading_lib.domain.market.instruments import AssetClass
 from trading_lib.execution.broker import BrokerSetting, ClearedOrder, Readiness
@@ -138,3 +139,12 @@ def test_the_day_trading_fields_may_be_there_or_not(taken_away: str) -> None:
 def test_an_answer_that_is_none_is_an_error_and_no_finding(part: str) -> None:
     with pytest.raises(BrokerUnavailableError):
         scripted(**{part: ["nothing"]})
+
+
+@pytest.mark.parametrize(
+    ("kind", "model"), [("account", TradeAccount), ("order", Order), ("asset", Asset), ("clock", Clock)]
+)
+def test_every_field_of_the_clients_own_models_is_known(kind: str, model: Any) -> None:
+    """A new version of the client that knows more fields is noticed here, before Alpaca sends them."""
+    names = {field.alias or name for name, field in model.model_fields.items()}
+    assert names - ALWAYS[kind] - SOMETIMES[kind] == set()
