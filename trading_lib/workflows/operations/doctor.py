@@ -62,6 +62,7 @@ def run_checks(environment: Mapping[str, str]) -> tuple[Check, ...]:
     checks.append(check_backups(environment))
     checks.append(check_wal(environment))
     checks += check_armed(folders.home)
+    checks += check_brokers(environment)
     checks.append(check_heartbeat(environment))
     checks.append(check_log(folders.logs))
     return (*checks, check_disk(folders.home, shutil.disk_usage(_existing(folders.home)).free))
@@ -176,6 +177,20 @@ def check_armed(home: Path) -> tuple[Check, ...]:
         return ()
     remedy = "compare each with its broker, then `trading book arm --book BOOK --by NAME`"
     return (Check("books", "stopped", f"disarmed, so they send nothing: {', '.join(names)}", remedy),)
+
+
+def check_brokers(environment: Mapping[str, str]) -> tuple[Check, ...]:
+    """Name the accounts at real brokers, which `trading preflight` asks; no line where there are none."""
+    from trading_lib.workflows.setup.settings import load_settings
+
+    try:
+        accounts = load_settings(environment).configuration.accounts.accounts
+    except TradingError as error:
+        return (Check("brokers", "failed", error.problem, error.remedy),)
+    real = [f"{one.name} ({one.broker}, {one.endpoint})" for one in accounts if one.endpoint is not None]
+    if not real:
+        return ()
+    return (Check("brokers", "ok", f"{', '.join(real)}; `trading preflight --book BOOK` asks them"),)
 
 
 def check_heartbeat(environment: Mapping[str, str], now: datetime | None = None) -> Check:
