@@ -26,6 +26,7 @@ from trading_lib.adapters.stores.books.state_store import StateStore
 from trading_lib.domain.book.orders import Order, OrderEvent, OrderStatus, Side
 from trading_lib.domain.book.portfolio import Portfolio
 from trading_lib.execution.broker import ClearedOrder
+from trading_lib.execution.order_path.path import follow
 from trading_lib.workflows.data import fetch as fetching
 from trading_lib.workflows.data import tasks as market_data
 from trading_lib.workflows.data.market import Market
@@ -36,8 +37,9 @@ from trading_lib.workflows.stages.plans import SessionPlan
 from trading_lib.workflows.stages.results import StageResult
 from trading_lib.workflows.trade.book_run import BookRun, open_book
 from trading_lib.workflows.trade.book_turns import BookTurn, book_turn
+from trading_lib.workflows.trade.broker_access import broker_of
 from trading_lib.workflows.trade.daily import trade_session
-from trading_lib.workflows.trade.sending import Sent, send_orders
+from trading_lib.workflows.trade.sending import Sent, order_desk, order_driver, send_orders
 from trading_lib.workflows.trade.settlement import settle_book
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -135,6 +137,21 @@ class OwnBroker:
         run = self.run(session)
         with book_turn(run) as turn:
             return asyncio.run(send_orders(turn, run.orders.orders(BOOK, session=session), ClearedOrder))
+
+    def follow(self) -> None:
+        """One round of the order path, as those who watch orders do it."""
+        run = self.run()
+        account = self.settings.configuration.accounts.accounts[0]
+
+        async def round_() -> None:
+            with book_turn(run) as turn:
+                broker = broker_of(run, account)
+                await broker.connect()
+                driver = order_driver(turn, account, broker, ClearedOrder)
+                desk = order_desk(run, driver.store, [order.client_order_id for order, _ in run.orders.orders(BOOK)])
+                await driver.drive(desk, follow(desk))
+
+        asyncio.run(round_())
 
     def settle(self, portfolio: Portfolio, session: date) -> Portfolio:
         """Settle up to a session at its own end of day."""

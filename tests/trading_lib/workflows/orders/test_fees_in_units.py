@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -14,13 +13,8 @@ from tests.builders.own_broker import BOOK, FAULTY, ROOT, OwnBroker, make_projec
 from tests.environment.database import table_contents
 from trading_lib.domain.book.orders import Order, OrderPurpose, OrderStatus
 from trading_lib.domain.book.portfolio import Portfolio
-from trading_lib.execution.broker import ClearedOrder
-from trading_lib.execution.order_path.path import follow
 from trading_lib.workflows.books.trade_history import store_closed_trades
 from trading_lib.workflows.orders.reconciling import reconcile_book
-from trading_lib.workflows.trade.book_turns import book_turn
-from trading_lib.workflows.trade.broker_access import broker_of
-from trading_lib.workflows.trade.sending import order_desk, order_driver
 from trading_lib.workflows.trade.tasks import reconcile
 
 pytestmark = pytest.mark.postgres
@@ -72,29 +66,12 @@ def settled(own: OwnBroker, session: date = MONDAY) -> Portfolio:
     return portfolio
 
 
-def followed(own: OwnBroker) -> None:
-    """One round of the order path, as those who watch orders do it."""
-    run = own.run()
-    account = own.settings.configuration.accounts.accounts[0]
-
-    async def round_() -> None:
-        with book_turn(run) as turn:
-            broker = broker_of(run, account)
-            await broker.connect()
-            driver = order_driver(turn, account, broker, ClearedOrder)
-            identities = [order.client_order_id for order, _ in run.orders.orders(BOOK)]
-            desk = order_desk(run, driver.store, identities)
-            await driver.drive(desk, follow(desk))
-
-    asyncio.run(round_())
-
-
 @pytest.mark.parametrize("watched", [False, True])
 def test_the_book_agrees_with_a_broker_that_keeps_its_fee_in_coins(own: OwnBroker, watched: bool) -> None:
     order = filled(own)
     assert [one["kind"] for one in reconcile_book(BOOK, own.settings)["breaks"]] == ["unbooked-fill"]
     if watched:
-        followed(own)
+        own.follow()
         assert own.status(order) is OrderStatus.FILLED
         assert [one["kind"] for one in reconcile_book(BOOK, own.settings)["breaks"]] == ["unbooked-fill"] * 2
     portfolio = settled(own)
@@ -114,7 +91,7 @@ def test_booking_a_fee_again_changes_nothing(own: OwnBroker) -> None:
     before = table_contents(own.engine, "fills", "orders", "order_intents", "order_events")
     # The settlement before was interrupted, and this one finds what it stored.
     assert own.settle(START, MONDAY) == last
-    followed(own)
+    own.follow()
     assert table_contents(own.engine, "fills", "orders", "order_intents", "order_events") == before
 
 
