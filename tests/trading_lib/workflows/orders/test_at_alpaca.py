@@ -1,0 +1,175 @@
+"""A book at Alpaca's own client on the broker simulator: it agrees with its broker, and knows where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.builders.markets import FRIDAY, MONDAY
+from tests.builders.own_broker import BOOK, OwnBroker, make_project
+from tests.peers.broker_clients import Clients, served
+from trading_lib.adapters.broker_simulator.control.actions import Actions
+from trading_lib.adapters.broker_simulator.faults.script import read_script
+from trading_lib.adapters.broker_simulator.market.clock import Clock
+from trading_lib.adapters.broker_simulator.simulator import PAPER_KEY, PAPER_SECRET, Simulator
+from trading_lib.adapters.broker_simulator.transport import in_process
+from trading_lib.domain.book.orders import OrderStatus, Side
+from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.workflows.orders.reconciling import halt_of, reconcile_book
+from trading_lib.workflows.orders.recovery import recover_book
+from trading_lib.workflows.orders.settling_breaks import accept_break
+
+pytestmark = pytest.mark.postgres
+
+# 19:30 in New York on the evening of the session, one minute after the next opening, and the evening after it.
+EVENING = datetime(2023, 2, 11, 0, 30, tzinfo=UTC)
+OPENED = datetime(2023, 2, 13, 14, 31, tzinfo=UTC)
+
+
+class AtAlpaca(OwnBroker):
+    """The book, and the simulator at the same time as it."""
+
+    simulator: Simulator
+
+    def at(self, moment: datetime) -> None:
+        self.now = moment
+        self.simulator.clock.stand(moment)
+
+    def reconciled(self) -> list[tuple[str, str]]:
+        return [(one["kind"], one["status"]) for one in reconcile_book(BOOK, self.settings)["breaks"]]
+
+    def settled(self) -> Portfolio:
+        last = self.run().state.latest_portfolio(BOOK)
+        assert last is not None
+        self.at(self.settings.calendar.decision_time(MONDAY))
+        portfolio = self.settle(last, MONDAY)
+        self.run(MONDAY).state.save_portfolio(BOOK, portfolio, "main")
+        return portfolio
+
+
+@pytest.fixture
+def own(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AtAlpaca]:
+    simulator = Simulator(seed=7, clock=Clock(EVENING))
+    with served(simulator) as address:
+        monkeypatch.setenv("TRADING_BROKER_SIMULATOR", address)
+        monkeypatch.setenv("ALPACA_API_KEY_ID", PAPER_KEY)
+        monkeypatch.setenv("ALPACA_API_SECRET_KEY", PAPER_SECRET)
+        made = AtAlpaca(database_url, make_project(tmp_path / "project", broker="alpaca"), tmp_path / "server", EVENING)
+        made.simulator = simulator
+        cash = made.book.initial_cash
+        made.run().state.save_portfolio(BOOK, Portfolio.opened(FRIDAY, cash), "main")
+        yield made
+
+
+def by_hand(own: AtAlpaca, symbol: str, side: str, quantity: str) -> None:
+    client = Clients(own.simulator, lambda session: in_process(session, own.simulator)).alpaca()
+    order = {"symbol": symbol, "side": side, "qty": quantity, "type": "market", "time_in_force": "day"}
+    client.post("/orders", order)
+
+
+def test_a_day_at_alpaca_agrees_from_the_order_to_the_settled_book(own: AtAlpaca) -> None:
+    order = own.order()
+    own.send()
+    assert own.reconciled() == []
+    own.at(OPENED)
+    assert own.reconciled() == [("unbooked-fill", "explained")]
+    portfolio = own.settled()
+    assert portfolio.positions["SPY"].quantity == 10
+    found = reconcile_book(BOOK, own.settings)
+    assert (found["breaks"], found["halted"], found["orders"], found["positions"]) == ([], False, 1, 1)
+    assert own.status(order) is OrderStatus.FILLED
+
+
+def test_a_trade_by_hand_at_alpaca_halts_purchases_until_it_is_adopted(own: AtAlpaca) -> None:
+    own.at(OPENED)
+    by_hand(own, "GLD", "buy", "3")
+    assert own.reconciled() == [("manual-trade", "open")]
+    last = own.run().state.latest_portfolio(BOOK)
+    assert last is not None
+    assert "manual-trade of GLD" in halt_of(own.run(), last)(own.order("QQQ"))
+    accept_break(BOOK, 1, "Ada", "mine", "adopted", own.settings)
+    assert own.settled().positions["GLD"].quantity == 3
+    assert own.reconciled() == []
+
+
+def test_an_order_whose_answer_was_lost_is_recovered_with_its_fill_and_the_same_again_finds_nothing(
+    own: AtAlpaca,
+) -> None:
+    lost = [{"do": "accept_then_drop", "method": "POST"}, {"do": "drop_before", "method": "GET", "path": "*orders*"}]
+    own.simulator.use_script(read_script({"faults": lost}, "lost"))
+    order = own.order()
+    own.send()
+    assert own.status(order) is OrderStatus.UNKNOWN
+    own.simulator.use_script(read_script({"faults": []}, "well"))
+    own.at(OPENED)
+    done = recover_book(BOOK, settings=own.settings)
+    assert (done["resolved"], done["fills_added"], done["unknown"], done["halted"]) == (1, 1, 0, False)
+    assert own.status(order) is OrderStatus.FILLED
+    again = recover_book(BOOK, settings=own.settings)
+    assert (again["resolved"], again["fills_added"], again["seconds"] < 60) == (0, 0, True)
+    assert own.simulator.judge().duplicates() == []
+
+
+def test_a_sale_of_more_than_alpaca_holds_is_kept_back(own: AtAlpaca) -> None:
+    own.order()
+    own.send()
+    own.at(OPENED)
+    portfolio = own.settled()
+    own.at(datetime(2023, 2, 14, 15, 0, tzinfo=UTC))
+    by_hand(own, "SPY", "sell", "4")
+    assert own.reconciled() == [("manual-trade", "open")]
+    halt = halt_of(own.run(MONDAY), portfolio)
+    assert halt(own.order("SPY", Side.SELL, "7", MONDAY)) == "the broker has 6 SPY and not 10, as an open break says"
+
+
+def happen(own: AtAlpaca, what: str) -> None:
+    """Something that the book has no part in."""
+    actions = Actions(own.simulator)
+    calls: dict[str, Callable[[], object]] = {
+        "transfer": lambda: actions.deposit({"account": "alpaca", "asset": "USD", "amount": "250.25"}),
+        "withdrawal": lambda: actions.deposit({"account": "alpaca", "asset": "USD", "amount": "-0.37"}),
+        "dividend": lambda: actions.dividend({"symbol": "SPY", "per_share": "1.7731"}),
+        "position": lambda: actions.deposit({"account": "alpaca", "asset": "GLD", "amount": "7"}),
+        "liquidation": lambda: actions.liquidate({"account": "alpaca", "symbol": "SPY"}),
+        "manual-trade": lambda: actions.trade(
+            {"account": "alpaca", "symbol": "GLD", "side": "buy", "quantity": "3", "price": "180.5"}
+        ),
+        "split": lambda: actions.split({"symbol": "SPY", "ratio": "2"}),
+        "bust": lambda: actions.bust({"execution": own.simulator.judge().executions()[0]["id"]}),
+    }
+    calls[what]()
+
+
+HAPPENINGS = [
+    ("transfer", [("transfer", "")]),
+    ("withdrawal", [("transfer", "")]),
+    # Of a dividend that no data tells of nothing is known but the money.
+    ("dividend", [("transfer", "")]),
+    ("position", [("position", "GLD")]),
+    ("liquidation", [("liquidation", "SPY")]),
+    ("manual-trade", [("manual-trade", "GLD")]),
+    ("split", [("position", "SPY")]),
+    ("bust", [("bust", "SPY")]),
+]
+
+
+@pytest.mark.parametrize(("what", "found"), HAPPENINGS, ids=[what for what, _ in HAPPENINGS])
+def test_what_happens_at_alpaca_without_the_book_is_one_break_until_it_is_settled(
+    own: AtAlpaca, what: str, found: list[tuple[str, str]]
+) -> None:
+    own.order()
+    own.send()
+    own.at(OPENED)
+    own.settled()
+    assert own.reconciled() == []
+    happen(own, what)
+    breaks = reconcile_book(BOOK, own.settings)
+    assert [(one["kind"], one["symbol"]) for one in breaks["breaks"]] == found
+    assert breaks["halted"]
+    done = accept_break(BOOK, 1, "Ada", "looked at it", settings=own.settings)
+    assert done["settled_as"] == ("flow" if found[0][0] == "transfer" else "known")
+    after = reconcile_book(BOOK, own.settings)
+    assert (after["breaks"], after["halted"]) == ([], False)
