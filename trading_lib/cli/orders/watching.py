@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated, Any
 
 import typer
@@ -22,17 +21,20 @@ def watch_orders(
 ) -> None:
     """Look at orders at real brokers, book what filled, and go on until nothing is due any more.
 
+    Every minute, and at once where a broker's stream tells of a fill.
+
     Exit code 1 when something is due still, or a broker could not be reached.
 
     Example: trading orders watch --book paper --once
     """
+    from trading_lib.workflows.orders.stream_hints import wait_for_hint
     from trading_lib.workflows.orders.watching import watch
 
     found: dict[str, Any] = watch(book)
     while not (once or found["done"]):
         for line in _lines(found):
             progress(line)
-        time.sleep(SECONDS)
+        wait_for_hint(SECONDS, book)
         found = watch(book)
     show(found, as_json, _lines(found) or ["no book has orders at a real broker"])
     if not found["done"] or any(look.get("away") for look in found["books"].values()):
