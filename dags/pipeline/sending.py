@@ -27,7 +27,7 @@ def wait_for_window(about: About) -> Any:
     @task.sensor(poke_interval=60, timeout=24 * 3600, mode="reschedule")
     @plainly
     def await_send_window(ti: Any = None) -> PokeReturnValue:
-        from trading_lib.workflows.orders.send_times import send_time
+        from trading_lib.workflows.orders.guarding.send_times import send_time
 
         return PokeReturnValue(send_time(*about(ti)) is None)
 

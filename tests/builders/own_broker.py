@@ -30,7 +30,7 @@ from trading_lib.execution.order_path.path import follow
 from trading_lib.workflows.data import fetch as fetching
 from trading_lib.workflows.data import tasks as market_data
 from trading_lib.workflows.data.market import Market
-from trading_lib.workflows.orders import arming
+from trading_lib.workflows.orders.guarding import arming
 from trading_lib.workflows.setup.configuration import load_configuration
 from trading_lib.workflows.setup.settings import Settings
 from trading_lib.workflows.stages.plans import SessionPlan

@@ -21,7 +21,7 @@ from tests.campaigns.order_kills.virtual_time import TIME
 from trading_lib.adapters.stores.books.order_store import OrderStore
 from trading_lib.domain.book.orders import TERMINAL_STATUSES
 from trading_lib.workflows.books.kill_switch import halt_trading, kill_switch
-from trading_lib.workflows.orders.arming import arm
+from trading_lib.workflows.orders.guarding.arming import arm
 from trading_lib.workflows.orders.watching import watch
 from trading_lib.workflows.stages.catalogue import TRADE_STAGES
 

@@ -31,7 +31,7 @@ def arm(
     Example: trading arm --book paper --account stocks --from 2026-12-01 --until 2026-12-31 --by "Ada Lovelace"
     """
     from trading_lib.domain.market.sessions import parse_session
-    from trading_lib.workflows.orders import arming
+    from trading_lib.workflows.orders.guarding import arming
 
     result: dict[str, Any] = arming.arm(book, account, parse_session(first), parse_session(last), by, note)
     verb = "is armed" if result["changed"] else "was armed already"
@@ -50,7 +50,7 @@ def disarm(
 
     Example: trading disarm --book paper --by "Ada Lovelace"
     """
-    from trading_lib.workflows.orders import arming
+    from trading_lib.workflows.orders.guarding import arming
 
     result: dict[str, Any] = arming.disarm(book, account, by)
     count = len(result["revoked"])
@@ -67,7 +67,7 @@ def armings(
 
     Example: trading armings --book paper --json
     """
-    from trading_lib.workflows.orders import arming
+    from trading_lib.workflows.orders.guarding import arming
 
     result: dict[str, Any] = arming.armings(book)
     lines = [

@@ -22,7 +22,7 @@ def preflight(
 
     Example: trading preflight --book paper --json
     """
-    from trading_lib.workflows.orders.preflight import preflight as look
+    from trading_lib.workflows.orders.guarding.preflight import preflight as look
 
     found: dict[str, Any] = look(book)
     lines = [

@@ -77,7 +77,7 @@ def reconcile_session(run: BookRun) -> Result | None:
 
     Of a past session, or before the book was armed or has sent anything, no broker is asked.
     """
-    from trading_lib.workflows.orders.guards import is_asked
+    from trading_lib.workflows.orders.guarding.guards import is_asked
 
     accounts = [account for account in real_accounts(run) if is_asked(run, account)]
     if not accounts:

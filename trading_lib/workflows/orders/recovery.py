@@ -127,7 +127,7 @@ def recover(plan: SessionPlan, run: BookRun | None = None) -> Result:
     book was armed or has sent anything. It cancels nothing: an order that missed its opening may fill late, which a
     person decides about.
     """
-    from trading_lib.workflows.orders.guards import may_ask
+    from trading_lib.workflows.orders.guarding.guards import may_ask
     from trading_lib.workflows.setup.settings import load_settings
 
     settings = run.settings if run else load_settings()

@@ -27,7 +27,7 @@ from trading_lib.execution.order_path.tracked import Cancelling
 from trading_lib.execution.send_window import WindowState, first_session_after
 from trading_lib.workflows.alerts.sessions import tell_order
 from trading_lib.workflows.books.kill_switch import kill_switch
-from trading_lib.workflows.orders.guards import UNSENT, is_current, window_of
+from trading_lib.workflows.orders.guarding.guards import UNSENT, is_current, window_of
 from trading_lib.workflows.stages.plans import SessionPlan
 from trading_lib.workflows.trade.book_run import BookRun
 from trading_lib.workflows.trade.broker_access import BookAtBrokers, account_of, broker_of, is_real

@@ -17,7 +17,7 @@ from trading_lib.domain.market.sessions import SessionCalendar
 from trading_lib.execution.broker import Broker, BrokerOrder, BrokerStatus, Bust, Execution, Seen, is_same
 from trading_lib.execution.fees import SUFFIX, commission_of, fee_companion
 from trading_lib.workflows.orders.fill_corrections import record_busts, session_of, store_foreign
-from trading_lib.workflows.orders.guards import is_asked
+from trading_lib.workflows.orders.guarding.guards import is_asked
 from trading_lib.workflows.trade.book_run import BookRun
 from trading_lib.workflows.trade.broker_access import account_of, broker_of, is_real, refuse_past
 

@@ -32,7 +32,7 @@ from trading_lib.workflows.books.flows import flows_due
 from trading_lib.workflows.books.proceeds import proceeds_due, save_closings
 from trading_lib.workflows.data.market import Market, market_from_store, session_input
 from trading_lib.workflows.data.sources import market_store
-from trading_lib.workflows.orders.shadow import fill_shadow, held_orders
+from trading_lib.workflows.orders.guarding.shadow import fill_shadow, held_orders
 from trading_lib.workflows.trade.book_run import BookRun
 from trading_lib.workflows.trade.book_turns import BookTurn
 from trading_lib.workflows.trade.broker_access import account_of, is_simulated

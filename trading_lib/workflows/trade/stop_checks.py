@@ -34,8 +34,8 @@ from trading_lib.workflows.data.fetch import ingest_range
 from trading_lib.workflows.data.market import Market, market_from_store
 from trading_lib.workflows.data.needed_history import LOOKBACK_DAYS
 from trading_lib.workflows.data.sources import instrument_groups, market_store
-from trading_lib.workflows.orders.guards import guard
-from trading_lib.workflows.orders.tripwires import Tripwires
+from trading_lib.workflows.orders.guarding.guards import guard
+from trading_lib.workflows.orders.guarding.tripwires import Tripwires
 from trading_lib.workflows.setup.settings import Settings, load_settings
 from trading_lib.workflows.stages.plans import SessionPlan, StopCheckPlan
 from trading_lib.workflows.stages.results import Ingested

@@ -45,10 +45,10 @@ from trading_lib.workflows.books.trade_history import store_closed_trades
 from trading_lib.workflows.data import fetch as fetching
 from trading_lib.workflows.data.needed_history import LOOKBACK_DAYS
 from trading_lib.workflows.data.sources import market_store
-from trading_lib.workflows.orders.guards import guard
+from trading_lib.workflows.orders.guarding.guards import guard
+from trading_lib.workflows.orders.guarding.shadow import shadow_name
+from trading_lib.workflows.orders.guarding.tripwires import Tripwires
 from trading_lib.workflows.orders.reconciling import halt_of, reconcile_session
-from trading_lib.workflows.orders.shadow import shadow_name
-from trading_lib.workflows.orders.tripwires import Tripwires
 from trading_lib.workflows.setup.code_version import code_version
 from trading_lib.workflows.setup.settings import Settings, load_settings
 from trading_lib.workflows.stages.plans import SessionPlan

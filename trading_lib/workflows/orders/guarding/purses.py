@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from trading_lib.domain.book.orders import OPEN_STATUSES, Order, Side
 from trading_lib.execution.broker import ClearedOrder
-from trading_lib.workflows.orders.availability import Availability
+from trading_lib.workflows.orders.guarding.availability import Availability
 from trading_lib.workflows.trade.broker_access import AtBrokers, account_of, is_real
 
 

@@ -20,7 +20,7 @@ from trading_lib.domain.book.accounts import Accounts, Endpoint
 from trading_lib.domain.book.books import BookKind
 from trading_lib.domain.errors import InputError
 from trading_lib.workflows.books.arming import arm_book
-from trading_lib.workflows.orders.arming import GatesMissingError, arm, armings, disarm
+from trading_lib.workflows.orders.guarding.arming import GatesMissingError, arm, armings, disarm
 from trading_lib.workflows.setup.settings import Settings
 
 pytestmark = pytest.mark.postgres

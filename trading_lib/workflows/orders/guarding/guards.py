@@ -23,8 +23,8 @@ from trading_lib.execution.send_window import SendWindow, WindowState, send_wind
 from trading_lib.session.open_orders import increases
 from trading_lib.workflows.alerts.sessions import tell_held
 from trading_lib.workflows.books.arming import refuse_disarmed
-from trading_lib.workflows.orders.arming import kind_problem
-from trading_lib.workflows.orders.availability import Availability, ask
+from trading_lib.workflows.orders.guarding.arming import kind_problem
+from trading_lib.workflows.orders.guarding.availability import Availability, ask
 from trading_lib.workflows.trade.book_turns import BookTurn
 from trading_lib.workflows.trade.broker_access import (
     AtBrokers,

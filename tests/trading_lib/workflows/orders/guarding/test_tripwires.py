@@ -18,7 +18,7 @@ from trading_lib.execution.broker import ClearedOrder
 from trading_lib.orders.config import TripConfig
 from trading_lib.orders.runaway import SendingCounts, trip_reason
 from trading_lib.workflows.books.kill_switch import halt_trading, kill_switch
-from trading_lib.workflows.orders.tripwires import Tripwires
+from trading_lib.workflows.orders.guarding.tripwires import Tripwires
 
 HALTED = "the kill switch is on"
 COLLAR = "price 481 is 20.2% away from the last good price 400.0"

@@ -14,10 +14,10 @@ from trading_lib.domain.book.accounts import Account, Endpoint
 from trading_lib.domain.book.books import BookKind
 from trading_lib.domain.book.orders import OrderStatus, Side
 from trading_lib.domain.market.sessions import exchange_sessions
-from trading_lib.workflows.orders import arming, guards, shadow
-from trading_lib.workflows.orders.arming import kind_problem
-from trading_lib.workflows.orders.guards import is_current
-from trading_lib.workflows.orders.send_times import send_time
+from trading_lib.workflows.orders.guarding import arming, guards, shadow
+from trading_lib.workflows.orders.guarding.arming import kind_problem
+from trading_lib.workflows.orders.guarding.guards import is_current
+from trading_lib.workflows.orders.guarding.send_times import send_time
 
 START = date(2021, 1, 4)
 

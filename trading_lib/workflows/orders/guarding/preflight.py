@@ -18,8 +18,8 @@ from trading_lib.execution.broker import Broker
 from trading_lib.execution.send_window import WindowState
 from trading_lib.workflows.books.kill_switch import kill_switch
 from trading_lib.workflows.operations.doctor import check_disk
-from trading_lib.workflows.orders.availability import MOST_SKEW, SKEW_TOLD, skew_of
-from trading_lib.workflows.orders.guards import refusal, window_of
+from trading_lib.workflows.orders.guarding.availability import MOST_SKEW, SKEW_TOLD, skew_of
+from trading_lib.workflows.orders.guarding.guards import refusal, window_of
 from trading_lib.workflows.trade.broker_access import (
     AtBrokers,
     BookAtBrokers,

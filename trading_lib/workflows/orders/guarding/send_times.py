@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from trading_lib.execution.send_window import WindowState, send_moment
-from trading_lib.workflows.orders.guards import UNSENT, refusal, window_of
+from trading_lib.workflows.orders.guarding.guards import UNSENT, refusal, window_of
 from trading_lib.workflows.trade.broker_access import BookAtBrokers, account_of, is_real
 
 if TYPE_CHECKING:

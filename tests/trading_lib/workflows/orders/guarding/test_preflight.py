@@ -13,8 +13,8 @@ from tests.environment.command_line import run
 from trading_lib.adapters.files.disarmed_books import DisarmedBooks
 from trading_lib.domain.book.orders import OrderStatus
 from trading_lib.workflows.books.kill_switch import halt_trading
-from trading_lib.workflows.orders import arming
-from trading_lib.workflows.orders.preflight import preflight
+from trading_lib.workflows.orders.guarding import arming
+from trading_lib.workflows.orders.guarding.preflight import preflight
 
 pytestmark = pytest.mark.postgres
 
