@@ -19,8 +19,8 @@ from trading_lib.domain.market.sessions import SessionCalendar
 from trading_lib.execution.broker import Bust, Execution
 from trading_lib.execution.order_path.tracked import StrikeFill
 from trading_lib.execution.reconciliation.amounts import bust_break, foreign_break
-from trading_lib.execution.reconciliation.breaks import Break, BreakStatus
-from trading_lib.workflows.orders.reconciling import tell_break
+from trading_lib.execution.reconciliation.breaks import Break
+from trading_lib.workflows.orders.reconciling import tell_breaks
 
 if TYPE_CHECKING:
     from trading_lib.workflows.trade.broker_access import AtBrokers
@@ -50,10 +50,7 @@ def _save(at: AtBrokers, account: str, found: list[Break]) -> None:
         return
     session = _settled(at) or at.book.opened_session
     stored = BreakStore(at.engine).save(at.book.name, account, session, found, at.settings.clock(), complete=False)
-    for one in stored:
-        if one.status is BreakStatus.OPEN:
-            LOG.warning("break %d of account %s: %s", one.number, account, one.explanation)
-            tell_break(at, one)
+    tell_breaks(at, account, stored)
 
 
 def striker(at: AtBrokers, account: str) -> Strike:

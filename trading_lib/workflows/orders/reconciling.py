@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 Result = dict[str, Any]
+# An alert lists so many breaks at most.
+MOST_LINES = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,32 +122,36 @@ async def reconcile_at(at: AtBrokers, account: Account, broker: Broker) -> Recon
     now = at.settings.clock()
     SnapshotStore(at.engine).add(at.book.name, account.name, own.session, snapshot)
     breaks = BreakStore(at.engine).save(at.book.name, account.name, own.session, comparison.breaks, now)
-    for one in breaks:
-        if one.status is BreakStatus.OPEN:
-            LOG.warning("break %d of account %s: %s", one.number, account.name, one.explanation)
-            tell_break(at, one)
+    tell_breaks(at, account.name, breaks)
     return Reconciled(account.name, comparison, snapshot, own.cash, breaks)
 
 
-def tell_break(at: AtBrokers, one: StoredBreak) -> None:
-    """Tell the operator once of an open break."""
+def tell_breaks(at: AtBrokers, account: str, found: Sequence[StoredBreak]) -> None:
+    """Tell the operator of the open breaks among those of an account, once: anew when there is one more."""
     from trading_lib.workflows.operations.alerting import raise_alert
 
-    what = " of ".join(filter(None, (str(one.kind), one.symbol)))
-    text = [
-        f"Account {one.account} of book {one.book}: {one.ours} here, {one.broker} at the broker.",
-        f"{one.explanation}.",
-        "Nothing is bought until it is settled; sales go on.",
-        f"Settle it: trading reconcile --book {one.book} --accept {one.number} --by NAME --note WHY",
+    standing = [one for one in found if one.status is BreakStatus.OPEN]
+    if not standing:
+        return
+    for one in standing:
+        LOG.warning("break %d of account %s: %s", one.number, account, one.explanation)
+    newest = max(standing, key=lambda one: one.number)
+    more = f" and {len(standing) - 1} more" if len(standing) > 1 else ""
+    what = " of ".join(filter(None, (str(newest.kind), newest.symbol)))
+    text = [f"Account {account} of book {at.book.name} and its broker differ:"]
+    text += [f"{one.number}: {one.ours} here, {one.broker} there; {one.explanation}." for one in standing[:MOST_LINES]]
+    text += [
+        "Nothing is bought until they are settled; sales go on.",
+        f"Settle one: trading reconcile --book {at.book.name} --accept {newest.number} --by NAME --note WHY",
     ]
     alert = Alert(
         AlertLevel.CRITICAL,
-        f"break {one.number} in book {one.book}: {what}",
+        f"break {newest.number} in book {at.book.name}: {what}{more}",
         "\n".join(text),
         source="reconciliation",
-        key=f"break:{one.book}:{one.number}",
-        session=one.session,
-        book=one.book,
+        key=f"break:{at.book.name}:{newest.number}",
+        session=newest.session,
+        book=at.book.name,
         once=True,
     )
     raise_alert(alert, at.settings)
