@@ -25,7 +25,7 @@ from trading_lib.decision import (
     signal_stage,
     target_stage,
 )
-from trading_lib.domain.book.orders import OPEN_STATUSES, Order, OrderStatus
+from trading_lib.domain.book.orders import OPEN_STATUSES, Order, OrderPurpose, OrderStatus
 from trading_lib.domain.book.portfolio import Portfolio
 from trading_lib.domain.decision.record import DecisionRecord
 from trading_lib.domain.decision.risk import RiskState
@@ -293,7 +293,8 @@ def place(plan: SessionPlan, run: BookRun | None = None) -> Placed | Over:
 
 def _place(turn: BookTurn) -> Placed:
     active = turn.run
-    orders = active.orders.orders(active.book.name, session=active.session)
+    stored = active.orders.orders(active.book.name, session=active.session)
+    orders = [(order, status) for order, status in stored if order.purpose is not OrderPurpose.FEE]
     if not orders:
         return {"sent": 0, "denied": 0, "broker": _brokers(active)}
     guarded = guard(turn, orders)

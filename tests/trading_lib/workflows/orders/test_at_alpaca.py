@@ -8,59 +8,24 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders.markets import FRIDAY, MONDAY
-from tests.builders.own_broker import BOOK, OwnBroker, make_project
-from tests.peers.broker_clients import Clients, served
+from tests.builders.markets import MONDAY
+from tests.builders.own_broker import BOOK
+from tests.peers.broker_clients import Clients
+from tests.peers.brokers.alpaca_book import OPENED, AtAlpaca, at_alpaca
 from trading_lib.adapters.broker_simulator.control.actions import Actions
 from trading_lib.adapters.broker_simulator.faults.script import read_script
-from trading_lib.adapters.broker_simulator.market.clock import Clock
-from trading_lib.adapters.broker_simulator.simulator import PAPER_KEY, PAPER_SECRET, Simulator
 from trading_lib.adapters.broker_simulator.transport import in_process
 from trading_lib.domain.book.orders import OrderStatus, Side
-from trading_lib.domain.book.portfolio import Portfolio
 from trading_lib.workflows.orders.reconciling import halt_of, reconcile_book
 from trading_lib.workflows.orders.recovery import recover_book
 from trading_lib.workflows.orders.settling_breaks import accept_break
 
 pytestmark = pytest.mark.postgres
 
-# 19:30 in New York on the evening of the session, one minute after the next opening, and the evening after it.
-EVENING = datetime(2023, 2, 11, 0, 30, tzinfo=UTC)
-OPENED = datetime(2023, 2, 13, 14, 31, tzinfo=UTC)
-
-
-class AtAlpaca(OwnBroker):
-    """The book, and the simulator at the same time as it."""
-
-    simulator: Simulator
-
-    def at(self, moment: datetime) -> None:
-        self.now = moment
-        self.simulator.clock.stand(moment)
-
-    def reconciled(self) -> list[tuple[str, str]]:
-        return [(one["kind"], one["status"]) for one in reconcile_book(BOOK, self.settings)["breaks"]]
-
-    def settled(self) -> Portfolio:
-        last = self.run().state.latest_portfolio(BOOK)
-        assert last is not None
-        self.at(self.settings.calendar.decision_time(MONDAY))
-        portfolio = self.settle(last, MONDAY)
-        self.run(MONDAY).state.save_portfolio(BOOK, portfolio, "main")
-        return portfolio
-
 
 @pytest.fixture
 def own(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AtAlpaca]:
-    simulator = Simulator(seed=7, clock=Clock(EVENING))
-    with served(simulator) as address:
-        monkeypatch.setenv("TRADING_BROKER_SIMULATOR", address)
-        monkeypatch.setenv("ALPACA_API_KEY_ID", PAPER_KEY)
-        monkeypatch.setenv("ALPACA_API_SECRET_KEY", PAPER_SECRET)
-        made = AtAlpaca(database_url, make_project(tmp_path / "project", broker="alpaca"), tmp_path / "server", EVENING)
-        made.simulator = simulator
-        cash = made.book.initial_cash
-        made.run().state.save_portfolio(BOOK, Portfolio.opened(FRIDAY, cash), "main")
+    with at_alpaca(database_url, tmp_path, monkeypatch) as made:
         yield made
 
 
