@@ -67,7 +67,8 @@ class OrderBatches:
         if statuses is not None:
             query = query.where(table.c.status.in_([str(status) for status in statuses]))
         query = query.order_by(order_intents.c.session, order_intents.c.client_order_id)
-        with self._engine.connect() as connection:
+        # One snapshot: rows and events of different moments could pass for a version that there was.
+        with self._engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
             rows = connection.execute(query).mappings().all()
             found = [row["client_order_id"] for row in rows]
             filled = _by_order(connection, fills_table, found, fills_table.c.filled_at)
