@@ -19,6 +19,7 @@ from tests.builders.books import NOW
 from tests.builders.books import order as made_order
 from trading_lib.domain.book.orders import TERMINAL_STATUSES, OrderStatus
 from trading_lib.execution.broker import Answer, BrokerOrder, BrokerStatus, Execution, LookUp, Outcome, Seen
+from trading_lib.execution.order_path.absence import NOTHING_PROVED
 from trading_lib.execution.order_path.evidence import (
     Answered,
     CancelAsked,
@@ -235,7 +236,7 @@ class Exploration:
         if doing != Doing():
             yield Doing(), broker, stored  # it stops, and all that it knew is gone
         if doing.known < 0:
-            loaded = self._known.values[stored]._replace(absence=Tracked(ORDER).absence)
+            loaded = self._known.values[stored]
             if loaded.status not in TERMINAL_STATUSES:
                 yield Doing(self._number(loaded)), broker, stored
             return
@@ -262,7 +263,7 @@ class Exploration:
             # Another process was first: it begins anew with what is stored.
             return Doing(), broker, number
         known = self._known.values[doing.known]
-        return doing._replace(before=-1, writes=()), broker, self._number(known._replace(absence=stored.absence))
+        return doing._replace(before=-1, writes=()), broker, self._number(_kept(known))
 
     def _evidence(self, tick: int, broker: AtBroker, doing: Doing) -> Iterator[Evidence]:
         """All that a process may learn now, from an answer, from a look-up or list, and from fills."""
@@ -302,6 +303,11 @@ class Exploration:
             "it is proved absent and is there": stored.status is OrderStatus.ABSENT and broker.copies,
         }
         self.problems += [f"{problem}: {broker}, {stored}" for problem, found in wrong.items() if found]
+
+
+def _kept(known: Tracked) -> Tracked:
+    """What of an order is stored; the rest lives in memory."""
+    return known._replace(absence=NOTHING_PROVED, called_filled=Decimal(0))
 
 
 def _changes(tick: int, is_last: bool, broker: AtBroker) -> Iterator[tuple[int, AtBroker]]:

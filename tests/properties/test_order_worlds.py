@@ -17,7 +17,7 @@ from trading_lib.execution.order_path.sending_policy import SendingPolicy
 from trading_lib.execution.order_path.tracked import Tracked
 
 
-@pytest.mark.parametrize(("cancels", "ticks", "worlds"), [(False, 4, 234_837), (True, 3, 145_251)])
+@pytest.mark.parametrize(("cancels", "ticks", "worlds"), [(False, 4, 500_509), (True, 3, 292_785)])
 def test_in_no_world_is_an_order_doubled_or_a_fill_lost(cancels: bool, ticks: int, worlds: int) -> None:
     found = Exploration(cancels=cancels, ticks=ticks).explore()
     assert found.problems == []

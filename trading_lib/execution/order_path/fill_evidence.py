@@ -10,7 +10,16 @@ from trading_lib.execution.order_path.absence import NOTHING_PROVED
 from trading_lib.execution.order_path.evidence import Busted, Executed
 from trading_lib.execution.order_path.life_steps import NEVER_SENT, appended, noted_once, taken
 from trading_lib.execution.order_path.sending_policy import SendingPolicy
-from trading_lib.execution.order_path.tracked import Action, Advanced, BookFill, Cancelling, StrikeFill, Tell, Tracked
+from trading_lib.execution.order_path.tracked import (
+    ZERO,
+    Action,
+    Advanced,
+    BookFill,
+    Cancelling,
+    StrikeFill,
+    Tell,
+    Tracked,
+)
 
 
 def executed(tracked: Tracked, evidence: Executed, now: datetime, policy: SendingPolicy) -> Advanced:
@@ -61,6 +70,7 @@ def busted(tracked: Tracked, evidence: Busted, now: datetime, policy: SendingPol
         return tracked, ()
     quantity = tracked.fills.get(bust.trade_id)
     struck = tracked.struck | {bust.trade_id}
+    tracked = tracked._replace(called_filled=ZERO)
     if quantity is None:
         # It came before its fill, which is not booked then.
         if (tracked.status, OrderEvent.BUST) not in TRANSITIONS:

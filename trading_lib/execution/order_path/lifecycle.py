@@ -133,7 +133,9 @@ def _seen(tracked: Tracked, found: BrokerOrder, now: datetime, source: EvidenceS
         return noted_once(tracked, now, source, "", raw, tell)
     if tracked.status in NEVER_SENT:
         return noted_once(tracked, now, source, "", raw, f"the broker has it as {found.status}, and it was never sent")
-    unbooked = found.filled > tracked.filled
+    if found.filled > tracked.called_filled:
+        tracked = tracked._replace(called_filled=found.filled)
+    unbooked = tracked.called_filled > tracked.filled
     if tracked.status in NOT_SURE and found.status in _ENDS and not unbooked and not tracked.filled:
         return _ended(tracked, found, now, source, raw)
     tracked, actions = taken(tracked, now, source, found.reason, raw, found.broker_order_id)

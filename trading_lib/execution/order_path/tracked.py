@@ -63,6 +63,9 @@ class Tracked(NamedTuple):
         What was noted or told, so that it is not again.
     events
         How many events it has.
+    called_filled
+        Units that the broker has called filled at most since a fill was struck; in memory, like ``absence``. Reports
+        that come late say less, and must not end the order.
     """
 
     order: Order
@@ -77,6 +80,7 @@ class Tracked(NamedTuple):
     absence: Absence = NOTHING_PROVED
     noted: frozenset[tuple[str, ...]] = frozenset()
     events: int = 0
+    called_filled: Decimal = ZERO
 
     @property
     def version(self) -> Version:

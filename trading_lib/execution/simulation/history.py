@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from random import Random
 from typing import Any
 
-from trading_lib.domain.book.orders import TERMINAL_STATUSES, EvidenceSource, Order
+from trading_lib.domain.book.orders import EvidenceSource, Order
 from trading_lib.execution.broker import Answer, BrokerOrder, ClearedOrder, LookUp, Outcome, Seen
 from trading_lib.execution.order_path.desk import Desk
 from trading_lib.execution.order_path.evidence import Executed, Reported
@@ -110,6 +110,7 @@ class History:
         elif random.random() < 0.08:
             self._stream(process)
         assert process.steps is not None
+        process.listen()
         try:
             request = process.steps.send(process.answer)
         except StopIteration:
@@ -182,7 +183,7 @@ class History:
         if found is None:
             return NOT_FOUND, draw * 0.3
         self._listed.append(found)
-        process.told[found.client_order_id] = found.filled
+        process.hears = (found,)
         return LookUp(Seen.FOUND, found), draw * 0.3
 
     def _read_open(self, process: Process, request: ReadOpen) -> tuple[Any, float]:
@@ -193,8 +194,7 @@ class History:
 
     def _read_orders(self, process: Process, are_open: bool) -> tuple[Any, float]:
         listed, delay = self._read(lambda now: self.broker.listed(now, are_open))
-        for order in listed or ():
-            process.told[order.client_order_id] = order.filled
+        process.hears = listed or ()
         return listed, delay
 
     def _read_fills(self, process: Process, request: ReadFills) -> tuple[Any, float]:
@@ -236,8 +236,7 @@ class History:
         if self._listed and random.random() < 0.5:
             order = self._listed[int(random.random() * len(self._listed))]
             if order.client_order_id in desk.orders:
-                if desk.orders[order.client_order_id].status not in TERMINAL_STATUSES:
-                    process.told[order.client_order_id] = order.filled
+                process.hears = (order, *process.hears)
                 desk.weigh(order.client_order_id, Reported(order, EvidenceSource.STREAM))
 
     def _last_reading(self) -> None:

@@ -194,7 +194,9 @@ class ModelBroker:
             taken.listed_from = until
             return
         taken.found_from = until
-        if draw < 0.6 and taken.end is BrokerStatus.FILLED and taken.ends_at < taken.taken_at + LONGEST_HIDDEN:
+        soon = taken.taken_at + LONGEST_HIDDEN
+        is_over = taken.end is BrokerStatus.FILLED and taken.ends_at < soon
+        if draw < 0.6 and is_over and min(trade.listed_at for trade in taken.trades) < soon:
             # The fills alone tell of it, once it is over.
             taken.closed_from = until
 

@@ -8,7 +8,8 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from trading_lib.domain.book.orders import OPEN_STATUSES
+from trading_lib.domain.book.orders import OPEN_STATUSES, TERMINAL_STATUSES
+from trading_lib.execution.broker import BrokerOrder
 from trading_lib.execution.order_path import path
 from trading_lib.execution.order_path.desk import Desk, Steps
 from trading_lib.execution.order_path.requests import Wait
@@ -29,11 +30,13 @@ class Process:
         How far its clock is off.
     patience
         How long it may wait in one run.
+    hears
+        Orders in the answer that it is about to get.
     told
         Client order id -> what the broker last called filled in this run.
     """
 
-    __slots__ = ("answer", "cancels", "desk", "moment", "number", "patience", "runs", "skew", "steps", "told")
+    __slots__ = ("answer", "cancels", "desk", "hears", "moment", "number", "patience", "runs", "skew", "steps", "told")
 
     def __init__(self, number: int, moment: datetime, skew: timedelta) -> None:
         self.number, self.moment, self.skew = number, moment, skew
@@ -44,6 +47,7 @@ class Process:
         self.steps: Steps | None = None
         self.answer: Any = None
         self.told: dict[str, Decimal] = {}
+        self.hears: Sequence[BrokerOrder] = ()
 
     def begin(self, store: ModelStore, identities: Sequence[str], policy: SendingPolicy, random: Random) -> None:
         """Load the orders that are not over, and begin a run."""
@@ -59,6 +63,17 @@ class Process:
             self.steps.close()
         self.steps, self.desk, self.answer = None, None, None
         self.told.clear()
+        self.hears = ()
+
+    def listen(self) -> None:
+        """Keep what it hears of orders that are not over for it."""
+        if self.hears and self.desk is not None:
+            known = self.desk.orders
+            for order in self.hears:
+                identity = order.client_order_id
+                if identity in known and known[identity].status not in TERMINAL_STATUSES:
+                    self.told[identity] = order.filled
+        self.hears = ()
 
     def _clock(self) -> datetime:
         return self.moment

@@ -334,3 +334,23 @@ def test_an_order_that_is_at_the_broker_though_never_stored_as_sent_counts_as_se
     assert (tracked.status, tracked.attempts) == (OrderStatus.WORKING, 1)
     assert events(actions) == [OrderEvent.SUBMIT, OrderEvent.ACCEPT]
     assert len(told(actions)) == 1
+
+
+def test_a_report_that_comes_late_does_not_end_an_order_before_its_fills_are_booked() -> None:
+    tracked, _ = weigh(WORKING, (2, LookedUp(at(2), found(BrokerStatus.CANCELLED, 10))), (3, Executed(execution("t1"))))
+    tracked, actions = weigh(tracked, (4, Reported(at_broker(BrokerStatus.CANCELLED, 4))))
+    assert tracked.status is OrderStatus.PARTIALLY_FILLED
+    assert actions == [Next.SWEEP]
+
+
+def test_an_order_that_the_broker_calls_filled_ends_though_a_fill_was_struck() -> None:
+    tracked, _ = weigh(WORKING, (2, Executed(execution("t1"))), (3, Busted(Bust("t1", T0))))
+    tracked, _ = weigh(tracked, (4, Executed(execution("t2", "6"))))
+    assert weigh(tracked, (5, LookedUp(at(5), found(BrokerStatus.FILLED, 6))))[0].status is OrderStatus.FILLED
+
+
+def test_a_fill_of_an_order_that_was_never_sent_is_booked_and_told_and_may_be_struck() -> None:
+    denied, _ = weigh(Tracked(ORDER), (1, Denied("too big")))
+    tracked, actions = weigh(denied, (2, Executed(execution("t1"))), (3, Busted(Bust("t1", T0))))
+    assert (tracked.status, tracked.filled) == (OrderStatus.DENIED, 0)
+    assert [type(action) for action in actions] == [BookFill, Tell, StrikeFill, Tell]
