@@ -28,12 +28,14 @@ pytestmark = pytest.mark.postgres
 
 FIRST, LAST = date(2020, 1, 2), date(2021, 2, 26)
 SESSIONS = [str(day) for day in exchange_sessions().between(date(2020, 11, 30), LAST)[:60]]
-COINS = {"name": "coins", "asset_classes": ["CRYPTO"], "share": 0.2}
+# The simulator's accounts have 100,000 each, and so have the book's.
+CASH = 200_000
+COINS = {"name": "coins", "asset_classes": ["CRYPTO"], "share": 0.5}
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    return make_project(tmp_path / "project", broker="alpaca", asset_classes=["US_ETF"], share=0.8)
+    return make_project(tmp_path / "project", broker="alpaca", asset_classes=["US_ETF"], share=0.5)
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def set_accounts(project: Path, endpoint: str) -> None:
     execution = yaml.safe_load(path.read_text(encoding="utf-8"))
     funds = execution["accounts"][0] | {"endpoint": endpoint}
     coins = COINS | {"broker": "binance", "endpoint": endpoint, "currency": "USDT", "as_usd": True}
-    path.write_text(yaml.safe_dump(execution | {"accounts": [funds, coins]}), encoding="utf-8")
+    path.write_text(yaml.safe_dump(execution | {"initial_cash": CASH, "accounts": [funds, coins]}), encoding="utf-8")
 
 
 def environment(project: Path, database_url: str, calls: Path, **more: str) -> dict[str, str]:
@@ -140,8 +142,9 @@ def test_an_armed_current_session_calls_its_brokers_and_they_have_its_orders(
             assert {states[account, "clock"] for account in ("main", "coins")} == {"ok"}
             assert (states["main", "SPY"], states["main", "DBC"]) == ("ok", "problem")
             before = len(calls_of(calls))
+            compared = commanded(variables, "reconcile", "--book", "paper", code=None)
             sent = traded(variables, "paper", prices, str(second))["sent"]
-            assert sent > 0
+            assert sent > 0, compared
             assert len(calls_of(calls)) > before
             booked = requests.get(f"{told['address']}/simulator/orders", timeout=30).json()
             assert len(booked["orders"] if isinstance(booked, dict) else booked) == sent

@@ -56,12 +56,10 @@ class Tripwires:
 
     def _counts(self) -> SendingCounts:
         """Count anew: other processes send, too."""
-        book, config = self._run.book.name, self._config
-        return SendingCounts(
-            self._sent.of_session(book, self._session),
-            self._sent.since(self._run.settings.clock() - ONE_MINUTE),
-            self._sent.rejected_in_a_row(book, self._session, config.max_rejections_in_a_row),
-        )
+        since = self._run.settings.clock() - ONE_MINUTE
+        most = self._config.max_rejections_in_a_row
+        sent = self._sent.counts(self._run.book.name, self._session, since, most)
+        return SendingCounts(sent.session, sent.recent, sent.rejected_in_a_row)
 
     def _with_refusal(self, kind: str) -> SendingCounts:
         if self._refused is None:

@@ -69,6 +69,10 @@ def state(own: OwnBroker) -> Any:
     return kill_switch(own.settings.folders).state()
 
 
+def rejected(own: OwnBroker) -> int:
+    return SentOrders(own.engine).counts(BOOK, own.run().session, own.now, 5).rejected_in_a_row
+
+
 SYMBOLS = ("SPY", "QQQ", "GLD", "SLV", "XLK", "XLF")
 
 
@@ -107,21 +111,20 @@ def test_orders_count_towards_a_minute_and_not_after_it(own: OwnBroker) -> None:
 @pytest.mark.postgres
 def test_rejections_in_a_row_halt_trading_and_one_that_is_taken_begins_anew(own: OwnBroker) -> None:
     with_limits(own, max_rejections_in_a_row=2)
-    counted = SentOrders(own.engine)
     own.faults("rejects")
     sent(own, 1)
-    assert counted.rejected_in_a_row(BOOK, own.run().session, 5) == 1
+    assert rejected(own) == 1
     own.faults()
     own.now += timedelta(seconds=1)
     own.order("QQQ")
     own.send()
-    assert counted.rejected_in_a_row(BOOK, own.run().session, 5) == 0
+    assert rejected(own) == 0
     own.faults("rejects")
     own.now += timedelta(seconds=1)
     own.order("GLD")
     own.order("SLV")
     own.send()
-    assert counted.rejected_in_a_row(BOOK, own.run().session, 5) == 2
+    assert rejected(own) == 2
     assert wires(own).check(own.order("TLT"), clears) == HALTED
 
 
