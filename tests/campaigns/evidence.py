@@ -59,6 +59,11 @@ SESSION_ORDERS = (
     "trading_lib/session/**/*.py",
     "tests/trading_lib/session/test_both_roads.py",
 )
+BINANCE = (
+    "trading_lib/adapters/brokers/binance/**/*.py",
+    "tests/trading_lib/adapters/brokers/binance/**/*.py",
+    "tests/peers/binance_account.py",
+)
 SUPERVISION = (
     "trading_lib/adapters/services/supervision/**/*.py",
     "trading_lib/adapters/services/airflow/server.py",
@@ -85,6 +90,7 @@ COVERED = {
     "money_path_mutants": (*MONEY_PATH, "tests/campaigns/mutants/*.py"),
     "session_rule_mutants": (*SESSION_RULES, "tests/campaigns/mutants/*.py"),
     "session_order_mutants": (*SESSION_ORDERS, "tests/campaigns/mutants/*.py"),
+    "binance_mutants": (*BINANCE, "tests/campaigns/mutants/binance.py"),
     "wal_kills": (*WAL, "tests/campaigns/wal/*.py"),
     "backup_damages": (*BACKUPS, "tests/campaigns/backups/*.py"),
     "database_outages": (*SUPERVISION, "tests/campaigns/outages/*.py"),

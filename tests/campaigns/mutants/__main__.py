@@ -15,13 +15,14 @@ import tempfile
 from pathlib import Path
 
 from tests.campaigns.evidence import COVERED, ROOT, write_evidence
-from tests.campaigns.mutants import money_path, session_orders, session_rules
+from tests.campaigns.mutants import binance, money_path, session_orders, session_rules
 from tests.campaigns.mutants.money_path import Mutant
 
 CAMPAIGNS = {
     "money_path_mutants": money_path.MUTANTS,
     "session_rule_mutants": session_rules.SESSION_RULES,
     "session_order_mutants": session_orders.MUTANTS,
+    "binance_mutants": binance.MUTANTS,
 }
 COPIED = ("trading_lib", "tests", "include", "dags", "plugins", "pyproject.toml")
 # What a task does without its turn.
