@@ -23,13 +23,18 @@ from trading_lib.adapters.brokers.binance.answers.amounts import (
     whole,
     written,
 )
-from trading_lib.adapters.brokers.binance.answers.classification import Meaning, code_of, content_of, meaning_of
+from trading_lib.adapters.brokers.binance.answers.classification import (
+    NO_SUCH_PAIR,
+    Meaning,
+    code_of,
+    content_of,
+    meaning_of,
+)
 from trading_lib.adapters.brokers.binance.answers.markets import QUOTE, Pair
 from trading_lib.domain.book.orders import Side
 from trading_lib.execution.broker import Execution
 
 LOG = logging.getLogger(__name__)
-NO_SUCH_PAIR = -1121
 # A price that is older than this is not that of the fill.
 OLDEST_PRICE = timedelta(days=1)
 NOTHING = Decimal(0)

@@ -10,6 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from trading_lib.adapters.brokers.binance.access.client import BinanceClient
 from trading_lib.adapters.brokers.binance.answers.amounts import UnreadableError
+from trading_lib.adapters.brokers.binance.answers.classification import (
+    NO_SUCH_PAIR,
+    Meaning,
+    code_of,
+    content_of,
+    meaning_of,
+)
 from trading_lib.adapters.brokers.binance.answers.markets import Market, Pair, markets_from
 
 # A market's filters change now and then, and a process may watch orders for days.
@@ -39,14 +46,23 @@ class MarketBook:
             When Binance does not say.
         """
         if not self._markets or self._monotonic() - self._asked_at > KEPT_SECONDS:
-            # Of the account's pairs alone: all of them are megabytes.
-            names = json.dumps([each.name for each in self._pairs], separators=(",", ":"))
-            content = await self._client.read("public_get_exchangeinfo", {"symbols": names})
-            try:
-                self._markets = markets_from(content)
-            except UnreadableError as error:
-                raise self._client.unavailable(f"does not define its markets: the answer {error}") from None
+            self._markets = await self._asked([each.name for each in self._pairs])
             self._asked_at = self._monotonic()
         if pair.name not in self._markets:
             raise self._client.unavailable(f"has no market {pair.name}")
         return self._markets[pair.name]
+
+    async def _asked(self, names: Sequence[str]) -> Mapping[str, Market]:
+        """Return the markets that there are among ``names``: all of Binance's are megabytes."""
+        wanted = json.dumps(names, separators=(",", ":"))
+        reply = await self._client.question("public_get_exchangeinfo", {"symbols": wanted})
+        if code_of(reply) == NO_SUCH_PAIR:
+            # One that is gone must not keep the others from being traded.
+            alone = [await self._asked([name]) for name in names] if len(names) > 1 else []
+            return {name: market for found in alone for name, market in found.items()}
+        if meaning_of(reply) is not Meaning.ANSWERED:
+            raise self._client.unavailable(f"does not define its markets ({self._client.told(reply)})")
+        try:
+            return markets_from(content_of(reply))
+        except UnreadableError as error:
+            raise self._client.unavailable(f"does not define its markets: the answer {error}") from None

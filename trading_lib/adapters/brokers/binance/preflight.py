@@ -13,10 +13,15 @@ from statistics import median
 from trading_lib.adapters.brokers.binance.access.client import BinanceClient
 from trading_lib.adapters.brokers.binance.answers.amounts import LAST_MILLISECOND, UnreadableError, amount, moment
 from trading_lib.adapters.brokers.binance.answers.balances import Balances
-from trading_lib.adapters.brokers.binance.answers.classification import Meaning, code_of, content_of, meaning_of
+from trading_lib.adapters.brokers.binance.answers.classification import (
+    NO_SUCH_PAIR,
+    Meaning,
+    code_of,
+    content_of,
+    meaning_of,
+)
 from trading_lib.adapters.brokers.binance.answers.fields import changed
 from trading_lib.adapters.brokers.binance.answers.markets import QUOTE, Market, Pair
-from trading_lib.adapters.brokers.binance.executions import NO_SUCH_PAIR
 from trading_lib.adapters.brokers.binance.histories import newest
 from trading_lib.adapters.brokers.binance.market_book import MarketBook
 from trading_lib.domain.market.instruments import Instrument

@@ -120,6 +120,29 @@ def _number(trade_id: str) -> int:
     return int(trade_id.partition("-")[2])
 
 
+@pytest.mark.parametrize("page", [1, 2, 3])
+def test_pages_are_read_to_their_end_and_each_trade_once(page: int) -> None:
+    tape = Tape({("BTCUSDT", number, number): 0 for number in range(7)})
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(histories, "PAGE", page)
+        told = asyncio.run(TapeAccount(tape).broker.fills_since("")).fills
+    assert [fill.trade_id for fill in told] == [f"BTCUSDT-{number}" for number in range(7)]
+
+
+def test_a_trade_that_shows_after_one_with_a_higher_number_is_told() -> None:
+    account = TapeAccount(Tape({("BTCUSDT", 5, 0): 0, ("BTCUSDT", 4, 0): 4}))
+    first = asyncio.run(account.broker.fills_since(""))
+    account.tape.step = 5
+    second = asyncio.run(account.broker.fills_since(first.cursor))
+    assert [[fill.trade_id for fill in told.fills] for told in (first, second)] == [["BTCUSDT-5"], ["BTCUSDT-4"]]
+
+
+def test_fills_of_several_pairs_come_in_the_order_of_their_times() -> None:
+    tape = Tape({("BTCUSDT", 1, 9): 0, ("ETHUSDT", 2, 5): 0, ("BTCUSDT", 0, 1): 0})
+    told = asyncio.run(TapeAccount(tape).broker.fills_since("")).fills
+    assert [fill.trade_id for fill in told] == ["BTCUSDT-0", "ETHUSDT-2", "BTCUSDT-1"]
+
+
 CURSORS = st.dictionaries(
     st.sampled_from(["BTCUSDT", "ETHUSDT", "1000SATSUSDT"]),
     st.builds(

@@ -15,7 +15,8 @@ import pytest
 
 from tests.peers.binance_account import BITCOIN, ETHER, NUMBER, OPENING, BinanceAccount, Said
 from trading_lib.adapters.brokers.binance.answers.amounts import milliseconds
-from trading_lib.execution.broker import Preflights, Readiness, TellsTime
+from trading_lib.domain.errors import BrokerUnavailableError
+from trading_lib.execution.broker import Outcome, Preflights, Readiness, TellsTime
 
 
 def preflight(account: BinanceAccount, *symbols: str) -> dict[str, Readiness]:
@@ -204,3 +205,15 @@ def test_fields_that_binance_adds_or_takes_away_are_told_and_do_not_block(
     assert f"about the {kind} has changed (gone: {name}" in finding.problem
     assert new in finding.problem
     assert not finding.blocking
+
+
+def test_a_coin_that_is_gone_from_binance_does_not_keep_the_others_from_being_traded() -> None:
+    gone = replace(ETHER, symbol="LUNA-USD")
+    account = BinanceAccount((BITCOIN, gone))
+    found = preflight(account, "BTC-USD", "LUNA-USD")
+    assert found["BTC-USD"].ok
+    assert "has no market LUNAUSDT" in found["LUNA-USD"].problem
+    answer = asyncio.run(account.broker.submit(account.intend(account.order())))
+    assert answer.outcome is Outcome.ACCEPTED
+    with pytest.raises(BrokerUnavailableError, match=r"LUNAUSDT: Invalid symbol"):
+        asyncio.run(account.broker.open_orders())

@@ -151,7 +151,7 @@ class BinanceClient:
         BrokerUnavailableError
             When it is not answered.
         """
-        return self._content(await self.question(method, parameters))
+        return self._content(await self.question(method, parameters), str(parameters.get("symbol", "")))
 
     def told(self, reply: Reply) -> str:
         """Say in one line without secrets what a reply says."""
@@ -205,10 +205,10 @@ class BinanceClient:
                 break
         return self._content(reply)
 
-    def _content(self, reply: Reply) -> Any:
+    def _content(self, reply: Reply, subject: str = "") -> Any:
         if meaning_of(reply) is Meaning.ANSWERED:
             return content_of(reply)
-        told = self.told(reply)
+        told = f"{subject}: {self.told(reply)}" if subject else self.told(reply)
         raise BrokerUnavailableError(told if self.host in told else f"{self.host}: {told}", "try again later")
 
     async def _ask(self, method: str, parameters: Mapping[str, Any], patience: float = PATIENCE_SECONDS) -> Reply:

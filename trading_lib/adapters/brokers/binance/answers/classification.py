@@ -16,6 +16,7 @@ from typing import Any
 
 TOO_OFTEN = (418, 429)
 DUPLICATE_TEXT = "duplicate order"
+NO_SUCH_PAIR = -1121
 BANNED_UNTIL = re.compile(r"banned until (\d{13})\b")
 
 
