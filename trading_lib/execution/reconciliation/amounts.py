@@ -70,7 +70,7 @@ def amount_breaks(snapshot: BrokerSnapshot, book: BookSide) -> list[Break]:
     return expected.breaks
 
 
-def _movement(fill: Execution | Fill) -> tuple[Decimal, Decimal]:
+def movement(fill: Execution | Fill) -> tuple[Decimal, Decimal]:
     """Units and dollars that an account gains by a fill. A fee that was kept in units costs no dollars."""
     kept = fill.fee_quantity if isinstance(fill, Execution) else NOTHING
     units = fill.quantity if fill.side is Side.BUY else -fill.quantity
@@ -84,7 +84,7 @@ def _busts(snapshot: BrokerSnapshot, book: BookSide, stored: Mapping[str, Fill],
         if fill is None or fill.session > book.session:
             # It is struck before it is booked.
             continue
-        units, cash = _movement(fill)
+        units, cash = movement(fill)
         expected.move(fill.symbol, -units, -cash)
         expected.breaks.append(bust_break(fill, bust))
 
@@ -100,7 +100,7 @@ def _told_again(execution: Execution, stored: Mapping[str, Fill], expected: Expe
     fill = stored[execution.trade_id]
     same = (fill.symbol, fill.side, fill.quantity, fill.price)
     if same != (execution.symbol, execution.side, execution.quantity, execution.price):
-        before, now = _movement(fill), _movement(execution)
+        before, now = movement(fill), movement(execution)
         expected.move(fill.symbol, -before[0], -before[1])
         expected.move(execution.symbol, *now)
         why = f"the broker says otherwise of trade {execution.trade_id} than when it was stored"
@@ -120,7 +120,7 @@ def _told_again(execution: Execution, stored: Mapping[str, Fill], expected: Expe
 
 
 def _foreign(execution: Execution, expected: Expected) -> None:
-    expected.move(execution.symbol, *_movement(execution))
+    expected.move(execution.symbol, *movement(execution))
     expected.breaks.append(foreign_break(execution))
 
 
@@ -140,7 +140,7 @@ def _unbooked(fills: Sequence[Execution | Fill], expected: Expected) -> None:
     by_order: dict[str, list[Execution | Fill]] = defaultdict(list)
     for fill in fills:
         by_order[fill.client_order_id].append(fill)
-        expected.move(fill.symbol, *_movement(fill))
+        expected.move(fill.symbol, *movement(fill))
     for identity, of_order in sorted(by_order.items()):
         units = sum((fill.quantity for fill in of_order), NOTHING)
         many = f" in {len(of_order)} fills" if len(of_order) > 1 else ""

@@ -8,9 +8,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from trading_lib.domain.book.accounts import Account
-from trading_lib.domain.book.orders import OPEN_STATUSES, OrderPurpose
+from trading_lib.domain.book.orders import OPEN_STATUSES, Fill, OrderPurpose
 from trading_lib.domain.book.portfolio import Portfolio, to_cent
 from trading_lib.domain.money import exact_price
+from trading_lib.execution.fees import SUFFIX
+from trading_lib.execution.reconciliation.amounts import movement
 from trading_lib.execution.reconciliation.book_side import BookSide, Dividend, OwnOrder
 from trading_lib.execution.reconciliation.breaks import (
     TRADES,
@@ -50,7 +52,9 @@ def own_side(at: AtBrokers, account: Account, broker: str, snapshot: BrokerSnaps
     book, engine = at.book.name, at.engine
     portfolio = newest_portfolio(at)
     recorded = FlowStore(engine).history(book)
-    fills = tuple(fill for fill in at.orders.fills(book) if fill.broker == broker)
+    placed = _placed(at)
+    fills = tuple(fill for fill, where in placed if fill.broker == broker and where == account.name)
+    units, cash = _moved(at, account, placed, portfolio.session)
     accepted = _accepted(at, account)
     settled_by_flow = {record.reference for record in recorded}
     booked = {fill.trade_id for fill in fills}
@@ -62,8 +66,8 @@ def own_side(at: AtBrokers, account: Account, broker: str, snapshot: BrokerSnaps
         name=book,
         account=account.name,
         session=portfolio.session,
-        cash=at.settings.configuration.accounts.cash_of(portfolio)[account.name],
-        positions=_positions(at, account, portfolio),
+        cash=at.settings.configuration.accounts.cash_of(portfolio)[account.name] + cash,
+        positions=_positions(at, account, portfolio, units),
         orders=_orders(at, account, snapshot),
         fills=fills,
         splits=splits,
@@ -106,7 +110,45 @@ def _is_here(at: AtBrokers, account: Account, symbol: str) -> bool:
     return at.settings.configuration.universe.traded(symbol)[0].asset_class in account.asset_classes
 
 
-def _positions(at: AtBrokers, account: Account, portfolio: Portfolio) -> Mapping[str, Decimal]:
+def _placed(at: AtBrokers) -> list[tuple[Fill, str]]:
+    """Return every stored fill with the account that it was made in; a fee's is that of its fill."""
+    from trading_lib.adapters.stores.orders.order_history import OrderHistory
+
+    fills = at.orders.fills(at.book.name)
+    accounts = OrderHistory(at.engine).accounts(at.book.name)
+    orders = {(fill.broker, fill.trade_id): fill.client_order_id for fill in fills}
+    found = []
+    for fill in fills:
+        parent = orders.get((fill.broker, fill.trade_id.removesuffix(SUFFIX)), fill.client_order_id)
+        found.append((fill, accounts.get(parent) or _home(at, fill.symbol)))
+    return found
+
+
+def _home(at: AtBrokers, symbol: str) -> str:
+    configuration = at.settings.configuration
+    return configuration.accounts.of_class(configuration.universe.traded(symbol)[0].asset_class).name
+
+
+def _moved(
+    at: AtBrokers, account: Account, placed: Sequence[tuple[Fill, str]], session: date
+) -> tuple[Mapping[str, Decimal], Decimal]:
+    """Units and dollars of the account by fills that were routed to another one than that which their book has."""
+    units: dict[str, Decimal] = {}
+    cash = NOTHING
+    for fill, where in placed:
+        home = _home(at, fill.symbol)
+        if fill.session > session or where == home or account.name not in (where, home):
+            continue
+        sign = 1 if where == account.name else -1
+        gained, paid = movement(fill)
+        units[fill.symbol] = units.get(fill.symbol, NOTHING) + sign * gained
+        cash += sign * paid
+    return units, cash
+
+
+def _positions(
+    at: AtBrokers, account: Account, portfolio: Portfolio, moved: Mapping[str, Decimal]
+) -> Mapping[str, Decimal]:
     """Units held, with the parts below a millionth that a broker left when it kept its fee in units."""
     held = {symbol: position.quantity for symbol, position in portfolio.positions.items()}
     held |= {symbol: position.quantity for symbol, position in portfolio.perpetuals.items()}
@@ -114,6 +156,8 @@ def _positions(at: AtBrokers, account: Account, portfolio: Portfolio) -> Mapping
     for symbol, rest in _rests(at).items():
         if _is_here(at, account, symbol):
             units[symbol] = units.get(symbol, NOTHING) + rest
+    for symbol, gained in moved.items():
+        units[symbol] = units.get(symbol, NOTHING) + gained
     return units
 
 
@@ -141,7 +185,7 @@ def _orders(at: AtBrokers, account: Account, snapshot: BrokerSnapshot) -> tuple[
     return tuple(
         OwnOrder(stored.order, stored.status, stored.filled)
         for identity, stored in by_id.items()
-        if identity in named or (stored.account or "") == account.name or _is_here(at, account, stored.order.symbol)
+        if (stored.account or _home(at, stored.order.symbol)) == account.name or identity in named
     )
 
 

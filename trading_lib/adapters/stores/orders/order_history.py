@@ -97,6 +97,15 @@ class OrderHistory:
         with self._engine.connect() as connection:
             return list(connection.execute(query).scalars())
 
+    def accounts(self, book: str) -> dict[str, str]:
+        """Return the account that each order of a book went to, where that is stored."""
+        table = orders_table
+        query = select(table.c.client_order_id, table.c.account).where(
+            table.c.book == book, table.c.account.is_not(None)
+        )
+        with self._engine.connect() as connection:
+            return {row.client_order_id: row.account for row in connection.execute(query)}
+
     def events(self, client_order_id: str) -> list[StoredEvent]:
         """Return the life of an order in the order it happened."""
         query = (

@@ -14,6 +14,7 @@ from tests.builders.own_broker import BOOK, ROOT, Desk, Person, make_desk
 from trading_lib.adapters.stores.orders.routes import OrderRoutes
 from trading_lib.domain.book.orders import Order, OrderEvent, OrderStatus
 from trading_lib.domain.errors import BrokerUnavailableError, ConfigurationError
+from trading_lib.workflows.orders.reconciling import reconcile_book
 from trading_lib.workflows.orders.watching import watch
 from trading_lib.workflows.setup.configuration import load_configuration
 
@@ -25,7 +26,7 @@ class Elsewhere(ByHand):
     name = "elsewhere"
 
     def __init__(self, setting):
-        there = {"BY_HAND_FOLDER": setting.environment["ELSEWHERE_FOLDER"], "BY_HAND_CASH": "100000"}
+        there = {"BY_HAND_FOLDER": setting.environment["ELSEWHERE_FOLDER"], "BY_HAND_CASH": "20000"}
         super().__init__(dataclasses.replace(setting, environment=there))
 """
 
@@ -74,7 +75,7 @@ def test_while_a_broker_is_away_orders_wait_and_a_look_sends_them_when_it_is_bac
 def two(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Desk, Path]:
     """Funds at by-hand, coins elsewhere; elsewhere takes the funds' orders while by-hand is away."""
     monkeypatch.setenv("BY_HAND_FOLDER", str(tmp_path / "by-hand"))
-    monkeypatch.setenv("BY_HAND_CASH", "100000")
+    monkeypatch.setenv("BY_HAND_CASH", "80000")
     monkeypatch.setenv("ELSEWHERE_FOLDER", str(tmp_path / "elsewhere"))
     (tmp_path / "elsewhere").mkdir()
     coins = {
@@ -109,6 +110,9 @@ def test_orders_go_to_the_fallback_and_are_found_and_settled_there(
     assert settled["settle"]["fills"] == len(desk.of(session))
     assert settled["reconcile"]["differences"] == 0
     assert {fill.broker for fill in desk.orders.fills(BOOK)} == {"elsewhere"}
+    # They are compared where they are held and were paid.
+    assert settled["reconcile"]["breaks"] == 0
+    assert reconcile_book(BOOK, desk.at(desk.settings.calendar.decision_time(following)))["breaks"] == []
 
 
 @pytest.mark.postgres
