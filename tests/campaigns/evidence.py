@@ -26,6 +26,8 @@ MONEY_PATH = (
     "trading_lib/workflows/books/repair.py",
     "trading_lib/workflows/trade/daily.py",
     "trading_lib/workflows/trade/sending.py",
+    "trading_lib/workflows/orders/order_driver.py",
+    "trading_lib/adapters/stores/orders/order_batches.py",
     "trading_lib/workflows/trade/execution_reports.py",
     "trading_lib/workflows/trade/broker_access.py",
     "trading_lib/adapters/brokers/**/*.py",
