@@ -43,7 +43,7 @@ ORDER_PATH = (
     *MONEY_PATH,
     "trading_lib/adapters/broker_simulator/**/*.py",
     "trading_lib/adapters/stores/orders/*.py",
-    "trading_lib/workflows/orders/*.py",
+    "trading_lib/workflows/orders/**/*.py",
 )
 SESSION_RULES = (
     "trading_lib/risk/**/*.py",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.campaigns.book_faults.market import UNTOLD
-from tests.campaigns.order_kills.desk import CLIENTS, Desk, make_desks
+from tests.campaigns.order_kills.desk import CLIENTS, SERVER, Desk, make_desks
 from tests.campaigns.order_kills.points import POINTS, Point
 from tests.campaigns.order_kills.trials import Outcome, StuckError, Trial
 from tests.campaigns.order_kills.virtual_time import use_virtual_time
@@ -25,10 +25,10 @@ Wanted = tuple[str, Point, int]
 
 
 @contextmanager
-def desks() -> Iterator[dict[str, Desk]]:
-    """Start a database in memory with prices in it, and return a desk for each client."""
-    folder = Path(tempfile.mkdtemp(prefix="itskills", dir=memory_folder()))
-    server = EmbeddedPostgres(folder / "postgres")
+def desks(on_disk: bool = False) -> Iterator[dict[str, Desk]]:
+    """Start a database with prices in it, in memory or on disk, and return a desk for each client."""
+    folder = Path(tempfile.mkdtemp(prefix="itskills", dir=None if on_disk else memory_folder())).resolve()
+    server = EmbeddedPostgres(folder / SERVER)
     server.start()
     os.environ |= UNTOLD
     use_virtual_time()
@@ -36,7 +36,7 @@ def desks() -> Iterator[dict[str, Desk]]:
         server.create_databases(["trading"])
         url = server.url("trading")
         upgrade(url)
-        yield make_desks(url, folder / "home")
+        yield make_desks(url, folder)
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)

@@ -29,6 +29,7 @@ from trading_lib.workflows.setup.configuration import load_configuration
 from trading_lib.workflows.trade.book_run import BookRun
 
 ALPACA, BINANCE = "alpaca", "binance"
+SERVER = "postgres"
 CLIENTS = (ALPACA, BINANCE)
 KEYS = {
     "ALPACA_API_KEY_ID": PAPER_KEY,
@@ -65,6 +66,11 @@ class Desk:
     client: str
     market: FaultMarket
     home: Path
+
+    @property
+    def server(self) -> Path:
+        """Folder of the database server."""
+        return self.home.parent / SERVER
 
     def simulator(self, name: str, seed: int, session: date) -> SimulatorProcess:
         """Start a simulator on the eve of a session, and let this process and its children trade at it."""
@@ -133,8 +139,9 @@ class Desk:
         return market.shared[session]
 
 
-def make_desks(database_url: str, home: Path) -> dict[str, Desk]:
-    """Ingest the prices once, and return a desk for each client."""
+def make_desks(database_url: str, folder: Path) -> dict[str, Desk]:
+    """Ingest the prices once, and return a desk for each client; the server of the database is in the same folder."""
+    home = folder / "home"
     base = make_market(database_url, home)
     desks = {}
     for client in CLIENTS:

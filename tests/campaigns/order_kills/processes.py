@@ -7,6 +7,7 @@ import pickle
 import signal
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +49,48 @@ class Ended:
     moments: Counter[str] = field(default_factory=Counter)
 
 
+class Paused:
+    """A process that does a step and waits when it comes to a moment, until it is told to go on."""
+
+    def __init__(self, engine: Engine, step: Work, is_ours: Callable[[str], bool], moment: Kill) -> None:
+        there, self._there = os.pipe()
+        self._go, go = os.pipe()
+        reading, writing = os.pipe()
+        self.process = os.fork()
+        if self.process == 0:  # pragma: no cover - the child never reports
+            try:
+                signal.alarm(LONGEST_SECONDS)
+                os.close(reading)
+                engine.dispose(close=False)
+                with os.fdopen(writing, "wb") as told:
+                    told.write(pickle.dumps(_done(step, is_ours, moment, lambda: self._pause())))
+            finally:
+                os._exit(0)
+        for end in (writing, self._there, self._go):
+            os.close(end)
+        self._told, self._come, self._start = reading, there, go
+
+    def _pause(self) -> None:
+        os.write(self._there, b".")
+        os.read(self._go, 1)
+
+    def is_there(self) -> bool:
+        """Wait until it has come to the moment; False when it ended before."""
+        return os.read(self._come, 1) == b"."
+
+    def go_on(self) -> Ended:
+        """Let it go on, and wait for its end."""
+        with suppress(BrokenPipeError):
+            os.write(self._start, b".")
+        with os.fdopen(self._told, "rb") as told:
+            content = told.read()
+        os.waitpid(self.process, 0)
+        os.close(self._come), os.close(self._start)
+        assert content, "a process ended and said nothing"
+        ended: Ended = pickle.loads(content)
+        return ended
+
+
 def in_process(engine: Engine, step: Work, is_ours: Callable[[str], bool], kill: Kill | None = None) -> Ended:
     """Do a step in a process of its own, which is killed when its time has come; ``is_ours`` as of `watched`."""
     reading, writing = os.pipe()
@@ -74,14 +117,18 @@ def in_process(engine: Engine, step: Work, is_ours: Callable[[str], bool], kill:
     return ended
 
 
-def _done(step: Work, is_ours: Callable[[str], bool], kill: Kill | None) -> Ended:
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _done(step: Work, is_ours: Callable[[str], bool], kill: Kill | None, there: Callable[[], None] = _die) -> Ended:
     moments: Counter[str] = Counter()
 
     def see(moment: str) -> None:
         moments[moment] += 1
         due = kill is not None and kill.moment in (moment, ANY)
         if kill is not None and due and kill.nth == (moments.total() if kill.moment == ANY else moments[moment]):
-            os.kill(os.getpid(), signal.SIGKILL)
+            there()
 
     with watched(see, is_ours):
         try:

@@ -35,7 +35,7 @@ class SimulatorProcess:
         self.process = os.fork()
         if self.process == 0:  # pragma: no cover - the child never reports
             try:
-                signal.alarm(600)
+                signal.alarm(300)
                 simulator = Simulator(seed, ledger, Clock(at))
                 asyncio.run(serve(simulator, 0, lambda address: _tell(writing, address)))
             finally:

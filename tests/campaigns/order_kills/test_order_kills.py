@@ -17,12 +17,10 @@ pytestmark = [pytest.mark.postgres, pytest.mark.no_cover]
 SEED = 1
 # One of each kind; the long form plays all of them with many seeds.
 SHORT = (
-    "intents written, not committed",
     "SUBMIT stored, nothing sent",
     "booked, answer not read",
     "booked and invisible, answer not stored",
     "absence stored",
-    "fill stored",
     "cursor stored",
 )
 

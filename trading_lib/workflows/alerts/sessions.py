@@ -6,7 +6,7 @@ Only news is told: replayed, backfilled and backtested sessions are nobody's bus
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -101,24 +101,6 @@ def tell_held(run: BookRun, lines: Sequence[str]) -> None:
         book=name,
     )
     raise_alert(alert, run.settings)
-
-
-def tell_away(run: BookRun, away: Mapping[str, str], waiting: int) -> None:
-    """Tell that orders wait because brokers cannot be reached, once a session and account."""
-    name, session = run.book.name, run.session
-    for account, why in away.items() if waiting and _concerns_a_person(run, session) else ():
-        alert = Alert(
-            AlertLevel.CRITICAL,
-            f"orders of book {name} wait: the broker of account {account} cannot be reached",
-            f"{why}\n{waiting} orders of session {session} wait; whoever watches orders sends them when it is back,"
-            f" inside its window.\nWhat is wrong: trading preflight --book {name}",
-            source="trade_daily.place",
-            key=f"away:{name}:{account}:{session}",
-            session=session,
-            book=name,
-            once=True,
-        )
-        raise_alert(alert, run.settings)
 
 
 def tell_order(book: str, order: str, problem: str, settings: Settings) -> None:

@@ -21,7 +21,7 @@ from trading_lib.domain.book.orders import Order, OrderEvent, OrderStatus
 from trading_lib.domain.market.sessions import SessionCalendar
 from trading_lib.execution.send_window import SendWindow, WindowState, send_window
 from trading_lib.session.open_orders import increases
-from trading_lib.workflows.alerts.sessions import tell_away, tell_held
+from trading_lib.workflows.alerts.sessions import tell_held
 from trading_lib.workflows.books.arming import refuse_disarmed
 from trading_lib.workflows.orders.guarding.arming import kind_problem
 from trading_lib.workflows.orders.guarding.availability import Availability, ask
@@ -101,7 +101,6 @@ def guard(turn: BookTurn, orders: Sequence[Found]) -> Guarded:
     if guarded.held:
         turn.lock.ensure_held()
         _hold(run, guarded.held)
-    tell_away(run, guarded.brokers.away, len(guarded.waiting))
     return guarded
 
 
