@@ -36,6 +36,7 @@ from trading_lib.workflows.data.needed_history import LOOKBACK_DAYS
 from trading_lib.workflows.data.sources import instrument_groups, market_store
 from trading_lib.workflows.orders.guarding.guards import guard
 from trading_lib.workflows.orders.guarding.tripwires import Tripwires
+from trading_lib.workflows.orders.reconciling import halt_of
 from trading_lib.workflows.setup.settings import Settings, load_settings
 from trading_lib.workflows.stages.plans import SessionPlan, StopCheckPlan
 from trading_lib.workflows.stages.results import Ingested
@@ -169,10 +170,10 @@ def send(plan: StopCheckPlan, run: BookRun | None = None) -> SoldOut:
         orders = guarded.found
         context = _context(active, [order for order, status in orders if status is OrderStatus.INTENDED])
 
-        tripwires = Tripwires(active, plan.day)
+        tripwires, halt = Tripwires(active, plan.day), halt_of(active, active.portfolio())
 
         def cleared(order: Order) -> ClearedOrder | str:
-            return tripwires.check(order, lambda asked, halted: for_broker(asked, context, halted))
+            return tripwires.check(order, lambda asked, halted: halt(asked) or for_broker(asked, context, halted))
 
         sent = asyncio.run(send_orders(turn, orders, cleared))
     unknown = sent.unknown + len(guarded.unasked)
