@@ -23,7 +23,7 @@ from tests.campaigns.order_kills.trials import Outcome
 
 SEEDS = 25
 # A fresh database and fresh caches for so many trials.
-PER_DATABASE = 62
+PER_DATABASE = 43
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ def _played(trials: Sequence[Wanted], processes: int) -> list[Outcome]:
     pieces = [trials[at : at + PER_DATABASE] for at in range(0, len(trials), PER_DATABASE)]
     outcomes: list[Outcome] = []
     started = time.monotonic()
-    with ProcessPoolExecutor(processes, max_tasks_per_child=1) as pool:
+    with ProcessPoolExecutor(processes) as pool:
         for played in pool.map(_play, pieces):
             outcomes += played
             found, minutes = sum(bool(one.verdict.findings) for one in outcomes), (time.monotonic() - started) / 60

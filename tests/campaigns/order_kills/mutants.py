@@ -70,17 +70,18 @@ MUTANTS = (
     ),
     PlantedFault(
         "fill stored after the status",
-        SETTLEMENT,
-        """        new = run.orders.save_fills(fills, run.book.name) if fills else 0
-        event = OrderEvent.PARTIAL_FILL if identity in reports.unfilled else OrderEvent.FILL
-        if fills and (new or status is not OrderStatus.PARTIALLY_FILLED or event is OrderEvent.FILL):
-            run.orders.record(identity, event, fills[-1].filled_at, broker=fills[-1].broker)
+        "trading_lib/adapters/stores/orders/order_batches.py",
+        """            for entry in valid:
+                self._store_fills(connection, entry)
+            _append_events(connection, valid)
+            self._update(connection, valid)
 """,
-        """        new = 1
-        event = OrderEvent.PARTIAL_FILL if identity in reports.unfilled else OrderEvent.FILL
-        if fills and (new or status is not OrderStatus.PARTIALLY_FILLED or event is OrderEvent.FILL):
-            run.orders.record(identity, event, fills[-1].filled_at, broker=fills[-1].broker)
-            run.orders.save_fills(fills, run.book.name)
+        """            _append_events(connection, valid)
+            self._update(connection, valid)
+        with writing(self._engine, self._book) as connection:
+            for entry in valid:
+                self._store_fills(connection, entry)
+            self._update(connection, valid)
 """,
         ("FILL stored",),
     ),

@@ -18,15 +18,17 @@ from tests.campaigns.order_kills.points import Point, Rule
 from tests.campaigns.order_kills.processes import ANY, Ended, Kill, Work, in_process
 from tests.campaigns.order_kills.simulator_process import SimulatorProcess
 from tests.campaigns.order_kills.virtual_time import TIME
+from trading_lib.adapters.stores.books.book_store import BookStore
 from trading_lib.adapters.stores.books.order_store import OrderStore
 from trading_lib.domain.book.orders import TERMINAL_STATUSES
 from trading_lib.workflows.books.kill_switch import halt_trading, kill_switch
 from trading_lib.workflows.orders.guarding.arming import arm
+from trading_lib.workflows.orders.recovery import recover_book
 from trading_lib.workflows.orders.watching import watch
 from trading_lib.workflows.stages.catalogue import TRADE_STAGES
 
 STAGES = {stage.name: stage.load() for stage in TRADE_STAGES}
-DECIDING = ("settle", "signals", "targets", "risk", "orders")
+DECIDING = ("recover", "settle", "signals", "targets", "risk", "orders")
 DAYS, MOST_DAYS = 2, 6
 TRIES, RETRY = 6, timedelta(minutes=3)
 SECOND_KILL, LAST_MOMENT = 0.35, 60
@@ -72,6 +74,7 @@ class Trial:
         self.outcome = Outcome(desk.client, point.name, seed)
         # Somebody watches the orders, or the settlement is the first to ask.
         self.watching = self.random.random() < 0.5
+        self.recovers = self.random.random() < 0.5
         self.kill: Kill | None = Kill(point.moment, self.random.randint(1, point.most if desk.client == ALPACA else 1))
 
     def play(self) -> Outcome:
@@ -126,7 +129,9 @@ class Trial:
     def _finish(self, simulator: SimulatorProcess, session: date) -> None:
         """Settle until no order is open any more."""
         for _ in range(MOST_DAYS):
-            self._step(simulator, self.desk.decided_at(session), lambda at=session: self._tasks(at, ("settle",)))
+            self._step(
+                simulator, self.desk.decided_at(session), lambda at=session: self._tasks(at, ("recover", "settle"))
+            )
             settled, session = session, self.desk.next(session)
             if not self._open_orders():
                 break
@@ -147,8 +152,14 @@ class Trial:
             again = self._watch if self.watching else lambda: self._tasks(session, ("place",))
             self._step(simulator, TIME.now + RETRY, again)
 
+    def _recover(self) -> None:
+        settings = self.desk.market.settings
+        if BookStore(self.desk.market.engine).find(self.book) is not None:
+            recover_book(self.book, settings=settings)
+
     def _tasks(self, session: date, names: tuple[str, ...]) -> None:
-        for name in names:
+        # The settlement has to come to the same alone, without what a recovery does before it.
+        for name in names if self.recovers else [name for name in names if name != "recover"]:
             run = self.desk.run(session, self.book)
             STAGES[name](run.plan, run)
             if name == "settle":
@@ -164,6 +175,9 @@ class Trial:
                 return
             simulator.move_to(TIME.now + (self._away() if ended.killed else RETRY))
             self._hold(simulator)
+            if ended.killed and self.recovers:
+                # The command, by hand; what it did not do, the tasks do.
+                self._process(simulator, self._recover)
         self.outcome.verdict.stuck.append(f"{TRIES} tries did not do it: {ended.error}")
         raise StuckError(self.outcome)
 
