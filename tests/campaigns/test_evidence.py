@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,9 @@ from tests.campaigns.backups.damages import ENCRYPTED, PLAIN
 from tests.campaigns.backups.interruptions import DOWNLOADS, UPLOADS
 from tests.campaigns.evidence import COVERED, ROOT, is_current, read_evidence
 from tests.campaigns.mutants.__main__ import CAMPAIGNS
+from tests.campaigns.order_clients.accounts import CLIENTS
+from tests.campaigns.order_kills.mutants import NAMES
+from tests.campaigns.order_kills.points import POINTS
 
 MUTANTS = [mutant for mutants in CAMPAIGNS.values() for mutant in mutants]
 
@@ -49,6 +53,38 @@ def test_damaged_backups_were_refused_and_sound_ones_came_back() -> None:
     for peer in evidence["s3"].values():
         requests = peer["requests_of_an_upload"] * len(UPLOADS) + peer["requests_of_a_download"] * len(DOWNLOADS)
         assert peer["interruptions"] == peer["survived"] == requests >= 25
+
+
+def of_orders(name: str) -> dict[str, Any]:
+    """Return the evidence of a campaign of the order path."""
+    if name not in COVERED:
+        pytest.skip(f"{name} has not been run in full yet")
+    return read_evidence(name)
+
+
+def test_processes_killed_at_every_point_lost_and_doubled_nothing() -> None:
+    evidence = of_orders("order_kills")
+    assert evidence["points"] == len(POINTS) >= 20
+    assert set(evidence["by_client"]) == set(CLIENTS)
+    assert min(evidence["by_point"].values()) >= 25 * len(CLIENTS)
+    assert evidence["duplicate_orders"] == evidence["lost_fills"] == evidence["phantom_positions"] == 0
+    assert evidence["findings"] == evidence["not_reached"] == []
+    assert set(evidence["mutants_killed"]) == set(NAMES)
+
+
+def test_histories_with_the_real_clients_lost_and_doubled_nothing() -> None:
+    evidence = of_orders("order_clients")
+    assert evidence["seeds"] >= 2000
+    assert evidence["clients"] == list(CLIENTS)
+    assert evidence["findings"] == []
+
+
+def test_races_made_one_order_of_an_intent() -> None:
+    evidence = of_orders("order_races")
+    assert min(evidence["retries_at_once"], evidence["locks_lost"]) >= 100
+    assert evidence["retries"] >= 20
+    assert evidence["databases_killed"] >= 25
+    assert evidence["findings"] == []
 
 
 @pytest.mark.parametrize("campaign", CAMPAIGNS)

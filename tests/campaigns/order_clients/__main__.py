@@ -12,7 +12,7 @@ import json
 import sys
 from pathlib import Path
 
-from tests.campaigns.evidence import ORDER_PATH, write_evidence
+from tests.campaigns.evidence import ORDER_CAMPAIGNS, write_evidence
 from tests.campaigns.order_clients.accounts import CLIENTS
 from tests.campaigns.order_clients.campaign import Found, play, played
 
@@ -38,7 +38,7 @@ def main() -> None:
     if chosen.out:
         chosen.out.write_text(json.dumps(result, indent=2) + "\n")
     elif not found.findings:
-        write_evidence("order_clients", result, (*ORDER_PATH, "tests/campaigns/order_clients/*.py"))
+        write_evidence("order_clients", result, ORDER_CAMPAIGNS["order_clients"])
     print(json.dumps(result, indent=2))
     sys.exit(1 if found.findings else 0)
 

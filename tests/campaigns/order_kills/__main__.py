@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from tests.campaigns.evidence import ORDER_PATH, write_evidence
+from tests.campaigns.evidence import ORDER_CAMPAIGNS, write_evidence
 from tests.campaigns.order_kills.campaign import Wanted, desks, play, summary, wanted
 from tests.campaigns.order_kills.desk import CLIENTS
 from tests.campaigns.order_kills.mutants import NAMES, killed_mutants
@@ -45,7 +45,7 @@ def main() -> None:
     if chosen.out:
         chosen.out.write_text(json.dumps(found, indent=2) + "\n")
     elif clean:
-        write_evidence("order_kills", found, (*ORDER_PATH, "tests/campaigns/order_kills/*.py"))
+        write_evidence("order_kills", found, ORDER_CAMPAIGNS["order_kills"])
     print(json.dumps(found, indent=2))
     sys.exit(0 if clean else 1)
 

@@ -11,11 +11,9 @@ import logging
 import sys
 from pathlib import Path
 
-from tests.campaigns.evidence import ORDER_PATH, write_evidence
+from tests.campaigns.evidence import ORDER_CAMPAIGNS, write_evidence
 from tests.campaigns.order_kills.campaign import desks
 from tests.campaigns.order_races.races import Round, campaign
-
-COVERED = (*ORDER_PATH, "tests/campaigns/order_kills/*.py", "tests/campaigns/order_races/*.py")
 
 
 def main() -> None:
@@ -33,7 +31,7 @@ def main() -> None:
     if chosen.out:
         chosen.out.write_text(json.dumps(result, indent=2) + "\n")
     elif not result["findings"]:
-        write_evidence("order_races", result, COVERED)
+        write_evidence("order_races", result, ORDER_CAMPAIGNS["order_races"])
     print(json.dumps(result, indent=2))
     sys.exit(1 if result["findings"] else 0)
 
