@@ -168,6 +168,46 @@ class Bust:
     raw: str = ""
 
 
+class MovementKind(StrEnum):
+    """What moved the cash of an account without a trade."""
+
+    FEE = "FEE"
+    DIVIDEND = "DIVIDEND"
+    INTEREST = "INTEREST"
+    TRANSFER = "TRANSFER"
+    SPLIT = "SPLIT"
+    OTHER = "OTHER"
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """Cash that came to an account or left it without a trade, as the broker reports it.
+
+    Attributes
+    ----------
+    movement_id
+        Unique at this broker.
+    amount
+        In the account's currency, negative where it left; 0 where only units moved.
+    symbol
+        "" where it concerns no asset.
+    at
+        The beginning of its day in New York where the broker tells the day only.
+    description
+        The broker's own name of what it is, and its words.
+    raw
+        As of `BrokerOrder`.
+    """
+
+    movement_id: str
+    kind: MovementKind
+    amount: Decimal
+    symbol: str
+    at: datetime
+    description: str = ""
+    raw: str = ""
+
+
 def is_same(at_broker: BrokerOrder, order: Order) -> bool:
     """Whether a broker's order is the one that was sent; another installation may have used its id."""
     sent = (order.symbol, order.side, order.quantity)
@@ -352,4 +392,13 @@ class TellsTime(Protocol):
 
     async def server_time(self) -> datetime:
         """Return the broker's clock."""
+        ...
+
+
+@runtime_checkable
+class TellsMovements(Protocol):
+    """A broker that tells what moved its account's cash without a trade."""
+
+    async def movements_since(self, since: datetime) -> tuple[Movement, ...]:
+        """Return those of the day of ``since`` and later, the oldest first, all of them."""
         ...

@@ -12,6 +12,7 @@ from heapq import heappop, heappush
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from trading_lib.adapters.broker_simulator.ledger import sale_fees
 from trading_lib.adapters.broker_simulator.ledger.file import Ledger
 from trading_lib.adapters.broker_simulator.ledger.records import ALPACA, Account, Execution, Order, iso, parse_time
 from trading_lib.adapters.broker_simulator.ledger.state import State
@@ -19,6 +20,7 @@ from trading_lib.adapters.broker_simulator.market.clock import Clock
 from trading_lib.adapters.broker_simulator.market.hours import running_session, turns
 from trading_lib.adapters.broker_simulator.market.instruments import FUNDS, PAIRS, Asset, Pair
 from trading_lib.adapters.broker_simulator.market.prices import Prices
+from trading_lib.domain.market.sessions import NEW_YORK
 
 # (event of the stream, order, execution or None)
 Listener = Callable[[str, Order, Execution | None], None]
@@ -305,10 +307,12 @@ class Exchange:
                 self.set_status(order, "expired" if paper else "canceled", "not filled at the opening")
 
     def _close(self) -> None:
-        """End the day orders."""
+        """End the day orders, and charge the fees of the day's sales."""
         for order in self._of_alpaca():
             if order.time_in_force in ("day", "cls"):
                 self.set_status(order, "expired", "the session has closed")
+        for sale, dollars, words in list(sale_fees.due(self.state, self.now().astimezone(NEW_YORK).date())):
+            self.move(sale.account, "FEE", "USD", -dollars, note=words)
 
     def _of_alpaca(self) -> list[Order]:
         return [order for order in self.state.open.values() if self.state.accounts[order.account].face == ALPACA]

@@ -60,6 +60,14 @@ def _lines(found: dict[str, Any]) -> list[str]:
             f"{one['number']:>4}  {one['status']:<9} {one['kind']:<14} {one['symbol'] or '-':<8}"
             f" here {one['ours']}, there {one['broker']}: {one['explanation']}"
         )
+    for account, carried in found["movements"].items():
+        for one in carried["newest"]:
+            lines.append(f"      {one['kind']:<9} {one['amount']:>10} {account}: {one['explanation']}")
+        if carried["count"]:
+            lines.append(
+                f"{carried['total']} of the cash of {account} is explained by {carried['count']} movements without a"
+                " trade and is no break; the book does not count it"
+            )
     if found["accepted"]:
         lines.append(f"known differences: {', '.join(str(one['number']) for one in found['accepted'])}")
     compared = (

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import combinations
 
+from trading_lib.domain.book.flows import Flow
 from trading_lib.domain.book.orders import Fill, Side
 from trading_lib.domain.book.portfolio import to_cent
 from trading_lib.execution.broker import Bust, Execution
 from trading_lib.execution.fees import SUFFIX
-from trading_lib.execution.reconciliation.book_side import BookSide
+from trading_lib.execution.reconciliation.book_side import BookSide, Dividend
 from trading_lib.execution.reconciliation.breaks import (
     NOTHING,
     Break,
@@ -22,6 +23,13 @@ from trading_lib.execution.reconciliation.breaks import (
     trade_text,
 )
 from trading_lib.execution.reconciliation.cash import CashItem, cash_breaks
+from trading_lib.execution.reconciliation.movements import (
+    PAID_WITHIN,
+    Evidence,
+    certain_items,
+    evidence_of,
+    unexplained_words,
+)
 from trading_lib.execution.reconciliation.snapshot import BrokerSnapshot
 
 # How brokers mark what they sold themselves, in ids and words.
@@ -222,28 +230,51 @@ def _cash(snapshot: BrokerSnapshot, book: BookSide, expected: Expected) -> None:
         return
     theirs = to_cent(snapshot.account.cash)
     traded = any(one.status is BreakStatus.OPEN for one in expected.breaks)
-    expected.breaks += cash_breaks(expected.cash, theirs, _items(book), traded)
+    dividends, others = _items(book)
+    if snapshot.movements is None:
+        expected.breaks += cash_breaks(expected.cash, theirs, (dividends, others), traded)
+        return
+    evidence = evidence_of(snapshot.movements, book)
+    ours = expected.cash + to_cent(evidence.cash)
+    certain = _certain(evidence, book)
+    words = unexplained_words(evidence, book)
+    expected.breaks += cash_breaks(ours, theirs, (dividends, others), traded, certain, words)
+
+
+def _certain(evidence: Evidence, book: BookSide) -> list[CashItem]:
+    """Return what the movements prove to be on one side only yet."""
+    items = []
+    for one, amount in certain_items(evidence, book):
+        if isinstance(one, Dividend):
+            items.append(_dividend_item(one))
+        else:
+            items.append(_flow_item(one, amount, book))
+    return items
 
 
 def _items(book: BookSide) -> tuple[list[CashItem], list[CashItem]]:
     """Dividends, the oldest first, and everything else that cash may lack or have already."""
-    dividends = [
-        CashItem(
-            BreakKind.DIVIDEND,
-            dividend.symbol,
-            -dividend.amount,
-            f"dividend of {dividend.per_share:f} on {dividend.units:f} units, ex {dividend.session}: booked here, and"
-            " paid by the broker later",
-        )
-        for dividend in sorted(book.dividends, key=lambda one: (one.session, one.symbol))
-    ]
+    late = sorted(book.dividends, key=lambda one: (one.session, one.symbol))
+    dividends = [_dividend_item(one) for one in late if book.session - one.session <= PAID_WITHIN]
     others = [CashItem(known.kind, "", known.cash, "", accepted=True) for known in book.known if known.cash]
     for flow in book.flows:
         moved = dict(flow.sides()).get(book.account, NOTHING)
-        if not moved:
-            continue
-        booked = flow.session <= book.session
-        where = "booked here and not yet at the broker" if booked else f"at the broker, booked here on {flow.session}"
-        amount = -moved if booked else moved
-        others.append(CashItem(BreakKind.TRANSFER, "", amount, f"recorded {flow.describe()}: {where}"))
+        if moved:
+            others.append(_flow_item(flow, -moved if flow.session <= book.session else moved, book))
     return dividends, others
+
+
+def _dividend_item(dividend: Dividend) -> CashItem:
+    return CashItem(
+        BreakKind.DIVIDEND,
+        dividend.symbol,
+        -dividend.amount,
+        f"dividend of {dividend.per_share:f} on {dividend.units:f} units, ex {dividend.session}: booked here, and"
+        " paid by the broker later",
+    )
+
+
+def _flow_item(flow: Flow, amount: Decimal, book: BookSide) -> CashItem:
+    booked = flow.session <= book.session
+    where = "booked here and not yet at the broker" if booked else f"at the broker, booked here on {flow.session}"
+    return CashItem(BreakKind.TRANSFER, "", amount, f"recorded {flow.describe()}: {where}")

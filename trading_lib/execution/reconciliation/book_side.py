@@ -53,7 +53,7 @@ class BookSide:
     splits
         Symbol -> new shares per old share, of those around ``session``.
     dividends
-        Booked lately.
+        Booked lately, or since the movements of the account are read.
     flows
         Recorded, booked lately or not yet.
     proceeds
@@ -62,6 +62,8 @@ class BookSide:
         Differences that the operator has accepted.
     left_out
         Trade ids of fills that the operator has left out of the book.
+    before
+        Ids of the movements of cash that the account's first comparison found: they are in its difference.
     """
 
     name: str
@@ -77,3 +79,4 @@ class BookSide:
     proceeds: Mapping[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
     known: tuple[Known, ...] = ()
     left_out: frozenset[str] = frozenset()
+    before: frozenset[str] = frozenset()

@@ -32,7 +32,12 @@ class CashItem:
 
 
 def cash_breaks(
-    ours: Decimal, theirs: Decimal, items: tuple[Sequence[CashItem], Sequence[CashItem]], traded: bool
+    ours: Decimal,
+    theirs: Decimal,
+    items: tuple[Sequence[CashItem], Sequence[CashItem]],
+    traded: bool,
+    certain: Sequence[CashItem] = (),
+    told: str = "",
 ) -> Iterator[Break]:
     """Explain a difference of cash, or say that nothing does.
 
@@ -43,11 +48,15 @@ def cash_breaks(
         single ones.
     traded
         Whether trades, positions or fills differ as well: then it need not be money that came or went alone.
+    certain
+        Those of ``items`` that are known to be on one side only: they come first.
+    told
+        What else the broker tells of its cash, for the operator.
     """
     difference = theirs - ours
     if not difference:
         return
-    used = _explaining(difference, *items)
+    used = _of_certain(difference, certain, items[1]) or _explaining(difference, *items)
     if used is not None:
         for item in used:
             if not item.accepted:
@@ -62,16 +71,27 @@ def cash_breaks(
         return
     texts = f"{ours:f}", f"{theirs:f}"
     if traded:
-        why = f"{difference:+f} that no trade, fee, dividend or recorded flow explains"
+        why = f"{difference:+f} that no trade, fee, dividend or recorded flow explains{told}"
         yield Break(BreakKind.CASH, "", *texts, why)
         return
     what = "came" if difference > 0 else "left"
     verb = "deposit" if difference > 0 else "withdraw"
     why = (
         f"{abs(difference):f} {what} without a trade, and no flow is recorded: a transfer (`trading book {verb}`),"
-        " interest or a fee of the account"
+        f" interest or a fee of the account{told}"
     )
     yield Break(BreakKind.TRANSFER, "", *texts, why)
+
+
+def _of_certain(
+    difference: Decimal, certain: Sequence[CashItem], others: Sequence[CashItem]
+) -> tuple[CashItem, ...] | None:
+    """Return all that is certain, with what was accepted or without, where it is the difference."""
+    accepted = [item for item in others if item.accepted]
+    for together in ((*certain, *accepted), tuple(certain)):
+        if together and sum((item.amount for item in together), NOTHING) == difference:
+            return together
+    return None
 
 
 def _explaining(

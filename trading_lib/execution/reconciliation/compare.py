@@ -9,6 +9,7 @@ from typing import Any
 from trading_lib.execution.reconciliation.amounts import amount_breaks
 from trading_lib.execution.reconciliation.book_side import BookSide
 from trading_lib.execution.reconciliation.breaks import Break, BreakStatus
+from trading_lib.execution.reconciliation.movements import Carried, evidence_of
 from trading_lib.execution.reconciliation.orders import order_breaks
 from trading_lib.execution.reconciliation.snapshot import BrokerSnapshot
 
@@ -21,11 +22,14 @@ class Comparison:
     ----------
     orders, positions
         How many of each, on either side.
+    carried
+        Cash that the broker has beyond the book for good, each with its movement; none of it is a break.
     """
 
     orders: int
     positions: int
     breaks: tuple[Break, ...]
+    carried: tuple[Carried, ...] = ()
 
     @property
     def open(self) -> tuple[Break, ...]:
@@ -42,7 +46,8 @@ def compare(snapshot: BrokerSnapshot, book: BookSide) -> Comparison:
     identities = {own.order.client_order_id for own in book.orders}
     identities |= {order.client_order_id or order.broker_order_id for order in snapshot.orders}
     symbols = book.positions.keys() | snapshot.positions.keys()
-    return Comparison(len(identities), len(symbols), tuple(breaks))
+    carried = evidence_of(snapshot.movements or (), book).carried
+    return Comparison(len(identities), len(symbols), tuple(breaks), carried)
 
 
 def halting_reason(book: str, numbered: Iterable[tuple[int, Any]]) -> str:

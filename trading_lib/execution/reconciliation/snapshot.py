@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from trading_lib.domain.errors import TradingError
-from trading_lib.execution.broker import BrokerAccount, BrokerOrder, Bust, Execution
+from trading_lib.execution.broker import BrokerAccount, BrokerOrder, Bust, Execution, Movement
 
 # Beyond this no account of this system is, so it is a broken answer.
 LARGEST = Decimal(10) ** 15
@@ -33,6 +33,9 @@ class BrokerSnapshot:
         Since the cursor up to which the book has read them.
     cursor
         The one after them.
+    movements
+        What moved its cash without a trade, since some days before its first comparison; None of a broker that does
+        not tell.
     """
 
     account: BrokerAccount
@@ -44,6 +47,7 @@ class BrokerSnapshot:
     since: datetime
     cursor: str = ""
     busts: tuple[Bust, ...] = field(default=())
+    movements: tuple[Movement, ...] | None = None
 
     @property
     def orders(self) -> tuple[BrokerOrder, ...]:
@@ -82,6 +86,8 @@ def checked(snapshot: BrokerSnapshot, account: str, currency: str, short: bool) 
     for name, orders in (("open_orders", snapshot.open_orders), ("closed_orders", snapshot.closed_orders)):
         if twice := [one for one, count in Counter(o.broker_order_id for o in orders).items() if count > 1]:
             raise _broken(name, f"order {twice[0]!r} twice")
+    if twice := [one for one, count in Counter(m.movement_id for m in snapshot.movements or ()).items() if count > 1]:
+        raise _broken("movements", f"movement {twice[0]!r} twice")
     for order in snapshot.orders:
         if order.filled > order.quantity:
             raise _broken(f"order {order.broker_order_id}", f"{order.filled} filled of {order.quantity}")
@@ -105,6 +111,8 @@ def _amounts(snapshot: BrokerSnapshot, short: bool) -> Iterator[tuple[str, objec
         # A rebate is a fee below zero.
         yield f"commission of fill {fill.trade_id}", fill.commission, None
         yield f"fee quantity of fill {fill.trade_id}", fill.fee_quantity, zero
+    for one in snapshot.movements or ():
+        yield f"amount of movement {one.movement_id}", one.amount, None
 
 
 def _require(name: str, value: object, smallest: Decimal | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +61,9 @@ def own_side(at: AtBrokers, account: Account, broker: str, snapshot: BrokerSnaps
     standing = [one for one in accepted if not _is_booked(one, settled_by_flow, booked)]
     known = [known_difference(one.number, one.kind, one.symbol, one.ours, one.broker) for one in standing]
     late = portfolio.session - timedelta(days=LATE_DAYS)
-    dividends, splits = _actions(at, portfolio, snapshot)
+    first = _first_movements(at, account, snapshot)
+    traded = {fill.symbol for fill in fills}
+    dividends, splits = _actions(at, portfolio, snapshot, traded, first[0] if first else None)
     return BookSide(
         name=book,
         account=account.name,
@@ -76,7 +78,20 @@ def own_side(at: AtBrokers, account: Account, broker: str, snapshot: BrokerSnaps
         proceeds=_proceeds(at, late, portfolio.session),
         known=tuple(one for one in known if one is not None),
         left_out=frozenset(trade_id_of(one.broker) for one in standing if one.kind in TRADES),
+        before=first[1] if first else frozenset(),
     )
+
+
+def _first_movements(
+    at: AtBrokers, account: Account, snapshot: BrokerSnapshot
+) -> tuple[datetime, frozenset[str]] | None:
+    """When the account's movements were first read, and those of then: of a first comparison, all that it has."""
+    from trading_lib.adapters.stores.orders.snapshot_store import SnapshotStore
+
+    if snapshot.movements is None:
+        return None
+    stored = SnapshotStore(at.engine).first_movements(at.book.name, account.name)
+    return stored or (snapshot.taken_at, frozenset(one.movement_id for one in snapshot.movements))
 
 
 def newest_portfolio(at: AtBrokers) -> Portfolio:
@@ -190,16 +205,27 @@ def _orders(at: AtBrokers, account: Account, snapshot: BrokerSnapshot) -> tuple[
 
 
 def _actions(
-    at: AtBrokers, portfolio: Portfolio, snapshot: BrokerSnapshot
+    at: AtBrokers, portfolio: Portfolio, snapshot: BrokerSnapshot, traded: Iterable[str], moved: datetime | None
 ) -> tuple[list[Dividend], Mapping[str, Decimal]]:
-    """Read dividends booked lately, and splits around the newest session, from the stored bars."""
+    """Read dividends booked lately, and splits around the newest session, from the stored bars.
+
+    Parameters
+    ----------
+    traded
+        What the book has traded in the account: dividends of a holding that is sold are paid, too.
+    moved
+        When movements of the account were first read: dividends are matched with them since then. None where it does
+        not tell of them.
+    """
     from trading_lib.workflows.data.sources import market_store
 
     concerned = {*portfolio.positions, *snapshot.positions, *(order.symbol for order in snapshot.open_orders)}
+    concerned |= set(traded)
     symbols = sorted(concerned & set(at.settings.configuration.universe.symbols))
     if not symbols:
         return [], {}
-    first = portfolio.session - timedelta(days=DIVIDEND_DAYS)
+    newest = portfolio.session if moved is None else min(portfolio.session, moved.date() - timedelta(days=LATE_DAYS))
+    first = newest - timedelta(days=DIVIDEND_DAYS)
     store = market_store(at.settings, at.engine)
     bars = store.read_bars(at.book.data_source, at.settings.clock(), symbols, first).frame
     splits: dict[str, Decimal] = {}

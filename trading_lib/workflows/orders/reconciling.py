@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,8 @@ LOG = logging.getLogger(__name__)
 Result = dict[str, Any]
 # An alert lists so many breaks at most.
 MOST_LINES = 30
+# Movements that explain themselves are listed one by one for so long.
+LISTED = timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +172,25 @@ def result_of(book: str, done: Sequence[Reconciled], at: AtBrokers) -> Result:
         "cash": {
             one.account: {"ours": f"{one.own_cash:f}", "broker": f"{one.snapshot.account.cash:f}"} for one in done
         },
+        "movements": {one.account: _carried(one, at) for one in done if one.snapshot.movements is not None},
         "breaks": [break_record(entry) for one in done for entry in one.standing],
         "accepted": [break_record(entry) for entry in accepted],
         "halted": bool(open_breaks),
     }
+
+
+def _carried(one: Reconciled, at: AtBrokers) -> Result:
+    """Say what the broker's cash has beyond the book's by movements that explain themselves; the newest one by one."""
+    carried = one.comparison.carried
+    first = at.settings.clock() - LISTED
+    total = sum((each.amount for each in carried), Decimal(0))
+    listed = [
+        {"id": each.movement.movement_id, "kind": str(each.movement.kind), "symbol": each.movement.symbol}
+        | {"amount": f"{each.amount:f}", "explanation": each.explanation}
+        for each in carried
+        if each.movement.at >= first
+    ]
+    return {"count": len(carried), "total": f"{total:f}", "newest": listed}
 
 
 def break_record(one: StoredBreak) -> Result:

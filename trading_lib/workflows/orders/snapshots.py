@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from trading_lib.domain.book.accounts import Account
 from trading_lib.domain.book.orders import OPEN_STATUSES
 from trading_lib.domain.errors import BrokerUnavailableError
-from trading_lib.execution.broker import Broker
+from trading_lib.execution.broker import Broker, TellsMovements
 from trading_lib.execution.reconciliation.snapshot import BrokerSnapshot, checked
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Orders of at least so many days are compared.
 DAYS = 10
+# Movements are read from so long before the first comparison: what is dated back, or was on its way, is known then.
+BEFORE_FIRST = timedelta(days=14)
 # An account in which something trades at this very moment is read again.
 READINGS = 3
 
@@ -39,10 +41,10 @@ async def snapshot_of(at: AtBrokers, account: Account, broker: Broker) -> Broker
     from trading_lib.adapters.stores.orders.snapshot_store import SnapshotStore
 
     cursor = AccountStore(at.engine).cursors(at.book.name).get(account.name, "")
-    since = _since(at)
-    before = await _reading(broker, cursor, since, at.settings.clock())
+    since, moved_since = _since(at), _moved_since(at, account)
+    before = await _reading(broker, cursor, since, moved_since, at.settings.clock())
     for _ in range(READINGS):
-        after = await _reading(broker, cursor, since, at.settings.clock())
+        after = await _reading(broker, cursor, since, moved_since, at.settings.clock())
         if _moves(before) == _moves(after):
             known = account.broker_account or SnapshotStore(at.engine).account_id(at.book.name, account.name)
             return checked(after, known, account.currency, broker.capabilities.short)
@@ -63,7 +65,16 @@ def _since(at: AtBrokers) -> datetime:
     return min([recent, *(moment - timedelta(hours=1) for moment in sent)])
 
 
-async def _reading(broker: Broker, cursor: str, since: datetime, now: datetime) -> BrokerSnapshot:
+def _moved_since(at: AtBrokers, account: Account) -> datetime:
+    from trading_lib.adapters.stores.orders.snapshot_store import SnapshotStore
+
+    first = SnapshotStore(at.engine).first_movements(at.book.name, account.name)
+    return (at.settings.clock() if first is None else first[0]) - BEFORE_FIRST
+
+
+async def _reading(
+    broker: Broker, cursor: str, since: datetime, moved_since: datetime, now: datetime
+) -> BrokerSnapshot:
     fills = await broker.fills_since(cursor)
     return BrokerSnapshot(
         account=await broker.account(),
@@ -75,6 +86,7 @@ async def _reading(broker: Broker, cursor: str, since: datetime, now: datetime) 
         since=since,
         cursor=fills.cursor,
         busts=tuple(fills.busts),
+        movements=await broker.movements_since(moved_since) if isinstance(broker, TellsMovements) else None,
     )
 
 
@@ -83,4 +95,5 @@ def _moves(reading: BrokerSnapshot) -> object:
     orders = {(order.broker_order_id, str(order.status), str(order.filled)) for order in reading.orders}
     trades = {fill.trade_id for fill in reading.fills}
     amounts = {symbol: str(units) for symbol, units in reading.positions.items()}
-    return orders, trades, amounts, str(reading.account.cash)
+    moved = {one.movement_id for one in reading.movements or ()}
+    return orders, trades, amounts, str(reading.account.cash), moved

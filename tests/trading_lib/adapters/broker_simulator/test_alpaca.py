@@ -278,3 +278,24 @@ def test_the_clients_own_models_take_every_answer(reached: Clients) -> None:
         TradeActivity(**each, account_id=client.get_account().id) for each in client.get("/account/activities/FILL")
     ]
     assert [(each.qty, each.order_id) for each in fills] == [(3, placed.id)]
+
+
+def test_fees_of_regulators_are_charged_once_on_each_sale_of_the_day_at_its_close() -> None:
+    with clients("in-process", EVENING_BEFORE) as made:
+        client, simulator = made.alpaca(), made.simulator
+        account = simulator.account_of(ALPACA)
+        simulator.exchange.record("settings", account=account.id, settings={"sale_fees": True})
+        simulator.pass_time(14 * 3600)
+        client.post("/orders", order())
+        client.post("/orders", order(side="sell", qty="2"))
+        before = account.balance("USD")
+        simulator.pass_time(12 * 3600)
+        simulator.exchange.close_market()
+        found = client.get("/account/activities", {"category": "non_trade_activity", "after": "2026-11-24"})
+        fees = [Decimal(one["net_amount"]) for one in found if one["activity_type"] == "FEE"]
+        proceeds = 2 * Decimal(client.get("/account/activities/FILL")[0]["price"])
+        assert sorted(fees) == sorted(
+            [-(proceeds * Decimal("0.0000278")).quantize(Decimal("0.01"), "ROUND_UP"), Decimal("-0.01")]
+        )
+        assert account.balance("USD") == before + sum(fees)
+        assert {one["date"] for one in found if one["activity_type"] == "FEE"} == {"2026-11-24"}

@@ -16,9 +16,14 @@ from trading_lib.adapters.broker_simulator.control.actions import Actions
 from trading_lib.adapters.broker_simulator.faults.script import read_script
 from trading_lib.adapters.broker_simulator.transport import in_process
 from trading_lib.domain.book.orders import OrderStatus, Side
+from trading_lib.workflows.books.flows import record_flow
 from trading_lib.workflows.orders.reconciling import halt_of, reconcile_book
 from trading_lib.workflows.orders.recovery import recover_book
 from trading_lib.workflows.orders.settling_breaks import accept_break
+
+# When orders are taken for the next opening, and after the close of the session that follows the first one traded.
+MONDAY_EVENING = datetime(2023, 2, 14, 0, 30, tzinfo=UTC)
+TUESDAY_EVENING = datetime(2023, 2, 14, 21, 30, tzinfo=UTC)
 
 pytestmark = pytest.mark.postgres
 
@@ -138,3 +143,37 @@ def test_what_happens_at_alpaca_without_the_book_is_one_break_until_it_is_settle
     assert done["settled_as"] == ("flow" if found[0][0] == "transfer" else "known")
     after = reconcile_book(BOOK, own.settings)
     assert (after["breaks"], after["halted"]) == ([], False)
+
+
+def test_fees_of_a_sale_interest_and_a_recorded_deposit_halt_nothing_and_a_cent_more_does(own: AtAlpaca) -> None:
+    actions = Actions(own.simulator)
+    actions.settings({"account": "alpaca", "settings": {"sale_fees": True}})
+    actions.deposit({"account": "alpaca", "asset": "USD", "amount": "-0.31", "activity": "FEE", "note": "before"})
+    actions.deposit({"account": "alpaca", "asset": "USD", "amount": "0.31", "activity": "INT", "note": "before"})
+    own.order()
+    own.send()
+    assert own.reconciled() == []
+    own.at(OPENED)
+    own.settled()
+    own.order("SPY", Side.SELL, "4", MONDAY)
+    own.at(MONDAY_EVENING)
+    own.send(MONDAY)
+    own.at(TUESDAY_EVENING)
+    assert own.reconciled() == [("unbooked-fill", "explained")]
+    fees = reconcile_book(BOOK, own.settings)["movements"]["main"]["newest"]
+    assert [one["kind"] for one in fees] == ["FEE", "FEE"]
+    assert all("fee for proceed of 4 shares" in one["explanation"] for one in fees)
+    actions.deposit({"account": "alpaca", "asset": "USD", "amount": "1.07", "activity": "INT"})
+    actions.deposit({"account": "alpaca", "asset": "USD", "amount": "500", "activity": "CSD"})
+    tuesday = own.settings.calendar.next(MONDAY)
+    record_flow(BOOK, tuesday, "500", None, "main", "Ada", settings=own.settings)
+    found = reconcile_book(BOOK, own.settings)
+    assert [(one["kind"], one["status"]) for one in found["breaks"]] == [
+        ("unbooked-fill", "explained"),
+        ("transfer", "explained"),
+    ]
+    assert (found["halted"], found["movements"]["main"]["count"]) == (False, 3)
+    actions.deposit({"account": "alpaca", "asset": "USD", "amount": "0.01", "activity": "CSD"})
+    found = reconcile_book(BOOK, own.settings)
+    (left,) = [one for one in found["breaks"] if one["status"] == "open"]
+    assert "`trading book deposit --book paper --account main --amount 0.01 --session NEXT`" in left["explanation"]

@@ -13,6 +13,8 @@ from trading_lib.adapters.broker_simulator.ledger.records import Account, Execut
 from trading_lib.domain.market.sessions import NEW_YORK
 
 LARGEST_PAGE = 100
+# What Alpaca calls the activities of a category.
+CATEGORIES = ("trade_activity", "non_trade_activity")
 KINDS = frozenset(("FILL", "DIV", "SPLIT", "FEE", "CSD", "CSW", "JNLC", "JNLS", "INT", "ACATS", "SPIN", "REORG"))
 
 
@@ -33,6 +35,7 @@ def activities(
     """
     for kind in kinds - KINDS:
         raise malformed(f"invalid activity type: {kind}")
+    kinds = kinds or _of_category(asked.get("category", ""))
     found = sorted(_all(exchange, account, kinds), key=lambda each: each[0])
     shapes = [shape for (at, _), shape in found if _within(at, asked)]
     if asked.get("direction", "desc") == "desc":
@@ -41,6 +44,13 @@ def activities(
     if token:
         shapes = _behind(shapes, token, asked.get("direction", "desc"))
     return shapes[: _size(asked)]
+
+
+def _of_category(name: str) -> frozenset[str]:
+    if name and name not in CATEGORIES:
+        raise malformed(f"invalid category: {name}")
+    trades = frozenset(("FILL",))
+    return {CATEGORIES[0]: trades, CATEGORIES[1]: KINDS - trades}.get(name, frozenset())
 
 
 def is_hidden(exchange: Exchange, execution: Execution) -> bool:

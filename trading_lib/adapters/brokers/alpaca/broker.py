@@ -19,6 +19,7 @@ from trading_lib.adapters.brokers.alpaca.connection.session import BoundedSessio
 from trading_lib.adapters.brokers.alpaca.connection.stream import POLL_SECONDS, TradeUpdates
 from trading_lib.adapters.brokers.alpaca.history import FillHistory
 from trading_lib.adapters.brokers.alpaca.listing import closed_orders, open_orders
+from trading_lib.adapters.brokers.alpaca.movements import movements_since
 from trading_lib.adapters.brokers.alpaca.orders import IN_FORCE, TYPES, UnsendableError, request_fields
 from trading_lib.adapters.brokers.alpaca.preflight import findings
 from trading_lib.adapters.brokers.alpaca.values import UnreadableError, text_of, time_of
@@ -35,6 +36,7 @@ from trading_lib.execution.broker import (
     Execution,
     Executions,
     LookUp,
+    Movement,
     Outcome,
     Readiness,
     Seen,
@@ -47,7 +49,7 @@ SEND_FROM, SEND_UNTIL = time(19, 0), time(9, 28)
 
 
 class AlpacaBroker:
-    """One account at Alpaca; a `Broker` that also `Preflights` and `TellsTime`.
+    """One account at Alpaca; a `Broker` that also `Preflights`, `TellsTime` and `TellsMovements`.
 
     Parameters
     ----------
@@ -185,6 +187,11 @@ class AlpacaBroker:
     async def preflight(self, symbols: Sequence[str]) -> tuple[Readiness, ...]:
         """Say what Alpaca would refuse: of the account, of each symbol, and what has changed in its answers."""
         return tuple(await findings(self._connection, self._setting, symbols))
+
+    async def movements_since(self, since: datetime) -> tuple[Movement, ...]:
+        """Return what moved the account's cash without a trade since that day, the oldest first."""
+        await self.connect()
+        return await movements_since(self._connection, since)
 
     async def server_time(self) -> datetime:
         """Return Alpaca's clock, in UTC."""

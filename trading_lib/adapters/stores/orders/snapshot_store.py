@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Engine, func, select, text
@@ -12,8 +12,11 @@ from trading_lib.adapters.stores.postgres.immutable_rows import writing
 from trading_lib.adapters.stores.postgres.json_codec import decode, encode
 from trading_lib.adapters.stores.postgres.revisions import lock_key
 from trading_lib.adapters.stores.postgres.schema import broker_snapshots as table
-from trading_lib.execution.broker import BrokerOrder, Execution
+from trading_lib.execution.broker import BrokerOrder, Execution, Movement
 from trading_lib.execution.reconciliation.snapshot import BrokerSnapshot
+
+# Movements of cash are stored with so many snapshots; what is older stands in earlier ones.
+MOVEMENTS_OF = timedelta(days=21)
 
 
 class SnapshotStore:
@@ -44,6 +47,21 @@ class SnapshotStore:
             payload = connection.execute(query).scalar_one_or_none()
         return "" if payload is None else str(decode(payload)["account"])
 
+    def first_movements(self, book: str, account: str) -> tuple[datetime, frozenset[str]] | None:
+        """Return when movements of the account's cash were first read, and the ids of those that there were then."""
+        query = (
+            select(table.c.taken_at, table.c.payload["movements"])
+            .where(table.c.book == book, table.c.account == account)
+            .where(func.jsonb_typeof(table.c.payload["movements"]) == "array")
+            .order_by(table.c.number)
+            .limit(1)
+        )
+        with self._engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            return None
+        return row[0], frozenset(str(one["movement_id"]) for one in decode(row[1]))
+
     def payloads(self, book: str) -> list[dict[str, Any]]:
         """Return what every snapshot of a book said, the oldest first."""
         query = select(table.c.payload).where(table.c.book == book).order_by(table.c.number)
@@ -65,6 +83,25 @@ def _payload(snapshot: BrokerSnapshot) -> dict[str, Any]:
         "busts": [{"trade_id": bust.trade_id, "at": bust.at, "reason": bust.reason} for bust in snapshot.busts],
         "since": snapshot.since,
         "cursor": snapshot.cursor,
+        "movements": _movements(snapshot),
+    }
+
+
+def _movements(snapshot: BrokerSnapshot) -> list[dict[str, Any]] | None:
+    """Return the newest movements; None of a broker that tells none."""
+    if snapshot.movements is None:
+        return None
+    return [_movement(one) for one in snapshot.movements if one.at >= snapshot.taken_at - MOVEMENTS_OF]
+
+
+def _movement(one: Movement) -> dict[str, Any]:
+    return {
+        "movement_id": one.movement_id,
+        "kind": one.kind,
+        "amount": one.amount,
+        "symbol": one.symbol,
+        "at": one.at,
+        "description": one.description,
     }
 
 
