@@ -197,6 +197,9 @@ class Movement:
         The broker's own name of what it is, and its words.
     raw
         As of `BrokerOrder`.
+    trade_id
+        Of the trade whose fee it is, where something else than the account's currency paid it: ``amount`` is 0 then,
+        and ``description`` what paid. "" otherwise.
     """
 
     movement_id: str
@@ -206,6 +209,7 @@ class Movement:
     at: datetime
     description: str = ""
     raw: str = ""
+    trade_id: str = ""
 
 
 def is_same(at_broker: BrokerOrder, order: Order) -> bool:

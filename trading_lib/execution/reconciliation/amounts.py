@@ -234,7 +234,7 @@ def _cash(snapshot: BrokerSnapshot, book: BookSide, expected: Expected) -> None:
     if snapshot.movements is None:
         expected.breaks += cash_breaks(expected.cash, theirs, (dividends, others), traded)
         return
-    evidence = evidence_of(snapshot.movements, book)
+    evidence = evidence_of(snapshot, book)
     ours = expected.cash + to_cent(evidence.cash)
     certain = _certain(evidence, book)
     words = unexplained_words(evidence, book)

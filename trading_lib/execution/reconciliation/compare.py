@@ -46,7 +46,7 @@ def compare(snapshot: BrokerSnapshot, book: BookSide) -> Comparison:
     identities = {own.order.client_order_id for own in book.orders}
     identities |= {order.client_order_id or order.broker_order_id for order in snapshot.orders}
     symbols = book.positions.keys() | snapshot.positions.keys()
-    carried = evidence_of(snapshot.movements or (), book).carried
+    carried = evidence_of(snapshot, book).carried
     return Comparison(len(identities), len(symbols), tuple(breaks), carried)
 
 

@@ -6,16 +6,18 @@ all movements each time, so that one that a broker takes back is gone from it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
 from trading_lib.domain.book.flows import Flow
+from trading_lib.domain.book.portfolio import to_cent
 from trading_lib.domain.market.sessions import NEW_YORK
 from trading_lib.execution.broker import Movement, MovementKind
 from trading_lib.execution.reconciliation.book_side import BookSide, Dividend
 from trading_lib.execution.reconciliation.breaks import NOTHING
+from trading_lib.execution.reconciliation.snapshot import BrokerSnapshot
 
 # Brokers pay dividends up to some weeks after the ex-date, and book transfers some days late or early.
 PAID_WITHIN, MOVED_WITHIN = timedelta(days=60), timedelta(days=14)
@@ -41,7 +43,8 @@ class Evidence:
     Attributes
     ----------
     carried
-        Fees, interest, taxes on dividends, and what a dividend paid differs by from the one that is booked.
+        Fees, interest, taxes on dividends, what a dividend differs by from the one that is booked, and the value of fees
+        that another coin paid.
     unpaid
         Dividends that are booked here and that the broker has not paid yet.
     late
@@ -64,20 +67,24 @@ class Evidence:
         return sum((one.amount for one in self.carried), NOTHING)
 
 
-def evidence_of(movements: Sequence[Movement], book: BookSide) -> Evidence:
-    """Match movements with a book's records; what moved before the account's first comparison only takes its match.
+def evidence_of(snapshot: BrokerSnapshot, book: BookSide) -> Evidence:
+    """Match an account's movements with a book's records; nothing is known of a broker that tells none.
 
-    Parameters
-    ----------
-    movements
-        Of the account, since some days before its first comparison.
+    What moved before the account's first comparison only takes its match.
     """
+    commissions = {fill.trade_id: fill.commission for fill in snapshot.fills}
+    commissions |= {fill.trade_id: fill.commission for fill in book.fills}
     unpaid = sorted(book.dividends, key=lambda one: (one.session, one.symbol))
     flows = [flow for flow in book.flows if dict(flow.sides()).get(book.account)]
     carried: list[Carried] = []
     early: list[Flow] = []
     unexplained: list[Movement] = []
-    for one in sorted(movements, key=lambda each: (each.at, each.movement_id)):
+    for one in sorted(snapshot.movements or (), key=lambda each: (each.at, each.movement_id)):
+        if one.trade_id:
+            # What is no trade of the comparison has no commission in it either.
+            if commission := to_cent(commissions.get(one.trade_id, NOTHING)):
+                carried.append(Carried(one, commission, _paid_by(one, commission)))
+            continue
         found, left = _matched(one, unpaid, flows, book)
         if isinstance(found, Flow) and found.session > book.session:
             early.append(found)
@@ -135,6 +142,13 @@ def _why(one: Movement, found: Dividend | Flow | None) -> str:
             f" {one.amount:f} on {day}"
         )
     return f"{one.description or one.kind} on {day}: at the broker alone, no profit or loss of the book"
+
+
+def _paid_by(one: Movement, commission: Decimal) -> str:
+    return (
+        f"the fee of trade {one.trade_id} was paid with {one.description}: its value of {commission:f} is a cost of the"
+        " book, and its cash at the broker did not pay it"
+    )
 
 
 def unexplained_words(evidence: Evidence, book: BookSide) -> str:

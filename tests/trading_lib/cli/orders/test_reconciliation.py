@@ -17,7 +17,8 @@ BREAK = {
 }  # fmt: skip
 FOUND = {
     "book": "paper", "accounts": ["main"], "orders": 2, "positions": 1, "cash": {}, "breaks": [BREAK],
-    "accepted": [{"number": 1}], "halted": True,
+    "accepted": [{"number": 1}], "halted": True, "movements": {"main": {"count": 1, "total": "-0.02", "newest": [
+        {"id": "m1", "kind": "FEE", "symbol": "", "amount": "-0.02", "explanation": "REG fee"}]}},
 }  # fmt: skip
 AGREED = {**FOUND, "breaks": [], "accepted": [], "halted": False}
 RECOVERED: dict[str, Any] = {
@@ -45,6 +46,7 @@ def test_breaks_make_exit_code_1(
     text = capsys.readouterr().out
     assert ("buys nothing until its open breaks are settled" in text) == found["halted"]
     assert ("no account of book paper is at a real broker" in text) == (not found["accounts"])
+    assert ("main: REG fee" in text) == ("-0.02 of the cash of main" in text) == bool(found["accounts"])
 
 
 def test_a_break_is_settled_by_number_name_and_note(

@@ -17,7 +17,7 @@ from trading_lib.adapters.broker_simulator.control.actions import Actions
 from trading_lib.adapters.broker_simulator.market.clock import Clock
 from trading_lib.adapters.broker_simulator.simulator import DEMO_KEY, DEMO_SECRET, Simulator
 from trading_lib.domain.book.orders import OrderPurpose, OrderStatus
-from trading_lib.domain.book.portfolio import Portfolio
+from trading_lib.domain.book.portfolio import Portfolio, to_cent
 from trading_lib.workflows.orders.reconciling import reconcile_book
 
 pytestmark = pytest.mark.postgres
@@ -80,3 +80,30 @@ def test_coins_and_cash_agree_after_fees_that_were_kept_in_coins(own: OwnBroker,
     assert (found["breaks"], found["accounts"], found["halted"]) == ([], ["coins"], False)
     fees = [one for one, _ in own.run().orders.orders(BOOK) if one.purpose is OrderPurpose.FEE]
     assert [one.quantity for one in fees] == [Decimal("0.0000123")]
+
+
+def test_fees_that_bnb_paid_halt_nothing_before_and_after_they_are_booked(own: OwnBroker, simulator: Simulator) -> None:
+    actions, demo = Actions(simulator), simulator.account_of("binance", "paper")
+    actions.deposit({"account": demo.number, "asset": "BNB", "amount": "10"})
+    actions.settings({"account": demo.number, "settings": {"fees_in": "BNB"}})
+    assert reconcile_book(BOOK, own.settings)["breaks"] == []
+    own.order("BTC-USD", quantity="0.0123")
+    own.send()
+    unbooked = reconcile_book(BOOK, own.settings)
+    assert [(one["kind"], one["status"]) for one in unbooked["breaks"]] == [("unbooked-fill", "explained")]
+    last = own.run().state.latest_portfolio(BOOK)
+    assert last is not None
+    own.now = own.settings.calendar.decision_time(MONDAY)
+    simulator.clock.stand(own.now)
+    portfolio = own.settle(last, MONDAY)
+    own.run(MONDAY).state.save_portfolio(BOOK, portfolio, "coins")
+    assert portfolio.positions["BTC-USD"].quantity == Decimal("0.0123")
+    found = reconcile_book(BOOK, own.settings)
+    assert (found["breaks"], found["halted"]) == ([], False)
+    (fee,) = found["movements"]["coins"]["newest"]
+    cash = found["cash"]["coins"]
+    assert Decimal(fee["amount"]) == to_cent(Decimal(cash["broker"])) - Decimal(cash["ours"]) > 0
+    assert "BNB" in fee["explanation"]
+    actions.deposit({"account": demo.number, "asset": "USDT", "amount": "0.01"})
+    found = reconcile_book(BOOK, own.settings)
+    assert [(one["kind"], one["status"]) for one in found["breaks"]] == [("transfer", "open")]

@@ -17,6 +17,7 @@ from trading_lib.adapters.brokers.binance.answers.amounts import UnreadableError
 from trading_lib.adapters.brokers.binance.answers.balances import Balances, balances_from
 from trading_lib.adapters.brokers.binance.answers.markets import QUOTE, Pair, pairs_of
 from trading_lib.adapters.brokers.binance.answers.orders import broker_order
+from trading_lib.adapters.brokers.binance.coin_fees import coin_fees
 from trading_lib.adapters.brokers.binance.desk import OrderDesk
 from trading_lib.adapters.brokers.binance.executions import FeePrices, execution
 from trading_lib.adapters.brokers.binance.fill_cursor import FillCursor
@@ -44,6 +45,7 @@ from trading_lib.execution.broker import (
     Executions,
     IdsUnique,
     LookUp,
+    Movement,
     Readiness,
 )
 from trading_lib.execution.polling import poll_fills
@@ -60,7 +62,7 @@ async def _a_while() -> None:
 
 
 class BinanceBroker:
-    """One spot account at Binance; a `Broker`, `Preflights` and `TellsTime`.
+    """One spot account at Binance; a `Broker`, `Preflights`, `TellsTime` and `TellsMovements`.
 
     Parameters
     ----------
@@ -167,6 +169,14 @@ class BinanceBroker:
                 told = told.with_trades(pair.name, [(whole(each, "id"), when(each, "time")) for each in records])
         fills.sort(key=lambda entry: (entry[0].filled_at, entry[1], entry[2]))
         return Executions(tuple(fill for fill, _, _ in fills), str(told))
+
+    async def movements_since(self, since: datetime) -> tuple[Movement, ...]:
+        """Return the fees that a coin paid which is neither traded nor USDT; transfers of USDT are not read."""
+        found: list[Movement] = []
+        for pair in self._pairs:
+            with self._reading("trades"):
+                found += coin_fees(await trades_from(self._client, pair, 0), pair, since)
+        return tuple(sorted(found, key=lambda one: (one.at, one.movement_id)))
 
     async def subscribe(self, cursor: str) -> AsyncIterator[Execution]:
         """Ask again and again."""

@@ -102,6 +102,7 @@ def _movement(one: Movement) -> dict[str, Any]:
         "symbol": one.symbol,
         "at": one.at,
         "description": one.description,
+        "trade_id": one.trade_id,
     }
 
 
