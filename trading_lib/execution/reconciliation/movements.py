@@ -43,8 +43,8 @@ class Evidence:
     Attributes
     ----------
     carried
-        Fees, interest, taxes on dividends, what a dividend differs by from the one that is booked, and the value of fees
-        that another coin paid.
+        Fees, interest, taxes on dividends, what a dividend differs by from the one that is booked, and the value of
+        fees that another coin paid.
     unpaid
         Dividends that are booked here and that the broker has not paid yet.
     late
