@@ -72,8 +72,8 @@ class Trial:
         self.random = random.Random(f"{seed}/{desk.client}/{point.name}")
         self.book = f"paper-{desk.client}-{zlib.crc32(point.name.encode())}-{seed}"
         self.outcome = Outcome(desk.client, point.name, seed)
-        # Somebody watches the orders, or the settlement is the first to ask.
-        self.watching = self.random.random() < 0.5
+        # Somebody watches the orders, or the settlement is the first to ask. A fill is late once the end was known.
+        self.watching = self.random.random() < 0.5 or point.late_fill
         self.recovers = self.random.random() < 0.5
         self.kill: Kill | None = Kill(point.moment, self.random.randint(1, point.most if desk.client == ALPACA else 1))
 
