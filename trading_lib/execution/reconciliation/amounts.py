@@ -30,6 +30,7 @@ from trading_lib.execution.reconciliation.movements import (
     evidence_of,
     unexplained_words,
 )
+from trading_lib.execution.reconciliation.rounding import rounded_away
 from trading_lib.execution.reconciliation.snapshot import BrokerSnapshot
 
 # How brokers mark what they sold themselves, in ids and words.
@@ -74,7 +75,9 @@ def amount_breaks(snapshot: BrokerSnapshot, book: BookSide) -> list[Break]:
     counted += ours
     _unlisted(snapshot, book, counted, expected)
     _positions(snapshot, book, expected)
-    _cash(snapshot, book, expected)
+    foreign = [fill for fill in told if fill.trade_id not in stored and fill.client_order_id not in own_ids]
+    paid_otherwise = {one.trade_id for one in snapshot.movements or () if one.trade_id}
+    _cash(snapshot, book, expected, rounded_away([*counted, *foreign], paid_otherwise))
     return expected.breaks
 
 
@@ -224,21 +227,25 @@ def _is_known(difference: Decimal, accepted: Sequence[Decimal]) -> bool:
     )
 
 
-def _cash(snapshot: BrokerSnapshot, book: BookSide, expected: Expected) -> None:
+def _cash(snapshot: BrokerSnapshot, book: BookSide, expected: Expected, rounded: Decimal) -> None:
     if expected.unlisted:
         # The break of that fill is open, which halts until cash is compared again.
         return
     theirs = to_cent(snapshot.account.cash)
     traded = any(one.status is BreakStatus.OPEN for one in expected.breaks)
-    dividends, others = _items(book)
-    if snapshot.movements is None:
-        expected.breaks += cash_breaks(expected.cash, theirs, (dividends, others), traded)
-        return
     evidence = evidence_of(snapshot, book)
-    ours = expected.cash + to_cent(evidence.cash)
-    certain = _certain(evidence, book)
+    certain = [] if snapshot.movements is None else _certain(evidence, book)
     words = unexplained_words(evidence, book)
-    expected.breaks += cash_breaks(ours, theirs, (dividends, others), traded, certain, words)
+    # A broker that tells parts of a cent has rounded nothing; of another it is not known.
+    bases = [expected.cash, to_cent(expected.cash + rounded)]
+    if snapshot.account.cash != theirs:
+        bases.reverse()
+    found = [
+        list(cash_breaks(base + to_cent(evidence.cash), theirs, _items(book), traded, certain, words))
+        for base in dict.fromkeys(bases)
+    ]
+    settled = (breaks for breaks in found if all(one.status is not BreakStatus.OPEN for one in breaks))
+    expected.breaks += next(settled, found[0])
 
 
 def _certain(evidence: Evidence, book: BookSide) -> list[CashItem]:

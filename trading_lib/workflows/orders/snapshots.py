@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from trading_lib.domain.book.accounts import Account
 from trading_lib.domain.book.orders import OPEN_STATUSES
 from trading_lib.domain.errors import BrokerUnavailableError
-from trading_lib.execution.broker import Broker, TellsMovements
+from trading_lib.execution.broker import Broker
 from trading_lib.execution.reconciliation.snapshot import BrokerSnapshot, checked
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ async def _reading(
     broker: Broker, cursor: str, since: datetime, moved_since: datetime, now: datetime
 ) -> BrokerSnapshot:
     fills = await broker.fills_since(cursor)
+    movements = getattr(broker, "movements_since", None)
     return BrokerSnapshot(
         account=await broker.account(),
         positions=dict(await broker.positions()),
@@ -86,7 +87,7 @@ async def _reading(
         since=since,
         cursor=fills.cursor,
         busts=tuple(fills.busts),
-        movements=await broker.movements_since(moved_since) if isinstance(broker, TellsMovements) else None,
+        movements=None if movements is None else tuple(await movements(moved_since)),
     )
 
 

@@ -446,3 +446,39 @@ def test_the_reason_that_halts_names_the_break_and_how_to_settle_it() -> None:
     assert reason.startswith("break 4 (position of AAPL: 0 here, 7 at the broker) and 1 more is open")
     assert "--accept 4" in reason
     assert halting_reason("paper", []) == ""
+
+
+PRICES = st.integers(1, 10**7).map(lambda units: Decimal(units) / 10_000)
+
+
+@given(
+    st.lists(st.tuples(PRICES, st.integers(1, 10**6), st.sampled_from(Side)), min_size=1, max_size=30),
+    st.booleans(),
+    st.sampled_from([Decimal(0), Decimal("0.01") * 50, Decimal("-0.01") * 50]),
+)
+def test_a_broker_that_keeps_parts_of_a_cent_agrees_however_long_it_trades(
+    trades: list[tuple[Decimal, int, Side]], booked: bool, more: Decimal
+) -> None:
+    """Thirty trades round at most 15 cents away: half a dollar more is exactly one break."""
+    ours = theirs = Decimal(10**9)
+    orders, fills = [], []
+    for number, (price, lots, side) in enumerate(trades):
+        quantity = Decimal(lots) / 10**5
+        commission = (quantity * price / 1000).quantize(Decimal("1e-8"))
+        order = an_order(f"S{number}", side, str(quantity))
+        orders.append(order)
+        fills.append(execution(order, f"t{number}", str(quantity), str(price), commission=commission))
+        signed = quantity if side is Side.BUY else -quantity
+        theirs -= signed * price + commission
+        ours -= (quantity * price).quantize(Decimal("0.01")).copy_sign(signed) + commission.quantize(Decimal("0.01"))
+    positions = {one.symbol: one.quantity if one.side is Side.BUY else -one.quantity for one in fills}
+    told = snapshot(
+        f"{theirs + more:f}", {symbol: str(units) for symbol, units in positions.items()}, fills=tuple(fills)
+    )
+    kept = (
+        book(f"{ours:f}", {symbol: str(units) for symbol, units in positions.items()}, fills=tuple(map(stored, fills)))
+        if booked
+        else book(f"{10**9}")
+    )
+    found = compare(told, replace(kept, orders=tuple(OwnOrder(one, OrderStatus.FILLED) for one in orders)))
+    assert len(found.open) == (1 if more else 0)

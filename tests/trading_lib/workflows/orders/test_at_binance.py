@@ -90,7 +90,7 @@ def test_fees_that_bnb_paid_halt_nothing_before_and_after_they_are_booked(own: O
     own.order("BTC-USD", quantity="0.0123")
     own.send()
     unbooked = reconcile_book(BOOK, own.settings)
-    assert [(one["kind"], one["status"]) for one in unbooked["breaks"]] == [("unbooked-fill", "explained")]
+    assert {(one["kind"], one["status"]) for one in unbooked["breaks"]} == {("unbooked-fill", "explained")}
     last = own.run().state.latest_portfolio(BOOK)
     assert last is not None
     own.now = own.settings.calendar.decision_time(MONDAY)
@@ -100,10 +100,10 @@ def test_fees_that_bnb_paid_halt_nothing_before_and_after_they_are_booked(own: O
     assert portfolio.positions["BTC-USD"].quantity == Decimal("0.0123")
     found = reconcile_book(BOOK, own.settings)
     assert (found["breaks"], found["halted"]) == ([], False)
-    (fee,) = found["movements"]["coins"]["newest"]
-    cash = found["cash"]["coins"]
-    assert Decimal(fee["amount"]) == to_cent(Decimal(cash["broker"])) - Decimal(cash["ours"]) > 0
-    assert "BNB" in fee["explanation"]
-    actions.deposit({"account": demo.number, "asset": "USDT", "amount": "0.01"})
+    fees, cash = found["movements"]["coins"], found["cash"]["coins"]
+    # A trade rounds at most a cent away.
+    assert abs(Decimal(fees["total"]) - to_cent(Decimal(cash["broker"])) + Decimal(cash["ours"])) <= Decimal("0.01")
+    assert [" BNB: " in one["explanation"] for one in fees["newest"]] == [True]
+    actions.deposit({"account": demo.number, "asset": "USDT", "amount": "0.05"})
     found = reconcile_book(BOOK, own.settings)
     assert [(one["kind"], one["status"]) for one in found["breaks"]] == [("transfer", "open")]
