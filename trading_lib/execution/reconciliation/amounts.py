@@ -61,8 +61,12 @@ def amount_breaks(snapshot: BrokerSnapshot, book: BookSide) -> list[Break]:
     stored = {fill.trade_id: fill for fill in book.fills}
     _busts(snapshot, book, stored, expected)
     struck = {bust.trade_id for bust in snapshot.busts}
-    told = [fill for fill in snapshot.fills if fill.trade_id not in struck]
     own_ids = {own.order.client_order_id for own in book.orders}
+    told = [
+        fill
+        for fill in snapshot.fills
+        if fill.trade_id not in struck and (fill.client_order_id in own_ids or not book.is_earlier(fill.filled_at))
+    ]
     for execution in told:
         if execution.trade_id in stored:
             _told_again(execution, stored, expected)

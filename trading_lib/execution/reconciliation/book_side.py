@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 from trading_lib.domain.book.flows import Flow
@@ -62,6 +62,8 @@ class BookSide:
         Differences that the operator has accepted.
     left_out
         Trade ids of fills that the operator has left out of the book.
+    begins
+        Trades of others before then are none of the book's business: what came of them is what the account began with.
     before
         Ids of the movements of cash that the account's first comparison found: they are in its difference.
     """
@@ -79,4 +81,9 @@ class BookSide:
     proceeds: Mapping[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
     known: tuple[Known, ...] = ()
     left_out: frozenset[str] = frozenset()
+    begins: datetime | None = None
     before: frozenset[str] = frozenset()
+
+    def is_earlier(self, at: datetime) -> bool:
+        """Whether something happened before the book began."""
+        return self.begins is not None and at < self.begins

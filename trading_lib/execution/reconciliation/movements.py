@@ -72,7 +72,8 @@ def evidence_of(snapshot: BrokerSnapshot, book: BookSide) -> Evidence:
 
     What moved before the account's first comparison only takes its match.
     """
-    commissions = {fill.trade_id: fill.commission for fill in snapshot.fills}
+    told = (fill for fill in snapshot.fills if not book.is_earlier(fill.filled_at))
+    commissions = {fill.trade_id: fill.commission for fill in told}
     commissions |= {fill.trade_id: fill.commission for fill in book.fills}
     unpaid = sorted(book.dividends, key=lambda one: (one.session, one.symbol))
     flows = [flow for flow in book.flows if dict(flow.sides()).get(book.account)]

@@ -20,6 +20,7 @@ from trading_lib.execution.broker import Bust, Execution
 from trading_lib.execution.order_path.tracked import StrikeFill
 from trading_lib.execution.reconciliation.amounts import bust_break, foreign_break
 from trading_lib.execution.reconciliation.breaks import Break
+from trading_lib.workflows.orders.own_records import beginning
 from trading_lib.workflows.orders.reconciling import tell_breaks
 
 if TYPE_CHECKING:
@@ -41,8 +42,12 @@ def _settled(at: AtBrokers) -> date | None:
 
 
 def store_foreign(at: AtBrokers, account: str, executions: Iterable[Execution]) -> None:
-    """Open a break for each trade of the account that is not of an order of the book; one that is known stays so."""
-    _save(at, account, [foreign_break(execution) for execution in executions])
+    """Open a break for each trade of the account that is not of an order of the book; one that is known stays so.
+
+    Trades from before the book began are part of what the account began with.
+    """
+    begins = beginning(at)
+    _save(at, account, [foreign_break(execution) for execution in executions if execution.filled_at >= begins])
 
 
 def _save(at: AtBrokers, account: str, found: list[Break]) -> None:

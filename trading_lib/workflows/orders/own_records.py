@@ -78,8 +78,14 @@ def own_side(at: AtBrokers, account: Account, broker: str, snapshot: BrokerSnaps
         proceeds=_proceeds(at, late, portfolio.session),
         known=tuple(one for one in known if one is not None),
         left_out=frozenset(trade_id_of(one.broker) for one in standing if one.kind in TRADES),
+        begins=beginning(at),
         before=first[1] if first else frozenset(),
     )
+
+
+def beginning(at: AtBrokers) -> datetime:
+    """Return when the book began: at the opening of its first session."""
+    return at.settings.calendar.open(at.book.opened_session)
 
 
 def _first_movements(

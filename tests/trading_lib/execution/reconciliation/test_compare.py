@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -482,3 +482,11 @@ def test_a_broker_that_keeps_parts_of_a_cent_agrees_however_long_it_trades(
     )
     found = compare(told, replace(kept, orders=tuple(OwnOrder(one, OrderStatus.FILLED) for one in orders)))
     assert len(found.open) == (1 if more else 0)
+
+
+def test_a_trade_of_others_from_before_the_book_began_is_no_break_and_one_of_its_first_moment_is() -> None:
+    bought = execution(an_order("GLD"), client_order_id="by-hand-1")
+    before = compare(snapshot(fills=(bought,)), book(begins=NOW + timedelta(seconds=1)))
+    assert before.breaks == ()
+    since = compare(snapshot("3984.65", {"GLD": "10"}, fills=(bought,)), book(begins=NOW))
+    assert kinds(since) == [BreakKind.MANUAL_TRADE]

@@ -11,16 +11,18 @@ import pytest
 from tests.builders.markets import MONDAY
 from tests.builders.own_broker import BOOK
 from tests.peers.broker_clients import Clients
-from tests.peers.brokers.alpaca_book import OPENED, AtAlpaca, at_alpaca
+from tests.peers.brokers.alpaca_book import EVENING, OPENED, AtAlpaca, at_alpaca
 from trading_lib.adapters.broker_simulator.control.actions import Actions
 from trading_lib.adapters.broker_simulator.faults.script import read_script
 from trading_lib.adapters.broker_simulator.transport import in_process
 from trading_lib.domain.book.orders import OrderStatus, Side
 from trading_lib.workflows.books.flows import record_flow
+from trading_lib.workflows.orders.guarding.preflight import preflight
 from trading_lib.workflows.orders.reconciling import halt_of, reconcile_book
 from trading_lib.workflows.orders.recovery import recover_book
 from trading_lib.workflows.orders.settling_breaks import accept_break
 
+BEFORE_THE_BOOK = datetime(2023, 2, 9, 16, 0, tzinfo=UTC)
 # When orders are taken for the next opening, and after the close of the session that follows the first one traded.
 MONDAY_EVENING = datetime(2023, 2, 14, 0, 30, tzinfo=UTC)
 TUESDAY_EVENING = datetime(2023, 2, 14, 21, 30, tzinfo=UTC)
@@ -177,3 +179,23 @@ def test_fees_of_a_sale_interest_and_a_recorded_deposit_halt_nothing_and_a_cent_
     found = reconcile_book(BOOK, own.settings)
     (left,) = [one for one in found["breaks"] if one["status"] == "open"]
     assert "`trading book deposit --book paper --account main --amount 0.01 --session NEXT`" in left["explanation"]
+
+
+def test_a_used_account_is_said_by_preflight_and_its_earlier_trades_are_no_breaks(own: AtAlpaca) -> None:
+    assert not [one for one in preflight(BOOK, own.settings)["findings"] if one["subject"] == "beginning"]
+    own.at(BEFORE_THE_BOOK)
+    for quantity in ("3", "2", "1"):
+        by_hand(own, "GLD", "buy", quantity)
+    own.at(EVENING)
+    (said,) = [one for one in preflight(BOOK, own.settings)["findings"] if one["subject"] == "beginning"]
+    assert said["state"] == "warning"
+    assert "it has 6 GLD, " in said["detail"]
+    assert own.reconciled() == [("position", "open"), ("cash", "open")]
+    for number in (1, 2):
+        accept_break(BOOK, number, "Ada", "what was there", "known", own.settings)
+    assert own.reconciled() == []
+    own.order()
+    own.send()
+    own.at(OPENED)
+    own.settled()
+    assert own.reconciled() == []

@@ -19,6 +19,7 @@ from trading_lib.execution.send_window import WindowState
 from trading_lib.workflows.books.kill_switch import kill_switch
 from trading_lib.workflows.operations.doctor import check_disk
 from trading_lib.workflows.orders.guarding.availability import MOST_SKEW, SKEW_TOLD, skew_of
+from trading_lib.workflows.orders.guarding.beginning import unlike_the_book
 from trading_lib.workflows.orders.guarding.guards import refusal, window_of
 from trading_lib.workflows.trade.broker_access import (
     AtBrokers,
@@ -135,6 +136,8 @@ async def _at_broker(run: AtBrokers, account: Account) -> list[Finding]:
         there = await broker.account()
         money = f"{there.cash} {there.currency} in cash, buying power {there.buying_power}"
         findings.append(Finding(account.name, "account", State.OK, money))
+        if unlike := await unlike_the_book(run, account, broker):
+            findings.append(Finding(account.name, "beginning", State.WARNING, unlike))
         findings += await _symbols(run, account, broker)
     except TradingError as error:
         findings.append(Finding(account.name, "broker", State.PROBLEM, str(error)))
