@@ -163,7 +163,7 @@ _BY_STATUS: Mapping[OrderStatus, Mapping[OrderEvent, OrderStatus]] = {
     **{status: {OrderEvent.LATE_FILL: status} for status in _ENDED_BY_BROKER.values()},
 }
 # Struck or replaced fills change what is filled, not what became of the order.
-_REVISED = frozenset(_BY_STATUS) - {OrderStatus.INTENDED}
+_REVISED = tuple(status for status in _BY_STATUS if status is not OrderStatus.INTENDED)
 TRANSITIONS: Mapping[tuple[OrderStatus, OrderEvent], OrderStatus] = {
     **{(status, event): after for status, events in _BY_STATUS.items() for event, after in events.items()},
     **{(status, event): status for status in _REVISED for event in (OrderEvent.BUST, OrderEvent.CORRECT)},
