@@ -93,6 +93,12 @@ def test_a_day_at_two_brokers(stack: RunningStack, simulator: ServedSimulator, t
     up = stack.trading("stack", "up")
     assert up.returncode == 0, up.stderr
 
+    # The accounts hold what the book believes that they hold: 100,000 dollars, by the shares of the accounts.
+    for account in simulator.get("status")["accounts"]:
+        if account["endpoint"] == "paper":
+            asset, amount = ("USD", "-10000") if account["face"] == "alpaca" else ("USDT", "-90000")
+            simulator.post("deposit", account=account["number"], asset=asset, amount=amount)
+
     # The book is opened by a session that nobody has armed: its orders are held back, and no broker hears of them.
     stack.trading_json("run-daily", "--session", FIRST, "--book", BOOK)
     assert simulator.get("orders") == []
@@ -143,6 +149,7 @@ def test_a_day_at_two_brokers(stack: RunningStack, simulator: ServedSimulator, t
     assert 0 <= coin - held.pop("BTC-USD") < Decimal("0.000001")
     assert held == at_brokers
     agreed = stack.trading_json("reconcile", "--book", BOOK)
+    assert agreed["accounts"] == ["stocks", "coins"]
     assert (agreed["breaks"], agreed["halted"]) == ([], False)
 
 

@@ -31,6 +31,7 @@ from trading_lib.execution.simulation.process import Process
 
 # Seconds. With the window of 90 s: storing a sending 10, handing it over 4, on its way 12, hidden 60, clocks 2.
 LONGEST_STALL, LONGEST_WAY, TIME_OUT, LONGEST_SKEW = 4.0, 12.0, 10.0, 1.0
+LONGEST_SUSPENSION = 600.0
 MOST_RUNS, LATEST = 60, 4 * 3600.0
 MOST_CRASHES = 5
 UNKNOWN = Answer(Outcome.UNKNOWN)
@@ -137,7 +138,13 @@ class History:
             self._later(random.random() * 30, process)
         else:
             process.answer = answer
-            self._later(delay, process)
+            self._later(delay + self._suspended(answer), process)
+
+    def _suspended(self, answer: Any) -> float:
+        """How long a process stands still with an answer to a sending in its hands: a laptop sleeps, a host freezes."""
+        if type(answer) is Answer and self.random.random() < (0.2 if answer is REFUSED else 0.02):
+            return self.random.random() * LONGEST_SUSPENSION
+        return 0.0
 
     def _check(self, process: Process, request: Check) -> tuple[Any, float]:
         return ClearedOrder(request.order), 0.0

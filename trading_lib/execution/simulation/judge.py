@@ -18,7 +18,8 @@ class Verdict:
     Attributes
     ----------
     duplicate_orders
-        Orders at the broker beyond the first of an id, and orders that were sent again after somebody cancelled them.
+        Orders at the broker beyond the first of an id, or under an id that is not stored, and orders that were sent
+        again after somebody cancelled them, or more often than they may be.
     lost_fills
         Fills of the ledger that are not stored, and orders once stored as filled without their fills.
     phantom_positions
@@ -60,12 +61,15 @@ def judge(history: History) -> Verdict:
         identity = order.order.client_order_id
         if order.is_foreign:
             foreign.add(identity)
-        else:
+        elif identity in ours:
             ours[identity].append(order)
+        else:
+            # Nothing is stored under the id: whatever it was meant to be, nobody here knows of it.
+            duplicates += 1
     for identity, row in history.store.rows.items():
         taken = [order for order in ours[identity] if order.end is not BrokerStatus.REJECTED]
         duplicates += len(taken) > 1 and len(taken) - 1
-        duplicates += row.attempts > history.unwanted.get(identity, row.attempts)
+        duplicates += row.attempts > history.unwanted.get(identity, history.policy.tries)
         fills = {trade.execution.trade_id: trade for order in taken for trade in order.trades}
         traded = {name: trade.execution.quantity for name, trade in fills.items() if trade.struck_at is None}
         total = sum(traded.values())

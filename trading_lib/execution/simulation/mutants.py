@@ -6,7 +6,7 @@ replacement)` and may return another policy. What is planted is taken out again 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,10 +20,9 @@ from trading_lib.execution.order_path.evidence import Answered, Executed
 from trading_lib.execution.order_path.requests import Check, Entry, Request, Save, Submit
 from trading_lib.execution.order_path.sending_policy import SendingPolicy
 from trading_lib.execution.order_path.tracked import Advanced, Append, Tracked
+from trading_lib.execution.simulation.further_mutants import FURTHER
 from trading_lib.execution.simulation.model_store import StoredOrder
-
-Plant = Callable[[Any, str, Any], None]
-Mutant = Callable[[Plant], SendingPolicy | None]
+from trading_lib.execution.simulation.planting import Mutant, Plant, weighing
 
 
 @contextmanager
@@ -48,11 +47,6 @@ def planted(name: str, policy: SendingPolicy) -> Iterator[SendingPolicy]:
     finally:
         for owner, attribute, original in reversed(before):
             setattr(owner, attribute, original)
-
-
-def weighing(plant: Plant, kind: type, replacement: Callable[..., Advanced]) -> None:
-    """Plant another way to weigh one kind of evidence."""
-    plant(lifecycle, "_WEIGH", {**lifecycle._WEIGH, kind: replacement})
 
 
 def _unknown_treated_as_not_sent(plant: Plant) -> None:
@@ -153,4 +147,5 @@ MUTANTS: dict[str, Mutant] = {
     "fill-stored-after-status": _fill_stored_after_status,
     "duplicate-fill-counted": _duplicate_fill_counted,
     "late-fill-on-cancelled-dropped": _late_fill_on_cancelled_dropped,
+    **FURTHER,
 }

@@ -92,11 +92,16 @@ def reconcile_session(run: BookRun) -> Result | None:
 
 
 def real_accounts(at: AtBrokers) -> list[Account]:
-    """Accounts of the book's configuration that are at a real broker; none for a book that never reaches one."""
+    """Accounts of the book's configuration that are at a real broker; none for a book that never reaches one.
+
+    While the broker simulator stands in, books for trying out reach it, as `kind_problem` says.
+    """
     from trading_lib.domain.book.books import BookKind
     from trading_lib.workflows.orders.order_life import is_shadow
+    from trading_lib.workflows.trade.broker_access import simulator_stands_in
 
-    if at.book.kind in (BookKind.DEMO, BookKind.BACKTEST) or is_shadow(at.book.name):
+    is_tryout = at.book.kind in (BookKind.DEMO, BookKind.BACKTEST) and not simulator_stands_in()
+    if is_tryout or is_shadow(at.book.name):
         return []
     return [one for one in at.settings.configuration.accounts.accounts if is_real(one, at.settings)]
 

@@ -35,6 +35,7 @@ from trading_lib.workflows.data.market import Market, market_from_store
 from trading_lib.workflows.data.needed_history import LOOKBACK_DAYS
 from trading_lib.workflows.data.sources import instrument_groups, market_store
 from trading_lib.workflows.orders.guarding.guards import guard
+from trading_lib.workflows.orders.guarding.last_look import LastLook
 from trading_lib.workflows.orders.guarding.tripwires import Tripwires
 from trading_lib.workflows.orders.reconciling import halt_of
 from trading_lib.workflows.setup.settings import Settings, load_settings
@@ -175,11 +176,13 @@ def send(plan: StopCheckPlan, run: BookRun | None = None) -> SoldOut:
         def cleared(order: Order) -> ClearedOrder | str:
             return tripwires.check(order, lambda asked, halted: halt(asked) or for_broker(asked, context, halted))
 
-        sent = asyncio.run(send_orders(turn, orders, cleared))
+        look = LastLook(active, cleared)
+        sent = asyncio.run(send_orders(turn, orders, look.check))
+        look.tell()
     unknown = sent.unknown + len(guarded.unasked)
     sold: SoldOut = {"day": plan.day.isoformat(), "sent": sent.accepted, "denied": sent.denied, "unknown": unknown}
-    if guarded.held:
-        sold["held"] = len(guarded.held)
+    if held := len(guarded.held) + len(look.held):
+        sold["held"] = held
     if guarded.waiting:
         sold["waiting"] = len(guarded.waiting)
     if guarded.from_when:

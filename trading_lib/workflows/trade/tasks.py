@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -46,6 +47,8 @@ from trading_lib.workflows.data import fetch as fetching
 from trading_lib.workflows.data.needed_history import LOOKBACK_DAYS
 from trading_lib.workflows.data.sources import market_store
 from trading_lib.workflows.orders.guarding.guards import guard
+from trading_lib.workflows.orders.guarding.last_look import LastLook
+from trading_lib.workflows.orders.guarding.purses import Purses, open_orders
 from trading_lib.workflows.orders.guarding.shadow import shadow_name
 from trading_lib.workflows.orders.guarding.tripwires import Tripwires
 from trading_lib.workflows.orders.reconciling import halt_of, reconcile_session
@@ -301,7 +304,10 @@ def _place(turn: BookTurn) -> Placed:
     kept = {order.client_order_id for order, _ in guarded.held}
     still_open = earlier_open_orders(active)
     going = tuple(order for order, _ in orders if order.client_order_id not in kept)
-    context = _pre_trade_context(active, going, still_open)
+    purses = Purses(active, guarded.brokers, going)
+    context = replace(
+        _pre_trade_context(active, going, still_open), open_orders=open_orders(active), buying_power=purses.left
+    )
     halt = halt_of(active, active.portfolio())
 
     tripwires = Tripwires(active, active.session)
@@ -311,20 +317,19 @@ def _place(turn: BookTurn) -> Placed:
             return still_open_reason(still_open)
         if reason := halt(order):
             return reason
-        return for_broker(order, context, halted)
+        return purses.spend(for_broker(order, context, halted))
 
-    def check(order: Order) -> ClearedOrder | str:
-        return tripwires.check(order, clear)
-
-    sent = asyncio.run(send_orders(turn, guarded.found, check))
+    look = LastLook(active, lambda order: tripwires.check(order, clear))
+    sent = asyncio.run(send_orders(turn, guarded.found, look.check))
+    look.tell()
     placed: Placed = {"sent": sent.accepted, "denied": sent.denied, "broker": _brokers(active)}
     if sent.rejected:
         placed["rejected"] = sent.rejected
     if unknown := sent.unknown + len(guarded.unasked):
         placed["unknown"] = unknown
-    if guarded.held:
-        placed["held"] = len(guarded.held)
-        placed["held_because"] = list(dict.fromkeys(reason for _, reason in guarded.held))
+    if held := [*guarded.held, *look.held]:
+        placed["held"] = len(held)
+        placed["held_because"] = list(dict.fromkeys(reason for _, reason in held))
     if guarded.waiting:
         placed["waiting"] = len(guarded.waiting)
     if guarded.from_when:

@@ -133,6 +133,19 @@ def _kept_back(run: BookRun, order: Order, account: Account) -> tuple[str, datet
             return "", None
 
 
+def kept_back(run: BookRun, order: Order) -> str:
+    """Say why an order may not be sent at this moment; "" where it may, or its account is at no real broker.
+
+    In a batch that takes its time a session ends, a window closes and a person disarms, and an order that was sent
+    before may turn out to be absent and be due to be sent again: what `guard` said before the batch says nothing of it.
+    """
+    account = account_of(run, order)
+    if not is_real(account, run.settings):
+        return ""
+    reason, opens = _kept_back(run, order, account)
+    return reason or (f"account {account.name} takes no orders before {opens:%Y-%m-%d %H:%M} UTC" if opens else "")
+
+
 def _is_there(run: BookRun, account: Account, guarded: Guarded) -> bool:
     """Whether an account's broker can be reached; each is asked once."""
     asyncio.run(ask(run, [account], guarded.brokers))

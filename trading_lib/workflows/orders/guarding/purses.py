@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from trading_lib.domain.book.orders import OPEN_STATUSES, Order, Side
+from trading_lib.domain.market.perpetuals import is_perpetual
 from trading_lib.execution.broker import ClearedOrder
 from trading_lib.workflows.orders.guarding.availability import Availability
 from trading_lib.workflows.trade.broker_access import AtBrokers, account_of, is_real
 
 
 class Purses:
-    """Buying power of the accounts at real brokers, less what was cleared since they were asked.
+    """Buying power of the accounts at real brokers, with what was cleared since they were asked.
+
+    What open sales bring counts as there: purchases are decided to be paid from the sales of the same session, which
+    are sent first. The broker has the last word.
 
     Attributes
     ----------
@@ -27,13 +31,19 @@ class Purses:
             account = account_of(run, order)
             if account.name in brokers.buying_power:
                 self.left[self._universe.account_of(order.symbol)] = brokers.buying_power[account.name]
+        for sale in open_orders(run) if self.left else ():
+            purse = self._universe.account_of(sale.symbol)
+            if sale.side is Side.SELL and purse in self.left and not is_perpetual(sale.symbol):
+                self.left[purse] += sale.expected_notional
 
     def spend(self, cleared: ClearedOrder | str) -> ClearedOrder | str:
-        """Take what a cleared purchase costs out of its purse."""
-        if isinstance(cleared, ClearedOrder) and cleared.order.side is Side.BUY:
-            purse = self._universe.account_of(cleared.order.symbol)
-            if purse in self.left:
-                self.left[purse] -= cleared.order.expected_notional + cleared.order.estimated_commission
+        """Take what a cleared purchase costs out of its purse, and put in what a cleared sale will bring."""
+        if not isinstance(cleared, ClearedOrder) or is_perpetual(cleared.order.symbol):
+            return cleared
+        order, purse = cleared.order, self._universe.account_of(cleared.order.symbol)
+        if purse in self.left:
+            moved = -order.expected_notional if order.side is Side.BUY else order.expected_notional
+            self.left[purse] += moved - order.estimated_commission
         return cleared
 
 

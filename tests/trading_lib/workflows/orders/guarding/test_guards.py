@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,16 @@ from tests.builders.own_broker import BOOK, Desk, make_desk
 from tests.builders.prices import instant
 from trading_lib.domain.book.accounts import Account, Endpoint
 from trading_lib.domain.book.books import BookKind
-from trading_lib.domain.book.orders import OrderStatus, Side
+from trading_lib.domain.book.orders import OrderEvent, OrderStatus, Side
 from trading_lib.domain.market.sessions import exchange_sessions
 from trading_lib.workflows.orders.guarding import arming, guards, shadow
 from trading_lib.workflows.orders.guarding.arming import kind_problem
 from trading_lib.workflows.orders.guarding.guards import is_current
 from trading_lib.workflows.orders.guarding.send_times import send_time
+from trading_lib.workflows.setup.settings import Settings
+from trading_lib.workflows.stages.plans import SessionPlan
+from trading_lib.workflows.trade.book_run import BookRun
+from trading_lib.workflows.trade.tasks import place
 
 START = date(2021, 1, 4)
 
@@ -42,6 +47,17 @@ def statuses(desk: Desk, session: date) -> set[OrderStatus]:
 
 def at_the_broker(desk: Desk) -> bool:
     return (desk.person.folder / "orders.csv").exists()
+
+
+def place_again(desk: Desk, session: date, settings: Settings) -> Any:
+    plan = SessionPlan(
+        session=session,
+        source="files",
+        source_name="files:prices",
+        data=str(desk.settings.folders.home.parent / "prices"),
+        book=BOOK,
+    )
+    return place(plan, BookRun.open(plan, settings, engine=desk.engine))
 
 
 def first_purchases(desk: Desk, **how: Any) -> tuple[date, Any]:
@@ -182,6 +198,53 @@ def test_a_sale_that_is_held_back_is_told_and_a_purchase_is_not(desk: Desk, aler
         told.title == f"{len(sales)} order{'s' * (len(sales) != 1)} of book paper that reduce risk held back, not sent"
     )
     assert all(f"SELL {order.quantity:f} {order.symbol}: " in told.text for order in sales)
+
+
+@pytest.mark.postgres
+def test_an_order_whose_window_closes_while_earlier_ones_are_sent_is_held(auction: Desk) -> None:
+    session, _ = first_purchases(auction)
+    assert len(auction.of(session)) > 1
+    opens = instant(f"{session + timedelta(days=1)} 00:00")
+    closes = auction.settings.calendar.open(auction.settings.calendar.next(session)) - timedelta(minutes=2)
+    moving = replace(auction.settings, clock=lambda: closes if at_the_broker(auction) else opens)
+    placed = place_again(auction, session, moving)
+    assert (placed["sent"], placed["held"]) == (1, len(auction.of(session)) - 1)
+    assert placed["held_because"] == [f"account main took orders of {session} until {closes:%Y-%m-%d %H:%M} UTC"]
+    assert statuses(auction, session) == {OrderStatus.WORKING, OrderStatus.HELD}
+
+
+@pytest.mark.postgres
+def test_an_order_that_is_proved_absent_is_not_sent_again_once_its_book_is_disarmed(desk: Desk) -> None:
+    path = desk.settings.configuration.folder.parent / "brokers" / "own.py"
+    head = "    async def submit(self, cleared):\n"
+    gone = "        if (self._folder / 'away').exists():\n            raise BrokerUnavailableError('away', 'wait')\n"
+    path.write_text(path.read_text(encoding="utf-8").replace(head, head + gone), encoding="utf-8")
+    (desk.person.folder / "away").touch()
+    session, placed = first_purchases(desk)
+    assert placed["unknown"] == len(desk.of(session))
+    (desk.person.folder / "away").unlink()
+    arming.disarm(BOOK, None, "Ada", desk.settings)
+    later = desk.settings.calendar.decision_time(session) + timedelta(minutes=5)
+    placed = place_again(desk, session, desk.at(later))
+    assert not at_the_broker(desk)
+    assert statuses(desk, session) == {OrderStatus.HELD}
+    assert placed["held_because"] == [f"book paper is not armed for account main in session {session}"]
+
+
+@pytest.mark.postgres
+def test_purchases_beyond_the_buying_power_of_the_broker_are_denied(desk: Desk) -> None:
+    path = desk.settings.configuration.folder.parent / "brokers" / "own.py"
+    text = path.read_text(encoding="utf-8")
+    assert "max(cash, Decimal(0))" in text
+    path.write_text(text.replace("max(cash, Decimal(0))", "Decimal(12000)"), encoding="utf-8")
+    session, placed = first_purchases(desk)
+    sent = [order for order, status in desk.of(session) if status is OrderStatus.WORKING]
+    denied = [order.client_order_id for order, status in desk.of(session) if status is OrderStatus.DENIED]
+    assert placed["denied"] == len(denied) > 0
+    assert sum(order.expected_notional for order in sent) <= 12000
+    for identity in denied:
+        (reason,) = [detail for event, *_, detail in desk.orders.events(identity) if event is OrderEvent.DENY]
+        assert "and the buying power of its account is" in reason
 
 
 CALENDAR = exchange_sessions()
