@@ -16,6 +16,7 @@ from trading_lib.adapters.broker_simulator.control.actions import Actions
 from trading_lib.adapters.broker_simulator.faults.script import read_script
 from trading_lib.adapters.broker_simulator.transport import in_process
 from trading_lib.domain.book.orders import OrderStatus, Side
+from trading_lib.execution.reconciliation.snapshot import SnapshotRefusedError
 from trading_lib.workflows.books.flows import record_flow
 from trading_lib.workflows.orders.guarding.preflight import preflight
 from trading_lib.workflows.orders.reconciling import halt_of, reconcile_book
@@ -83,6 +84,17 @@ def test_an_order_whose_answer_was_lost_is_recovered_with_its_fill_and_the_same_
     again = recover_book(BOOK, settings=own.settings)
     assert (again["resolved"], again["fills_added"], again["seconds"] < 60) == (0, 0, True)
     assert own.simulator.judge().duplicates() == []
+
+
+def test_an_account_that_the_configuration_does_not_name_is_known_again(own: AtAlpaca) -> None:
+    assert own.reconciled() == []
+    own.simulator.use_script(read_script({"faults": [{"do": "other_account"}]}, "other"))
+    with pytest.raises(SnapshotRefusedError, match="the snapshot is of account 'mark:") as caught:
+        reconcile_book(BOOK, own.settings)
+    for account in own.simulator.exchange.state.accounts.values():
+        assert account.number not in str(caught.value)
+    own.simulator.use_script(read_script({"faults": []}, "well"))
+    assert own.reconciled() == []
 
 
 def test_a_sale_of_more_than_alpaca_holds_is_kept_back(own: AtAlpaca) -> None:

@@ -14,10 +14,12 @@ from tests.builders.markets import FRIDAY, MONDAY
 from tests.builders.own_broker import BOOK, OwnBroker, make_project
 from tests.peers.broker_clients import served
 from trading_lib.adapters.broker_simulator.control.actions import Actions
+from trading_lib.adapters.broker_simulator.faults.script import read_script
 from trading_lib.adapters.broker_simulator.market.clock import Clock
 from trading_lib.adapters.broker_simulator.simulator import DEMO_KEY, DEMO_SECRET, Simulator
 from trading_lib.domain.book.orders import OrderPurpose, OrderStatus
 from trading_lib.domain.book.portfolio import Portfolio, to_cent
+from trading_lib.execution.reconciliation.snapshot import SnapshotRefusedError
 from trading_lib.workflows.orders.reconciling import reconcile_book
 
 pytestmark = pytest.mark.postgres
@@ -107,3 +109,10 @@ def test_fees_that_bnb_paid_halt_nothing_before_and_after_they_are_booked(own: O
     actions.deposit({"account": demo.number, "asset": "USDT", "amount": "0.05"})
     found = reconcile_book(BOOK, own.settings)
     assert [(one["kind"], one["status"]) for one in found["breaks"]] == [("transfer", "open")]
+
+
+def test_an_account_that_the_configuration_does_not_name_is_known_again(own: OwnBroker, simulator: Simulator) -> None:
+    assert reconcile_book(BOOK, own.settings)["breaks"] == []
+    simulator.use_script(read_script({"faults": [{"do": "other_account"}]}, "other"))
+    with pytest.raises(SnapshotRefusedError, match="the snapshot is of account 'mark:"):
+        reconcile_book(BOOK, own.settings)

@@ -23,6 +23,7 @@ from trading_lib.adapters.brokers.alpaca.movements import movements_since
 from trading_lib.adapters.brokers.alpaca.orders import IN_FORCE, TYPES, UnsendableError, request_fields
 from trading_lib.adapters.brokers.alpaca.preflight import findings
 from trading_lib.adapters.brokers.alpaca.values import UnreadableError, text_of, time_of
+from trading_lib.adapters.brokers.shared.account_marks import account_mark
 from trading_lib.adapters.brokers.shared.simulator_mount import stream_address
 from trading_lib.domain.errors import BrokerUnavailableError
 from trading_lib.domain.market.instruments import AssetClass
@@ -109,7 +110,8 @@ class AlpacaBroker:
     async def account(self) -> BrokerAccount:
         """Money in the account."""
         await self.connect()
-        return balances(await self._own_account(), self._setting.account)
+        content = await self._own_account()
+        return balances(content, self._setting.account or account_mark(text_of(content, "id")))
 
     async def positions(self) -> Mapping[str, Decimal]:
         """Symbol -> shares held, negative for what is sold short."""

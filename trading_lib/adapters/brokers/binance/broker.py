@@ -31,6 +31,7 @@ from trading_lib.adapters.brokers.binance.preflight import (
     market_finding,
     peg_finding,
 )
+from trading_lib.adapters.brokers.shared.account_marks import account_mark
 from trading_lib.domain.book.orders import OrderType, TimeInForce
 from trading_lib.domain.errors import BrokerUnavailableError
 from trading_lib.domain.market.instruments import AssetClass
@@ -113,7 +114,7 @@ class BinanceBroker:
         """USDT of the account: all of it, and what is not locked in orders."""
         balances = await self._balances()
         cash, free = balances.total.get(QUOTE, NOTHING), balances.free.get(QUOTE, NOTHING)
-        return BrokerAccount(self._setting.account, QUOTE, cash, free)
+        return BrokerAccount(self._setting.account or account_mark(balances.number), QUOTE, cash, free)
 
     async def positions(self) -> Mapping[str, Decimal]:
         """Units held of the account's coins, those locked in orders too; other coins are the preflight's business."""
