@@ -144,7 +144,7 @@ def _look(run: BookAtBrokers, sending: bool) -> Look:
     look = Look()
     for day in _sendable(run) if sending else ():
         try:
-            look.sent += _send(run, day)
+            _send(run, day, look)
         except TradingError as error:
             # What is at the broker is looked at all the same.
             LOG.warning("session %s of book %s: %s", day, run.book.name, error)
@@ -214,7 +214,7 @@ def _sendable(run: BookAtBrokers) -> list[date]:
     return sorted(days)
 
 
-def _send(run: BookAtBrokers, day: date) -> int:
+def _send(run: BookAtBrokers, day: date, look: Look) -> None:
     """Send what waited, by the task that sends the orders of a session or of a day without one."""
     from trading_lib.workflows.stages.plans import StopCheckPlan
     from trading_lib.workflows.trade import stop_checks, tasks
@@ -224,9 +224,11 @@ def _send(run: BookAtBrokers, day: date) -> int:
     plan = _plan(run.book, session)
     if session == day:
         placed: Mapping[str, Any] = tasks.place(plan, BookRun.open(plan, run.settings, engine=run.engine))
-        return int(placed.get("sent", 0))
+        look.sent += int(placed.get("sent", 0))
+        look.away |= placed.get("away", {})
+        return
     asked = StopCheckPlan(day=day, session=plan)
-    return stop_checks.send(asked, stop_checks.open_run(asked, run.settings))["sent"]
+    look.sent += stop_checks.send(asked, stop_checks.open_run(asked, run.settings))["sent"]
 
 
 def _plan(book: Book, session: date) -> SessionPlan:

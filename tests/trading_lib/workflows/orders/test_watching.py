@@ -222,6 +222,11 @@ def test_what_waited_for_its_broker_is_sent_by_a_look(desk: Desk) -> None:
     identities = [order.client_order_id for order, _ in desk.of(session)]
     evening = instant(f"{session + timedelta(days=1)} 00:00")
     assert watch(BOOK, desk.at(evening - timedelta(minutes=1)))["books"] == {}
+    desk.person.folder.rename(desk.person.folder.with_name("away"))
+    waits = watch(BOOK, desk.at(evening))
+    assert (waits["done"], waits["books"][BOOK]["sent"], waits["books"][BOOK]["due"]) == (False, 0, 1)
+    assert "is not there" in waits["books"][BOOK]["away"]["main"]
+    desk.person.folder.with_name("away").rename(desk.person.folder)
     found = watch(BOOK, desk.at(evening))
     assert found["books"][BOOK]["sent"] == len(identities)
     assert {status for _, status in desk.of(session)} == {OrderStatus.WORKING}

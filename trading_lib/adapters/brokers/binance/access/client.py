@@ -209,7 +209,9 @@ class BinanceClient:
         if meaning_of(reply) is Meaning.ANSWERED:
             return content_of(reply)
         told = f"{subject}: {self.told(reply)}" if subject else self.told(reply)
-        raise BrokerUnavailableError(told if self.host in told else f"{self.host}: {told}", "try again later")
+        # What refuses a key says what to do, and later is no better.
+        remedy = "" if meaning_of(reply) is Meaning.KEY_REFUSED else "try again later"
+        raise BrokerUnavailableError(told if self.host in told else f"{self.host}: {told}", remedy)
 
     async def _ask(self, method: str, parameters: Mapping[str, Any], patience: float = PATIENCE_SECONDS) -> Reply:
         connection = self._connected

@@ -210,7 +210,7 @@ def test_live_keys_at_the_demo_endpoint_are_refused_and_the_line_says_why() -> N
     account = BinanceAccount(endpoint="live")
     account.endpoint = "paper"
     account.restart()
-    with pytest.raises(BrokerUnavailableError, match=r"demo-api\.binance\.com refuses the key.*keys of their own"):
+    with pytest.raises(BrokerUnavailableError, match=r"demo-api\.binance\.com refuses the key.*keys of their own$"):
         positions(account)
 
 
