@@ -21,6 +21,7 @@ MONEY_PATH = (
     "trading_lib/decision.py",
     "trading_lib/session/**/*.py",
     "trading_lib/workflows/trade/tasks.py",
+    "trading_lib/workflows/trade/placing.py",
     "trading_lib/workflows/trade/settlement.py",
     "trading_lib/workflows/trade/book_turns.py",
     "trading_lib/workflows/books/repair.py",

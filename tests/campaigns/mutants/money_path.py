@@ -45,8 +45,8 @@ MUTANTS = (
     Mutant(
         "place without the book's lock",
         "trading_lib/workflows/trade/tasks.py",
-        "return take_turn(run or BookRun.open(plan), _place, is_placed)",
-        "return _place(_unlocked(run or BookRun.open(plan)))",
+        "return take_turn(run or BookRun.open(plan), place_orders, is_placed)",
+        "return place_orders(_unlocked(run or BookRun.open(plan)))",
         (TURNS, "-k", "waits_for_the_book and place"),
     ),
     Mutant(

@@ -31,11 +31,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=len(POINTS) * len(CLIENTS) * SEEDS)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--points", type=int, default=len(POINTS), help="at the most, evenly spread")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--without-mutants", action="store_true")
     chosen = parser.parse_args()
-    trials = wanted(chosen.trials, chosen.seed)
+    trials = wanted(chosen.trials, chosen.seed, chosen.points)
     outcomes = _played(trials, chosen.processes)
     found = summary(outcomes, chosen.seed)
     if not chosen.without_mutants:

@@ -42,12 +42,19 @@ def desks(on_disk: bool = False) -> Iterator[dict[str, Desk]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def wanted(trials: int, seed: int) -> list[Wanted]:
-    """Return the first ``trials`` trials: each point once at each client, then all of them with the next seed."""
+def wanted(trials: int, seed: int, most: int = len(POINTS)) -> list[Wanted]:
+    """Return the first ``trials`` trials: each point once at each client, then all of them with the next seed.
+
+    Parameters
+    ----------
+    most
+        How many points at the most, evenly spread over all of them.
+    """
+    points = POINTS[:: -(-len(POINTS) // most)]
     rounds = [
         (client, point, seed + number)
-        for number in range(-(-trials // (len(POINTS) * len(CLIENTS))))
-        for point in POINTS
+        for number in range(-(-trials // (len(points) * len(CLIENTS))))
+        for point in points
         for client in CLIENTS
     ]
     return rounds[:trials]

@@ -6,10 +6,8 @@ same inputs changes nothing; a decision once stored stands.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -26,18 +24,15 @@ from trading_lib.decision import (
     signal_stage,
     target_stage,
 )
-from trading_lib.domain.book.orders import OPEN_STATUSES, Order, OrderPurpose, OrderStatus
+from trading_lib.domain.book.orders import OPEN_STATUSES, OrderStatus
 from trading_lib.domain.book.portfolio import Portfolio
 from trading_lib.domain.decision.record import DecisionRecord
 from trading_lib.domain.decision.risk import RiskState
 from trading_lib.domain.errors import TradingError
 from trading_lib.domain.market.funding import Settlement
 from trading_lib.domain.market.prices import VOLATILITY_INDEX
-from trading_lib.execution.broker import ClearedOrder
-from trading_lib.orders.pre_trade import PreTradeContext, pre_trade_context
 from trading_lib.risk.levels.approvals import with_answer
-from trading_lib.session.clear import for_broker
-from trading_lib.session.open_orders import OpenOrder, at_worst, increases, still_open_reason, without_purchases
+from trading_lib.session.open_orders import at_worst, still_open_reason, without_purchases
 from trading_lib.strategies.signals import describe_signals
 from trading_lib.workflows.alerts.sessions import send_summary, tell_risk_level
 from trading_lib.workflows.books import approvals, old_prices, proceeds
@@ -46,12 +41,8 @@ from trading_lib.workflows.books.trade_history import store_closed_trades
 from trading_lib.workflows.data import fetch as fetching
 from trading_lib.workflows.data.needed_history import LOOKBACK_DAYS
 from trading_lib.workflows.data.sources import market_store
-from trading_lib.workflows.orders.guarding.guards import guard
-from trading_lib.workflows.orders.guarding.last_look import LastLook
-from trading_lib.workflows.orders.guarding.purses import Purses, open_orders
 from trading_lib.workflows.orders.guarding.shadow import shadow_name
-from trading_lib.workflows.orders.guarding.tripwires import Tripwires
-from trading_lib.workflows.orders.reconciling import halt_of, reconcile_session
+from trading_lib.workflows.orders.reconciling import reconcile_session
 from trading_lib.workflows.setup.code_version import code_version
 from trading_lib.workflows.setup.settings import Settings, load_settings
 from trading_lib.workflows.stages.plans import SessionPlan
@@ -71,7 +62,7 @@ from trading_lib.workflows.stages.results import (
 from trading_lib.workflows.trade.book_run import BookRun
 from trading_lib.workflows.trade.book_turns import BookTurn, closed_session, take_turn
 from trading_lib.workflows.trade.broker_access import earlier_open_orders
-from trading_lib.workflows.trade.sending import send_orders
+from trading_lib.workflows.trade.placing import place_orders
 from trading_lib.workflows.trade.session_market import revised_factors
 from trading_lib.workflows.trade.settlement import settle_book
 from trading_lib.workflows.trade.stage_log import logged
@@ -291,57 +282,7 @@ def place(plan: SessionPlan, run: BookRun | None = None) -> Placed | Over:
     order of an earlier session is still open, nothing is bought. What guards keep back ends HELD, and what a broker
     does not take yet stays as it is.
     """
-    return take_turn(run or BookRun.open(plan), _place, is_placed)
-
-
-def _place(turn: BookTurn) -> Placed:
-    active = turn.run
-    stored = active.orders.orders(active.book.name, session=active.session)
-    orders = [(order, status) for order, status in stored if order.purpose is not OrderPurpose.FEE]
-    if not orders:
-        return {"sent": 0, "denied": 0, "broker": _brokers(active)}
-    guarded = guard(turn, orders)
-    kept = {order.client_order_id for order, _ in guarded.held}
-    still_open = earlier_open_orders(active)
-    going = tuple(order for order, _ in orders if order.client_order_id not in kept)
-    purses = Purses(active, guarded.brokers, going)
-    context = replace(
-        _pre_trade_context(active, going, still_open), open_orders=open_orders(active), buying_power=purses.left
-    )
-    halt = halt_of(active, active.portfolio())
-
-    tripwires = Tripwires(active, active.session)
-
-    def clear(order: Order, halted: bool) -> ClearedOrder | str:
-        if still_open and increases(order):
-            return still_open_reason(still_open)
-        if reason := halt(order):
-            return reason
-        return purses.spend(for_broker(order, context, halted))
-
-    look = LastLook(active, lambda order: tripwires.check(order, clear))
-    sent = asyncio.run(send_orders(turn, guarded.found, look.check))
-    look.tell()
-    placed: Placed = {"sent": sent.accepted, "denied": sent.denied, "broker": _brokers(active)}
-    if sent.rejected:
-        placed["rejected"] = sent.rejected
-    if unknown := sent.unknown + len(guarded.unasked):
-        placed["unknown"] = unknown
-    if held := [*guarded.held, *look.held]:
-        placed["held"] = len(held)
-        placed["held_because"] = list(dict.fromkeys(reason for _, reason in held))
-    if guarded.waiting:
-        placed["waiting"] = len(guarded.waiting)
-    if guarded.from_when:
-        placed["sent_from"] = guarded.from_when.isoformat()
-    if guarded.brokers.away:
-        placed["away"] = guarded.brokers.away
-    return placed
-
-
-def _brokers(run: BookRun) -> str:
-    """Name the brokers of the book's accounts."""
-    return ", ".join(dict.fromkeys(account.broker for account in run.settings.configuration.accounts.accounts))
+    return take_turn(run or BookRun.open(plan), place_orders, is_placed)
 
 
 def _has_stage(name: str) -> Callable[[BookRun], bool]:
@@ -360,11 +301,6 @@ def is_placed(run: BookRun) -> bool:
     name, session = run.book.name, run.session
     unknown = run.orders.orders(name, session=session, statuses=[OrderStatus.UNKNOWN])
     return _is_decided(run) and not unknown and not run.orders.never_sent(name, session)
-
-
-def _pre_trade_context(run: BookRun, orders: tuple[Order, ...], still_open: Sequence[OpenOrder]) -> PreTradeContext:
-    config, sure = run.decision_config.pre_trade, at_worst(run.portfolio(), still_open)
-    return pre_trade_context(run.view, sure, run.assessment(), config, orders=orders)
 
 
 @logged("report_fills")
