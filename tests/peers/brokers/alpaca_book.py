@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -34,12 +34,12 @@ class AtAlpaca(OwnBroker):
     def reconciled(self) -> list[tuple[str, str]]:
         return [(one["kind"], one["status"]) for one in reconcile_book(BOOK, self.settings)["breaks"]]
 
-    def settled(self) -> Portfolio:
+    def settled(self, session: date = MONDAY) -> Portfolio:
         last = self.run().state.latest_portfolio(BOOK)
         assert last is not None
-        self.at(self.settings.calendar.decision_time(MONDAY))
-        portfolio = self.settle(last, MONDAY)
-        self.run(MONDAY).state.save_portfolio(BOOK, portfolio, "main")
+        self.at(self.settings.calendar.decision_time(session))
+        portfolio = self.settle(last, session)
+        self.run(session).state.save_portfolio(BOOK, portfolio, "main")
         return portfolio
 
 

@@ -19,7 +19,7 @@ from trading_lib.domain.market.sessions import SessionCalendar
 from trading_lib.execution.broker import Bust, Execution
 from trading_lib.execution.order_path.tracked import StrikeFill
 from trading_lib.execution.reconciliation.amounts import bust_break, foreign_break
-from trading_lib.execution.reconciliation.breaks import Break
+from trading_lib.execution.reconciliation.breaks import Break, BreakStatus
 from trading_lib.workflows.orders.own_records import beginning
 from trading_lib.workflows.orders.reconciling import tell_breaks
 
@@ -48,6 +48,17 @@ def store_foreign(at: AtBrokers, account: str, executions: Iterable[Execution]) 
     """
     begins = beginning(at)
     _save(at, account, [foreign_break(execution) for execution in executions if execution.filled_at >= begins])
+
+
+def is_settled(at: AtBrokers, account: str, execution: Execution) -> bool:
+    """Whether nobody asks any more about a trade that is not of an order of the book.
+
+    Either it is from before the book began, or the operator has settled its break.
+    """
+    if execution.filled_at < beginning(at):
+        return True
+    accepted = BreakStore(at.engine).breaks(at.book.name, account, [BreakStatus.ACCEPTED])
+    return any(one.identity == foreign_break(execution).identity for one in accepted)
 
 
 def _save(at: AtBrokers, account: str, found: list[Break]) -> None:

@@ -16,7 +16,7 @@ from trading_lib.domain.book.portfolio import Portfolio
 from trading_lib.domain.market.sessions import SessionCalendar
 from trading_lib.execution.broker import Broker, BrokerOrder, BrokerStatus, Bust, Execution, Seen, is_same
 from trading_lib.execution.fees import SUFFIX, commission_of, fee_companion
-from trading_lib.workflows.orders.fill_corrections import record_busts, session_of, store_foreign
+from trading_lib.workflows.orders.fill_corrections import is_settled, record_busts, session_of, store_foreign
 from trading_lib.workflows.orders.guarding.guards import is_asked
 from trading_lib.workflows.trade.book_run import BookRun
 from trading_lib.workflows.trade.broker_access import account_of, broker_of, is_real, refuse_past
@@ -39,7 +39,8 @@ class Reports:
     still_open
         Ids of orders that may still fill, whose state is unknown, or of which not every fill has been reported.
     cursors
-        Account -> the cursor after its fills; an account whose fills reach beyond the session keeps the one it has.
+        Account -> the cursor after its fills. An account keeps the one it has while its fills reach beyond the session,
+        or one of its trades is not of the book and not settled: the comparison with the broker must find it again.
     companions
         Orders of which ``fills`` has the fill, and that were never sent: fees that a broker kept in units.
     foreign
@@ -136,6 +137,7 @@ async def _fills(
             # A trade that the book has adopted is stored, and booked by its session.
             if execution.trade_id not in booked:
                 reports.foreign.setdefault(account.name, []).append(execution)
+                complete = complete and is_settled(run, account.name, execution)
             continue
         fill = fill_of(execution, broker.name, day)
         reports.fills.append(fill)

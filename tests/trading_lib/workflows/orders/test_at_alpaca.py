@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from tests.builders.markets import MONDAY
+from tests.builders.markets import FRIDAY, MONDAY
 from tests.builders.own_broker import BOOK
 from tests.peers.broker_clients import Clients
 from tests.peers.brokers.alpaca_book import EVENING, OPENED, AtAlpaca, at_alpaca
 from trading_lib.adapters.broker_simulator.control.actions import Actions
 from trading_lib.adapters.broker_simulator.faults.script import read_script
 from trading_lib.adapters.broker_simulator.transport import in_process
+from trading_lib.adapters.stores.books.account_store import AccountStore
+from trading_lib.adapters.stores.orders.break_store import BreakStore
+from trading_lib.adapters.stores.orders.snapshot_store import SnapshotStore
 from trading_lib.domain.book.orders import OrderStatus, Side
-from trading_lib.execution.reconciliation.snapshot import SnapshotRefusedError
+from trading_lib.execution.broker import BrokerAccount
+from trading_lib.execution.reconciliation.breaks import BreakStatus
+from trading_lib.execution.reconciliation.snapshot import BrokerSnapshot, SnapshotRefusedError
 from trading_lib.workflows.books.flows import record_flow
 from trading_lib.workflows.orders.guarding.preflight import preflight
 from trading_lib.workflows.orders.reconciling import halt_of, reconcile_book
@@ -27,6 +33,7 @@ BEFORE_THE_BOOK = datetime(2023, 2, 9, 16, 0, tzinfo=UTC)
 # When orders are taken for the next opening, and after the close of the session that follows the first one traded.
 MONDAY_EVENING = datetime(2023, 2, 14, 0, 30, tzinfo=UTC)
 TUESDAY_EVENING = datetime(2023, 2, 14, 21, 30, tzinfo=UTC)
+TUESDAY, WEDNESDAY, THURSDAY, FRIDAY_AFTER = (date(2023, 2, day) for day in (14, 15, 16, 17))
 
 pytestmark = pytest.mark.postgres
 
@@ -35,6 +42,11 @@ pytestmark = pytest.mark.postgres
 def own(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AtAlpaca]:
     with at_alpaca(database_url, tmp_path, monkeypatch) as made:
         yield made
+
+
+def unnamed_snapshot() -> BrokerSnapshot:
+    cash = Decimal(100_000)
+    return BrokerSnapshot(BrokerAccount("", "USD", cash, cash), {}, (), (), (), EVENING, EVENING, "")
 
 
 def by_hand(own: AtAlpaca, symbol: str, side: str, quantity: str) -> None:
@@ -97,6 +109,17 @@ def test_an_account_that_the_configuration_does_not_name_is_known_again(own: AtA
     assert own.reconciled() == []
 
 
+def test_an_account_whose_first_snapshot_named_none_is_known_by_the_next(own: AtAlpaca) -> None:
+    store = SnapshotStore(own.engine)
+    store.add(BOOK, "main", FRIDAY, unnamed_snapshot())
+    assert store.account_id(BOOK, "main") == ""
+    assert own.reconciled() == []
+    assert store.account_id(BOOK, "main") != ""
+    own.simulator.use_script(read_script({"faults": [{"do": "other_account"}]}, "other"))
+    with pytest.raises(SnapshotRefusedError, match="the snapshot is of account 'mark:"):
+        reconcile_book(BOOK, own.settings)
+
+
 def test_a_sale_of_more_than_alpaca_holds_is_kept_back(own: AtAlpaca) -> None:
     own.order()
     own.send()
@@ -107,6 +130,35 @@ def test_a_sale_of_more_than_alpaca_holds_is_kept_back(own: AtAlpaca) -> None:
     assert own.reconciled() == [("manual-trade", "open")]
     halt = halt_of(own.run(MONDAY), portfolio)
     assert halt(own.order("SPY", Side.SELL, "7", MONDAY)) == "the broker has 6 SPY and not 10, as an open break says"
+
+
+@pytest.mark.parametrize("how", ["known", "adopted"])
+@pytest.mark.parametrize("what", ["manual-trade", "liquidation"])
+def test_a_trade_of_others_stays_the_same_question_over_settlements_until_it_is_answered(
+    own: AtAlpaca, what: str, how: str
+) -> None:
+    own.order()
+    own.send()
+    own.at(OPENED)
+    own.settled()
+    happen(own, what)
+    (first,) = reconcile_book(BOOK, own.settings)["breaks"]
+    own.settled(TUESDAY)
+    own.settled(WEDNESDAY)
+    (still,) = reconcile_book(BOOK, own.settings)["breaks"]
+    assert (still["number"], still["kind"], still["status"]) == (first["number"], what, "open")
+    accept_break(BOOK, first["number"], "Ada", "looked at it", how, own.settings)
+    for session in (THURSDAY, FRIDAY_AFTER):
+        portfolio = own.settled(session)
+        after = reconcile_book(BOOK, own.settings)
+        assert (after["breaks"], after["halted"]) == ([], False)
+    held = {symbol: position.quantity for symbol, position in portfolio.positions.items()}
+    adopted = {"SPY": 10, "GLD": 3} if what == "manual-trade" else {}
+    assert held == (adopted if how == "adopted" else {"SPY": 10})
+    assert len(own.run().orders.fills(BOOK)) == (2 if how == "adopted" else 1)
+    # What is settled is not read again for ever.
+    assert AccountStore(own.engine).cursors(BOOK)["main"] != ""
+    assert len(BreakStore(own.engine).breaks(BOOK, statuses=[BreakStatus.OPEN, BreakStatus.ACCEPTED])) == 1
 
 
 def happen(own: AtAlpaca, what: str) -> None:

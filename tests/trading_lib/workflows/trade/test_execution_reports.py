@@ -21,6 +21,7 @@ from trading_lib.domain.errors import InputError
 from trading_lib.execution.reconciliation.breaks import BreakKind, BreakStatus
 from trading_lib.workflows.books.repair import repair_book
 from trading_lib.workflows.orders.fill_corrections import session_of
+from trading_lib.workflows.orders.settling_breaks import accept_break
 from trading_lib.workflows.setup.configuration import load_configuration
 
 pytestmark = pytest.mark.postgres
@@ -176,6 +177,10 @@ def test_a_fill_of_an_order_nobody_sent_is_not_booked_and_becomes_a_break(own: O
     (found,) = BreakStore(own.engine).breaks(BOOK)
     assert (found.kind, found.status) == (BreakKind.MANUAL_TRADE, BreakStatus.OPEN)
     assert "order by-phone was not sent by this book" in found.explanation
+    # Until it is settled, the comparison with the broker must find it again.
+    assert cursor(own) == ""
+    accept_break(BOOK, found.number, "Ada", "mine", "known", own.settings)
+    assert held(own.settle(START, MONDAY)) == {"SPY": 10}
     assert cursor(own) == "2"
 
 

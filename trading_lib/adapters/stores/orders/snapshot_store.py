@@ -36,10 +36,11 @@ class SnapshotStore:
         return number
 
     def account_id(self, book: str, account: str) -> str:
-        """Return the broker's own id of the account in the first snapshot, "" where there is none."""
+        """Return the broker's own id of the account in the first snapshot that names it, "" where none does."""
         query = (
             select(table.c.payload)
             .where(table.c.book == book, table.c.account == account)
+            .where(table.c.payload["account"].as_string() != "")
             .order_by(table.c.number)
             .limit(1)
         )
