@@ -51,6 +51,8 @@ PAPER_KEY, PAPER_SECRET = "SIMULATED-ALPACA-PAPER", "simulated-alpaca-paper-secr
 LIVE_KEY, LIVE_SECRET = "SIMULATED-ALPACA-LIVE", "simulated-alpaca-live-secret"
 BINANCE_KEY, BINANCE_SECRET = "SIMULATED-BINANCE", "simulated-binance-secret"
 DEMO_KEY, DEMO_SECRET = "SIMULATED-BINANCE-DEMO", "simulated-binance-demo-secret"
+# Dollars at Alpaca, USDT at Binance.
+BEGINNING_CASH = (Decimal(100_000), Decimal(100_000))
 
 
 class Simulator:
@@ -66,6 +68,8 @@ class Simulator:
         The simulated time.
     script
         What goes wrong.
+    cash
+        Dollars and USDT that new accounts begin with at Alpaca and at Binance.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class Simulator:
         ledger: Path | None = None,
         clock: Clock | None = None,
         script: Script | None = None,
+        cash: tuple[Decimal, Decimal] = BEGINNING_CASH,
     ) -> None:
         self.seed = seed
         self.clock = clock or Clock()
@@ -88,7 +93,7 @@ class Simulator:
         # Clients of several threads may ask; everything is answered in turn.
         self._lock = threading.RLock()
         self._resume()
-        self._usual_accounts()
+        self._usual_accounts(*cash)
         self.ledger.commit()
 
     def use_script(self, script: Script) -> None:
@@ -280,9 +285,9 @@ class Simulator:
                 break
         return parse_time(newest)
 
-    def _usual_accounts(self) -> None:
-        cash = {"USD": Decimal(100_000)}
-        coins = {"USDT": Decimal(100_000), "BNB": Decimal(10)}
+    def _usual_accounts(self, dollars: Decimal, usdt: Decimal) -> None:
+        cash = {"USD": dollars}
+        coins = {"USDT": usdt, "BNB": Decimal(10)}
         self.add_account(ALPACA, "paper", "PA3SIMULATED", PAPER_KEY, PAPER_SECRET, deposit=cash)
         self.add_account(ALPACA, "live", "910000001", LIVE_KEY, LIVE_SECRET, deposit=cash)
         self.add_account(BINANCE, "live", "354937868", BINANCE_KEY, BINANCE_SECRET, deposit=coins)

@@ -37,6 +37,15 @@ def broker_simulator(
         str | None,
         typer.Option("--at", help="Time at which its clock stands, ISO; without it the real time.", show_default=False),
     ] = None,
+    cash: Annotated[
+        str | None,
+        typer.Option(
+            "--cash",
+            metavar="ALPACA,BINANCE",
+            help="Dollars and USDT that new accounts begin with; without it 100000,100000.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Simulate Alpaca and Binance spot until it is ended; nothing real is reached.
@@ -49,7 +58,7 @@ def broker_simulator(
     from trading_lib.adapters.broker_simulator.server import serve
     from trading_lib.adapters.broker_simulator.start import create_simulator
 
-    simulator = create_simulator(seed, faults, ledger, prices, at)
+    simulator = create_simulator(seed, faults, ledger, prices, at, cash)
 
     def started(address: str) -> None:
         record = _record(simulator, address)
