@@ -69,7 +69,8 @@ def apply_fills(portfolio: Portfolio, fills: Sequence[Fill]) -> Portfolio:
         i, quantity = places[fill.symbol], to_micros(fill.quantity)
         if fill.side is Side.SELL and quantity > holdings.quantity[i]:
             held = from_micros(int(holdings.quantity[i]))
-            raise OversoldError(f"fill {fill.trade_id} sells {fill.quantity} {fill.symbol}, only {held} held")
+            problem = f"fill {fill.trade_id} sells {fill.quantity} {fill.symbol}, only {held} held"
+            raise OversoldError(problem, trade_id=fill.trade_id)
         price, reference = to_micros(fill.price), to_micros(fill.reference_price)
         book_fill(holdings, i, fill.side is Side.BUY, quantity, price, reference, to_cents(fill.commission))
     return with_holdings(portfolio, holdings, symbols)

@@ -195,7 +195,17 @@ class OrderTransitionError(TradingError):
 
 
 class OversoldError(TradingError, ValueError):
-    """A fill sells more than is held."""
+    """A fill sells more than is held.
+
+    Parameters
+    ----------
+    trade_id
+        Of the fill.
+    """
+
+    def __init__(self, problem: str, remedy: str = "", trade_id: str = "") -> None:
+        self.trade_id = trade_id
+        super().__init__(problem, remedy)
 
 
 class BreakerTransitionError(TradingError):

@@ -17,6 +17,7 @@ from trading_lib.domain.book.orders import (
     OrderEvent,
     OrderStatus,
 )
+from trading_lib.execution.adjusted_orders import adjusted_by, adjusted_text
 from trading_lib.execution.broker import BrokerOrder, BrokerStatus, Outcome, Seen, is_same
 from trading_lib.execution.order_path.absence import NOTHING_PROVED, contradicted, is_proved, window_end, without_order
 from trading_lib.execution.order_path.evidence import (
@@ -126,11 +127,22 @@ def _reported(tracked: Tracked, evidence: Reported, now: datetime, policy: Sendi
 
 
 def _seen(tracked: Tracked, found: BrokerOrder, now: datetime, source: EvidenceSource, raw: str) -> Advanced:
-    """Compare the order with what the broker says of it."""
+    """Compare the order with what the broker says of it; one that the broker has adjusted for a split is ours."""
     if not is_same(found, tracked.order):
-        tell = f"the broker knows another order under its id: {found.side} {found.quantity} {found.symbol}"
-        tracked = tracked._replace(absence=contradicted(now))
-        return noted_once(tracked, now, source, "", raw, tell)
+        ratio = adjusted_by(found, tracked.order, tracked.broker_order_id)
+        if ratio is None:
+            tell = f"the broker knows another order under its id: {found.side} {found.quantity} {found.symbol}"
+            tracked = tracked._replace(absence=contradicted(now))
+            return noted_once(tracked, now, source, "", raw, tell)
+        # The broker's words differ at every look; what it did is noted and told once.
+        tell = adjusted_text(found, tracked.order.quantity, ratio)
+        tracked, noted = noted_once(tracked, now, source, "", "", tell)
+        tracked, actions = _seen_ours(tracked, found, now, source, raw)
+        return tracked, (*noted, *actions)
+    return _seen_ours(tracked, found, now, source, raw)
+
+
+def _seen_ours(tracked: Tracked, found: BrokerOrder, now: datetime, source: EvidenceSource, raw: str) -> Advanced:
     if tracked.status in NEVER_SENT:
         return noted_once(tracked, now, source, "", raw, f"the broker has it as {found.status}, and it was never sent")
     if found.filled > tracked.called_filled:
@@ -155,7 +167,7 @@ def _follow(tracked: Tracked, found: BrokerOrder, now: datetime, source: Evidenc
     if found.status in _ENDS:
         return _ended(tracked, found, now, source, raw)
     # With a fill struck, less than was ordered is booked of an order that is filled.
-    if tracked.filled >= tracked.order.quantity or (found.status is BrokerStatus.FILLED and tracked.struck):
+    if tracked.filled >= found.quantity or (found.status is BrokerStatus.FILLED and tracked.struck):
         tracked, filled = appended(tracked, OrderEvent.FILL, now, source, found.reason, raw)
         return tracked, (filled,)
     if tracked.status is OrderStatus.PENDING_CANCEL and tracked.cancelling is Cancelling.REFUSED:

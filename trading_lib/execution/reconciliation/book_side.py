@@ -16,11 +16,12 @@ NOTHING = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class OwnOrder:
-    """A stored order, its status, and what of it is filled by stored fills."""
+    """A stored order, its status, what of it is filled by stored fills, and the broker's id of it ("" if unknown)."""
 
     order: Order
     status: OrderStatus
     filled: Decimal = NOTHING
+    broker_order_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

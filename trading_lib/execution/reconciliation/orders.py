@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from trading_lib.domain.book.orders import OPEN_STATUSES, OrderStatus
+from trading_lib.execution.adjusted_orders import adjusted_by, adjusted_text
 from trading_lib.execution.broker import BrokerOrder, is_same
 from trading_lib.execution.reconciliation.book_side import BookSide, OwnOrder
 from trading_lib.execution.reconciliation.breaks import Break, BreakKind, BreakStatus
@@ -67,6 +68,11 @@ def _differing(own: OwnOrder, order: BrokerOrder, splits: Mapping[str, Decimal])
         if side_same and ratio is not None and order.quantity == own.order.quantity * ratio:
             why = f"the broker has split order {identity} {ratio:f}:1 with its shares"
             return Break(BreakKind.SPLIT, order.symbol, _ours(own), _theirs(order), why, BreakStatus.EXPLAINED)
+        adjusted = adjusted_by(order, own.order, own.broker_order_id)
+        if adjusted is not None:
+            text = adjusted_text(order, own.order.quantity, adjusted)
+            why = f"order {identity}: {text}; the prices know of none"
+            return Break(BreakKind.ORDER_DIFFERS, own.order.symbol, _ours(own), _theirs(order), why)
         why = f"the broker has another order under the id {identity}; it is not taken for ours"
         return Break(BreakKind.ORDER_DIFFERS, own.order.symbol, _ours(own), _theirs(order), why)
     if order.status.is_open and own.status not in OPEN_STATUSES:

@@ -204,7 +204,7 @@ def _orders(at: AtBrokers, account: Account, snapshot: BrokerSnapshot) -> tuple[
     found = [*history.orders(book, identities=named), *history.orders(book, statuses=OPEN_STATUSES)]
     by_id = {stored.order.client_order_id: stored for stored in found}
     return tuple(
-        OwnOrder(stored.order, stored.status, stored.filled)
+        OwnOrder(stored.order, stored.status, stored.filled, stored.broker_order_id or "")
         for identity, stored in by_id.items()
         if (stored.account or _home(at, stored.order.symbol)) == account.name or identity in named
     )

@@ -10,10 +10,12 @@ from decimal import Decimal
 from trading_lib.adapters.brokers.simulated import SimulatedOpening
 from trading_lib.adapters.stores.books.account_store import AccountStore
 from trading_lib.adapters.stores.orders.companions import store_companions
+from trading_lib.adapters.stores.orders.order_history import OrderHistory
 from trading_lib.domain.book.accounts import Account
 from trading_lib.domain.book.orders import Fill, Order, OrderEvent
 from trading_lib.domain.book.portfolio import Portfolio
 from trading_lib.domain.market.sessions import SessionCalendar
+from trading_lib.execution.adjusted_orders import adjusted_by
 from trading_lib.execution.broker import Broker, BrokerOrder, BrokerStatus, Bust, Execution, Seen, is_same
 from trading_lib.execution.fees import SUFFIX, commission_of, fee_companion
 from trading_lib.workflows.orders.fill_corrections import is_settled, record_busts, session_of, store_foreign
@@ -99,7 +101,7 @@ async def reports_of(
             for order in own:
                 fills = [one for one in executions.values() if one.client_order_id == order.client_order_id]
                 known = sum((fill.quantity for fill in fills if fill.session <= day), Decimal(0))
-                await _status(broker, order, known, reports)
+                await _status(run, broker, order, known, reports)
         finally:
             await broker.close()
     return reports
@@ -148,11 +150,11 @@ async def _fills(
     reports.cursors[account.name] = found.cursor if complete else cursor
 
 
-async def _status(broker: Broker, order: Order, known: Decimal, reports: Reports) -> None:
+async def _status(run: BookRun, broker: Broker, order: Order, known: Decimal, reports: Reports) -> None:
     """Note what became of an order of which ``known`` units are filled by fills up to the session."""
     identity = order.client_order_id
     found = await broker.find(identity)
-    if found.seen is not Seen.FOUND or found.order is None or not is_same(found.order, order):
+    if found.seen is not Seen.FOUND or found.order is None or not _is_ours(run, found.order, order):
         reports.still_open.add(identity)
         reports.unfilled.add(identity)
         return
@@ -167,6 +169,14 @@ async def _status(broker: Broker, order: Order, known: Decimal, reports: Reports
         reports.unfilled.add(identity)
         event = OrderEvent.EXPIRE if at_broker.status is BrokerStatus.EXPIRED else OrderEvent.CANCEL
         reports.ended[identity] = event, at_broker.reason or f"{at_broker.status.lower()} by {broker.name}"
+
+
+def _is_ours(run: BookRun, at_broker: BrokerOrder, order: Order) -> bool:
+    """Whether it is the order that was sent, adjusted for a split perhaps."""
+    if is_same(at_broker, order):
+        return True
+    (stored,) = OrderHistory(run.engine).orders(run.book.name, identities=[order.client_order_id])
+    return adjusted_by(at_broker, order, stored.broker_order_id or "") is not None
 
 
 def counting_session(filled_at: datetime, calendar: SessionCalendar, settled: date | None) -> date:

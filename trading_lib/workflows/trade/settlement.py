@@ -25,6 +25,7 @@ from trading_lib.domain.book.orders import (
 from trading_lib.domain.book.portfolio import Portfolio
 from trading_lib.domain.book.proceeds import Proceeds
 from trading_lib.domain.errors import OversoldError
+from trading_lib.execution.simulated import SIMULATED_BROKER
 from trading_lib.session.inputs import SessionInput
 from trading_lib.session.opening import execute
 from trading_lib.session.settle import settle
@@ -112,17 +113,30 @@ def _settle_session(
         # Tried before anything is stored: an impossible fill leaves no trace.
         settled = settle(data, portfolio, row, day, fills)
     except OversoldError as error:
-        book = run.book.name
-        raise OversoldError(
-            f"session {day} of book {book} cannot be settled: {error.problem}",
-            f"`trading book repair --book {book}` strikes what cannot have been; then run the session again",
-        ) from error
+        problem = f"session {day} of book {run.book.name} cannot be settled: {error.problem}"
+        raise OversoldError(problem, _remedy(run, fills, error.trade_id), error.trade_id) from error
     turn.lock.ensure_held()
     save_aside(run, reports)
     _record(run, working, fills, reports)
     save_closings(run, day, settled.closings)
     save_cursors(run, reports)
     return settled.portfolio, [entry for entry in working if entry[0].client_order_id in reports.still_open]
+
+
+def _remedy(run: BookRun, fills: Sequence[Fill], trade_id: str) -> str:
+    """Say what helps against a fill that sells more than is held; what a real broker traded is never struck here."""
+    real = next((fill for fill in fills if fill.trade_id == trade_id and fill.broker != SIMULATED_BROKER), None)
+    book = run.book.name
+    if real is None:
+        return f"`trading book repair --book {book}` strikes what cannot have been; then run the session again"
+    ((order, _),) = run.orders.orders(book, identities=[real.client_order_id])
+    why = "look at the broker's pages for a split or a trade that the book does not know"
+    if real.quantity > order.quantity:
+        why = f"it adjusted an order of {order.quantity:f}, probably for a split that the prices lack"
+    return (
+        f"{real.broker} did trade it, so nothing is struck; {why}: fetch the prices again, `trading review-move"
+        f" --symbol {real.symbol}` if a move waits for a decision, and run the session again"
+    )
 
 
 def _record(run: BookRun, working: Working, filled: Sequence[Fill], reports: Reports) -> None:

@@ -228,6 +228,38 @@ def test_another_order_under_its_id_is_not_taken_for_it() -> None:
     assert weigh(tracked, (2, LookedUp(at(2), found(symbol="QQQ"))))[1] == []
 
 
+@pytest.mark.parametrize(("quantity", "ratio"), [("30", "3 for 1"), ("15", "3 for 2"), ("2", "1 for 5")])
+def test_an_order_that_its_broker_adjusted_for_a_split_is_ours_and_told_once(quantity: str, ratio: str) -> None:
+    tracked = WORKING._replace(broker_order_id="b1")
+    units = Decimal(quantity)
+    seen = [found(quantity=units), replace(found(quantity=units, raw="later"), raw="later")]
+    tracked, actions = weigh(tracked, (1, LookedUp(at(1), seen[0])), (2, LookedUp(at(2), seen[1])))
+    assert tracked.status is OrderStatus.WORKING
+    assert told(actions) == [f"the broker has adjusted it from 10 to {quantity} SPY ({ratio}), as it does for a split"]
+    assert events(actions) == [OrderEvent.LOOK_UP]
+    done = found(BrokerStatus.FILLED, quantity=units, filled=units)
+    tracked, _ = weigh(tracked, (3, Executed(execution("t1", quantity))), (4, LookedUp(at(4), done)))
+    assert (tracked.status, tracked.filled) == (OrderStatus.FILLED, units)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"quantity": Decimal(11)},
+        {"quantity": Decimal(30), "broker_order_id": "b2"},
+        {"quantity": Decimal(30), "side": Side.SELL},
+        {"quantity": Decimal(30), "symbol": "QQQ"},
+        {"quantity": Decimal(0)},
+        {"quantity": Decimal("NaN")},
+    ],
+)
+def test_what_differs_otherwise_than_by_a_split_is_another_order(changes: dict[str, object]) -> None:
+    tracked = WORKING._replace(broker_order_id="b1")
+    after, actions = weigh(tracked, (1, LookedUp(at(1), found(BrokerStatus.CANCELLED, **changes))))
+    assert after.status is OrderStatus.WORKING
+    assert "another order under its id" in told(actions)[0]
+
+
 def test_fills_are_booked_once_and_before_their_event() -> None:
     tracked, actions = weigh(WORKING, (2, Executed(execution("t1"))), (3, Executed(execution("t1"))))
     assert tracked.status is OrderStatus.PARTIALLY_FILLED

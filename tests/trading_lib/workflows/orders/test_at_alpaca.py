@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -19,11 +20,13 @@ from trading_lib.adapters.broker_simulator.transport import in_process
 from trading_lib.adapters.stores.books.account_store import AccountStore
 from trading_lib.adapters.stores.orders.break_store import BreakStore
 from trading_lib.adapters.stores.orders.snapshot_store import SnapshotStore
-from trading_lib.domain.book.orders import OrderStatus, Side
+from trading_lib.domain.book.orders import Order, OrderStatus, Side
+from trading_lib.domain.errors import OversoldError
 from trading_lib.execution.broker import BrokerAccount
 from trading_lib.execution.reconciliation.breaks import BreakStatus
 from trading_lib.execution.reconciliation.snapshot import BrokerSnapshot, SnapshotRefusedError
 from trading_lib.workflows.books.flows import record_flow
+from trading_lib.workflows.books.repair import repair_book
 from trading_lib.workflows.orders.guarding.preflight import preflight
 from trading_lib.workflows.orders.reconciling import halt_of, reconcile_book
 from trading_lib.workflows.orders.recovery import recover_book
@@ -159,6 +162,54 @@ def test_a_trade_of_others_stays_the_same_question_over_settlements_until_it_is_
     # What is settled is not read again for ever.
     assert AccountStore(own.engine).cursors(BOOK)["main"] != ""
     assert len(BreakStore(own.engine).breaks(BOOK, statuses=[BreakStatus.OPEN, BreakStatus.ACCEPTED])) == 1
+
+
+def sold_with_a_split(own: AtAlpaca) -> Order:
+    """Send a sale of all that is held, and let the shares and the order be split before it trades."""
+    own.order()
+    own.send()
+    own.at(OPENED)
+    own.settled()
+    order = own.order("SPY", Side.SELL, "10", MONDAY)
+    own.at(MONDAY_EVENING)
+    own.send(MONDAY)
+    Actions(own.simulator).split({"symbol": "SPY", "ratio": "3", "orders": "adjust"})
+    return order
+
+
+def test_a_sale_that_alpaca_adjusted_for_a_split_is_ours_and_its_fill_is_booked_on_the_split_holding(
+    own: AtAlpaca,
+) -> None:
+    order = sold_with_a_split(own)
+    own.follow()
+    assert own.status(order) is OrderStatus.WORKING
+    (told,) = [detail for _, _, _, detail in own.run().orders.events(order.client_order_id) if "adjusted" in detail]
+    assert told == "the broker has adjusted it from 10 to 30 SPY (3 for 1), as it does for a split"
+    split = own.market.panel.split.copy()
+    split[own.market.row(TUESDAY), own.market.panel.symbols.index("SPY")] = 3.0
+    own.market = replace(own.market, panel=replace(own.market.panel, split=split))
+    assert own.settled(TUESDAY).positions == {}
+    assert own.status(order) is OrderStatus.FILLED
+    assert own.run().orders.filled_quantity(order.client_order_id) == 30
+
+
+def test_a_sale_adjusted_for_a_split_that_the_prices_lack_is_said_in_one_line_and_nothing_is_struck(
+    own: AtAlpaca,
+) -> None:
+    order = sold_with_a_split(own)
+    (differs,) = [one for one in reconcile_book(BOOK, own.settings)["breaks"] if one["kind"] == "order-differs"]
+    assert "adjusted it from 10 to 30 SPY (3 for 1), as it does for a split; the prices know" in differs["explanation"]
+    own.at(datetime(2023, 2, 14, 14, 31, tzinfo=UTC))
+    own.follow()
+    before = own.run().orders.fills(BOOK)
+    assert sum(fill.quantity for fill in before if fill.client_order_id == order.client_order_id) == 30
+    with pytest.raises(OversoldError, match="alpaca did trade it, so nothing is struck; it adjusted an") as caught:
+        own.settled(TUESDAY)
+    assert "probably for a split that the prices lack" in str(caught.value)
+    assert "repair" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+    repair_book(BOOK, "Ada", settings=own.settings)
+    assert own.run().orders.fills(BOOK) == before
 
 
 def happen(own: AtAlpaca, what: str) -> None:
