@@ -34,6 +34,7 @@ from trading_lib.workflows.trade import tasks as trading
 from trading_lib.workflows.trade.book_run import BookRun
 from trading_lib.workflows.trade.book_turns import book_turn, take_turn
 from trading_lib.workflows.trade.daily import trade_session
+from trading_lib.workflows.trade.placing import place_orders
 from trading_lib.workflows.trade.settlement import settle_book
 
 pytestmark = pytest.mark.postgres
@@ -231,7 +232,7 @@ def test_nothing_is_sent_once_the_lock_was_lost(market: FaultMarket) -> None:
                 connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": turn.lock.server_process})
             # The pool replaces the connection without a word, and with it the lock is gone.
             turn.lock.connection.invalidate()
-            trading._place(turn)
+            place_orders(turn)
 
     with pytest.raises(TradingError, match=f"the lock of book '{BOOK}' was lost"):
         place_without_lock()
