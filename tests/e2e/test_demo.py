@@ -122,8 +122,9 @@ def test_both_dags_ran_to_success_in_airflow(stack: RunningStack, demo: dict[str
     for run in demo["dag_runs"]:
         assert stack.airflow("GET", f"/dags/{run['dag_id']}/dagRuns/{run['run_id']}")["state"] == "success"
         states = stack.task_states(run["dag_id"], run["run_id"])
-        # A demo book answers itself, so nobody is asked.
-        assert states.pop("ask_for_approval", "skipped") == "skipped"
+        # A demo book answers itself, and has no orders at a broker that would have to be watched or asked about.
+        for idle in ("ask_for_approval", "watch_orders", "ask_about_breaks"):
+            assert states.pop(idle, "skipped") == "skipped"
         assert set(states.values()) == {"success"}, states
     assert set(STAGES) <= set(stack.task_states("trade_daily", demo["dag_runs"][1]["run_id"]))
 
@@ -381,6 +382,7 @@ def test_level_4_waits_for_a_person_in_airflow_and_goes_on_after_the_answer(
     stack.airflow("POST", "/dags/trade_daily/dagRuns", json=body)
     assert finished(stack, "trade_daily", "crash") == "success"
     states = stack.task_states("trade_daily", "crash")
+    assert [states.pop(idle) for idle in ("watch_orders", "ask_about_breaks")] == ["skipped", "skipped"]
     assert set(states.values()) == {"success"}, states
     store = StateStore(settings.engine())
     orders = OrderStore(settings.engine()).orders(BOOK, session=CRASH)

@@ -120,6 +120,7 @@ def recover_book(
     return _recover(at, real_accounts(at), cancelled, timedelta(seconds=wait_seconds))
 
 
+@logged("recover")
 def recover(plan: SessionPlan, run: BookRun | None = None) -> Result:
     """Recover the book of a session before anything of it is settled; the first task of a session.
 
