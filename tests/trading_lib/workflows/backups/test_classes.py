@@ -55,14 +55,14 @@ def url(make_database: MakeDatabase) -> str:
         url,
         """
         INSERT INTO order_intents SELECT 'order-' || n, 'book 1', date '2026-01-02' + n, 'SPY', 'BUY', 0, 1, 1, 0, 'X',
-            0, 'p', 'r', now() FROM generate_series(1, 3) n
+            0, 'p', 'r', now(), NULL, NULL, 'OPENING', '' FROM generate_series(1, 3) n
         """,
     )
     execute(
         url,
         """
         INSERT INTO orders SELECT client_order_id, book,
-            CASE WHEN client_order_id = 'order-2' THEN 'FILLED' ELSE 'WORKING' END, 'paper', NULL, 0, '', now()
+            CASE WHEN client_order_id = 'order-2' THEN 'FILLED' ELSE 'WORKING' END, 'paper', NULL, 0, '', now(), NULL, NULL, 1
         FROM order_intents
         """,
     )
