@@ -62,7 +62,8 @@ def url(make_database: MakeDatabase) -> str:
         url,
         """
         INSERT INTO orders SELECT client_order_id, book,
-            CASE WHEN client_order_id = 'order-2' THEN 'FILLED' ELSE 'WORKING' END, 'paper', NULL, 0, '', now(), NULL, NULL, 1
+            CASE WHEN client_order_id = 'order-2' THEN 'FILLED' ELSE 'WORKING' END, 'paper', NULL, 0, '', now(),
+            NULL, NULL, 1
         FROM order_intents
         """,
     )
