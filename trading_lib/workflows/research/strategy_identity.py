@@ -24,7 +24,7 @@ from trading_lib.workflows.setup.configuration import (
 from trading_lib.workflows.setup.source_choice import SIMULATED
 
 # What no report of a run depends on.
-LEFT_OUT = ("strategy.decision_seconds", "strategy.sleeves")
+LEFT_OUT = ("strategy.decision_seconds", "strategy.sleeves", "execution.sending", "execution.kill_switch")
 ABSENT = "none"
 
 
