@@ -6,10 +6,13 @@ from decimal import Decimal
 
 from pydantic import Field
 
-from trading_lib.domain.book.accounts import CURRENCY, Account, Endpoint
+from trading_lib.domain.book.accounts import CURRENCY, SIMULATED, Account, Endpoint
 from trading_lib.domain.book.portfolio import ONLY_ACCOUNT
 from trading_lib.domain.configuration import Configuration
 from trading_lib.domain.market.instruments import AssetClass
+
+# Those that come with the system; the registry of adapters says where each is.
+BROKER_NAMES = (SIMULATED, "alpaca", "binance")
 
 
 class PaperConfig(Configuration):

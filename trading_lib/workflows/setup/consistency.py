@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from trading_lib.adapters.brokers.registry import BROKERS
 from trading_lib.decision_config import DecisionConfig
 from trading_lib.domain.book.accounts import Account, contradictions
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.domain.market.instruments import Instrument, Universe
+from trading_lib.execution.config import BROKER_NAMES
 
 Contradiction = tuple[str, str]
 
@@ -27,7 +27,7 @@ def check_accounts(accounts: Sequence[Account], instruments: Sequence[Instrument
     """Raise `ConfigurationError` where accounts do not fit the assets, the brokers there are, or each other."""
     classes = tuple(dict.fromkeys(instrument.asset_class for instrument in instruments))
     own_brokers = tuple(account.broker for account in accounts if ":" in account.broker)
-    problem = contradictions(accounts, classes, (*BROKERS, *own_brokers))
+    problem = contradictions(accounts, classes, (*BROKER_NAMES, *own_brokers))
     if problem:
         raise ConfigurationError(f"execution.yaml: {problem}", "correct its accounts")
 

@@ -12,6 +12,7 @@ from tests.builders.prices import universe
 from trading_lib.adapters.brokers.registry import BROKERS, broker_class, capabilities_of, create_broker
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.execution.broker import Broker, BrokerSetting, Capabilities
+from trading_lib.execution.config import BROKER_NAMES
 from trading_lib.execution.simulated import SIMULATED_BROKER
 
 CLIENTS = ("aiohttp", "alpaca", "ccxt", "requests", "websockets")
@@ -59,3 +60,7 @@ def test_a_real_one_is_created_from_a_setting_without_connecting(name: str) -> N
 def test_a_name_that_is_none_lists_those_there_are() -> None:
     with pytest.raises(ConfigurationError, match=f"there is no broker 'alpca': use {' or '.join(BROKERS)}"):
         broker_class("alpca", NOWHERE)
+
+
+def test_the_configuration_names_the_brokers_that_there_are() -> None:
+    assert tuple(BROKERS) == BROKER_NAMES
