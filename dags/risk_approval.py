@@ -6,18 +6,13 @@ while it resumes, and its return value is lost then: record asks Airflow, and an
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
-from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import Param, chain, dag, task
+from airflow.sdk import Param, dag, task
+from pipeline.approval import Question, ask_operator
 from pipeline.defaults import TASK_DEFAULTS
-from pipeline.failure_alerts import notify_unless_answered
 from pipeline.forms import page
 from pipeline.tasks import plainly
-
-Question = dict[str, Any]
 
 
 @dag(
@@ -39,34 +34,13 @@ def risk_approval() -> None:
 
         return approvals.asked_in_airflow(params["book"])
 
-    # No default answer: when the time is over the task fails, which is mailed, and nobody has approved anything.
-    approval = ApprovalOperator(
-        task_id="approval",
-        subject="{{ ti.xcom_pull(task_ids='question')['subject'] }}",
-        body="{{ ti.xcom_pull(task_ids='question')['body'] }}",
-        params={"note": Param("", type="string", maxLength=500, description="Why, for the record")},
-        response_timeout=timedelta(days=7),
-        # Another try would ask again what may have been answered.
-        retries=0,
-        on_failure_callback=notify_unless_answered,
-    )
-    # Airflow skips what directly follows a rejection, and a rejection has to be recorded as well.
-    approved = EmptyOperator(task_id="approved")
-
-    @task(trigger_rule="all_done")
-    @plainly
-    def record(ti: Any = None) -> dict[str, Any]:
-        from trading_lib.domain.errors import InputError
+    def recorded(asked: Question, response: Any) -> dict[str, Any]:
         from trading_lib.workflows.books import approvals
-        from trading_lib.workflows.operations import airflow_answers
 
-        returned, asked = ti.xcom_pull(task_ids="approval"), ti.xcom_pull(task_ids="question")
-        if asked is None:
-            # A run ends as its last task does: this one would make it green though nobody has been asked.
-            raise InputError("the task question failed, so nobody was asked", "clear it and what follows it")
-        return approvals.record_response(asked, airflow_answers.response_to(ti.dag_id, ti.run_id, "approval", returned))
+        return approvals.record_response(asked, response)
 
-    chain(question(), approval, approved, record())
+    # No default answer: when the time is over the task fails, which is mailed, and nobody has approved anything.
+    ask_operator(question(), recorded)
 
 
 risk_approval()

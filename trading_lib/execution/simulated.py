@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
+from trading_lib.domain.book.accounts import SIMULATED
 from trading_lib.domain.book.orders import Fill, Order, Side
 from trading_lib.domain.kernels import compiled
 from trading_lib.domain.market.instruments import Instrument
@@ -15,7 +16,7 @@ from trading_lib.domain.money import MICRO, from_cents, from_micros, price_micro
 from trading_lib.domain.money_arithmetic import commission_on, half_even, payable
 from trading_lib.execution.config import PaperConfig
 
-SIMULATED_BROKER = "paper"
+SIMULATED_BROKER = SIMULATED
 
 
 @compiled

@@ -17,6 +17,7 @@ from trading_lib.adapters.stores.postgres.schema import fills as fills_table
 from trading_lib.domain.book.orders import EvidenceSource, Fill, OrderEvent
 from trading_lib.domain.market.sessions import SessionCalendar
 from trading_lib.execution.broker import Bust, Execution
+from trading_lib.execution.fees import SUFFIX
 from trading_lib.execution.order_path.tracked import StrikeFill
 from trading_lib.execution.reconciliation.amounts import bust_break, foreign_break
 from trading_lib.execution.reconciliation.breaks import Break, BreakStatus
@@ -92,7 +93,7 @@ def _strike(at: AtBrokers, account: str, connection: Connection, client_order_id
         _save(at, account, [bust_break(fill, bust)])
         return
     number = _recorded(at, fill, bust)
-    same = (fills_table.c.broker == fill.broker) & fills_table.c.trade_id.in_([fill.trade_id, f"{fill.trade_id}-fee"])
+    same = (fills_table.c.broker == fill.broker) & fills_table.c.trade_id.in_([fill.trade_id, fill.trade_id + SUFFIX])
     connection.execute(update(fills_table).where(same).values(voided_by=number))
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 DATABASE_VARIABLE = "TRADING_DATABASE_URL"
+# As of `simulator_mount`, which is not loaded for it: most processes have nothing to do with brokers.
 SIMULATOR_VARIABLE = "TRADING_BROKER_SIMULATOR"
 DATABASES = ("trading", "airflow", "mlflow")
 

@@ -152,11 +152,6 @@ def earlier_open_orders(run: BookRun) -> list[OpenOrder]:
     ]
 
 
-def is_simulated(run: BookRun, account: Account) -> bool:
-    """Whether nothing real is behind an account."""
-    return capabilities(account, run.settings).simulated
-
-
 def is_real(account: Account, settings: Settings) -> bool:
     """Whether an account is at a broker that is not simulated."""
     return not capabilities(account, settings).simulated
@@ -261,7 +256,7 @@ def refuse_past(run: BookRun, accounts: Sequence[Account]) -> None:
     """
     newest = run.settings.calendar.latest_decidable(run.settings.clock())
     for account in accounts:
-        if run.session != newest and not is_simulated(run, account):
+        if run.session != newest and is_real(account, run.settings):
             raise InputError(
                 f"session {run.session} is past (the newest is {newest}), so it never reaches {account.broker} of"
                 f" account {account.name}",

@@ -34,12 +34,10 @@ def place_orders(turn: BookTurn) -> Placed:
     kept = {order.client_order_id for order, _ in guarded.held}
     still_open = earlier_open_orders(active)
     going = tuple(order for order, _ in orders if order.client_order_id not in kept)
-    purses = Purses(active, guarded.brokers, going)
-    context = replace(
-        _pre_trade_context(active, going, still_open), open_orders=open_orders(active), buying_power=purses.left
-    )
+    opened = open_orders(active)
+    purses = Purses(active, guarded.brokers, going, opened)
+    context = replace(_pre_trade_context(active, going, still_open), open_orders=opened, buying_power=purses.left)
     halt = halt_of(active, active.portfolio())
-
     tripwires = Tripwires(active, active.session)
 
     def clear(order: Order, halted: bool) -> ClearedOrder | str:

@@ -36,7 +36,7 @@ from trading_lib.workflows.data.sources import market_store
 from trading_lib.workflows.orders.guarding.shadow import fill_shadow, held_orders
 from trading_lib.workflows.trade.book_run import BookRun
 from trading_lib.workflows.trade.book_turns import BookTurn
-from trading_lib.workflows.trade.broker_access import account_of, is_simulated
+from trading_lib.workflows.trade.broker_access import account_of, is_real
 from trading_lib.workflows.trade.execution_reports import Reports, reports_of, save_aside, save_cursors
 
 Working = list[tuple[Order, OrderStatus]]
@@ -104,7 +104,7 @@ def _settle_session(
     data, row = _input_at(run, day, due, moved)
     orders = [order for order, _ in working]
     # What waits at a broker that is real meets no opening here.
-    simulated = [order for order in orders if is_simulated(run, account_of(run, order))]
+    simulated = [order for order in orders if not is_real(account_of(run, order), run.settings)]
     opening = SimulatedOpening(lambda: execute(data, portfolio, simulated, row, day, booked), day.isoformat())
     reports = asyncio.run(reports_of(run, portfolio, opening, orders, day))
     # Fills stored by an interrupted settlement stand, whatever the prices are now.

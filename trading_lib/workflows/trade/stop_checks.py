@@ -43,7 +43,7 @@ from trading_lib.workflows.stages.plans import SessionPlan, StopCheckPlan
 from trading_lib.workflows.stages.results import Ingested
 from trading_lib.workflows.trade.book_run import BookRun
 from trading_lib.workflows.trade.book_turns import BookTurn, book_turn
-from trading_lib.workflows.trade.broker_access import account_of, is_simulated
+from trading_lib.workflows.trade.broker_access import account_of, is_real
 from trading_lib.workflows.trade.sending import send_orders
 from trading_lib.workflows.trade.settlement import working_orders
 from trading_lib.workflows.trade.stage_log import logged
@@ -159,7 +159,7 @@ def _check(plan: StopCheckPlan, turn: BookTurn) -> dict[str, Any]:
 def _counting(run: BookRun) -> list[Order]:
     """Orders that wait, without purchases at a real broker: only its fills say that those are there to sell."""
     waiting = [order for order, _ in working_orders(run)]
-    return [order for order in waiting if order.side is Side.SELL or is_simulated(run, account_of(run, order))]
+    return [order for order in waiting if order.side is Side.SELL or not is_real(account_of(run, order), run.settings)]
 
 
 @logged("send")

@@ -194,25 +194,13 @@ class OrderStore:
             for row in sorted(rows, key=lambda row: (str(row["broker"]), str(row["trade_id"]))):
                 new += insert_once(connection, fills_table, row)
             if new:
-                total = (
-                    select(func.coalesce(func.sum(fills_table.c.quantity), 0))
-                    .where(
-                        fills_table.c.client_order_id == orders_table.c.client_order_id,
-                        fills_table.c.voided_by.is_(None),
-                    )
-                    .scalar_subquery()
-                )
-                touched = orders_table.c.client_order_id.in_({fill.client_order_id for fill in fills})
-                connection.execute(update(orders_table).where(touched).values(filled_quantity=total))
+                sum_up_fills(connection, {fill.client_order_id for fill in fills})
         return new
 
     def refresh_filled(self, client_order_id: str) -> None:
         """Sum up an order's filled quantity anew, from the fills that stand."""
-        standing = fills_table.c.voided_by.is_(None) & (fills_table.c.client_order_id == client_order_id)
-        total = select(func.coalesce(func.sum(fills_table.c.quantity), 0)).where(standing).scalar_subquery()
         with self._engine.begin() as connection:
-            same = orders_table.c.client_order_id == client_order_id
-            connection.execute(update(orders_table).where(same).values(filled_quantity=total))
+            sum_up_fills(connection, [client_order_id])
 
     def void_fill(self, fill: Fill, repair: int, at: datetime, detail: str) -> None:
         """Strike a fill that a repair found impossible: it stays stored, names the repair, and no read returns it.
@@ -250,6 +238,18 @@ class OrderStore:
     def session_lock(self, book: str, wait_seconds: float = SESSION_WAIT_SECONDS) -> AbstractContextManager[BookLock]:
         """Lock a book for all tasks of a session that one process runs."""
         return book_lock(self._engine, book, wait_seconds, SESSION_LOCK)
+
+
+def sum_up_fills(connection: Connection, identities: Collection[str]) -> None:
+    """Store what of each order is filled by the fills that stand."""
+    table = fills_table
+    total = (
+        select(func.coalesce(func.sum(table.c.quantity), 0))
+        .where(table.c.client_order_id == orders_table.c.client_order_id, table.c.voided_by.is_(None))
+        .scalar_subquery()
+    )
+    touched = orders_table.c.client_order_id.in_(identities)
+    connection.execute(update(orders_table).where(touched).values(filled_quantity=total))
 
 
 def _append_event(

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from trading_lib.adapters.stores.books.order_rows import fill_row, order_from
+from trading_lib.adapters.stores.books.order_store import sum_up_fills
 from trading_lib.adapters.stores.orders.companions import insert_companion
 from trading_lib.adapters.stores.postgres.immutable_rows import insert_once, writing
 from trading_lib.adapters.stores.postgres.schema import fills as fills_table
@@ -137,14 +138,7 @@ class OrderBatches:
             connection.execute(update(orders_table).where(key).values(assigned), same)
         filled = [entry.client_order_id for entry in entries if not all(isinstance(w, Append) for w in entry.writes)]
         if filled:
-            table = fills_table
-            total = (
-                select(func.coalesce(func.sum(table.c.quantity), 0))
-                .where(table.c.client_order_id == orders_table.c.client_order_id, table.c.voided_by.is_(None))
-                .scalar_subquery()
-            )
-            touched = orders_table.c.client_order_id.in_(filled)
-            connection.execute(update(orders_table).where(touched).values(filled_quantity=total))
+            sum_up_fills(connection, filled)
 
     def _changes(self, entry: Entry) -> dict[str, Any] | None:
         events = [write for write in entry.writes if isinstance(write, Append)]

@@ -203,5 +203,10 @@ def _hold(run: BookRun, held: Sequence[tuple[Order, str]]) -> None:
     for order, reason in held:
         run.orders.record(order.client_order_id, OrderEvent.HOLD, run.settings.clock(), reason)
         LOG.warning("order %s held back: %s", order.client_order_id, reason, extra={"symbol": order.symbol})
+    tell_reducing(run, held)
+
+
+def tell_reducing(run: BookRun, held: Sequence[tuple[Order, str]]) -> None:
+    """Tell the operator of orders that reduce risk and were kept back."""
     reducing = [(order, reason) for order, reason in held if not increases(order)]
     tell_held(run, [f"{order.side} {order.quantity:f} {order.symbol}: {reason}" for order, reason in reducing])

@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from trading_lib.domain.book.orders import Order
 from trading_lib.execution.broker import ClearedOrder
 from trading_lib.execution.order_path.evidence import Held
-from trading_lib.session.open_orders import increases
-from trading_lib.workflows.alerts.sessions import tell_held
-from trading_lib.workflows.orders.guarding.guards import kept_back
+from trading_lib.workflows.orders.guarding.guards import kept_back, tell_reducing
 from trading_lib.workflows.trade.book_run import BookRun
 
 
@@ -37,5 +35,4 @@ class LastLook:
 
     def tell(self) -> None:
         """Tell the operator of orders that reduce risk and were kept back."""
-        reducing = [(order, reason) for order, reason in self.held if not increases(order)]
-        tell_held(self.run, [f"{order.side} {order.quantity:f} {order.symbol}: {why}" for order, why in reducing])
+        tell_reducing(self.run, self.held)

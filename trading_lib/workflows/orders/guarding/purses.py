@@ -18,20 +18,25 @@ class Purses:
     What open sales bring counts as there: purchases are decided to be paid from the sales of the same session, which
     are sent first. The broker has the last word.
 
+    Parameters
+    ----------
+    orders, opened
+        Those that are to be sent, and those that may still fill at real brokers.
+
     Attributes
     ----------
     left
         Account, as `Universe.account_of` names it, -> dollars.
     """
 
-    def __init__(self, run: AtBrokers, brokers: Availability, orders: Sequence[Order]) -> None:
+    def __init__(self, run: AtBrokers, brokers: Availability, orders: Sequence[Order], opened: Sequence[Order]) -> None:
         self._universe = run.settings.configuration.universe
         self.left: dict[str, Decimal] = {}
         for order in orders:
             account = account_of(run, order)
             if account.name in brokers.buying_power:
                 self.left[self._universe.account_of(order.symbol)] = brokers.buying_power[account.name]
-        for sale in open_orders(run) if self.left else ():
+        for sale in opened if self.left else ():
             purse = self._universe.account_of(sale.symbol)
             if sale.side is Side.SELL and purse in self.left and not is_perpetual(sale.symbol):
                 self.left[purse] += sale.expected_notional
