@@ -10,12 +10,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from tests.campaigns.book_faults.market import UNTOLD
 from tests.campaigns.order_kills.desk import CLIENTS, SERVER, Desk, make_desks
 from tests.campaigns.order_kills.points import POINTS, Point
 from tests.campaigns.order_kills.trials import Outcome, StuckError, Trial
-from tests.campaigns.order_kills.virtual_time import use_virtual_time
+from tests.campaigns.order_kills.virtual_time import virtual_time
 from tests.environment.database import memory_folder
 from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
 from trading_lib.adapters.stores.postgres.migrations import upgrade
@@ -30,13 +31,12 @@ def desks(on_disk: bool = False) -> Iterator[dict[str, Desk]]:
     folder = Path(tempfile.mkdtemp(prefix="itskills", dir=None if on_disk else memory_folder())).resolve()
     server = EmbeddedPostgres(folder / SERVER)
     server.start()
-    os.environ |= UNTOLD
-    use_virtual_time()
     try:
         server.create_databases(["trading"])
         url = server.url("trading")
         upgrade(url)
-        yield make_desks(url, folder)
+        with patch.dict(os.environ, UNTOLD), virtual_time():
+            yield make_desks(url, folder)
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)

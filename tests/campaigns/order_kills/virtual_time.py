@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
+from typing import cast
+from unittest.mock import patch
 
 from tests.campaigns.order_kills.simulator_process import control
 from trading_lib.adapters.brokers.alpaca.broker import AlpacaBroker
@@ -52,9 +56,11 @@ class PunctualBinance(BinanceBroker):
         super().__init__(setting, surroundings=Surroundings(TIME, TIME.monotonic, TIME.sleep))
 
 
-def use_virtual_time() -> None:
-    """Let every broker of this process live on the virtual clock."""
+@contextmanager
+def virtual_time() -> Iterator[None]:
+    """Let every broker of this process, and of those forked from it, live on the virtual clock meanwhile."""
     # Loaded once, and not by every process that is forked from this one.
     import_module("alpaca.trading.client"), import_module("ccxt")
-    module = __name__
-    BROKERS.update({"alpaca": f"{module}:PunctualAlpaca", "binance": f"{module}:PunctualBinance"})  # type: ignore[attr-defined]
+    punctual = {"alpaca": f"{__name__}:PunctualAlpaca", "binance": f"{__name__}:PunctualBinance"}
+    with patch.dict(cast(dict[str, str], BROKERS), punctual):
+        yield
