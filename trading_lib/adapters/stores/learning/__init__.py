@@ -1,0 +1,1 @@
+"""Models, their aliases and predictions in PostgreSQL, and their native files."""

@@ -1,0 +1,1 @@
+"""Commands of models: train, and what becomes of them."""

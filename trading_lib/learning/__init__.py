@@ -1,0 +1,1 @@
+"""Models that rank assets: features and labels, purged cross-validation, evidence, lifecycle."""

@@ -1,0 +1,1 @@
+"""Whether a model is more than noise: information coefficients, null distributions, active returns, verdict."""

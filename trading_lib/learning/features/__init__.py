@@ -1,0 +1,1 @@
+"""What a model sees: features of every session and asset, from what was known at its decision."""

@@ -1,0 +1,1 @@
+"""Which sessions train and which test: combinatorial purged cross-validation, paths, walk-forward."""

@@ -1,0 +1,1 @@
+"""Training, registry, predictions and drift of models."""
