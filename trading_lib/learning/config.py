@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from enum import StrEnum
 from typing import Self
 
@@ -216,6 +217,12 @@ class LearningConfig(Configuration):
     book: BookConfig = BookConfig()
     evidence: EvidenceConfig = EvidenceConfig()
     lifecycle: LifecycleConfig = LifecycleConfig()
+
+    @property
+    def digest(self) -> str:
+        """Name of everything a training goes by; when a model is replaced trains none."""
+        content = self.model_dump_json(exclude={"lifecycle"})
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -25,6 +25,7 @@ from trading_lib.domain.market.instruments import AssetClass, Instrument, Tradin
 from trading_lib.domain.money import LARGEST_BOOK
 from trading_lib.execution.config import AccountConfig, PaperConfig
 from trading_lib.execution.order_path.sending_policy import SendingConfig
+from trading_lib.learning.config import LearningConfig
 from trading_lib.market_data.config import SourcesConfig
 from trading_lib.orders.config import MOST_UNITS, OrderConfig, PreTradeConfig, TripConfig
 from trading_lib.performance.config import PerformanceConfig
@@ -35,6 +36,8 @@ from trading_lib.strategies.config import StrategySettings
 from trading_lib.strategies.registry import check_sleeves, register_strategy
 from trading_lib.workflows.setup.configuration_file import load_file as load_file
 from trading_lib.workflows.setup.consistency import check_accounts, check_consistency
+
+LEARNING_FILE = "learning.yaml"
 
 
 class InstrumentConfig(Configuration):
@@ -96,7 +99,7 @@ class SystemConfiguration:
     """Everything the configuration files say, and a hash that names it.
 
     The hash leaves the sources out: which of them was asked changes no rule, and every bar names its own. It leaves out
-    what reports are compared with, too.
+    what reports are compared with, too, and how models are trained: a model has a hash of its own.
 
     Attributes
     ----------
@@ -120,6 +123,7 @@ class SystemConfiguration:
     accounts: Accounts = field(default_factory=Accounts)
     sending: SendingConfig = field(default_factory=SendingConfig)
     trips: TripConfig = field(default_factory=TripConfig)
+    learning: LearningConfig = field(default_factory=LearningConfig)
     folder: Path = Path("include/config")
 
 
@@ -150,6 +154,7 @@ def load_configuration(
     execution = load_file(folder / "execution.yaml", ExecutionFile, variables)
     sources = load_file(folder / "sources.yaml", SourcesConfig, variables)
     performance = load_file(folder / "performance.yaml", PerformanceConfig, variables)
+    learning = load_learning(folder, variables)
     symbols = [row.symbol for row in universe.instruments]
     twice = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
     if twice:
@@ -183,8 +188,15 @@ def load_configuration(
         accounts=accounts,
         sending=execution.sending,
         trips=execution.kill_switch,
+        learning=learning,
         folder=folder,
     )
+
+
+def load_learning(folder: Path, variables: Mapping[str, str]) -> LearningConfig:
+    """Read learning.yaml; a folder without one has the built-in values."""
+    path = folder / LEARNING_FILE
+    return load_file(path, LearningConfig, variables) if path.exists() else LearningConfig()
 
 
 def _register_own_strategies(

@@ -20,6 +20,7 @@ from trading_lib.adapters.logs.config import LogConfig
 from trading_lib.adapters.logs.redaction import NOT_SECRET_NAME, SECRET_NAME, STRUCK, secret_values, without_secrets
 from trading_lib.backtest.stress.scenarios import StressConfig
 from trading_lib.domain.errors import InputError
+from trading_lib.learning.config import LearningConfig
 from trading_lib.market_data.config import SourcesConfig
 from trading_lib.monitoring.backup.config import BackupConfig
 from trading_lib.monitoring.config import MonitoringConfig
@@ -41,11 +42,12 @@ FILES: dict[str, type[BaseModel]] = {
     "gates": GateConfig,
     "stress": StressConfig,
     "sweep": SweepConfig,
+    "learning": LearningConfig,
     "logging": LogConfig,
     "monitoring": MonitoringConfig,
     "backup": BackupConfig,
 }
-OPTIONAL_FILES = ("sweep", "logging", "monitoring", "backup")
+OPTIONAL_FILES = ("sweep", "learning", "logging", "monitoring", "backup")
 # Entries of a list are told apart by these.
 NAMES = ("symbol", "name", "rule", "notifier")
 SHOWN_GUESSES = 3
