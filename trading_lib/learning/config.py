@@ -54,7 +54,7 @@ class SplitConfig(Configuration):
     """
 
     folds: int = Field(6, ge=6)
-    test_folds: int = Field(2, ge=1)
+    test_folds: int = Field(2, ge=2)
     purge: int = Field(21, ge=0)
     embargo: int = Field(5, ge=0)
     walk_forward_folds: int = Field(5, ge=1)

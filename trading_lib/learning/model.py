@@ -34,8 +34,16 @@ class Model(Protocol):
         """Names of its columns, in order."""
         ...
 
-    def predict(self, x: FloatArray, features: tuple[str, ...]) -> FloatArray:
+    def predict(self, x: FloatArray, features: tuple[str, ...], sessions: IntegerArray | None = None) -> FloatArray:
         """Scores of rows, shape (R,), higher is better; comparable within a session.
+
+        Parameters
+        ----------
+        x
+            Shape (R, F), NaN where a feature is missing.
+        sessions
+            Shape (R,): rows with the same number are one session's; without it all of them are. An ensemble ranks
+            within sessions, the others do not look at it.
 
         Raises
         ------
@@ -44,7 +52,9 @@ class Model(Protocol):
         """
         ...
 
-    def contributions(self, x: FloatArray, features: tuple[str, ...]) -> FloatArray:
+    def contributions(
+        self, x: FloatArray, features: tuple[str, ...], sessions: IntegerArray | None = None
+    ) -> FloatArray:
         """Contribution of every feature to every score, shape (R, F + 1); the last column is the base value."""
         ...
 
