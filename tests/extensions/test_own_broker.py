@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders.own_broker import BOOK, Desk, make_desk
+from tests.builders.own_code.broker import BOOK, Desk, make_desk
 from trading_lib.domain.book.orders import OrderStatus, Side
 
 pytestmark = pytest.mark.postgres

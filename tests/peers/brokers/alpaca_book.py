@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders.markets import FRIDAY, MONDAY
-from tests.builders.own_broker import BOOK, OwnBroker, make_project
+from tests.builders.own_code.broker import BOOK, OwnBroker, make_project
 from tests.peers.broker_clients import served
 from trading_lib.adapters.broker_simulator.market.clock import Clock
 from trading_lib.adapters.broker_simulator.simulator import PAPER_KEY, PAPER_SECRET, Simulator

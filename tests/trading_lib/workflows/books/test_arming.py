@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders.own_broker import BOOK, EVENING, OwnBroker, make_project
+from tests.builders.own_code.broker import BOOK, EVENING, OwnBroker, make_project
 from trading_lib.adapters.files.disarmed_books import DisarmedBooks
 from trading_lib.adapters.stores.books.repair_store import RepairAction, RepairStore
 from trading_lib.domain.book.orders import OrderStatus, Side

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders.markets import FRIDAY, MONDAY
-from tests.builders.own_broker import BOOK
+from tests.builders.own_code.broker import BOOK
 from tests.peers.broker_clients import Clients
 from tests.peers.brokers.alpaca_book import EVENING, OPENED, AtAlpaca, at_alpaca
 from trading_lib.adapters.broker_simulator.control.actions import Actions

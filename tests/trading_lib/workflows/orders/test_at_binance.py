@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.builders.markets import FRIDAY, MONDAY
-from tests.builders.own_broker import BOOK, OwnBroker, make_project
+from tests.builders.own_code.broker import BOOK, OwnBroker, make_project
 from tests.peers.broker_clients import served
 from trading_lib.adapters.broker_simulator.control.actions import Actions
 from trading_lib.adapters.broker_simulator.faults.script import read_script

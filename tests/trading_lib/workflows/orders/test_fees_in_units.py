@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders.markets import FRIDAY, MONDAY
-from tests.builders.own_broker import BOOK, FAULTY, ROOT, OwnBroker, make_project
+from tests.builders.own_code.broker import BOOK, FAULTY, ROOT, OwnBroker, make_project
 from tests.environment.database import table_contents
 from trading_lib.domain.book.orders import Order, OrderPurpose, OrderStatus
 from trading_lib.domain.book.portfolio import Portfolio

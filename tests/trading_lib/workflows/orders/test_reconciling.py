@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders.markets import FRIDAY, MONDAY
-from tests.builders.own_broker import BOOK, OwnBroker, make_project
+from tests.builders.own_code.broker import BOOK, OwnBroker, make_project
 from tests.environment.database import table_contents
 from trading_lib.adapters.stores.orders.break_store import BreakStore
 from trading_lib.domain.book.orders import Order, OrderStatus, Side

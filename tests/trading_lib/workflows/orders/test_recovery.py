@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.builders.markets import FRIDAY, MONDAY
-from tests.builders.own_broker import BOOK, OwnBroker, make_project
+from tests.builders.own_code.broker import BOOK, OwnBroker, make_project
 from tests.environment.database import table_contents
 from trading_lib.adapters.files.disarmed_books import DisarmedBooks
 from trading_lib.domain.book.orders import OrderEvent, OrderStatus

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.builders.own_broker import BOOK
+from tests.builders.own_code.broker import BOOK
 from tests.peers.brokers.alpaca_book import OPENED, AtAlpaca, at_alpaca
 from trading_lib.adapters.broker_simulator.faults.script import read_script
 from trading_lib.adapters.brokers.alpaca.fills import execution

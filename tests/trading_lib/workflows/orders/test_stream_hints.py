@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders.own_broker import ROOT, OwnBroker, make_project
+from tests.builders.own_code.broker import ROOT, OwnBroker, make_project
 from trading_lib.domain.book.orders import Order, OrderStatus
 from trading_lib.workflows.orders.stream_hints import wait_for_hint
 from trading_lib.workflows.orders.watching import watch

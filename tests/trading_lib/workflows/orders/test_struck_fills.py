@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders.markets import FRIDAY, MONDAY
-from tests.builders.own_broker import BOOK, FAULTY, ROOT, OwnBroker, make_project
+from tests.builders.own_code.broker import BOOK, FAULTY, ROOT, OwnBroker, make_project
 from tests.environment.database import table_contents
 from trading_lib.adapters.stores.books.repair_store import RepairStore
 from trading_lib.adapters.stores.orders.break_store import BreakStore

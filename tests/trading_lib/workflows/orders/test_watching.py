@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.builders.markets import CALENDAR, FRIDAY, MONDAY
-from tests.builders.own_broker import BOOK, EVENING, Desk, OwnBroker, make_desk, make_project
+from tests.builders.own_code.broker import BOOK, EVENING, Desk, OwnBroker, make_desk, make_project
 from tests.builders.prices import instant
 from trading_lib.adapters.stores.books.account_store import AccountStore
 from trading_lib.domain.book.orders import Order, OrderEvent, OrderStatus

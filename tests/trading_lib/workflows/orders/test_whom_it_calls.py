@@ -18,7 +18,7 @@ import pytest
 import requests
 import yaml
 
-from tests.builders.own_broker import ROOT, make_project
+from tests.builders.own_code.broker import ROOT, make_project
 from tests.builders.price_folder import write_price_folder
 from trading_lib.adapters.broker_simulator.simulator import BINANCE_KEY, BINANCE_SECRET, LIVE_KEY, LIVE_SECRET
 from trading_lib.adapters.stores.postgres.database import connect

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 import trading_lib
-from tests.builders.own_strategy import NAME, project, source
+from tests.builders.own_code.strategy import NAME, project, source
 from trading_lib.workflows.research.strategy_identity import (
     changed_settings,
     run_name,

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.builders.own_strategy import project, source
+from tests.builders.own_code.strategy import project, source
 from tests.environment.command_line import run
 
 WINDOW = ("--from", "2006-01-03", "--to", "2006-03-01")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.builders.own_strategy import NAME, project
+from tests.builders.own_code.strategy import NAME, project
 from trading_lib.cli import main
 
 WINDOW = ("--from", "2006-01-03", "--to", "2006-12-29")

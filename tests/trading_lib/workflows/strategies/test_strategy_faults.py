@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.builders.own_strategy import project, source
+from tests.builders.own_code.strategy import project, source
 from tests.environment.command_line import run
 from trading_lib.domain.errors import ConfigurationError
 from trading_lib.workflows.setup.configuration import load_configuration

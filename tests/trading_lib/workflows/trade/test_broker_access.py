@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.builders.own_broker import ROOT, make_project
+from tests.builders.own_code.broker import ROOT, make_project
 from tests.builders.price_folder import write_price_folder
 from tests.builders.settings import make_settings
 from tests.environment.command_line import run

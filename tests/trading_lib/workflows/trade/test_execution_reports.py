@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.builders.markets import CALENDAR, FRIDAY, MONDAY
-from tests.builders.own_broker import BOOK, ROOT, OwnBroker, make_project
+from tests.builders.own_code.broker import BOOK, ROOT, OwnBroker, make_project
 from tests.builders.prices import instant
 from trading_lib.adapters.stores.books.account_store import AccountStore
 from trading_lib.adapters.stores.orders.break_store import BreakStore

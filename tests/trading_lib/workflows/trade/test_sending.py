@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders.markets import FRIDAY, MONDAY
-from tests.builders.own_broker import OwnBroker, make_project
+from tests.builders.own_code.broker import OwnBroker, make_project
 from trading_lib.domain.book.orders import OrderEvent, OrderStatus
 from trading_lib.domain.book.portfolio import Portfolio
 from trading_lib.domain.errors import BrokerUnavailableError, InputError

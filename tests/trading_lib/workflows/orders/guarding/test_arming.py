@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.builders.books import book as made_book
-from tests.builders.own_broker import BOOK, EVENING, OwnBroker, make_project
+from tests.builders.own_code.broker import BOOK, EVENING, OwnBroker, make_project
 from tests.environment.command_line import run
 from trading_lib.adapters.files.disarmed_books import DisarmedBooks
 from trading_lib.adapters.stores.books.arming_store import ArmingStore

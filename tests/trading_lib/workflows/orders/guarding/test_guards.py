@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.builders.own_broker import BOOK, Desk, make_desk
+from tests.builders.own_code.broker import BOOK, Desk, make_desk
 from tests.builders.prices import instant
 from trading_lib.domain.book.accounts import Account, Endpoint
 from trading_lib.domain.book.books import BookKind

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.builders.own_broker import BOOK, Desk, make_desk
+from tests.builders.own_code.broker import BOOK, Desk, make_desk
 from tests.environment.command_line import run
 from trading_lib.adapters.files.disarmed_books import DisarmedBooks
 from trading_lib.domain.book.orders import OrderStatus

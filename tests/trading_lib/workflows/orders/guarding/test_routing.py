@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.builders.own_broker import BOOK, ROOT, Desk, Person, make_desk
+from tests.builders.own_code.broker import BOOK, ROOT, Desk, Person, make_desk
 from trading_lib.adapters.stores.orders.routes import OrderRoutes
 from trading_lib.domain.book.orders import Order, OrderEvent, OrderStatus
 from trading_lib.domain.errors import BrokerUnavailableError, ConfigurationError

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.builders.own_broker import BOOK, EVENING, OwnBroker, make_project
+from tests.builders.own_code.broker import BOOK, EVENING, OwnBroker, make_project
 from trading_lib.adapters.stores.orders.sent_orders import SentOrders
 from trading_lib.domain.book.orders import Order, OrderEvent, Side
 from trading_lib.execution.broker import ClearedOrder

@@ -42,7 +42,7 @@ from trading_lib.workflows.trade.daily import trade_session
 from trading_lib.workflows.trade.sending import Sent, order_desk, order_driver, send_orders
 from trading_lib.workflows.trade.settlement import settle_book
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 BOOK = "paper"
 EVENING = datetime(2023, 2, 10, 22, 0, tzinfo=UTC)
 FILLS = ("trade_id", "client_order_id", "quantity", "price", "commission", "filled_at")

@@ -1,0 +1,98 @@
+"""What models predict: the forward total return's rank within its session. Input: `PricePanel`. Output: `Labels`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trading_lib.domain.errors import InputError
+from trading_lib.domain.kernels import compiled
+from trading_lib.domain.market.prices import FloatArray, PricePanel
+from trading_lib.learning.dataset import Labels
+
+LEAST_ASSETS = 8
+
+
+def forward_labels(
+    panel: PricePanel, horizon: int, last: int | None = None, minimum_assets: int = LEAST_ASSETS
+) -> Labels:
+    """Label every session and asset with the rank of its return over the next ``horizon`` sessions.
+
+    A label needs a price of the session itself at both ends: a return from or to a price carried forward is part of
+    another one.
+
+    Parameters
+    ----------
+    horizon
+        Sessions of the forward return.
+    last
+        Row of the panel that is the cut: no label ends after it. None is the panel's last row.
+    minimum_assets
+        A session in which fewer assets have a forward return has no ranks; the returns stay.
+
+    Raises
+    ------
+    InputError
+        When the horizon is no session long, or the cut is not a row of the panel.
+    """
+    sessions = len(panel.sessions)
+    cut = sessions - 1 if last is None else last
+    if horizon < 1:
+        raise InputError(f"a label over {horizon} sessions has no return", "set label.horizon to 1 or more")
+    if not 0 <= cut < sessions:
+        raise InputError(
+            f"the cut at row {cut} is outside the {sessions} sessions from {panel.sessions[0]} to {panel.sessions[-1]}",
+            "choose a last session that there are prices of",
+        )
+    price = np.where(panel.fresh, known_prices(panel), np.nan)
+    forward = np.full(price.shape, np.nan)
+    ends = cut + 1 - horizon
+    if ends > 0:
+        forward[:ends] = price[horizon : cut + 1] / price[:ends] - 1.0
+    return Labels(rank_within_sessions(forward, minimum_assets), forward, horizon)
+
+
+def known_prices(panel: PricePanel) -> FloatArray:
+    """Newest known total-return price at each session's decision, shape (T, n); NaN before the first."""
+    prices = np.full(panel.fresh.shape, np.nan)
+    for asset, series in enumerate(panel.native):
+        has = series.last_known >= 0
+        prices[has, asset] = series.close[series.last_known[has]]
+    return prices
+
+
+@compiled
+def rank_within_sessions(values: FloatArray, minimum: int = 2) -> FloatArray:
+    """Rank the known values of each row, evenly spaced in [-0.5, 0.5], ties averaged.
+
+    Parameters
+    ----------
+    values
+        Shape (T, n), NaN where unknown.
+    minimum
+        A row with fewer known values, or a single one, has no ranks.
+
+    Returns
+    -------
+    ndarray of shape (T, n)
+        NaN where ``values`` is.
+    """
+    rows, assets = values.shape
+    ranks = np.full((rows, assets), np.nan)
+    for t in range(rows):
+        known = 0
+        for i in range(assets):
+            if not np.isnan(values[t, i]):
+                known += 1
+        if known < max(minimum, 2):
+            continue
+        for i in range(assets):
+            if np.isnan(values[t, i]):
+                continue
+            below, equal = 0, 0
+            for j in range(assets):
+                if values[t, j] < values[t, i]:
+                    below += 1
+                elif values[t, j] == values[t, i]:
+                    equal += 1
+            ranks[t, i] = (below + (equal - 1) / 2) / (known - 1) - 0.5
+    return ranks
