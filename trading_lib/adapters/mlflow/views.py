@@ -3,37 +3,81 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 # Without a kind, MLflow shows an experiment it knows nothing of as one about language models.
 KIND_TAG = "mlflow.experimentKind"
 CLASSIC = "custom_model_development"
-# MLflow's pages keep columns in the browser; what an address names by this key they read from the experiment instead.
-VIEW_KEY = "strategies"
+# MLflow's pages keep columns in the browser; what an address names by a view's key they read from the experiment
+# instead.
+VIEW_TAG_PREFIX = "mlflow.sharedViewState."
 # A browser that has not been told otherwise opens every page as one about language models, whatever the kind.
 WORKFLOW = "workflowType=machine_learning"
-VIEW_TAG = f"mlflow.sharedViewState.{VIEW_KEY}"
 
 # The artifact that a run's description leads to.
 SHEET_FILE = "tear_sheet.html"
-# In this order, with their widths in pixels.
-COLUMNS = {
-    "params.`strategy`": 190,
-    "params.`from`": 95,
-    "params.`to`": 95,
-    "metrics.`sharpe`": 90,
-    "metrics.`annual_return`": 115,
-    "metrics.`max_drawdown`": 120,
-    "params.`data_source`": 140,
-}
 
 
-def experiment_tags() -> Mapping[str, str]:
-    """Tags that an experiment of backtests has."""
-    return {KIND_TAG: CLASSIC, VIEW_TAG: json.dumps(_view(), sort_keys=True)}
+@dataclass(frozen=True, slots=True)
+class View:
+    """The table of an experiment's runs.
+
+    Attributes
+    ----------
+    key
+        By which addresses name it.
+    columns
+        In this order, with their widths in pixels.
+    """
+
+    key: str
+    columns: Mapping[str, int]
 
 
-def _view() -> Mapping[str, object]:
+STRATEGIES = View(
+    "strategies",
+    {
+        "params.`strategy`": 190,
+        "params.`from`": 95,
+        "params.`to`": 95,
+        "metrics.`sharpe`": 90,
+        "metrics.`annual_return`": 115,
+        "metrics.`max_drawdown`": 120,
+        "params.`data_source`": 140,
+    },
+)
+MODELS = View(
+    "models",
+    {
+        "params.`model`": 150,
+        "metrics.`ic_mean`": 90,
+        "metrics.`ic_t_nw`": 90,
+        "metrics.`ic_null_p`": 95,
+        "metrics.`timing_null_p`": 120,
+        "metrics.`active_sharpe`": 120,
+        "metrics.`beats_baseline_p`": 145,
+        "metrics.`passed`": 80,
+        "params.`window`": 100,
+        "params.`from`": 95,
+        "params.`to`": 95,
+    },
+)
+
+
+def experiment_tags(view: View = STRATEGIES, expanded: Sequence[str] = ()) -> Mapping[str, str]:
+    """Tags that an experiment of such runs has.
+
+    Parameters
+    ----------
+    expanded
+        Ids of the runs whose parts are shown below them.
+    """
+    state = json.dumps(_state(view, expanded), sort_keys=True)
+    return {KIND_TAG: CLASSIC, f"{VIEW_TAG_PREFIX}{view.key}": state}
+
+
+def _state(view: View, expanded: Sequence[str]) -> Mapping[str, object]:
     """Return the state of MLflow's page of runs, as the page itself would store it."""
     return {
         "searchFilter": "",
@@ -43,10 +87,10 @@ def _view() -> Mapping[str, object]:
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
-        "selectedColumns": list(COLUMNS),
-        "columnOrder": list(COLUMNS),
-        "columnWidths": COLUMNS,
-        "runsExpanded": {},
+        "selectedColumns": list(view.columns),
+        "columnOrder": list(view.columns),
+        "columnWidths": view.columns,
+        "runsExpanded": dict.fromkeys(expanded, True),
         "runsPinned": [],
         "runsHidden": [],
         "runsVisibilityMap": {},
@@ -63,9 +107,9 @@ def _view() -> Mapping[str, object]:
     }
 
 
-def runs_page(server: str, experiment_id: str) -> str:
+def runs_page(server: str, experiment_id: str, view: View = STRATEGIES) -> str:
     """Address of the table of an experiment's runs, with its columns."""
-    return f"{server}/#/experiments/{experiment_id}/runs?{WORKFLOW}&viewStateShareKey={VIEW_KEY}"
+    return f"{server}/#/experiments/{experiment_id}/runs?{WORKFLOW}&viewStateShareKey={view.key}"
 
 
 def run_page(server: str, experiment_id: str, run_id: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.contracts.metric_contract import RUNS, MetricContract, curve, run_of
-from trading_lib.adapters.mlflow.views import COLUMNS
+from trading_lib.adapters.mlflow.views import STRATEGIES
 from trading_lib.performance.metrics.measure import metrics_of
 from trading_lib.performance.metrics.metric import Metric, Missing
 from trading_lib.performance.metrics.table import METRICS
@@ -67,7 +67,7 @@ def test_metrics_of_a_run_are_null_with_a_reason_and_never_zero() -> None:
 def test_intervals_and_mlflows_columns_are_of_metrics_in_the_table() -> None:
     intervals = {field.name for field in fields(Intervals) if "Interval" in str(field.type)}
     assert intervals == {"annual_return", "annual_volatility", "sharpe", "max_drawdown"}
-    columns = {name.split("`")[1] for name in COLUMNS if name.startswith("metrics.")}
+    columns = {name.split("`")[1] for name in STRATEGIES.columns if name.startswith("metrics.")}
     assert intervals | columns <= set(METRICS)
     assert Interval(0.1, 0.2).low == 0.1
 
