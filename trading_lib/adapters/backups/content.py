@@ -39,6 +39,9 @@ GROWING = (
     ("recorded_proceeds", "recorded_at, book, symbol"),
     ("approvals", "answered_at, book, session"),
     ("gate_results", "number"),
+    ("model_versions", "created_at, name, version"),
+    ("model_aliases", "number"),
+    ("model_predictions", "stored_at, name, version, session, symbol"),
 )
 NOTHING = "0" * 64
 

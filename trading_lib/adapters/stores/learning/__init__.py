@@ -1,1 +1,1 @@
-"""Models, their aliases and predictions in PostgreSQL, and their native files."""
+"""Stores of models: trainings, versions and their files, aliases, predictions, and what became of them."""

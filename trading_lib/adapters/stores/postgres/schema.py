@@ -1,5 +1,7 @@
 """The tables of the state database; `include/alembic/versions` creates them, a test proves both equal.
 
+Those of models stand in `schema_models`.
+
 Times are ``timestamptz``, money is ``NUMERIC``, research values are double precision. Every table about money
 hangs on a book. Bars and macro values are versioned by ``available_at``: a revision is a new row.
 """
@@ -22,40 +24,25 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Numeric,
     SmallInteger,
     Table,
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql import JSONB
 
+# Declares the tables of models, which belong to the same metadata.
+import trading_lib.adapters.stores.postgres.schema_models  # noqa: F401
+from trading_lib.adapters.stores.postgres.columns import METADATA
+from trading_lib.adapters.stores.postgres.columns import instant as _instant
+from trading_lib.adapters.stores.postgres.columns import key as _key
+from trading_lib.adapters.stores.postgres.columns import required as _required
 from trading_lib.domain.book.books import BookKind
 from trading_lib.domain.book.orders import OrderStatus, Side
 from trading_lib.domain.market.positioning import COT_POSITIONS
 
-metadata = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    }
-)
-
-
-def _key(name: str, kind: Any) -> Column[Any]:
-    return Column(name, kind, primary_key=True, nullable=False)
-
-
-def _required(name: str, kind: Any) -> Column[Any]:
-    return Column(name, kind, nullable=False)
-
-
-def _instant(name: str, *, key: bool = False, nullable: bool = False) -> Column[Any]:
-    return Column(name, TIMESTAMP(timezone=True), primary_key=key, nullable=nullable)
+metadata = METADATA
 
 
 def _book(*, key: bool = False, nullable: bool = False) -> Column[Any]:
