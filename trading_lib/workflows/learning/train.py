@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from trading_lib.domain.market.prices import FloatArray
 from trading_lib.learning.config import LearningConfig
 from trading_lib.learning.dataset import Dataset
 from trading_lib.learning.evidence.model_evidence import ModelEvidence
@@ -34,6 +35,9 @@ class TrainingRun:
         Kind -> what is known of it out of sample; the untrained baselines in ``baselines``.
     report
         Plain values, as `trading train` writes them.
+    daily_ic
+        Kind -> information coefficient of each session of ``dataset`` out of sample, the mean over the paths, shape
+        (S,); those of the baselines too. A promotion compares them.
     """
 
     request: TrainingRequest
@@ -47,6 +51,7 @@ class TrainingRun:
     report: dict[str, Any]
     started_at: datetime
     finished_at: datetime
+    daily_ic: Mapping[str, FloatArray] = field(default_factory=dict)
 
     @property
     def passed(self) -> tuple[str, ...]:
