@@ -15,7 +15,7 @@ from trading_lib.domain.errors import InputError
 from trading_lib.domain.market.prices import IntegerArray
 from trading_lib.learning.config import SplitConfig
 from trading_lib.learning.dataset import Dataset
-from trading_lib.learning.splits.plan import CombinatorialPlan, Split
+from trading_lib.learning.splits.plan import CombinatorialPlan, Split, cut
 
 
 def combinatorial_plan(data: Dataset, config: SplitConfig) -> CombinatorialPlan:
@@ -41,14 +41,11 @@ def combinatorial_plan(data: Dataset, config: SplitConfig) -> CombinatorialPlan:
             f"{config.folds} folds, {config.test_folds} of which test, cannot be split ({error})",
             "change splits.folds or splits.test_folds",
         ) from None
-    size = count // config.folds
-    starts = [*range(0, size * config.folds, size), count]
-    folds = tuple(np.arange(first, last) for first, last in zip(starts[:-1], starts[1:], strict=True))
     splits = tuple(
         _split(data, config, number, tuple(int(fold) for fold in cuts.test_set_index[number]), train, tests)
         for number, (train, tests) in enumerate(found)
     )
-    return CombinatorialPlan(folds, splits, np.asarray(cuts.recombined_paths, dtype=np.int64).T)
+    return CombinatorialPlan(cut(count, config.folds), splits, np.asarray(cuts.recombined_paths, dtype=np.int64).T)
 
 
 def require_room(sessions: int, folds: int, left_out: int) -> None:

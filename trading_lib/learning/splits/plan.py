@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
 
 from trading_lib.domain.market.prices import IntegerArray
 
@@ -57,3 +60,9 @@ class CombinatorialPlan(Plan):
 @dataclass(frozen=True, slots=True)
 class WalkForwardPlan(Plan):
     """Every fold but the first tests a model of what came before; one path, without the first fold."""
+
+
+def cut(sessions: int, folds: int) -> tuple[IntegerArray, ...]:
+    """Positions of equally long folds, the last of which takes the remainder."""
+    size = sessions // folds
+    return tuple(np.arange(first, last) for first, last in pairwise([*range(0, size * folds, size), sessions]))

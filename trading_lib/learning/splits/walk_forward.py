@@ -10,7 +10,7 @@ from trading_lib.domain.errors import InputError
 from trading_lib.learning.config import SplitConfig, Window
 from trading_lib.learning.dataset import Dataset
 from trading_lib.learning.splits.combinatorial import clear_of_tests, require_room
-from trading_lib.learning.splits.plan import Split, WalkForwardPlan
+from trading_lib.learning.splits.plan import Split, WalkForwardPlan, cut
 
 THREE_YEARS = 3 * 252
 
@@ -30,9 +30,7 @@ def walk_forward_plan(data: Dataset, config: SplitConfig, window: Window = Windo
     """
     count, cuts = len(data.sessions), config.walk_forward_folds + 1
     require_room(count, cuts, config.purge)
-    size = count // cuts
-    starts = [*range(0, size * cuts, size), count]
-    folds = tuple(np.arange(first, last) for first, last in zip(starts[:-1], starts[1:], strict=True))
+    folds = cut(count, cuts)
     splits = []
     for number, fold in enumerate(folds[1:]):
         block = int(fold[0]), int(fold[-1])
