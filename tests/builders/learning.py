@@ -14,7 +14,7 @@ import numpy as np
 from trading_lib.domain.market.prices import FloatArray
 from trading_lib.domain.market.sessions import exchange_sessions
 from trading_lib.learning.dataset import Dataset
-from trading_lib.learning.labels import rank_within_sessions
+from trading_lib.learning.ranks import session_ranks
 
 SIGNAL = "signal"
 SIXTEEN_YEARS, THREE_YEARS = 4028, 755
@@ -76,7 +76,7 @@ def synthetic_dataset(
         row_session=rows // assets,
         row_symbol=rows % assets,
         x=np.ascontiguousarray(columns.reshape(len(names), -1).T),
-        y=rank_within_sessions(forward).reshape(-1),
+        y=session_ranks(forward).reshape(-1),
         forward=forward.reshape(-1),
         daily_return=returns[kept],
         tradable=np.ones((sessions, assets), dtype=bool),

@@ -27,6 +27,8 @@ class FeaturePanel:
         Asset axis, and datetime64[D] of shape (T,).
     values
         Shape (F, T, n); NaN where a feature is missing.
+    absent
+        Names of the features that nothing was delivered for, as of reports that a source does not have: all NaN.
     """
 
     names: tuple[str, ...]
@@ -34,6 +36,7 @@ class FeaturePanel:
     symbols: tuple[str, ...]
     sessions: DateArray
     values: FloatArray
+    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from trading_lib.domain.errors import InputError
-from trading_lib.domain.kernels import compiled
 from trading_lib.domain.market.prices import FloatArray, PricePanel
 from trading_lib.learning.dataset import Labels
+from trading_lib.learning.ranks import session_ranks
 
 LEAST_ASSETS = 8
 
@@ -48,7 +48,8 @@ def forward_labels(
     ends = cut + 1 - horizon
     if ends > 0:
         forward[:ends] = price[horizon : cut + 1] / price[:ends] - 1.0
-    return Labels(rank_within_sessions(forward, minimum_assets), forward, horizon)
+    enough = np.isfinite(forward).sum(axis=1, keepdims=True) >= minimum_assets
+    return Labels(np.where(enough, session_ranks(forward), np.nan), forward, horizon)
 
 
 def known_prices(panel: PricePanel) -> FloatArray:
@@ -58,41 +59,3 @@ def known_prices(panel: PricePanel) -> FloatArray:
         has = series.last_known >= 0
         prices[has, asset] = series.close[series.last_known[has]]
     return prices
-
-
-@compiled
-def rank_within_sessions(values: FloatArray, minimum: int = 2) -> FloatArray:
-    """Rank the known values of each row, evenly spaced in [-0.5, 0.5], ties averaged.
-
-    Parameters
-    ----------
-    values
-        Shape (T, n), NaN where unknown.
-    minimum
-        A row with fewer known values, or a single one, has no ranks.
-
-    Returns
-    -------
-    ndarray of shape (T, n)
-        NaN where ``values`` is.
-    """
-    rows, assets = values.shape
-    ranks = np.full((rows, assets), np.nan)
-    for t in range(rows):
-        known = 0
-        for i in range(assets):
-            if not np.isnan(values[t, i]):
-                known += 1
-        if known < max(minimum, 2):
-            continue
-        for i in range(assets):
-            if np.isnan(values[t, i]):
-                continue
-            below, equal = 0, 0
-            for j in range(assets):
-                if values[t, j] < values[t, i]:
-                    below += 1
-                elif values[t, j] == values[t, i]:
-                    equal += 1
-            ranks[t, i] = (below + (equal - 1) / 2) / (known - 1) - 0.5
-    return ranks

@@ -6,14 +6,12 @@ from datetime import date
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy.stats import rankdata
 
 from tests.builders.markets import at, market_of, random_bars
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.market.prices import PricePanel
-from trading_lib.learning.labels import forward_labels, known_prices, rank_within_sessions
+from trading_lib.learning.labels import forward_labels, known_prices
 
 HORIZON = 21
 
@@ -71,14 +69,10 @@ def test_prices_are_those_known_at_the_decision(panel: PricePanel) -> None:
     assert price[row, btc] == series.close[yesterday]
 
 
-@given(st.lists(st.one_of(st.none(), st.integers(-5, 5)), min_size=2, max_size=12))
-def test_ranks_are_evenly_spaced_with_ties_averaged(values: list[int | None]) -> None:
-    row = np.array([[np.nan if value is None else float(value) for value in values]])
-    ranks, known = rank_within_sessions(row)[0], np.isfinite(row[0])
-    if known.sum() < 2:
-        assert np.isnan(ranks).all()
-        return
-    expected = (rankdata(row[0][known]) - 1) / (known.sum() - 1) - 0.5
-    np.testing.assert_allclose(ranks[known], expected, atol=1e-12)
-    assert np.isnan(ranks[~known]).all()
-    assert abs(ranks[known].sum()) < 1e-9
+def test_ranks_are_evenly_spaced_among_the_assets_with_a_return(panel: PricePanel) -> None:
+    labels = forward_labels(panel, HORIZON)
+    for row in (5, 40, 90):
+        known = np.isfinite(labels.forward[row])
+        expected = (rankdata(labels.forward[row, known]) - 1) / (known.sum() - 1) - 0.5
+        np.testing.assert_allclose(labels.rank[row, known], expected, atol=1e-12)
+        assert np.isnan(labels.rank[row, ~known]).all()

@@ -8,11 +8,11 @@ import pytest
 from tests.builders.learning import SIGNAL, synthetic_dataset
 from trading_lib.domain.market.prices import FloatArray
 from trading_lib.learning.dataset import Dataset
-from trading_lib.learning.labels import rank_within_sessions
+from trading_lib.learning.ranks import session_ranks
 
 
 def mean_ic(data: Dataset, feature: str) -> float:
-    scores: FloatArray = rank_within_sessions(data.matrix(data.x[:, data.features.index(feature)]))
+    scores: FloatArray = session_ranks(data.matrix(data.x[:, data.features.index(feature)]))
     labels = data.matrix(data.y)
     return float(np.mean((scores * labels).mean(axis=1) / (labels * labels).mean(axis=1)))
 
