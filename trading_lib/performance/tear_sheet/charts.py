@@ -29,7 +29,7 @@ def equity_chart(sessions: DateArray, nav: FloatArray, levels: NDArray[np.int8],
     footer
         One line that says where the data comes from and what the run assumed.
     """
-    figure = _blank(5.6)
+    figure = blank(5.6)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     days = sessions.astype("datetime64[ms]").astype(object)
     top.plot(days, nav, color="#1f4e79", linewidth=1.2)
@@ -58,7 +58,7 @@ def equity_chart(sessions: DateArray, nav: FloatArray, levels: NDArray[np.int8],
     for axis in (top, bottom):
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
-    return _png(figure, footer)
+    return as_png(figure, footer)
 
 
 def comparison_chart(
@@ -75,7 +75,7 @@ def comparison_chart(
     curves
         Name -> shape (S,), positive.
     """
-    figure = _blank(4.8)
+    figure = blank(4.8)
     axis = figure.subplots()
     days = sessions.astype("datetime64[ms]").astype(object)
     for number, (name, values) in enumerate(curves.items()):
@@ -98,7 +98,7 @@ def comparison_chart(
     axis.grid(alpha=0.25, which="both")
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(loc="upper left", frameon=False, fontsize=8)
-    return _png(figure, footer)
+    return as_png(figure, footer)
 
 
 def monthly_chart(years: tuple[int, ...], returns: FloatArray, title: str, footer: str) -> bytes:
@@ -109,7 +109,7 @@ def monthly_chart(years: tuple[int, ...], returns: FloatArray, title: str, foote
     returns
         Shape (years, 12), fractions; NaN stays blank.
     """
-    figure = _blank(1.4 + 0.32 * max(len(years), 1))
+    figure = blank(1.4 + 0.32 * max(len(years), 1))
     axis = figure.subplots()
     axis.imshow(returns, cmap="PuOr", vmin=-0.08, vmax=0.08, aspect="auto")
     for (row, column), value in np.ndenumerate(returns):
@@ -120,7 +120,7 @@ def monthly_chart(years: tuple[int, ...], returns: FloatArray, title: str, foote
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
     axis.set_title(f"{title} (%)")
-    return _png(figure, footer)
+    return as_png(figure, footer)
 
 
 def positions_chart(weights: Mapping[str, float], title: str, footer: str) -> bytes:
@@ -132,7 +132,7 @@ def positions_chart(weights: Mapping[str, float], title: str, footer: str) -> by
         Symbol -> part of the net asset value.
     """
     ordered = sorted(weights.items(), key=lambda item: item[1])
-    figure = _blank(1.4 + 0.32 * max(len(ordered), 1))
+    figure = blank(1.4 + 0.32 * max(len(ordered), 1))
     axis = figure.subplots()
     bars = axis.barh([name for name, _ in ordered], [weight * 100 for _, weight in ordered], color="#1f4e79")
     axis.bar_label(bars, fmt="%.1f", padding=3, fontsize=8)
@@ -140,10 +140,11 @@ def positions_chart(weights: Mapping[str, float], title: str, footer: str) -> by
     axis.grid(alpha=0.25, axis="x")
     axis.spines[["top", "right"]].set_visible(False)
     axis.set_title(title)
-    return _png(figure, footer)
+    return as_png(figure, footer)
 
 
-def _blank(height: float) -> Figure:
+def blank(height: float) -> Figure:
+    """Return an empty figure of this height in inches."""
     # Drawing without pyplot leaves no global state behind and needs no display.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -153,7 +154,8 @@ def _blank(height: float) -> Figure:
     return figure
 
 
-def _png(figure: Figure, footer: str) -> bytes:
+def as_png(figure: Figure, footer: str) -> bytes:
+    """Write the figure with a line below it that says where its data comes from."""
     figure.supxlabel(footer, fontsize=8, color="#555555")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)

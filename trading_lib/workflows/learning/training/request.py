@@ -1,0 +1,70 @@
+"""What a training is asked for: `TrainingRequest`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from trading_lib.domain.errors import InputError
+from trading_lib.learning.config import LearningConfig, Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRequest:
+    """A training.
+
+    Attributes
+    ----------
+    first, last
+        Sessions that are learned from; a label that would end after the last one is not learned.
+    data
+        Folder of prices; None for the configured default.
+    window
+        In place of the configured one.
+    universe_extra
+        Folder of further assets to learn from.
+    register
+        Register what passes, where MLflow can be reached.
+    processes
+        How many splits are fitted at once; None for one per core.
+    """
+
+    first: date
+    last: date
+    data: Path | None = None
+    window: Window | None = None
+    universe_extra: Path | None = None
+    register: bool = True
+    processes: int | None = None
+
+    def check(self) -> None:
+        """Refuse what makes no sense.
+
+        Raises
+        ------
+        InputError
+            When the window is inverted or a folder is none.
+        """
+        if self.first > self.last:
+            raise InputError(f"the window {self.first} to {self.last} is inverted", "swap the two dates")
+        for option, folder in (("--data", self.data), ("--universe-extra", self.universe_extra)):
+            if folder is not None and not folder.is_dir():
+                problem = "is not a folder" if folder.exists() else "does not exist"
+                raise InputError(f"{option} names {folder}, which {problem}", "give a folder of CSV or Parquet prices")
+
+    def configuration(self, configured: LearningConfig) -> LearningConfig:
+        """Return the configuration with the window that was asked for."""
+        return configured if self.window is None else configured.model_copy(update={"window": self.window})
+
+    def record(self) -> Mapping[str, Any]:
+        """Plain values, as the registry keeps them."""
+        return {
+            "from": str(self.first),
+            "to": str(self.last),
+            "data": str(self.data) if self.data else None,
+            "window": str(self.window) if self.window else None,
+            "universe_extra": str(self.universe_extra) if self.universe_extra else None,
+        }
