@@ -12,6 +12,9 @@ from typing import Any
 
 # The one model there is: it ranks the assets of the universe.
 RANKING = "asset-ranking"
+# Bytes of a file, and files of a model.
+LARGEST_FILE = 16 * 1024**2
+MOST_FILES = 32
 
 
 class Alias(StrEnum):
@@ -83,6 +86,8 @@ class StoredModel:
         Feature -> its least and largest value in training; NaN where it had none.
     certificate
         What another machine needs to come to the same model, as canonical JSON; "" where it cannot be recomputed.
+    contents
+        Name -> bytes of the files as they were found, unchecked; empty where they were not asked for.
     """
 
     name: str
@@ -98,6 +103,12 @@ class StoredModel:
     ranges: Mapping[str, tuple[float, float]]
     certificate: str
     created_at: datetime
+    contents: Mapping[str, bytes] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def described(self) -> str:
+        """The model in words."""
+        return f"model version {self.version} ({self.kind})" if self.version else f"the {self.kind} model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +157,17 @@ class Aliases:
         return change.alias if change else None
 
     def earlier_champions(self) -> tuple[int, ...]:
-        """Versions that were champion before the present one, the latest first, each once."""
-        present = self.holder(Alias.CHAMPION)
-        crowned = [change.version for change in reversed(self.history) if change.alias is Alias.CHAMPION]
-        return tuple(dict.fromkeys(version for version in crowned if version != present))
+        """Versions to go back to, the latest first: champions before the last, save those that were gone back from."""
+        crowned: list[int] = []
+        for change in self.history:
+            if change.alias is Alias.CHAMPION:
+                again = change.version in crowned
+                crowned = crowned[: crowned.index(change.version) + 1] if again else [*crowned, change.version]
+        return tuple(reversed(crowned[:-1]))
+
+    def ever(self, alias: Alias) -> tuple[int, ...]:
+        """Versions that ever had an alias, each once, in the order in which they first got it."""
+        return tuple(dict.fromkeys(change.version for change in self.history if change.alias is alias))
 
 
 def file_digests(files: Mapping[str, bytes]) -> dict[str, str]:

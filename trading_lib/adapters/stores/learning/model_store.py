@@ -12,7 +12,6 @@ from sqlalchemy.dialects.postgresql import insert
 from trading_lib.adapters.stores.postgres.json_codec import decode, encode
 from trading_lib.adapters.stores.postgres.revisions import lock_key
 from trading_lib.adapters.stores.postgres.schema_models import (
-    LARGEST_FILE,
     model_aliases,
     model_files,
     model_versions,
@@ -21,6 +20,7 @@ from trading_lib.adapters.stores.postgres.schema_models import (
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.market.sessions import require_aware
 from trading_lib.learning.registered import (
+    LARGEST_FILE,
     RANKING,
     Alias,
     AliasChange,
@@ -126,9 +126,9 @@ class ModelStore:
             return self._aliases(connection)
 
     def holder(self, alias: Alias) -> StoredModel | None:
-        """Return the version that has an alias now."""
+        """Return the version that has an alias now, with its files."""
         version = self.aliases().holder(alias)
-        return None if version is None else self.version(version)
+        return None if version is None else self.with_files(self.version(version))
 
     def version(self, version: int) -> StoredModel:
         """Return a version; an unknown one is an `InputError`."""
@@ -146,12 +146,13 @@ class ModelStore:
             rows = connection.execute(query.order_by(model_versions.c.version.desc())).mappings()
             return [_model(row) for row in rows]
 
-    def files(self, model: StoredModel) -> dict[str, bytes]:
-        """Return the stored files of a version by name, unchecked; those that are absent are left out."""
+    def with_files(self, model: StoredModel) -> StoredModel:
+        """Return a version with its files as they are stored, unchecked; those that are absent are left out."""
         query = select(model_files).where(model_files.c.sha256.in_(model.files.values()))
         with self._engine.connect() as connection:
             found = {row.sha256: bytes(row.content) for row in connection.execute(query)}
-        return {name: found[digest] for name, digest in model.files.items() if digest in found}
+        contents = {name: found[digest] for name, digest in model.files.items() if digest in found}
+        return replace(model, contents=contents)
 
     def _lock(self, connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key("models", self.name)})
@@ -205,7 +206,7 @@ def _refuse_large(files: Mapping[str, bytes]) -> None:
 
 def _row(model: StoredModel) -> dict[str, Any]:
     return {
-        **{name: getattr(model, name) for name in StoredModel.__dataclass_fields__},
+        **{name: getattr(model, name) for name in StoredModel.__dataclass_fields__ if name != "contents"},
         "features": list(model.features),
         "files": dict(model.files),
         "evidence": encode(model.evidence),

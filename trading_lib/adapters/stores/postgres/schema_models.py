@@ -24,8 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from trading_lib.adapters.stores.postgres.columns import METADATA, instant, key, required
-
-LARGEST_FILE = 16 * 1024**2
+from trading_lib.learning.registered import LARGEST_FILE
 
 
 def _of_a_version(table: str) -> ForeignKeyConstraint:

@@ -12,9 +12,8 @@ from sqlalchemy.exc import DBAPIError
 
 from tests.environment.stored_models import FILES, NOW, files, model, store_versions, training
 from trading_lib.adapters.stores.learning.model_store import ModelStore
-from trading_lib.adapters.stores.postgres.schema_models import LARGEST_FILE
 from trading_lib.domain.errors import InputError
-from trading_lib.learning.registered import Alias, AliasChange, Aliases, StoredModel, StoredTraining
+from trading_lib.learning.registered import LARGEST_FILE, Alias, AliasChange, Aliases, StoredModel, StoredTraining
 
 pytestmark = pytest.mark.postgres
 
@@ -49,7 +48,7 @@ def test_a_version_comes_back_with_its_files(store: ModelStore) -> None:
     assert new
     assert values(registered) == values(replace(model(), version=1))
     assert values(store.version(1)) == values(registered)
-    assert store.files(registered) == FILES
+    assert store.with_files(registered).contents == FILES
     assert [change.alias for change in store.aliases().history] == [Alias.CANDIDATE]
     with pytest.raises(InputError, match="there is no model version 2"):
         store.version(2)
@@ -90,14 +89,14 @@ def test_a_rule_that_refuses_leaves_no_version_behind(store: ModelStore) -> None
     with pytest.raises(InputError):
         store.register(model(), FILES, refuse)
     assert store.versions() == []
-    assert store.files(model()) == {}
+    assert store.with_files(model()).contents == {}
 
 
 def test_the_newest_row_is_the_alias_of_a_version(engine: Engine) -> None:
     store = store_versions(engine, Alias.CHAMPION, Alias.CHALLENGER)
     champion = store.holder(Alias.CHAMPION)
     assert champion is not None
-    assert champion.version == 1
+    assert (champion.version, champion.contents) == (1, files(1))
 
     def replace_champion(new: StoredModel, aliases: Aliases) -> list[AliasChange]:
         assert (new.version, aliases.holder(Alias.CHAMPION)) == (2, 1)
