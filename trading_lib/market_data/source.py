@@ -118,6 +118,7 @@ class FundingSource(Protocol):
         """
 
 
+@runtime_checkable
 class PositioningSource(Protocol):
     """A place Commitments of Traders reports come from."""
 

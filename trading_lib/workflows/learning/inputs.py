@@ -1,0 +1,156 @@
+"""What features are computed from: bars, macro series and reports, from a source or from the database, as known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from trading_lib.adapters.sources.files.listed_symbols import listed_symbols
+from trading_lib.adapters.sources.files.source import FileSource
+from trading_lib.domain.errors import DataFileError
+from trading_lib.domain.market.instruments import AssetClass, Instrument, TradingCalendar, Universe
+from trading_lib.domain.market.positioning import CotReports
+from trading_lib.domain.market.prices import Bars, FloatArray, MacroSeries, PricePanel
+from trading_lib.domain.market.sessions import FIRST_SESSION, SessionCalendar
+from trading_lib.learning.dataset import FeaturePanel
+from trading_lib.learning.features.build import build_features
+from trading_lib.learning.features.context import MarketContext, known_macro
+from trading_lib.learning.features.positioning import known_positioning
+from trading_lib.market_data.chain import CHAIN
+from trading_lib.market_data.config import Route
+from trading_lib.market_data.panel import decision_times
+from trading_lib.market_data.source import MarketDataSource, PositioningSource
+from trading_lib.validation.acceptance import accept_bars
+from trading_lib.workflows.data.market import Market, build_market, market_from_source, market_from_store
+from trading_lib.workflows.setup.settings import Settings
+
+if TYPE_CHECKING:
+    from trading_lib.adapters.stores.market.market_store import MarketStore
+
+# Of a panel, the user's own columns by name, each of shape (T, n).
+OwnColumns = Callable[[PricePanel], Mapping[str, FloatArray]]
+NOT_TRADED = "learned from only"
+
+
+@dataclass(frozen=True, slots=True)
+class LearningInput:
+    """A market with what is known beside its prices."""
+
+    market: Market
+    macro: MacroSeries
+    reports: CotReports
+
+    def context(self, calendar: SessionCalendar, own: OwnColumns | None = None) -> MarketContext:
+        """Read everything off at the decision of each session."""
+        return market_context(self.market.panel, self.macro, self.reports, calendar, own)
+
+    def features(self, calendar: SessionCalendar, own: OwnColumns | None = None) -> FeaturePanel:
+        """Compute the features of every session."""
+        return build_features(self.market.panel, self.market.factors, self.context(calendar, own))
+
+
+def market_context(
+    panel: PricePanel,
+    macro: MacroSeries,
+    reports: CotReports,
+    calendar: SessionCalendar,
+    own: OwnColumns | None = None,
+) -> MarketContext:
+    """Read series and reports off at the decision of each session of the panel."""
+    decisions = decision_times(calendar, panel.sessions)
+    positioning = known_positioning(reports, panel.symbols, decisions)
+    return MarketContext(known_macro(macro, decisions), positioning, own(panel) if own else {})
+
+
+def input_from_source(
+    source: MarketDataSource, settings: Settings, last: date, extra: Path | None = None
+) -> LearningInput:
+    """Read what a source had told by the decision of the newest session up to ``last``.
+
+    Parameters
+    ----------
+    extra
+        Folder with prices of further symbols.
+    """
+    universe, calendar = settings.configuration.universe, settings.calendar
+    as_of = _as_of(settings, last)
+    loaded = market_from_source(source, universe, calendar, last, as_of)
+    reports = reports_of(source, last, as_of)
+    market = loaded.market
+    if extra is not None:
+        market = _widened(market, loaded.validation.accepted, loaded.macro, extra, settings, as_of)
+    return LearningInput(market, loaded.macro, reports)
+
+
+def reports_of(source: MarketDataSource, last: date, as_of: datetime) -> CotReports:
+    """Read the Commitments of Traders a source has; most have none."""
+    return source.cot(FIRST_SESSION, last, as_of) if isinstance(source, PositioningSource) else CotReports.empty()
+
+
+def input_from_store(store: MarketStore, source: str, settings: Settings, session: date) -> LearningInput:
+    """Read what was stored and known at the decision of ``session``; of a chain the reports are its own source's."""
+    # Imported here: a run on files or the simulated market needs no database library.
+    from trading_lib.adapters.stores.market.positioning_store import PositioningStore
+
+    configuration, calendar = settings.configuration, settings.calendar
+    as_of = calendar.decision_time(session)
+    market = market_from_store(store, source, configuration.universe, calendar, session)
+    positioning = PositioningStore(store.engine)
+    names = configuration.sources.order.get(Route.POSITIONING, ()) if source == CHAIN else (source,)
+    frames = [positioning.read_cot(name, as_of).frame for name in names]
+    # All sources repeat the same numbers of the CFTC: the first that has any is enough.
+    reports = next((CotReports(frame) for frame in frames if len(frame)), CotReports.empty())
+    return LearningInput(market, store.read_macro(source, as_of), reports)
+
+
+def _as_of(settings: Settings, last: date) -> datetime:
+    """Decision of the newest session up to ``last``, or now where that is later."""
+    sessions = settings.calendar.between(FIRST_SESSION, last)
+    now = settings.clock()
+    return min(now, settings.calendar.decision_time(sessions[-1].item())) if len(sessions) else now
+
+
+def _widened(
+    market: Market, accepted: Bars, macro: MacroSeries, folder: Path, settings: Settings, as_of: datetime
+) -> Market:
+    """Add the further symbols of a folder to a market; they have no part in trading."""
+    universe = settings.configuration.universe
+    last: date = market.panel.sessions[-1].item()
+    symbols = [symbol for symbol in listed_symbols(folder) if symbol not in universe.symbols]
+    wider = replace(universe, instruments=(*universe.instruments, *(_instrument(symbol) for symbol in symbols)))
+    source = FileSource(folder, wider, settings.configuration.sources.files)
+    bars = source.bars(symbols, FIRST_SESSION, last, as_of).bars if symbols else Bars.empty()
+    if not len(bars):
+        raise DataFileError(
+            f"{folder} has no price of a symbol that is not in the universe already", "name a folder with further ones"
+        )
+    further = accept_bars(bars, wider, as_of).accepted
+    everything = Bars.from_frame(pd.concat([accepted.frame, further.frame], ignore_index=True))
+    present = Universe(
+        tuple(i for i in wider if i.symbol in universe.symbols or i.symbol in further.symbols), universe.perpetuals
+    )
+    return build_market(everything, macro, present, settings.calendar, last)
+
+
+def _instrument(symbol: str) -> Instrument:
+    crypto = symbol.endswith("-USD")
+    return Instrument(
+        symbol=symbol,
+        name=symbol,
+        asset_class=AssetClass.CRYPTO if crypto else AssetClass.US_ETF,
+        category=NOT_TRADED,
+        calendar=TradingCalendar.ALWAYS if crypto else TradingCalendar.XNYS,
+        max_weight=0.0,
+        volatility_target=0.15,
+        stop_reduce=None,
+        stop_exit=0.5,
+        lot_size=Decimal(1),
+        commission_rate=Decimal(0),
+        slippage_rate=Decimal(0),
+    )
