@@ -1,4 +1,7 @@
-"""Gradient-boosted trees by XGBoost, on histograms."""
+"""Gradient-boosted trees by XGBoost, on histograms.
+
+They are grown by one thread, whatever is offered: several add up a histogram in another order, and round it otherwise.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +37,8 @@ class XgboostModel:
         self, x: FloatArray, features: tuple[str, ...], sessions: IntegerArray | None = None
     ) -> FloatArray:
         """See `trading_lib.learning.model.Model`."""
+        if not len(x):
+            return np.empty((0, len(features) + 1))
         return self._ask(x, features, pred_contribs=True)
 
     def files(self) -> Mapping[str, bytes]:
@@ -58,27 +63,24 @@ class XgboostLearner:
     def fit(self, data: Dataset, rows: IntegerArray, seed: int, threads: int = 1) -> XgboostModel:
         """See `trading_lib.learning.model.Learner`."""
         _, y = training_part(self.kind, data, rows)
-        return self.prepare(data, rows, seed, threads)(y)
+        return self.prepare(data, rows, seed)(y)
 
-    def prepare(
-        self, data: Dataset, rows: IntegerArray, seed: int, threads: int = 1
-    ) -> Callable[[FloatArray], XgboostModel]:
+    def prepare(self, data: Dataset, rows: IntegerArray, seed: int) -> Callable[[FloatArray], XgboostModel]:
         """Bin the training rows once; what is returned fits their labels, shape (R',), as often as it is asked."""
         import xgboost
 
         names = list(data.features)
-        binned = xgboost.QuantileDMatrix(data.x[rows], data.y[rows], feature_names=names, nthread=threads, max_bin=BINS)
-        parameters = self._parameters(seed, threads)
+        binned = xgboost.QuantileDMatrix(data.x[rows], data.y[rows], feature_names=names, nthread=1, max_bin=BINS)
 
         def fit(y: FloatArray) -> XgboostModel:
             require_labels(self.kind, y)
             binned.set_label(y)
-            booster = xgboost.train(parameters, binned, num_boost_round=self.config.rounds)
+            booster = xgboost.train(self._parameters(seed, y), binned, num_boost_round=self.config.rounds)
             return read_json(data.features, bytes(booster.save_raw("json")))
 
         return fit
 
-    def _parameters(self, seed: int, threads: int) -> dict[str, Any]:
+    def _parameters(self, seed: int, y: FloatArray) -> dict[str, Any]:
         return {
             "objective": "reg:squarederror",
             "tree_method": "hist",
@@ -87,8 +89,10 @@ class XgboostLearner:
             "eta": self.config.learning_rate,
             "min_child_weight": self.config.minimum_weight,
             "colsample_bytree": self.config.feature_share,
+            # Left to itself it writes how the labels' mean, zero, was rounded.
+            "base_score": round(float(y.mean()), 9) + 0.0,
             "seed": seed,
-            "nthread": threads,
+            "nthread": 1,
             "verbosity": 0,
         }
 
