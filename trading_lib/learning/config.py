@@ -173,6 +173,8 @@ class LifecycleConfig(Configuration):
         The design's: distance of the recent sessions' features from the training's (Kolmogorov-Smirnov).
     calibration_quantile
         The calibrated thresholds: this quantile of the same statistic at past dates.
+    false_retirements
+        Healthy models that the calibrated rule may retire in ten years, as expected from the model's own past.
     better_by, better_p
         A challenger becomes champion when its information coefficient is higher by more than the one, with a p-value
         below the other.
@@ -196,6 +198,7 @@ class LifecycleConfig(Configuration):
     ks_critical: float = Field(0.2, gt=0, lt=1)
     ks_recent: int = Field(20, ge=5)
     calibration_quantile: float = Field(0.99, gt=0.5, lt=1)
+    false_retirements: float = Field(0.25, gt=0, lt=1)
     better_by: float = Field(0.01, ge=0)
     better_p: float = Field(0.05, gt=0, lt=0.5)
     oldest: int = Field(63, ge=1)
