@@ -153,7 +153,8 @@ def decide(readings: tuple[Reading, ...], since_training: int | None, config: Li
 def _because(reading: Reading) -> str:
     if reading.name == "month_end":
         return "month end: retrain"
-    return f"{reading.action}: {reading.about}: {reading.value:.4g}, fires at {reading.threshold:.4g} ({reading.thresholds})"
+    numbers = f"{reading.value:.4g}, fires at {reading.threshold:.4g} ({reading.thresholds})"
+    return f"{reading.action}: {reading.about}: {numbers}"
 
 
 def _reading(

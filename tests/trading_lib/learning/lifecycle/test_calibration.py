@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.builders.model_lives import daily_ics
+from tests.builders.learning import daily_ics
 from trading_lib.learning.config import LifecycleConfig
 from trading_lib.learning.lifecycle.calibration import FEWEST, calibrate, resampled
 from trading_lib.learning.lifecycle.statistics import shortfall

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tests.builders.model_lives import daily_ics
+from tests.builders.learning import daily_ics
 from trading_lib.learning.config import LifecycleConfig
 from trading_lib.learning.lifecycle.calibration import Calibration, calibrate
 from trading_lib.learning.lifecycle.states import Event, Status, after

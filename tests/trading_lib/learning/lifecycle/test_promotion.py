@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.builders.model_lives import daily_ics
+from tests.builders.learning import daily_ics
 from trading_lib.learning.config import LearningConfig
 from trading_lib.learning.lifecycle.promotion import compare
 

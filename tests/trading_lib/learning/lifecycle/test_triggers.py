@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.builders.model_lives import daily_ics
+from tests.builders.learning import daily_ics
 from trading_lib.learning.config import LifecycleConfig, Thresholds
 from trading_lib.learning.lifecycle.calibration import Calibration
 from trading_lib.learning.lifecycle.statistics import design_fires, false_alarms
