@@ -89,10 +89,8 @@ def test_series_of_other_sessions_are_refused() -> None:
 def test_noise_that_overlaps_is_called_better_about_as_often_as_stated() -> None:
     series = [overlapping(2000, 100 + seed) for seed in range(200)]
     found = np.array([mean_difference_p(one, np.zeros(2000), HORIZON, samples=300).p_value for one in series])
-    # With blocks of one session it would be called better in a third of cases or more.
-    short = np.array([mean_difference_p(one, np.zeros(2000), 0, samples=300).p_value for one in series])
     assert (found < 0.05).mean() < 0.11
     assert found.mean() == pytest.approx(0.5, abs=0.08)
-    assert (short < 0.05).mean() < 0.2
+    # Resampled session by session, noise is called better in a third of cases or more.
     naive = np.array([resample_means(one - one.mean(), 1.0, 300, np.random.default_rng(0)).std() for one in series])
     assert (np.array([one.mean() for one in series]) > 1.645 * naive).mean() > 0.3

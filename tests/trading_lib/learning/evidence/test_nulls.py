@@ -178,7 +178,7 @@ def test_shuffled_nulls_are_judged_on_true_labels_and_rotated_ones_in_their_own_
 
 
 def test_where_a_worthless_model_stands_among_its_nulls_is_a_matter_of_chance() -> None:
-    draws, worlds = 19, 40
+    draws, worlds = 9, 40
     for null in Null:
         places = []
         for seed in range(worlds):
@@ -187,5 +187,5 @@ def test_where_a_worthless_model_stands_among_its_nulls_is_a_matter_of_chance() 
             places.append(sum(null_ic(data, refit_linear, CONFIG, null, draw) >= own for draw in range(draws)))
         spread = (np.array(places) + np.random.default_rng(0).random(worlds)) / (draws + 1)
         assert stats.kstest(spread, "uniform").pvalue > 0.01
-        # Seven in forty at a rate of .05 happen once in three hundred times.
-        assert places.count(0) < 7
+        # Ten in forty at a rate of .1 happen once in two hundred times.
+        assert places.count(0) < 10
