@@ -119,8 +119,11 @@ def _lookahead_lines(report: dict[str, Any]) -> list[str]:
             f"  {', '.join(report['own_sleeves'])} watched for files, network, processes, clock and memory searches, "
             "and asked again in a process without later data, files and network"
         )
+    features = report["features"]
+    lines.append(f"  {len(features['compared'])} features of models, history cut at {len(features['cuts'])} sessions")
     lines += [f"  not covered: {limit}" for limit in report["not_covered"]]
     lines += [_act_line(act) for act in report["acts"]]
+    lines += [_feature_line(leak) for leak in features["findings"]]
     if report["clean"]:
         return [*lines, f"  clean: nothing that was decided depends on what became known later ({_extent(report)})"]
     if not report["findings"]:
@@ -138,6 +141,13 @@ def _extent(report: dict[str, Any]) -> str:
 def _act_line(act: dict[str, Any]) -> str:
     times = f", {act['times']} times" if act["times"] > 1 else ""
     return f"  CULPRIT     strategy {act['strategy']}: {act['what']} at {act['where']}, {act['when']}{times}"
+
+
+def _feature_line(leak: dict[str, Any]) -> str:
+    return (
+        f"  CULPRIT     feature {leak['feature']}: {leak['session']} {leak['symbol']}: {leak['full']} with the whole "
+        f"history, {leak['known']} with what was known (cut, at {leak['cut']}; {leak['cuts']} cuts)"
+    )
 
 
 def _finding_line(finding: dict[str, Any]) -> str:

@@ -31,6 +31,8 @@ from trading_lib.validation.acceptance import accept_bars
 from trading_lib.workflows.data.ingest import newest_session
 from trading_lib.workflows.data.market import build_market, session_input
 from trading_lib.workflows.data.price_checks import cross_checks, rulings_of
+from trading_lib.workflows.learning.feature_audit import REPORTS, feature_report
+from trading_lib.workflows.learning.inputs import reports_of
 from trading_lib.workflows.research.strategy_reports import own_code
 from trading_lib.workflows.setup.code_version import code_version
 from trading_lib.workflows.setup.settings import Settings
@@ -100,7 +102,9 @@ def lookahead(
     own_strategies = {sleeve.strategy: sleeve.name for sleeve in sleeves if ":" in sleeve.strategy}
     report = _named(settings, loaded) | _lookahead_report(audit, seed)
     report["acts"] = [asdict(act) for act in acts_of(own_code(loaded.everything))]
-    report["clean"] = not (audit.findings or report["acts"] or audit.sleeve_faults)
+    features = feature_report(loaded.history, loaded.build, settings.calendar, loaded.first, loaded.last, cuts, seed)
+    report["features"] = features
+    report["clean"] = not (audit.findings or report["acts"] or audit.sleeve_faults or features["findings"])
     return report | {
         "own_sleeves": sorted(own_strategies.values()),
         "not_covered": _not_covered(own_strategies, alone.unsealed),
@@ -150,6 +154,9 @@ def load_history(settings: Settings, data: Path | None, first: date | None, last
     frames = {BARS: bars.frame, MACRO: source.macro(FIRST_SESSION, end, now).frame}
     for number, opinion in enumerate(cross_checks(source, symbols, FIRST_SESSION, end, now)):
         frames[f"{OPINION}{number}"] = opinion.frame
+    reports = reports_of(source, end, now).frame
+    if len(reports):
+        frames[REPORTS] = reports
     decision = settings.configuration.decision
     universe, everything = settings.configuration.universe, every_sleeve(decision)
     contract = universe.perpetuals

@@ -16,6 +16,9 @@ from tests.environment.command_line import run
 from trading_lib.domain.market.market_view import FactorPanel
 from trading_lib.domain.market.prices import PricePanel
 from trading_lib.factors.calculator import calculate_factors
+from trading_lib.learning.dataset import FeaturePanel
+from trading_lib.learning.features.build import build_features
+from trading_lib.learning.features.context import MarketContext
 from trading_lib.workflows.books import nav_check
 
 FIRST, LAST = date(2019, 1, 2), date(2021, 9, 30)
@@ -31,6 +34,7 @@ def test_a_clean_audit_says_what_was_compared(prices: Path, capsys: pytest.Captu
     assert run("audit", "lookahead", "--data", str(prices), *SHORT, "--cuts", "5", "--seed", "2") == 0
     shown = capsys.readouterr()
     assert "files:prices data, 2021-05-03 to 2021-09-30: history cut at 5 of" in shown.out
+    assert "27 features of models, history cut at 5 sessions" in shown.out
     assert "clean: nothing that was decided depends on what became known later" in shown.out
     assert "5 of 5 cuts compared, 0 findings" in shown.err
 
@@ -54,6 +58,22 @@ def test_a_peek_is_exit_code_one_with_culprit_date_and_both_values(
     assert found["session"] == found["cut"] in report["cuts"]
     assert found["cuts"] == 3
     assert float(found["full"]) != float(found["known"])
+
+
+def test_a_feature_that_peeks_is_exit_code_one_and_named(
+    prices: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def peeking(panel: PricePanel, factors: FactorPanel, context: MarketContext) -> FeaturePanel:
+        features = build_features(panel, factors, context)
+        values, at = features.values.copy(), features.names.index("momentum_63")
+        values[at, :-1] = values[at, 1:]
+        return replace(features, values=values)
+
+    monkeypatch.setattr("trading_lib.workflows.learning.feature_audit.build_features", peeking)
+    assert run("audit", "lookahead", "--data", str(prices), *SHORT, "--cuts", "2") == 1
+    shown = capsys.readouterr().out
+    assert "CULPRIT     feature momentum_63: 2021-0" in shown
+    assert "clean:" not in shown
 
 
 @pytest.mark.skipif(find_spec("vectorbt") is None, reason="vectorbt is not installed")
