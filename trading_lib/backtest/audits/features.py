@@ -70,7 +70,7 @@ def audit_features(
         for leak in _differences(full, known, cut):
             earlier = leaks.get(leak.feature)
             leaks[leak.feature] = leak if earlier is None else replace(earlier, cuts=earlier.cuts + 1)
-    found = sorted(leaks.values(), key=lambda leak: (leak.session, full.names.index(leak.feature)))
+    found = sorted(leaks.values(), key=lambda leak: (leak.session, leak.feature))
     return FeatureAudit(full.names, tuple(cuts), tuple(found))
 
 
