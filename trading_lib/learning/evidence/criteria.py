@@ -23,12 +23,7 @@ def reasons_against(
     failed = (
         _size(evidence, config),
         _null(evidence.ic_null_p, config, "labels shuffled within sessions", "it may have learned noise"),
-        _null(
-            evidence.timing_null_p,
-            config,
-            "labels rotated in time",
-            "it learned which assets did well, not when",
-        ),
+        _null(evidence.timing_null_p, config, "labels rotated in time", _timing(evidence, config)),
         _baseline(evidence, config, baseline, baseline_ic),
         _gap(evidence, config),
         _variance(evidence, config),
@@ -50,6 +45,12 @@ def _null(p_value: float | None, config: EvidenceConfig, what: str, meaning: str
     if p_value < config.significance:
         return ""
     return f"{what} reach its IC in {share(p_value)} of draws: {meaning}"
+
+
+def _timing(evidence: ModelEvidence, config: EvidenceConfig) -> str:
+    """Say what a model lacks whose timing may be chance: all, or all but who did well."""
+    informed = evidence.ic_null_p is not None and evidence.ic_null_p < config.significance
+    return "it learned which assets did well, not when" if informed else "it does not know when either"
 
 
 def _baseline(evidence: ModelEvidence, config: EvidenceConfig, baseline: str, baseline_ic: float) -> str:

@@ -75,6 +75,12 @@ def test_one_criterion_that_is_not_met_is_one_sentence(changed: dict[str, Any], 
     assert reasons(**changed) == (sentence,)
 
 
+def test_a_model_that_may_know_nothing_is_not_said_to_know_who_did_well() -> None:
+    assert reasons(ic_null_p=0.6, timing_null_p=0.7)[1] == (
+        "labels rotated in time reach its IC in 70 % of draws: it does not know when either"
+    )
+
+
 def test_the_bounds_are_those_of_the_configuration() -> None:
     strict = EvidenceConfig(minimum_ic=0.1, significance=0.001, train_gap=0.1, path_variance=0.001)
     assert len(reasons_against(GOOD, strict, "momentum_12_1", 0.076)) == 6
