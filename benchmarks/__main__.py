@@ -12,7 +12,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import airflow_session, backtest, decision, factors, order_path, scale, storage, sweep, validation
+from benchmarks import (
+    airflow_session,
+    backtest,
+    decision,
+    factors,
+    learning,
+    order_path,
+    scale,
+    storage,
+    sweep,
+    validation,
+)
 from benchmarks.peers import measure as peers
 
 BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
@@ -21,6 +32,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "backup": storage.run_backup,
     "decision": decision.run,
     "factors": factors.run,
+    "learning": learning.run,
     "order_path": order_path.run,
     "peers": peers.run,
     "scale": scale.run,

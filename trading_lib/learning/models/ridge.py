@@ -14,9 +14,10 @@ from trading_lib.learning.config import RidgeConfig
 from trading_lib.learning.dataset import Dataset
 from trading_lib.learning.models.columns import require_columns, training_part
 from trading_lib.learning.models.moments import Standardisation, moments, standardised_gram, standardised_product
+from trading_lib.learning.models.one_thread import one_thread
 
 FILE = "ridge.json"
-# Beyond them a sum's rounding depends on the order it was added up in, and so on the threads of the linear algebra.
+# Beyond them a sum's rounding depends on the order it was added up in, and so on the processor.
 DIGITS = 12
 
 
@@ -76,10 +77,11 @@ class RidgeLearner:
     def fit(self, data: Dataset, rows: IntegerArray, seed: int, threads: int = 1) -> RidgeModel:
         """See `trading_lib.learning.model.Learner`; neither seed nor threads matter."""
         x, y = training_part(self.kind, data, rows)
-        chunk = moments(x)
-        standard, gram = standardised_gram([chunk])
-        product = standardised_product([chunk], [(chunk.centred.T @ y, chunk.seen.T @ y)], standard)
-        weights = np.asarray(np.linalg.solve(gram + self.config.penalty * np.eye(len(gram)), product), dtype=float)
+        with one_thread():
+            chunk = moments(x)
+            standard, gram = standardised_gram([chunk])
+            product = standardised_product([chunk], [(chunk.centred.T @ y, chunk.seen.T @ y)], standard)
+            weights = np.asarray(np.linalg.solve(gram + self.config.penalty * np.eye(len(gram)), product), dtype=float)
         rounded = Standardisation(_rounded(standard.mean), _rounded(standard.inverse))
         return RidgeModel(data.features, rounded, _rounded(weights), float(_rounded(y.mean(keepdims=True))[0]))
 

@@ -16,6 +16,7 @@ from trading_lib.learning.config import RidgeConfig
 from trading_lib.learning.dataset import Dataset
 from trading_lib.learning.models.columns import require_columns, require_labels
 from trading_lib.learning.models.moments import moments, standardised_gram, standardised_product
+from trading_lib.learning.models.one_thread import one_thread
 from trading_lib.learning.splits.out_of_sample import OutOfSample, paths_of
 from trading_lib.learning.splits.plan import Plan
 
@@ -31,31 +32,37 @@ class RidgeSystem:
 
     def __init__(self, data: Dataset, plan: Plan, config: RidgeConfig) -> None:
         require_columns("ridge", data.features, data.x, data.features)
-        self._data, self._plan = data, plan
+        self._data, self._plan, self._config = data, plan, config
         cuts = _cuts(plan, len(data.sessions))
         bounds = np.searchsorted(data.row_session, cuts)
         self._rows = [slice(first, last) for first, last in pairwise(bounds)]
-        self._pieces = [moments(data.x[rows]) for rows in self._rows]
         self._train = [_members(split.train, cuts, self._rows) for split in plan.splits]
         self._test = [_members(split.test, cuts, self._rows) for split in plan.splits]
+        with one_thread():
+            self._sum_up()
+
+    def _sum_up(self) -> None:
+        self._pieces = [moments(self._data.x[rows]) for rows in self._rows]
         grams = [standardised_gram([self._pieces[piece] for piece in part]) for part in self._train]
         self._standards = [standard for standard, _ in grams]
-        penalty = config.penalty * np.eye(data.x.shape[1])
+        penalty = self._config.penalty * np.eye(self._data.x.shape[1])
         self._inverses = [np.asarray(np.linalg.inv(gram + penalty), dtype=float) for _, gram in grams]
 
     def paths(self, y: FloatArray) -> FloatArray:
         """Scores of models of these labels, shape (R,), put together to paths of shape (P, S, n)."""
         scores = np.full((len(self._plan.splits), len(self._data)), np.nan)
-        self._score(scores, self._weights(y), self._test)
+        with one_thread():
+            self._score(scores, self._weights(y), self._test)
         return paths_of(self._plan, self._matrices(scores))
 
     def out_of_sample(self, y: FloatArray) -> OutOfSample:
         """`paths`, and the training parts' own scores."""
-        weights = self._weights(y)
         test = np.full((len(self._plan.splits), len(self._data)), np.nan)
         train = test.copy()
-        self._score(test, weights, self._test)
-        self._score(train, weights, self._train)
+        with one_thread():
+            weights = self._weights(y)
+            self._score(test, weights, self._test)
+            self._score(train, weights, self._train)
         return OutOfSample(paths_of(self._plan, self._matrices(test)), self._matrices(train))
 
     def _weights(self, y: FloatArray) -> list[tuple[FloatArray, float]]:
