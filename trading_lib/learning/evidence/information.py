@@ -111,13 +111,29 @@ def non_overlapping_t(ics: FloatArray, horizon: int) -> float:
     float
         NaN where no series has three values that vary.
     """
-    found = []
-    for begin in range(min(horizon, len(ics))):
-        series = ics[begin::horizon]
-        known = series[np.isfinite(series)]
-        if len(known) >= 3 and (deviation := float(known.std(ddof=1))) > DUST:
-            found.append(float(known.mean()) / deviation * math.sqrt(len(known)))
+    series = _non_overlapping(ics, horizon)
+    found = [float(known.mean()) / error for known in series if (error := _plain_error(known)) > DUST]
     return float(np.mean(found)) if found else math.nan
+
+
+def non_overlapping_error(ics: FloatArray, horizon: int) -> float:
+    """Compute the standard error of the mean over sessions a label's horizon apart, as `non_overlapping_t` does.
+
+    With few sessions it is the wider one: `newey_west_error` knows the dependence from hardly more than a handful of
+    horizons.
+    """
+    found = [_plain_error(known) ** 2 for known in _non_overlapping(ics, horizon)]
+    return math.sqrt(float(np.mean(found))) if found else math.nan
+
+
+def _non_overlapping(ics: FloatArray, horizon: int) -> list[FloatArray]:
+    """Take every ``horizon``-th coefficient, from each of the first sessions on; series of at least three."""
+    series = (ics[begin::horizon] for begin in range(min(horizon, len(ics))))
+    return [known for one in series if len(known := one[np.isfinite(one)]) >= 3]
+
+
+def _plain_error(values: FloatArray) -> float:
+    return float(values.std(ddof=1)) / math.sqrt(len(values))
 
 
 def minimum_detectable_ic(standard_error: float, significance: float = 0.05, power: float = 0.8) -> float:

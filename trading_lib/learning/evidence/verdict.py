@@ -20,6 +20,7 @@ from trading_lib.learning.evidence.information import (
     minimum_detectable_ic,
     newey_west_error,
     newey_west_t,
+    non_overlapping_error,
     non_overlapping_t,
 )
 from trading_lib.learning.evidence.model_evidence import ModelEvidence, WalkForwardEvidence
@@ -46,7 +47,8 @@ class Verdicts:
         three is harder than to beat one named beforehand: the test errs on the side of no.
     minimum_detectable_ic
         Smallest true information coefficient that sessions as many and as dependent as these show, at the configured
-        significance and a power of .8; from the largest standard error of a model or baseline.
+        significance and a power of .8; from the largest standard error of a model or baseline, by Newey and West or
+        over sessions a horizon apart. NaN where none varies.
     tracks
         Information coefficients and returns by session, of models and baselines; for pictures.
     """
@@ -112,12 +114,11 @@ def judge(
         )
         against = reasons_against(evidence, config.evidence, best, tracks[best].ic_mean)
         found[name] = replace(evidence, passed=not against, reasons=against)
-    errors = [newey_west_error(track.ic, config.evidence.newey_west_lags) for track in tracks.values()]
     return Verdicts(
         models=found,
         baselines={name: _baseline(tracks[name], ahead.get(name), config) for name in baselines},
         best_baseline=best,
-        minimum_detectable_ic=minimum_detectable_ic(float(np.nanmax(errors)), config.evidence.significance),
+        minimum_detectable_ic=minimum_detectable_ic(_widest_error(tracks, config), config.evidence.significance),
         tracks=tracks,
     )
 
@@ -162,6 +163,14 @@ def _walk_forward(ahead: Track | None) -> WalkForwardEvidence:
     if ahead is None:
         return WalkForwardEvidence(math.nan, math.nan)
     return WalkForwardEvidence(ahead.ic_mean, float(np.mean(ahead.active_sharpe_by_path)))
+
+
+def _widest_error(tracks: Mapping[str, Track], config: LearningConfig) -> float:
+    found = []
+    for track in tracks.values():
+        found.append(newey_west_error(track.ic, config.evidence.newey_west_lags))
+        found.append(non_overlapping_error(track.ic, config.label.horizon))
+    return max((error for error in found if error > 0.0), default=math.nan)
 
 
 def _exposure(paths: FloatArray, momentum: FloatArray | None, data: Dataset, least: int) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from trading_lib.learning.evidence.information import (
     minimum_detectable_ic,
     newey_west_error,
     newey_west_t,
+    non_overlapping_error,
     non_overlapping_t,
     path_coefficients,
 )
@@ -94,6 +95,19 @@ def test_non_overlapping_series_are_averaged_over_where_they_begin() -> None:
     own = [stats.ttest_1samp(series, 0.0).statistic for series in ([0.1, 0.2, 0.3], [0.3, 0.1, 0.5, 0.4])]
     assert non_overlapping_t(ics, 2) == pytest.approx(np.mean(own))
     assert np.isnan(non_overlapping_t(np.array([0.1, 0.2]), 21))
+
+
+def test_the_error_of_few_sessions_is_as_wide_as_their_means_spread() -> None:
+    """Of three years Newey and West see too narrow an error, sessions a horizon apart hardly do."""
+    series = [overlapping(500, 1000 + seed) for seed in range(300)]
+    true = np.std([ics.mean() for ics in series])
+    apart = np.sqrt(np.mean([non_overlapping_error(ics, HORIZON) ** 2 for ics in series]))
+    assert apart == pytest.approx(true, rel=0.1)
+    assert np.sqrt(np.mean([newey_west_error(ics, 2 * HORIZON) ** 2 for ics in series])) < 0.96 * apart
+    assert non_overlapping_error(np.array([0.1, 0.5, 0.3, 0.5, 0.2, 0.5]), 2) == pytest.approx(
+        np.std([0.1, 0.3, 0.2], ddof=1) / np.sqrt(6)
+    )
+    assert np.isnan(non_overlapping_error(np.zeros(2), 1))
 
 
 def test_the_usual_t_calls_noise_a_discovery_and_these_do_not() -> None:

@@ -11,7 +11,7 @@ from tests.builders.learning import SIGNAL, synthetic_dataset
 from trading_lib.domain.errors import InputError
 from trading_lib.learning.config import EvidenceConfig, LearningConfig
 from trading_lib.learning.evidence.bootstrap import mean_difference_p
-from trading_lib.learning.evidence.information import minimum_detectable_ic, newey_west_error
+from trading_lib.learning.evidence.information import minimum_detectable_ic, newey_west_error, non_overlapping_error
 from trading_lib.learning.evidence.nulls import NullTest, NullTests
 from trading_lib.learning.evidence.overfitting import deflated_active_sharpe, trial_sharpes
 from trading_lib.learning.evidence.verdict import MOMENTUM, Verdicts, judge
@@ -112,9 +112,12 @@ def test_exposure_and_what_is_left_without_momentum() -> None:
 
 
 def test_what_can_be_detected_is_from_the_widest_error() -> None:
-    errors = [newey_west_error(track.ic, 42) for track in FOUND.tracks.values()]
-    assert FOUND.minimum_detectable_ic == pytest.approx(minimum_detectable_ic(max(errors)))
+    series = [track.ic for track in FOUND.tracks.values()]
+    errors = [newey_west_error(ics, 42) for ics in series] + [non_overlapping_error(ics, 21) for ics in series]
+    assert FOUND.minimum_detectable_ic == pytest.approx(minimum_detectable_ic(np.nanmax(errors)))
     assert 0.03 < FOUND.minimum_detectable_ic < 0.3
+    nothing = verdicts(models={}, baselines={"equal_weight": BASELINES["equal_weight"]})
+    assert np.isnan(nothing.minimum_detectable_ic)
 
 
 def test_trials_before_this_training_count() -> None:
