@@ -60,9 +60,10 @@ def known_positioning(reports: CotReports, symbols: Sequence[str], decisions: Da
 
 
 def positioning_features(context: MarketContext) -> dict[str, FloatArray]:
-    """Compute `POSITIONING_NAMES` where there are reports, each of shape (T, n)."""
+    """Compute those of `POSITIONING_NAMES` that enough reports are out for, each of shape (T, n)."""
     named = zip(POSITIONING_NAMES, (PERCENTILE, CHANGE), strict=True)
-    return {name: context.positioning[column] for name, column in named if column in context.positioning}
+    columns = {name: context.positioning[column] for name, column in named if column in context.positioning}
+    return {name: values for name, values in columns.items() if np.isfinite(values).any()}
 
 
 def _at_decisions(rows: pd.DataFrame, decisions: DateArray) -> dict[str, FloatArray]:

@@ -75,6 +75,16 @@ def test_names_and_order_depend_on_no_data(market: Market, features: FeaturePane
     np.testing.assert_array_equal(of(bare, "momentum_63"), of(features, "momentum_63"))
 
 
+def test_reports_too_few_for_a_feature_leave_it_absent(market: Market) -> None:
+    shape = market.panel.fresh.shape
+    context = MarketContext(
+        positioning={"net_long_percentile": np.full(shape, np.nan), "net_long_change": np.ones(shape)}
+    )
+    absent = build_features(market.panel, market.factors, context).absent
+    assert "cot_percentile_156" in absent
+    assert "cot_change_13" not in absent
+
+
 def test_returns_are_total_returns_over_exchange_sessions(market: Market, features: FeaturePanel) -> None:
     price, row = known_prices(market.panel), 300
     fresh = market.panel.fresh[row]
