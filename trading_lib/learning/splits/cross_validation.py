@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -81,7 +82,8 @@ def _in_processes(
 ) -> dict[str, OutOfSample]:
     work = [(learner, split.number) for learner in learners for split in plan.splits]
     count = min(processes, len(work))
-    if count <= 1:
+    # A daemon may have no processes of its own.
+    if count <= 1 or multiprocessing.current_process().daemon:
         scores = [split_scores(data, plan, learner, seed, number) for learner, number in work]
     else:
         # Spawned, never forked: the libraries may have started threads here, and a fork would inherit their locks.
@@ -108,6 +110,8 @@ _fit: partial[tuple[FloatArray, FloatArray]]
 def _receive(data: Dataset, plan: Plan, seed: int) -> None:
     """Keep in a worker what all of its work has in common."""
     global _fit
+    # Ctrl-C reaches all processes; the one that asked ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _fit = partial(_fit_one, data, plan, seed)
 
 

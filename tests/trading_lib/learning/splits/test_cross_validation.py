@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+from typing import NoReturn
+
 import numpy as np
 import pytest
 
 from tests.builders.learning import synthetic_dataset
+from trading_lib.domain.errors import InputError, TradingError
 from trading_lib.domain.market.prices import FloatArray
 from trading_lib.learning.config import LearningConfig, LightgbmConfig, SplitConfig, XgboostConfig
 from trading_lib.learning.dataset import Dataset
 from trading_lib.learning.models.learners import LEARNERS, make_learner
+from trading_lib.learning.models.lightgbm import LightgbmLearner
 from trading_lib.learning.ranks import session_ranks
 from trading_lib.learning.splits.combinatorial import combinatorial_plan
 from trading_lib.learning.splits.cross_validation import cross_validate, split_scores
@@ -100,3 +106,38 @@ def test_a_walk_forward_scores_all_but_the_first_fold_from_the_past_alone(data: 
     later = data.with_labels(np.where(data.row_session >= 350 - 21, -data.y, data.y))
     turned = cross_validate(later, plan, learners, 7)["ridge"].paths
     np.testing.assert_array_equal(turned, paths)
+
+
+class Dying(LightgbmLearner):
+    """Ends its process."""
+
+    def fit(self, *given: object) -> NoReturn:
+        os._exit(9)
+
+
+class Refusing(LightgbmLearner):
+    """Finds something wrong with what it is given."""
+
+    def fit(self, *given: object) -> NoReturn:
+        raise InputError("the third label is wrong", "mend it")
+
+
+def test_a_worker_that_dies_is_told_of_in_one_line(data: Dataset) -> None:
+    plan = combinatorial_plan(data, CONFIG.splits)
+    with pytest.raises(TradingError, match="process that fits models died"):
+        cross_validate(data, plan, [Dying(CONFIG.lightgbm)], 7, processes=2)
+
+
+def test_what_a_worker_refuses_is_refused(data: Dataset) -> None:
+    plan = combinatorial_plan(data, CONFIG.splits)
+    with pytest.raises(InputError, match="the third label is wrong: mend it"):
+        cross_validate(data, plan, [Refusing(CONFIG.lightgbm)], 7, processes=2)
+
+
+def test_a_daemon_which_may_have_no_processes_grows_trees_itself(
+    data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = combinatorial_plan(data, CONFIG.splits)
+    monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)
+    found = cross_validate(data, plan, [make_learner("lightgbm", CONFIG)], 7, processes=2)
+    assert np.isfinite(found["lightgbm"].paths).all()
