@@ -25,6 +25,7 @@ from trading_lib.cli.book.books import app as books_app
 from trading_lib.cli.book.explain import app as explain_app
 from trading_lib.cli.book.trade import app as trade_app
 from trading_lib.cli.book.trades import app as trades_app
+from trading_lib.cli.learning.train import app as train_app
 from trading_lib.cli.market.data import app as data_app
 from trading_lib.cli.market.quality import app as quality_app
 from trading_lib.cli.operations.alerts import app as alerts_app
@@ -71,6 +72,7 @@ for group in (
     metrics_app,
     experiments_app,
     strategy_app,
+    train_app,
     backfill_app,
     trade_app,
     books_app,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from trading_lib.domain.market.prices import DateArray, FloatArray
+from trading_lib.learning.evidence.nulls import Null
 from trading_lib.performance.tear_sheet.charts import as_png, blank
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from trading_lib.workflows.learning.training.steps import Findings
 
 # Safe for colour-blind readers; an untrained baseline is a grey line that is not solid.
 COLOURS = {"ridge": "#1f4e79", "lightgbm": "#009e73", "xgboost": "#d55e00", "ensemble": "#8e44ad"}
@@ -37,6 +40,39 @@ class PathsAndNulls:
     paths: FloatArray
     shuffled: FloatArray
     rotated: FloatArray
+
+
+def training_pictures(findings: Findings, report: Mapping[str, Any]) -> dict[str, Callable[[], bytes]]:
+    """File name -> what draws it as PNG."""
+    from trading_lib.workflows.learning.training.steps import exposures
+
+    ready, tracks = findings.ready, findings.verdicts.tracks
+    about = f"{report['data_source']} data, {report['from']} to {report['to']}"
+    footer = (
+        f"{report['splits']} splits, {report['paths']} paths, window {report['window']}; "
+        f"{report['trials']['count']} trials; configuration {report['config_hash']}; code {report['code_version']}"
+    )
+    # Equal weights tell no asset from another: theirs is a line at zero.
+    lines = {name: track.ic for name, track in tracks.items() if np.abs(np.nan_to_num(track.ic)).max() > 0}
+    rows = {
+        name: PathsAndNulls(
+            np.array(tracks[name].ic_by_path),
+            *(findings.nulls[null][name].ics if name in findings.models else np.empty(0) for null in Null),
+        )
+        for name in [*findings.models, *(name for name in lines if name not in findings.models)]
+    }
+    features = ready.data.features
+    shares = {kind: np.array([one[name] for name in features]) for kind, one in findings.importance.items()}
+    return {
+        "ic_over_time.png": lambda: ic_chart(
+            ready.data.sessions, lines, f"Information coefficients out of sample, {about}", footer
+        ),
+        "paths_and_nulls.png": lambda: paths_chart(rows, f"Paths against null models, {about}", footer),
+        "importance.png": lambda: importance_chart(features, shares, f"What the scores are made of, {about}", footer),
+        "exposure.png": lambda: exposure_chart(
+            features, exposures(ready, findings.scores), f"What the scores resemble, {about}", footer
+        ),
+    }
 
 
 def ic_chart(sessions: DateArray, coefficients: Mapping[str, FloatArray], title: str, footer: str) -> bytes:
