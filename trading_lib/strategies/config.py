@@ -211,6 +211,24 @@ class CarryConfig(Configuration):
         return changed
 
 
+class MlOverlayConfig(Configuration):
+    """The overlay sleeve, which holds what the champion model scores highest; `ml_overlay` in configuration.
+
+    Attributes
+    ----------
+    positions
+        How many of the highest scores are held, in equal weights.
+    monthly
+        Rebalance at a month's last session only; otherwise at every one.
+    oldest_scores
+        Sessions that the newest scores may be old, so that a missed prediction sells nothing.
+    """
+
+    positions: int = Field(5, ge=1)
+    monthly: bool = True
+    oldest_scores: int = Field(5, ge=0)
+
+
 class SleeveConfig(Configuration):
     """One sleeve: which strategy runs it, on what share of the investable capital, with which options.
 
@@ -255,12 +273,14 @@ class StrategySettings(Configuration):
         SleeveConfig(name="trend", strategy="trend", budget=0.5),
         SleeveConfig(name="rotation", strategy="rotation", budget=0.5),
         SleeveConfig(name="carry", strategy="carry", budget=0.0),
+        SleeveConfig(name="ml_overlay", strategy="ml_overlay", budget=0.0),
     )
     trend: TrendConfig = TrendConfig()
     patient_trend: ConfirmedTrendConfig = ConfirmedTrendConfig()
     rotation: RotationConfig = RotationConfig()
     cross_sectional_momentum: MomentumConfig = MomentumConfig()
     carry: CarryConfig = CarryConfig()
+    ml_overlay: MlOverlayConfig = MlOverlayConfig()
     decision_seconds: float = Field(10.0, gt=0, le=3600)
 
     @model_validator(mode="after")

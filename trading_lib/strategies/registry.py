@@ -70,6 +70,12 @@ def _carry(settings: StrategySettings, options: Mapping[str, Any]) -> Strategy:
     return Carry(settings.carry.with_options(options))
 
 
+def _ml_overlay(settings: StrategySettings, options: Mapping[str, Any]) -> Strategy:
+    from trading_lib.strategies.ml_overlay import MlOverlay
+
+    return MlOverlay(type(settings.ml_overlay).model_validate({**settings.ml_overlay.model_dump(), **options}))
+
+
 _newest_running: list[tuple[StrategySettings, tuple[Sleeve, ...]]] = []
 
 _FACTORIES: dict[str, Factory] = {
@@ -78,6 +84,7 @@ _FACTORIES: dict[str, Factory] = {
     "rotation": _rotation,
     "cross_sectional_momentum": _cross_sectional_momentum,
     "carry": _carry,
+    "ml_overlay": _ml_overlay,
 }
 
 

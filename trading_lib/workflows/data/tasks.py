@@ -245,6 +245,7 @@ def factors(plan: SessionPlan, settings: Settings | None = None) -> FactorsStore
     """Compute and store the factors of the session."""
     # Compiled kernels take half a second to import, which the other tasks need not wait for.
     from trading_lib.factors.calculator import in_dollars
+    from trading_lib.strategies.ml_overlay import MODEL_SCORE
     from trading_lib.workflows.trade.session_market import session_market
 
     active = settings or load_settings()
@@ -252,9 +253,10 @@ def factors(plan: SessionPlan, settings: Settings | None = None) -> FactorsStore
     session = plan.session
     universe = active.configuration.universe
     market = session_market(store, plan.source_name, active, session)
-    values = in_dollars(market.factors, market.row(session))
-    stored = store.save_factors(plan.source_name, session, universe.symbols, market.factors.names, values)
-    return {"session": session.isoformat(), "factors": len(market.factors.names), "values": stored}
+    names = [name for name in market.factors.names if name != MODEL_SCORE]
+    values = in_dollars(market.factors, market.row(session))[: len(names)]
+    stored = store.save_factors(plan.source_name, session, universe.symbols, names, values)
+    return {"session": session.isoformat(), "factors": len(names), "values": stored}
 
 
 def publish(plan: SessionPlan) -> Published:

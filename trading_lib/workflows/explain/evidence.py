@@ -14,6 +14,7 @@ from trading_lib.workflows.data.market import market_from_store
 from trading_lib.workflows.data.sources import market_store
 from trading_lib.workflows.explain.recomputed import recomputed_evidence
 from trading_lib.workflows.explain.symbol import Evidence, Section, explain_symbol
+from trading_lib.workflows.learning.scores import with_model_scores
 from trading_lib.workflows.setup.settings import Settings
 from trading_lib.workflows.setup.source_choice import FILES
 from trading_lib.workflows.stages.plans import SessionPlan
@@ -58,7 +59,8 @@ def stored_evidence(settings: Settings, session: date, name: str) -> Evidence:
     engine = settings.engine()
     book = BookStore(engine).book(name)
     store, universe = market_store(settings, engine), settings.configuration.universe
-    market = market_from_store(store, book.data_source, universe, settings.calendar, session)
+    stored = market_from_store(store, book.data_source, universe, settings.calendar, session)
+    market = with_model_scores(stored, settings, engine)
     kind = FILES if book.data_folder else book.data_source
     plan = SessionPlan(session=session, source=kind, source_name=book.data_source, data=book.data_folder, book=name)
     run = BookRun(settings, plan, session, book, market, engine)

@@ -15,6 +15,7 @@ from trading_lib.session.step import SessionOutcome, trade_session, trade_sessio
 from trading_lib.session.window import window_rows
 from trading_lib.workflows.data.market import LoadedSource, market_from_source, session_input
 from trading_lib.workflows.explain.symbol import Evidence
+from trading_lib.workflows.learning.scores import with_model_scores
 from trading_lib.workflows.setup.settings import Settings
 from trading_lib.workflows.setup.source_choice import research_source
 
@@ -46,7 +47,7 @@ def evidence_from(
     flows
         Capital that came or went.
     """
-    configuration, market = settings.configuration, loaded.market
+    configuration, market = settings.configuration, with_model_scores(loaded.market, settings)
     row, sessions = market.row(session), market.panel.sessions
     begin: date = first or sessions[min(YEAR, row)].item()
     if begin > session:

@@ -30,6 +30,7 @@ from trading_lib.session.inputs import SessionInput
 from trading_lib.workflows.books.old_prices import report_of
 from trading_lib.workflows.data.market import LoadedSource, Market, market_from_source, session_input
 from trading_lib.workflows.data.suspected_splits import SuspectedPosition, open_suspicions, suspected_position
+from trading_lib.workflows.learning.scores import with_model_scores
 from trading_lib.workflows.research.export import CSV, exported_files
 from trading_lib.workflows.research.pictures import pictures, sheet
 from trading_lib.workflows.research.strategy_identity import run_name, strategy_name, strategy_parameters
@@ -138,6 +139,7 @@ def backtest_market(
     started = time.perf_counter()
     configuration = settings.configuration
     table = metric_table(configuration)
+    market = with_model_scores(market, settings)
     data = replace(session_input(settings, market), flows=flows)
     check_window(flows, data.calendar, first, last)
     result = run_backtest(data, first, last, observe)

@@ -23,6 +23,7 @@ from trading_lib.workflows.books.kill_switch import kill_switch
 from trading_lib.workflows.data.market import Market, session_input
 from trading_lib.workflows.data.sources import market_store
 from trading_lib.workflows.data.tasks import checked_book
+from trading_lib.workflows.learning.scores import with_model_scores
 from trading_lib.workflows.setup.settings import Settings, load_settings
 from trading_lib.workflows.stages.plans import SessionPlan
 from trading_lib.workflows.trade.broker_access import check_brokers, refuse_tryouts
@@ -65,7 +66,10 @@ class BookRun:
         source = plan.source_name
         check_brokers(source, active)
         book = open_book(plan, active, connection, session)
-        loaded = market or session_market(market_store(active, connection), source, active, session)
+        if market is None:
+            loaded = session_market(market_store(active, connection), source, active, session)
+        else:
+            loaded = with_model_scores(market, active, connection)
         return cls(active, plan, session, book, loaded, connection, market is not None)
 
     @property

@@ -1,7 +1,7 @@
 """The market of one session, cached for all its tasks: the first task assembles it, the others read it.
 
 The cache key covers data, configuration and code: a revised price, another universe or another version rebuilds it. Its
-factors are those of table factor_values.
+factors are those of table factor_values, and a model's scores beside them where the overlay is on.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from trading_lib.adapters.stores.market.market_store import MarketStore
 from trading_lib.domain.errors import TradingError
 from trading_lib.factors.calculator import in_dollars
 from trading_lib.market_data.source_order import source_order
+from trading_lib.strategies.ml_overlay import MODEL_SCORE
 from trading_lib.workflows.data.market import Market, market_from_store
+from trading_lib.workflows.learning.scores import with_model_scores
 from trading_lib.workflows.setup.settings import Settings
 
 LOG = logging.getLogger(__name__)
@@ -34,8 +36,13 @@ PACKAGES = ("domain", "factors", "market_data", "adapters/stores", "adapters/cac
 def session_market(store: MarketStore, source: str, settings: Settings, session: date) -> Market:
     """Return `market_from_store`'s market of the session: the stored one where it is still the same, else a new one.
 
-    A market with funding is not stored: its settlements are objects, and few universes have any.
+    A market with funding is not stored: its settlements are objects, and few universes have any. Neither are a model's
+    scores, which come after the factors: they are read anew and added (`with_model_scores`).
     """
+    return with_model_scores(_assembled(store, source, settings, session), settings, store.engine)
+
+
+def _assembled(store: MarketStore, source: str, settings: Settings, session: date) -> Market:
     universe = settings.configuration.universe
     contract = universe.perpetuals
     if contract is not None and contract.venues:
@@ -89,7 +96,7 @@ def revised_factors(stored: Mapping[str, Mapping[str, float]], market: Market, s
     changed = []
     for column, symbol in enumerate(market.panel.symbols):
         named = zip(market.factors.names, values[:, column].tolist(), strict=True)
-        now = {name: value for name, value in named if not np.isnan(value)}
+        now = {name: value for name, value in named if name != MODEL_SCORE and not np.isnan(value)}
         if now != stored.get(symbol, {}):
             changed.append(symbol)
     return tuple(changed)
