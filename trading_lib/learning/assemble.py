@@ -16,6 +16,8 @@ from trading_lib.learning.config import LearningConfig, SplitConfig
 from trading_lib.learning.dataset import Dataset, FeaturePanel, Labels
 
 Note = Callable[[str], None]
+# Kinds of features that rest on series which begin at some time.
+BESIDE_PRICES = ("macro", "positioning", "sentiment")
 
 
 def assemble_dataset(
@@ -162,7 +164,7 @@ def _require_folds(panel: PricePanel, positions: IntegerArray, config: LearningC
 def _require_varying(y: FloatArray, panel: PricePanel, positions: IntegerArray) -> None:
     if len(np.unique(y)) < 2:
         raise InputError(
-            f"all {len(y)} labels from {panel.sessions[positions[0]]} to {panel.sessions[positions[-1]]} are equal: "
+            f"all {len(y)} labels from {panel.sessions[positions[0]]} to {panel.sessions[positions[-1]]} are equal, "
             "no asset did better than another",
             "check the prices of that time",
         )
@@ -173,16 +175,18 @@ def _kept_features(
 ) -> list[int]:
     """Columns to learn from, in their order."""
     known = np.flatnonzero(np.isfinite(x).any(axis=0)).tolist()
-    absent = {features.names.index(name) for name in features.absent}
-    empty = [name for column, name in enumerate(features.names) if column not in absent and column not in known]
-    if empty:
+    empty = [column for column in range(len(features.names)) if column not in known]
+    # A series that begins later is none at this time; prices and own columns are there and must say something.
+    missing = [c for c in empty if features.names[c] in features.absent or features.kinds[c] in BESIDE_PRICES]
+    refused = [features.names[column] for column in empty if column not in missing]
+    if refused:
         raise InputError(
-            f"feature {', '.join(empty)} has no value from {panel.sessions[positions[0]]} to "
+            f"feature {', '.join(refused)} has no value from {panel.sessions[positions[0]]} to "
             f"{panel.sessions[positions[-1]]}, although there is data for it",
             "begin later, where its lookback is full, or correct that data",
         )
-    if features.absent:
-        note(f"no data for {', '.join(features.absent)}: learned without")
+    if missing:
+        note(f"no data at that time for {', '.join(features.names[column] for column in missing)}: learned without")
     constant = [column for column in known if np.nanmin(x[:, column]) == np.nanmax(x[:, column])]
     if constant:
         note(f"{', '.join(features.names[column] for column in constant)} never varies: learned without")

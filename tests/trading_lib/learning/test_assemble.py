@@ -63,7 +63,7 @@ def test_absent_features_are_left_out_with_a_note(market: tuple[PricePanel, Feat
     data = assembled(market, note=notes.append)
     assert "cot_percentile_156" not in data.features
     assert "momentum_12_1" in data.features
-    assert any("no data for" in line and "cot_percentile_156" in line for line in notes)
+    assert any("no data at that time for" in line and "cot_percentile_156" in line for line in notes)
 
 
 def test_a_feature_with_data_and_no_value_is_refused_by_name(
@@ -74,6 +74,16 @@ def test_a_feature_with_data_and_no_value_is_refused_by_name(
     values[features.names.index("rsi_14")] = np.nan
     with pytest.raises(InputError, match="rsi_14 has no value"):
         assembled(market, features=replace(features, values=values))
+
+
+def test_a_series_that_begins_later_is_left_out_with_a_note(market: tuple[PricePanel, FeaturePanel, Labels]) -> None:
+    features, notes = market[1], list[str]()
+    values = features.values.copy()
+    values[features.names.index("vix"), :-5] = np.nan
+    data = assembled(market, features=replace(features, values=values), note=notes.append)
+    assert "vix" not in features.absent
+    assert "vix" not in data.features
+    assert any("no data at that time for" in line and " vix, " in line for line in notes)
 
 
 def test_a_feature_that_never_varies_is_left_out_with_a_note(market: tuple[PricePanel, FeaturePanel, Labels]) -> None:
