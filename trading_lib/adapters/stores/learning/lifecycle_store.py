@@ -75,9 +75,9 @@ class LifecycleStore:
         ]
         if not rows:
             return 0
-        statement = insert(model_readings).values(rows).on_conflict_do_nothing().returning(model_readings.c.session)
+        statement = insert(model_readings).on_conflict_do_nothing().returning(model_readings.c.session)
         with self._engine.begin() as connection:
-            return len(connection.execute(statement).all())
+            return len(connection.execute(statement, rows).all())
 
     def readings(
         self, version: int, reading: str, first: date | None = None, last: date | None = None

@@ -67,12 +67,12 @@ class PredictionStore:
             | {"stored_at": require_aware(at, "at")}
             for one in predictions
         ]
-        statement = insert(table).values(rows).on_conflict_do_nothing().returning(table.c.symbol)
+        statement = insert(table).on_conflict_do_nothing().returning(table.c.symbol)
         versions = {one.version for one in predictions}
         sessions = {one.session for one in predictions}
         stored = self._query().where(table.c.version.in_(versions), table.c.session.in_(sessions))
         with self._engine.begin() as connection:
-            new = len(connection.execute(statement).all())
+            new = len(connection.execute(statement, rows).all())
             known = {_key(row): _prediction(row) for row in connection.execute(stored).mappings()}
             for one in predictions:
                 if known[one.version, one.session, one.symbol] != one:

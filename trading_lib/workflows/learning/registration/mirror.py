@@ -1,0 +1,80 @@
+"""MLflow's registry follows the database; where MLflow is away, it follows later."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from trading_lib.domain.errors import StorageUnavailableError
+from trading_lib.learning.registered import Alias, Aliases, StoredModel
+from trading_lib.workflows.research.tracking import tracking_uri
+from trading_lib.workflows.setup.settings import Settings
+
+if TYPE_CHECKING:
+    from trading_lib.adapters.mlflow.registry import MirroredVersion
+    from trading_lib.adapters.stores.learning.model_store import ModelStore
+
+NOT_RUNNING = "no MLflow is running"
+MIRRORED = (Alias.CHALLENGER, Alias.CHAMPION)
+
+
+def mirror(settings: Settings, store: ModelStore) -> str:
+    """Let MLflow's registry have the versions and aliases of the database; return why not, "" when it has.
+
+    A version whose training was logged to no run of MLflow is left out.
+    """
+    address = tracking_uri(settings)
+    if address is None:
+        return NOT_RUNNING
+    from trading_lib.adapters.mlflow.registry import MlflowRegistry
+
+    registry = MlflowRegistry(address, store.name)
+    try:
+        known = {(found.version, found.sha256) for found in registry.versions()}
+        for model in reversed(store.versions()):
+            training = store.training(model.training)
+            if (model.version, model.sha256) not in known and training.mlflow_run:
+                tags = {"training": training.id, "code_version": training.code_version}
+                tags |= {"config_hash": training.config_hash, "data_source": training.data_source}
+                registry.add(store.with_files(model), training.mlflow_run, tags)
+        aliases = store.aliases()
+        registry.set_aliases({alias: aliases.holder(alias) for alias in MIRRORED})
+    except StorageUnavailableError as error:
+        return str(error)
+    return ""
+
+
+def agreement(settings: Settings, store: ModelStore) -> dict[str, Any]:
+    """Compare MLflow's registry with the database: whether it was reached, and where it differs in words."""
+    address = tracking_uri(settings)
+    if address is None:
+        return {"reached": False, "problem": NOT_RUNNING, "differences": []}
+    from trading_lib.adapters.mlflow.registry import MlflowRegistry
+
+    try:
+        mirrored = MlflowRegistry(address, store.name).versions()
+    except StorageUnavailableError as error:
+        return {"reached": False, "problem": str(error), "differences": []}
+    return {"reached": True, "problem": "", "differences": differences(store.versions(), store.aliases(), mirrored)}
+
+
+def differences(models: list[StoredModel], aliases: Aliases, mirrored: list[MirroredVersion]) -> list[str]:
+    """Say in words where MLflow has other versions or aliases than the database."""
+    found = []
+    there = {one.version: one for one in mirrored}
+    for model in models:
+        one = there.get(model.version)
+        if one is None:
+            found.append(f"version {model.version} is not in MLflow")
+        elif one.sha256 != model.sha256:
+            found.append(f"version {model.version} is another model in MLflow ({one.sha256[:12]})")
+    own = {model.version for model in models}
+    found += [
+        f"MLflow has version {one.number}, which is not in the database" for one in mirrored if one.version not in own
+    ]
+    for alias in MIRRORED:
+        here = aliases.holder(alias)
+        named = sorted(one.version for one in mirrored if str(alias) in one.aliases)
+        if named != ([] if here is None else [here]):
+            theirs = ", ".join(f"version {version}" for version in named) or "none"
+            found.append(f"the {alias} is {'none' if here is None else f'version {here}'}, and {theirs} in MLflow")
+    return found
