@@ -85,7 +85,9 @@ def training_data(
     labels = forward_labels(panel, config.label.horizon, label_cut(panel, last), config.label.minimum_assets)
     dataset = assemble_dataset(features, labels, panel, config, first, last, notes.append)
     refuse_leaks(dataset, notes.append)
-    return TrainingData(dataset, features, panel, panel.source, notes, panel.source == SIMULATED)
+    # Of several sources the panel names all.
+    simulated = SIMULATED in panel.source.split(", ")
+    return TrainingData(dataset, features, panel, panel.source, notes, simulated)
 
 
 def features_at(

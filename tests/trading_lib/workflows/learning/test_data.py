@@ -152,6 +152,9 @@ def test_further_symbols_are_learned_from(settings: Settings, prices: Path, tmp_
     position = found.features.names.index("momentum_63")
     np.testing.assert_array_equal(found.features.values[position][:, spy], found.features.values[position][:, iwm])
     assert settings.configuration.universe.symbols == found.panel.symbols[:-2]
+    assert not found.simulated
+    beside_made_up = training_data(settings, FIRST, LAST, universe_extra=folder)
+    assert (beside_made_up.data_source, beside_made_up.simulated) == ("files:further, simulated", True)
 
 
 def test_a_folder_without_further_symbols_is_refused(settings: Settings, prices: Path) -> None:
