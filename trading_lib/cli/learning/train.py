@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,9 +10,15 @@ import typer
 
 from trading_lib.cli.output import JSON_OPTION, progress, show
 from trading_lib.cli.research.research import DATA_OPTION
-from trading_lib.learning.config import Window
 
 app = typer.Typer()
+
+
+class WindowName(StrEnum):
+    """`learning.config.Window`, which help need not load."""
+
+    EXPANDING = "expanding"
+    THREE_YEARS = "3y"
 
 
 @app.command()
@@ -29,7 +36,7 @@ def train(
         ),
     ] = None,
     window: Annotated[
-        Window | None, typer.Option("--window", help="In place of that of learning.yaml.", show_default=False)
+        WindowName | None, typer.Option("--window", help="In place of that of learning.yaml.", show_default=False)
     ] = None,
     universe_extra: Annotated[
         Path | None,
@@ -50,6 +57,7 @@ def train(
     """
     from trading_lib.adapters.files.output_file import check_writable
     from trading_lib.domain.market.sessions import parse_session
+    from trading_lib.learning.config import Window
     from trading_lib.workflows.learning.train import TrainingRequest
     from trading_lib.workflows.learning.train import train as run_training
     from trading_lib.workflows.learning.training.report import training_lines
@@ -62,7 +70,7 @@ def train(
         first=parse_session(first),
         last=parse_session(last),
         data=data,
-        window=window,
+        window=Window(window) if window else None,
         universe_extra=universe_extra,
         register=register,
         processes=processes,
