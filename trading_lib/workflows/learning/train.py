@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trading_lib.adapters.files.output_file import check_writable, write_whole
+from trading_lib.domain.errors import StorageUnavailableError
 from trading_lib.domain.market.prices import FloatArray
 from trading_lib.learning.config import LearningConfig
 from trading_lib.learning.dataset import Dataset
@@ -170,6 +171,14 @@ def _log_and_register(settings: Settings, run: TrainingRun, findings: Findings, 
         if run.passed:
             tracking.notes.append(f"{', '.join(run.passed)} passed, and nothing is registered without MLflow")
         return
+    from trading_lib.workflows.learning.registry import register
+
+    try:
+        registration = register(settings, run, run_id)
+        run.report["registered"] = registration.report()["versions"]
+        tracking.notes += [registration.mlflow] * bool(registration.mlflow)
+    except StorageUnavailableError as error:
+        tracking.notes.append(f"nothing was registered: {error}")
 
 
 def _place_at_home(settings: Settings, ready: Prepared) -> Path:

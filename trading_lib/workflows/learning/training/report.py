@@ -133,7 +133,7 @@ def _verdict(report: Mapping[str, Any]) -> str:
     passed = [name for name, model in report["models"].items() if model["passed"]]
     if not passed:
         return "nothing passes: models stay off"
-    registered = ", ".join(f"{one['kind']} as version {one['version']}" for one in report["registered"])
+    registered = ", ".join(f"{one['model']} as version {one['version']}" for one in report["registered"])
     return f"passed: {', '.join(passed)}; {f'registered: {registered}' if registered else 'nothing was registered'}"
 
 
