@@ -73,7 +73,10 @@ def finished_training(
         models=models,
         evidence={kind: evidence(ic, passed) for kind, ic in named.items()},
         baselines={BASELINE: evidence(0.02, False)},
-        report={"models": {}, "sessions": SESSIONS},
+        report={
+            "models": {kind: {"importance": dict.fromkeys(dataset.features, 0.2)} for kind in named},
+            "sessions": SESSIONS,
+        },
         started_at=NOW,
         finished_at=NOW,
         daily_ic=dict.fromkeys(named, noise(0.06)) | {BASELINE: noise(0.0, seed=1)} if daily is None else daily,

@@ -189,6 +189,7 @@ def _show_change(found: dict[str, Any], as_json: bool) -> None:
         f" {found['reason']}",
         f"champion: {champion}",
     ]
+    lines += [f"certificate: {found['certificate']}"] if "certificate" in found else []
     lines += [f"MLflow does not show it: {found['mlflow']}"] if found["mlflow"] else []
     show(found, as_json, lines)
 

@@ -86,11 +86,11 @@ def register(settings: Settings, run: TrainingRun, mlflow_run: str = "") -> Regi
     """
     from trading_lib.adapters.stores.learning.lifecycle_store import LifecycleStore, ModelEvent
     from trading_lib.adapters.stores.learning.model_store import ModelStore
-    from trading_lib.workflows.learning.registration.draft import draft_of, training_of
+    from trading_lib.workflows.learning.registration.draft import draft_of, importances_of, training_of
     from trading_lib.workflows.learning.registration.mirror import mirror
 
     engine = settings.engine()
-    store = ModelStore(engine)
+    store, life = ModelStore(engine), LifecycleStore(engine)
     training = training_of(run, mlflow_run)
     first_time = store.save_training(training)
     best = max(run.passed, key=lambda kind: run.evidence[kind].ic_mean, default=None)
@@ -100,11 +100,15 @@ def register(settings: Settings, run: TrainingRun, mlflow_run: str = "") -> Regi
         reason = f"passed in training {training.id}, mean IC {run.evidence[kind].ic_mean:.3f}"
         stored, is_new = store.register(draft, draft.contents, _first_alias(kind == best, reason, settings.clock()))
         versions.append(stored)
-        new += [stored.version] * is_new
+        if is_new:
+            new.append(stored.version)
+        shares = importances_of(run, kind)
+        if sum(shares.values()) > 0:
+            life.save_importances(stored.version, shares)
     if first_time:
         told = f"{', '.join(run.passed)} passed" if run.passed else "no model passed"
         event = ModelEvent("trained", told, TRAINING, settings.clock(), detail={"training": training.id})
-        LifecycleStore(engine).add_event(event)
+        life.add_event(event)
     problem = mirror(settings, store) if versions else ""
     return Registration(training.id, tuple(versions), tuple(new), store.aliases().holder(Alias.CHALLENGER), problem)
 

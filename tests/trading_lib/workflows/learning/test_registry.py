@@ -110,6 +110,8 @@ def test_a_stored_model_scores_as_the_trained_one_did(settings: Settings) -> Non
     assert stored is not None
     x, features = run.dataset.x[:50], run.dataset.features
     assert np.array_equal(open_model(stored).predict(x, features), run.models["ridge"].predict(x, features))
+    shares = LifecycleStore(settings.engine()).importances(stored.version)
+    assert shares == dict.fromkeys(features, 0.2)
     assert stored.ranges == {name: (x_.min(), x_.max()) for name, x_ in zip(features, run.dataset.x.T, strict=True)}
 
 
@@ -131,6 +133,7 @@ def test_the_first_champion_must_beat_the_best_untrained_baseline(settings: Sett
     result = promote(settings, 2, "Ada", "looked at the pictures")
     assert (result["champion"], result["champion_before"], result["by"]) == (2, None, "Ada")
     assert result["reason"].endswith("; looked at the pictures")
+    assert Path(result["certificate"]).read_text() == store.version(2).certificate
     found = champion(settings.engine())
     assert found is not None
     assert found.version == 2

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trading_lib.adapters.files.output_file import write_whole
 from trading_lib.domain.errors import InputError, TradingError
 from trading_lib.learning.registered import Alias, AliasChange, Aliases, StoredModel
 from trading_lib.workflows.learning.registration.opening import open_model
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from trading_lib.workflows.setup.settings import Settings
 
 Result = dict[str, Any]
+FOLDER = "models"
 
 
 class PromotionRefusedError(TradingError):
@@ -60,7 +63,8 @@ def promote(settings: Settings, version: int, operator: str, reason: str = "") -
             raise InputError("the champion has just changed", "look at `trading model status` and promote again")
         return _crowned(version, aliases, f"replaced by version {version}", said, operator, at)
 
-    return _change(settings, store, version, decide)
+    result = _change(settings, store, version, decide)
+    return {**result, "certificate": str(_write_certificate(settings, store.version(version)))}
 
 
 def retire(settings: Settings, version: int, operator: str, reason: str) -> Result:
@@ -125,6 +129,13 @@ def _crowned(version: int, aliases: Aliases, ended: str, reason: str, by: str, a
     before = aliases.holder(Alias.CHAMPION)
     changes = [] if before is None else [AliasChange(before, None, ended, by, at)]
     return [*changes, AliasChange(version, Alias.CHAMPION, reason, by, at)]
+
+
+def _write_certificate(settings: Settings, model: StoredModel) -> Path:
+    """Write the champion's certificate where the operator finds it; the database has it too."""
+    path = settings.folders.closed(FOLDER) / f"version-{model.version}.certificate.json"
+    write_whole(path, model.certificate.encode())
+    return path
 
 
 def _change(

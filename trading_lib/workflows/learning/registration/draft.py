@@ -72,6 +72,12 @@ def draft_of(run: TrainingRun, training: StoredTraining, kind: str) -> StoredMod
     )
 
 
+def importances_of(run: TrainingRun, kind: str) -> dict[str, float]:
+    """Feature -> share of a model's contributions, as the training reports it; {} where it does not."""
+    shares = run.report.get("models", {}).get(kind, {}).get("importance", {})
+    return {name: float(share) for name, share in shares.items()}
+
+
 def feature_ranges(data: Dataset) -> dict[str, tuple[float, float]]:
     """Feature -> least and largest value; NaN where it has none."""
     ranges = {}
