@@ -110,7 +110,7 @@ MUTANTS = (
 NAMES = tuple(mutant.name for mutant in MUTANTS)
 
 
-def killed_mutants(mutants: Sequence[PlantedFault] = MUTANTS, seeds: int = 6) -> list[str]:
+def killed_mutants(mutants: Sequence[PlantedFault] = MUTANTS, seeds: int = 20) -> list[str]:
     """Return the names of the planted faults that the campaign finds."""
     return [mutant.name for mutant in mutants if is_found(mutant, seeds)]
 
