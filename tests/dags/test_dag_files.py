@@ -18,7 +18,8 @@ GRAPHS: dict[str, dict[str, list[str]]] = {
         "plan": ["ingest"],
         "ingest": ["check_completeness"],
         "check_completeness": ["factors"],
-        "factors": ["publish"],
+        "factors": ["score"],
+        "score": ["publish"],
         "publish": [],
     },
     "trade_daily": {

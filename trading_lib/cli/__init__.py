@@ -26,6 +26,7 @@ from trading_lib.cli.book.explain import app as explain_app
 from trading_lib.cli.book.trade import app as trade_app
 from trading_lib.cli.book.trades import app as trades_app
 from trading_lib.cli.learning.model import app as model_app
+from trading_lib.cli.learning.prediction import app as prediction_app
 from trading_lib.cli.learning.train import app as train_app
 from trading_lib.cli.market.data import app as data_app
 from trading_lib.cli.market.quality import app as quality_app
@@ -104,6 +105,7 @@ app.add_typer(database_app, name="db")
 app.add_typer(backup_app, name="backup")
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(wal_app, name="wal")
+model_app.registered_commands += prediction_app.registered_commands
 app.add_typer(model_app, name="model")
 
 

@@ -40,13 +40,17 @@ class MlOverlay:
         return None if self.config.monthly and not view.month_end else SessionPlan(self._weights(view))
 
     def _weights(self, view: MarketView) -> FloatArray:
-        """Shape (n,): one share of `positions` for each of the highest scores; equal scores in universe order."""
-        scores = _scores(view)
-        known = np.flatnonzero(np.isfinite(scores))
-        chosen = known[np.argsort(-scores[known], kind="stable")][: self.config.positions]
-        weights = np.zeros(len(scores))
-        weights[chosen] = 1.0 / self.config.positions
-        return weights
+        """Shape (n,): shares of the sleeve's capital; of equal scores those first in the universe are held."""
+        return equal_weights_of_highest(_scores(view), self.config.positions)
+
+
+def equal_weights_of_highest(scores: FloatArray, positions: int) -> FloatArray:
+    """Shares of the capital, shape (n,): ``1 / positions`` for each of the highest scores; NaN is no score."""
+    known = np.flatnonzero(np.isfinite(scores))
+    chosen = known[np.argsort(-scores[known], kind="stable")][:positions]
+    weights = np.zeros(len(scores))
+    weights[chosen] = 1.0 / positions
+    return weights
 
 
 def _scores(view: MarketView) -> FloatArray:

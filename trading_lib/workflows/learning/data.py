@@ -79,7 +79,7 @@ def training_data(
         When there is too little to learn from, the data cannot be used, or a feature knows the label.
     """
     notes: list[str] = []
-    found = _read(settings, last, data, universe_extra, stored)
+    found = known_input(settings, last, data, universe_extra, stored)
     panel, config = found.market.panel, settings.configuration.learning
     features = found.features(settings.calendar, own)
     labels = forward_labels(panel, config.label.horizon, label_cut(panel, last), config.label.minimum_assets)
@@ -113,16 +113,17 @@ def features_at(
     SessionError
         When the data does not reach the session.
     """
-    found = _read(settings, session, data, None, stored)
+    found = known_input(settings, session, data, None, stored)
     row = found.market.row(session)
     if row != len(found.market.panel.sessions) - 1:
         raise SessionError(f"session {session} is not the newest of what was read for it", "choose a trading session")
     return found.features(settings.calendar, own)
 
 
-def _read(
+def known_input(
     settings: Settings, last: date, data: Path | None, universe_extra: Path | None, stored: str | None
 ) -> LearningInput:
+    """Read bars, macro series and reports as known at the decision of ``last``; parameters as of `training_data`."""
     if stored is None and choose_source(None, data, settings).kind == CHAIN:
         stored = CHAIN
     if stored is None:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from trading_lib.workflows.setup.settings import Settings
     from trading_lib.workflows.stages.plans import SessionPlan
-    from trading_lib.workflows.stages.results import CompletenessChecked, FactorsStored, StageResult
+    from trading_lib.workflows.stages.results import CompletenessChecked, FactorsStored, Scored, StageResult
     from trading_lib.workflows.trade.book_run import BookRun
 
-    DataFunction = Callable[[SessionPlan, Settings | None], CompletenessChecked | FactorsStored]
+    DataFunction = Callable[[SessionPlan, Settings | None], CompletenessChecked | FactorsStored | Scored]
     TradeFunction = Callable[[SessionPlan, BookRun | None], StageResult]
 
 F = TypeVar("F")
@@ -61,6 +61,12 @@ def _factors() -> DataFunction:
     from trading_lib.workflows.data.tasks import factors
 
     return factors
+
+
+def _score() -> DataFunction:
+    from trading_lib.workflows.learning.daily.score import score
+
+    return score
 
 
 def _recover() -> TradeFunction:
@@ -137,6 +143,14 @@ DATA_STAGES: tuple[Stage[DataFunction], ...] = (
         ("validation_findings",),
     ),
     Stage("factors", _factors, "Compute and store the session's factors.", "data", BARS, ("factor_values",)),
+    Stage(
+        "score",
+        _score,
+        "Ask the champion model, and the challenger; nothing where there is none.",
+        "data",
+        (*BARS, "model_versions", "model_aliases", "model_files"),
+        ("model_predictions", "model_readings", "model_events", "model_aliases"),
+    ),
 )
 TRADE_STAGES: tuple[Stage[TradeFunction], ...] = (
     Stage(

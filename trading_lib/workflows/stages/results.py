@@ -65,6 +65,23 @@ class FactorsStored(TypedDict):
     values: int
 
 
+class Scored(TypedDict):
+    """What the models said of the session's assets.
+
+    Attributes
+    ----------
+    said
+        In a line, who scored how many assets, or that no model is in use.
+    problem
+        Why the session goes on without models; "" where nothing is wrong.
+    """
+
+    session: str
+    said: str
+    models: list[dict[str, Any]]
+    problem: str
+
+
 class Published(TypedDict):
     """The payload of the asset market_data for its consumers."""
 
