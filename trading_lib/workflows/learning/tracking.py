@@ -59,8 +59,7 @@ class Tracking:
     @classmethod
     def of(cls, settings: Settings, ready: Prepared, say: Callable[[str], None]) -> Tracking:
         """Look for the server, and count what was tried."""
-        address, key, own = tracking_uri(settings), training_key(ready), len(ready.config.models)
-        alone = Trials(own, (), ALONE)
+        address, key, alone = tracking_uri(settings), training_key(ready), trials_alone(ready)
         if address is None:
             return cls(None, key, alone, ["no MLflow server is running: trials of this training alone are counted"])
         try:
@@ -79,6 +78,11 @@ class Tracking:
         except StorageUnavailableError as error:
             self.notes.append(str(error))
             return None
+
+
+def trials_alone(ready: Prepared) -> Trials:
+    """Count the models of this training."""
+    return Trials(len(ready.config.models), (), ALONE)
 
 
 def training_key(ready: Prepared) -> str:

@@ -18,7 +18,8 @@ from trading_lib.learning.config import LearningConfig
 from trading_lib.learning.dataset import Dataset
 from trading_lib.learning.evidence.model_evidence import ModelEvidence
 from trading_lib.learning.model import Model
-from trading_lib.workflows.learning.tracking import Tracking
+from trading_lib.performance.significance.deflated_sharpe import Trials
+from trading_lib.workflows.learning.tracking import Tracking, trials_alone
 from trading_lib.workflows.learning.training.artifacts import write_models
 from trading_lib.workflows.learning.training.lock import FOLDER, only_training
 from trading_lib.workflows.learning.training.nulls import null_tests
@@ -96,92 +97,102 @@ def train(
     InputError
         When the data cannot be learned from, or another training is running; nothing is written then.
     """
-    say = progress or (lambda line: None)
+    say = progress or _silent
     started, began = settings.clock(), time.perf_counter()
     with stage_log("train") as counts:
-        say(f"reading the data of {request.first} to {request.last}")
-        ready = prepare(settings, request)
+        ready = prepare(settings, request, say)
         with only_training(settings):
             tracking = Tracking.of(settings, ready, say)
-            findings = fitted(ready, tracking, request.processes or os.cpu_count() or 1, say)
-            run = finished(settings, request, findings, tracking, out, started, began)
+            findings = fitted(ready, tracking.trials, request.processes, say)
+            run = described(settings, request, findings, tracking.trials, started)
+            out = out or report_place(settings, ready)
+            write_models_of(run, out)
+            log_and_register(settings, run, findings, tracking)
+            run.report["elapsed_seconds"] = round(time.perf_counter() - began, 2)
+            write_report(run, out)
         counts |= {"sessions": len(ready.data.sessions), "passed": len(run.passed)}
     return run
 
 
-def fitted(ready: Prepared, tracking: Tracking, processes: int, say: Progress) -> Findings:
-    """Fit and judge everything; nothing is written."""
-    config = ready.config
+def rehearse(settings: Settings, request: TrainingRequest, progress: Progress | None = None) -> TrainingRun:
+    """Train and judge as `train` does, and leave nothing behind: no file, no run in MLflow, nothing registered."""
+    say, started = progress or _silent, settings.clock()
+    ready = prepare(settings, request, say)
+    trials = trials_alone(ready)
+    return described(settings, request, fitted(ready, trials, request.processes, say), trials, started)
+
+
+def fitted(ready: Prepared, trials: Trials, processes: int | None, say: Progress) -> Findings:
+    """Fit and judge everything."""
+    config, count = ready.config, processes or os.cpu_count() or 1
     say(f"fitting {', '.join(config.models)} on {len(ready.plan.splits)} splits and along the walk-forward")
-    scores = score(ready, processes)
+    scores = score(ready, count)
     say("holding them against null models")
-    nulls = null_tests(ready.data, ready.plan, config, processes=processes, progress=say)
+    nulls = null_tests(ready.data, ready.plan, config, processes=count, progress=say)
     say("judging, and fitting on everything")
-    return conclude(ready, scores, nulls, tracking.trials, processes)
+    return conclude(ready, scores, nulls, trials, count)
 
 
-def finished(
-    settings: Settings,
-    request: TrainingRequest,
-    findings: Findings,
-    tracking: Tracking,
-    out: Path | None,
-    started: datetime,
-    began: float,
+def described(
+    settings: Settings, request: TrainingRequest, findings: Findings, trials: Trials, started: datetime
 ) -> TrainingRun:
-    """Write models and report, log them, register what passed.
-
-    Parameters
-    ----------
-    began
-        When the training did, by `time.perf_counter`.
-    """
-    ready, verdicts = findings.ready, findings.verdicts
-    out = out or _place_at_home(settings, ready)
-    check_writable(out)
-    artifacts = write_models(out.parent / f"{out.stem}-models", findings.models)
-    report = training_report(request, findings, artifacts, tracking.trials, code_version())
-    report["elapsed_seconds"] = round(time.perf_counter() - began, 2)
-    run = TrainingRun(
+    """Put together what came of a training."""
+    ready, verdicts, version = findings.ready, findings.verdicts, code_version()
+    return TrainingRun(
         request=request,
         configuration=ready.config,
         data_source=ready.data_source,
-        code_version=report["code_version"],
+        code_version=version,
         dataset=ready.data,
         models=findings.models,
         evidence=verdicts.models,
         baselines=verdicts.baselines,
-        report=report,
+        report=training_report(request, findings, trials, version),
         started_at=started,
         finished_at=settings.clock(),
         daily_ic={name: track.ic for name, track in verdicts.tracks.items()},
     )
-    _log_and_register(settings, run, findings, tracking)
-    report["notes"] += tracking.notes
-    write_whole(out, json.dumps(report, indent=2, allow_nan=False).encode() + b"\n")
-    return run
 
 
-def _log_and_register(settings: Settings, run: TrainingRun, findings: Findings, tracking: Tracking) -> None:
-    run_id = tracking.log(run.report, findings)
-    run.report["mlflow_run"] = run_id
-    if not run.request.register:
-        return
-    if run_id is None:
-        if run.passed:
-            tracking.notes.append(f"{', '.join(run.passed)} passed, and nothing is registered without MLflow")
-        return
-    from trading_lib.workflows.learning.registry import register
-
-    try:
-        registration = register(settings, run, run_id)
-        run.report["registered"] = registration.report()["versions"]
-        tracking.notes += [registration.mlflow] * bool(registration.mlflow)
-    except StorageUnavailableError as error:
-        tracking.notes.append(f"nothing was registered: {error}")
-
-
-def _place_at_home(settings: Settings, ready: Prepared) -> Path:
+def report_place(settings: Settings, ready: Prepared) -> Path:
+    """Where the report of a training lies in the project's home."""
     folder = settings.folders.closed(FOLDER) / f"{ready.data.digest[:8]}-{ready.config.digest[:8]}"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder / REPORT_FILE
+
+
+def write_models_of(run: TrainingRun, out: Path) -> None:
+    """Write the models' files into a folder beside the report's file."""
+    check_writable(out)
+    run.report["artifacts"] = write_models(out.parent / f"{out.stem}-models", run.models)
+
+
+def log_and_register(settings: Settings, run: TrainingRun, findings: Findings, tracking: Tracking) -> None:
+    """Log the training to MLflow and register what passed; what could not be done is noted in the report."""
+    run.report["mlflow_run"] = tracking.log(run.report, findings)
+    if run.request.register:
+        tracking.notes += register_passed(settings, run)
+    run.report["notes"] += tracking.notes
+
+
+def register_passed(settings: Settings, run: TrainingRun) -> list[str]:
+    """Register what passed, and return what there is to say about it."""
+    if run.report["mlflow_run"] is None:
+        return [f"{', '.join(run.passed)} passed, and nothing is registered without MLflow"] * bool(run.passed)
+    from trading_lib.workflows.learning.registry import register
+
+    try:
+        registration = register(settings, run, run.report["mlflow_run"])
+    except StorageUnavailableError as error:
+        return [f"nothing was registered: {error}"]
+    run.report["registered"] = registration.report()["versions"]
+    return [registration.mlflow] * bool(registration.mlflow)
+
+
+def write_report(run: TrainingRun, out: Path) -> None:
+    """Write the report as JSON, which has no NaN."""
+    write_whole(out, json.dumps(run.report, indent=2, allow_nan=False).encode() + b"\n")
+
+
+def _silent(line: str) -> None:
+    pass

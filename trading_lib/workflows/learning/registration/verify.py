@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
@@ -14,9 +13,7 @@ from pydantic import ValidationError
 from trading_lib.adapters.stores.postgres.json_codec import encode
 from trading_lib.domain.errors import InputError
 from trading_lib.learning.config import LearningConfig
-from trading_lib.performance.significance.deflated_sharpe import Trials
 from trading_lib.workflows.learning.registration.certificate import certificate_of, read_certificate
-from trading_lib.workflows.setup.code_version import code_version
 
 if TYPE_CHECKING:
     from trading_lib.workflows.learning.train import TrainingRequest, TrainingRun
@@ -78,37 +75,16 @@ def recompute(
     learning = _configuration(stated, where)
     theirs = replace(settings, configuration=replace(settings.configuration, learning=learning))
     say(f"training {stated['kind']} again, {asked.first} to {asked.last}")
-    run = (train or _train_again)(theirs, asked, say)
+    if train is None:
+        from trading_lib.workflows.learning.train import rehearse
+
+        train = rehearse
+    run = train(theirs, asked, say)
     if stated["kind"] not in run.models:
         problem = f"{where} is of a {stated['kind']} model, which its configuration does not train"
         raise InputError(problem, "give an unchanged certificate")
     found = read_certificate(certificate_of(run, stated["kind"]), "what was computed")
     return _compared(stated, found)
-
-
-def _train_again(settings: Settings, request: TrainingRequest, say: Callable[[str], None]) -> TrainingRun:
-    from trading_lib.workflows.learning.tracking import ALONE, Tracking, training_key
-    from trading_lib.workflows.learning.train import TrainingRun, fitted
-    from trading_lib.workflows.learning.training.steps import prepare
-
-    request.check()
-    started = settings.clock()
-    ready = prepare(settings, request)
-    alone = Tracking(None, training_key(ready), Trials(len(ready.config.models), (), ALONE))
-    findings = fitted(ready, alone, os.cpu_count() or 1, say)
-    return TrainingRun(
-        request=request,
-        configuration=ready.config,
-        data_source=ready.data_source,
-        code_version=code_version(),
-        dataset=ready.data,
-        models=findings.models,
-        evidence=findings.verdicts.models,
-        baselines=findings.verdicts.baselines,
-        report={},
-        started_at=started,
-        finished_at=settings.clock(),
-    )
 
 
 def _compared(stated: Mapping[str, Any], found: Mapping[str, Any]) -> Result:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,15 +32,11 @@ COLUMNS = (
 )
 
 
-def training_report(
-    request: TrainingRequest, findings: Findings, artifacts: Sequence[Mapping[str, str]], trials: Trials, version: str
-) -> dict[str, Any]:
-    """Return the report of a training; what becomes of it (registered, elapsed_seconds) is added by who knows.
+def training_report(request: TrainingRequest, findings: Findings, trials: Trials, version: str) -> dict[str, Any]:
+    """Return the report of a training; what becomes of it (artifacts, registered) is added by who does it.
 
     Parameters
     ----------
-    artifacts
-        Path and SHA-256 of every file of the models.
     version
         Of the code.
     """
@@ -75,7 +71,7 @@ def training_report(
         "minimum_detectable_ic": verdicts.minimum_detectable_ic,
         "passed": [kind for kind, evidence in verdicts.models.items() if evidence.passed],
         "registered": [],
-        "artifacts": artifacts,
+        "artifacts": [],
         "costs": {"rate": book.cost_rate, "positions": book.positions, "tranches": book.tranches, "lag": book.lag},
         "trials": {"count": max(trials.count, len(config.models)), "source": trials.source},
         "seed": config.seed,

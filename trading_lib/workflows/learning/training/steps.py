@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -97,7 +97,7 @@ class Findings:
     importance: Mapping[str, Mapping[str, float]]
 
 
-def prepare(settings: Settings, request: TrainingRequest) -> Prepared:
+def prepare(settings: Settings, request: TrainingRequest, say: Callable[[str], None]) -> Prepared:
     """Read the data and plan the splits.
 
     Raises
@@ -108,6 +108,7 @@ def prepare(settings: Settings, request: TrainingRequest) -> Prepared:
     from trading_lib.workflows.learning.data import training_data
 
     request.check()
+    say(f"reading the data of {request.first} to {request.last}")
     config = request.configuration(settings.configuration.learning)
     found = training_data(settings, request.first, request.last, request.data, request.universe_extra)
     return prepared(found.dataset, config, found.data_source, found.simulated, tuple(found.notes))
