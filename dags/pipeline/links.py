@@ -33,3 +33,14 @@ class StressReportLink(TearSheetLink):
     def xcom_key(self) -> str:
         """Where Airflow keeps the link."""
         return "stress_report_link"
+
+
+class TrainingLink(TearSheetLink):
+    """The same to the run of a training in MLflow."""
+
+    name = "Training in MLflow"
+
+    @property
+    def xcom_key(self) -> str:
+        """Where Airflow keeps the link."""
+        return "training_link"

@@ -55,6 +55,23 @@ GRAPHS: dict[str, dict[str, list[str]]] = {
     },
     "stress_test": {"scenarios": ["run"], "run": ["report"], "report": ["verdict"], "verdict": []},
     "parameter_sweep": {"chunks": ["run"], "run": ["collect"], "collect": []},
+    "train_models": {
+        "features": ["split"],
+        "split": ["paths"],
+        "paths": ["nulls"],
+        "nulls": ["overfitting"],
+        "overfitting": ["register"],
+        "register": ["promotion_due"],
+        "promotion_due": ["promote"],
+        # Nothing waits for the operator: the question leaves the chain.
+        "promote": [],
+    },
+    "model_promotion": {
+        "question": ["approval"],
+        "approval": ["approved"],
+        "approved": ["record"],
+        "record": [],
+    },
     "stop_checks": {
         "plan": ["ingest"],
         "ingest": ["check"],
@@ -103,7 +120,7 @@ def test_task_graph_is_as_agreed(dag_bag: Any, dag_id: str) -> None:
 def test_one_run_at_a_time_and_every_failure_is_mailed(dag_bag: Any, dag_id: str) -> None:
     dag = dag_bag.dags[dag_id]
     # A question that waits for its answer must hold up no other.
-    assert (dag.max_active_runs == 1) == (dag_id not in ("reconciliation_review", "risk_approval"))
+    assert (dag.max_active_runs == 1) == (dag_id not in ("model_promotion", "reconciliation_review", "risk_approval"))
     assert not dag.catchup
     for task in dag.tasks:
         callbacks = task.on_failure_callback
@@ -231,6 +248,8 @@ def test_mapped_tasks_are_named_by_what_they_work_on(dag_bag: Any) -> None:
         ("trade_daily", "ask_about_breaks"): "{{ task.trigger_run_id }}",
         ("stress_test", "run"): "{{ task.op_kwargs['plan']['scenario'] }}",
         ("parameter_sweep", "run"): "{{ task.op_kwargs['plan']['label'] }}",
+        ("train_models", "split"): "{{ task.op_kwargs['plan']['label'] }}",
+        ("train_models", "nulls"): "labels {{ task.op_kwargs['null'] }}",
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,13 @@ from trading_lib.learning.evidence.information import information_coefficients, 
 from trading_lib.learning.evidence.nulls import Null, NullTest, NullTests
 from trading_lib.learning.evidence.verdict import Verdicts, judge
 from trading_lib.learning.lifecycle.importances import importance_shares
-from trading_lib.learning.model import Model
+from trading_lib.learning.model import Learner, Model
 from trading_lib.learning.models.baselines import BASELINES
+from trading_lib.learning.models.ensemble import EnsembleLearner, mean_ranks
 from trading_lib.learning.models.learners import make_learner
 from trading_lib.learning.splits.combinatorial import combinatorial_plan
-from trading_lib.learning.splits.cross_validation import cross_validate
-from trading_lib.learning.splits.out_of_sample import OutOfSample
+from trading_lib.learning.splits.cross_validation import SLOW, cross_validate, split_scores
+from trading_lib.learning.splits.out_of_sample import OutOfSample, assemble
 from trading_lib.learning.splits.plan import CombinatorialPlan
 from trading_lib.learning.splits.walk_forward import walk_forward_plan, within_window
 from trading_lib.performance.significance.deflated_sharpe import Trials
@@ -123,11 +124,49 @@ def prepared(full: Dataset, config: LearningConfig, source: str, simulated: bool
 def score(ready: Prepared, processes: int) -> Scores:
     """Fit every model and baseline on every split, and along the walk-forward."""
     config = ready.config
-    learners = [*(make_learner(kind, config) for kind in config.models), *BASELINES.values()]
-    crossed = cross_validate(ready.data, ready.plan, learners, config.seed, _worthwhile(ready.data, processes))
+    worthwhile = _worthwhile(ready.data, processes)
+    crossed = cross_validate(ready.data, ready.plan, _learners(config), config.seed, worthwhile)
+    return Scores(crossed, _ahead(ready, processes))
+
+
+def tree_kinds(config: LearningConfig) -> tuple[str, ...]:
+    """Kinds whose fits take seconds."""
+    return tuple(kind for kind in config.models if isinstance(make_learner(kind, config), SLOW))
+
+
+def score_split(ready: Prepared, number: int) -> dict[str, tuple[FloatArray, FloatArray]]:
+    """Fit the trees of one split: scores of its test rows and of its training rows, by kind."""
+    config = ready.config
+    return {
+        kind: split_scores(ready.data, ready.plan, make_learner(kind, config), config.seed, number)
+        for kind in tree_kinds(config)
+    }
+
+
+def put_together(
+    ready: Prepared, splits: Sequence[Mapping[str, tuple[FloatArray, FloatArray]]], processes: int
+) -> Scores:
+    """Add to the trees of all splits, in their order, what `score` adds: the result is the same."""
+    config, trees = ready.config, tree_kinds(ready.config)
+    quick = [make_learner(kind, config) for kind in config.models if kind not in (*trees, EnsembleLearner.kind)]
+    crossed = cross_validate(ready.data, ready.plan, [*quick, *BASELINES.values()], config.seed, 1)
+    crossed |= {kind: assemble(ready.data, ready.plan, [split[kind] for split in splits]) for kind in trees}
+    if EnsembleLearner.kind in config.models:
+        members = [crossed[kind] for kind in config.models if kind != EnsembleLearner.kind]
+        paths, train = mean_ranks([m.paths for m in members]), mean_ranks([m.train for m in members])
+        crossed[EnsembleLearner.kind] = OutOfSample(paths, train)
+    return Scores({name: crossed[name] for name in (*config.models, *BASELINES)}, _ahead(ready, processes))
+
+
+def _ahead(ready: Prepared, processes: int) -> dict[str, OutOfSample]:
+    config = ready.config
     forward = walk_forward_plan(ready.full, config.splits, config.window)
-    ahead = cross_validate(ready.full, forward, learners, config.seed, _worthwhile(ready.full, processes))
-    return Scores(crossed, {name: _newest(one, len(ready.data.sessions)) for name, one in ahead.items()})
+    found = cross_validate(ready.full, forward, _learners(config), config.seed, _worthwhile(ready.full, processes))
+    return {name: _newest(one, len(ready.data.sessions)) for name, one in found.items()}
+
+
+def _learners(config: LearningConfig) -> list[Learner]:
+    return [*(make_learner(kind, config) for kind in config.models), *BASELINES.values()]
 
 
 def _worthwhile(data: Dataset, processes: int) -> int:
