@@ -21,6 +21,8 @@ NOTE = typer.Option("--reason", help="Why, for the record, beside the comparison
 def status(as_json: Annotated[bool, JSON_OPTION] = False) -> None:
     """Show champion, challenger and candidates, since when and why, what would replace what, and MLflow's agreement.
 
+    Exit code 1 when the files of champion or challenger are not what was registered.
+
     Example: trading model status
     """
     from trading_lib.workflows.learning.registration.status import model_status
@@ -28,6 +30,8 @@ def status(as_json: Annotated[bool, JSON_OPTION] = False) -> None:
 
     found = model_status(load_settings())
     show(found, as_json, _status_lines(found))
+    if found["problems"]:
+        raise typer.Exit(1)
 
 
 @app.command("list")
@@ -163,7 +167,7 @@ def _status_lines(found: dict[str, Any]) -> list[str]:
         if model:
             lines.append(f"{'':<12} since {model['since'][:19]} by {model['by']}: {model['why']}")
     lines += [f"{'candidate':<12} {_line(model)}" for model in found["candidates"]]
-    lines += found["verdict"]
+    lines += [*found["verdict"], *(f"CANNOT BE USED: {problem}" for problem in found["problems"])]
     if (trained := found["last_training"]) is not None:
         window = f"{trained['from']} to {trained['to']} on {trained['data_source']} data"
         lines.append(f"last training {trained['training']} at {trained['finished_at'][:19]}, {window}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from tests.environment.command_line import run
 from tests.environment.finished_training import BASELINE, evidence, finished_training, noise
@@ -71,6 +72,18 @@ def test_the_status_tells_who_is_champion_and_what_would_replace_it(
     assert (found["champion"]["version"], found["comparison"]["better"]) == (1, False)
     assert run("model", "history", "1") == 0
     assert [line.split()[4] for line in capsys.readouterr().out.splitlines()] == ["challenger", "champion"]
+
+
+def test_a_champion_whose_file_was_changed_in_the_database_is_told_and_exits_with_one(
+    champion: TrainingRun, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with settings.engine().begin() as connection:
+        connection.execute(text("ALTER TABLE model_files DISABLE TRIGGER only_added"))
+        connection.execute(text("UPDATE model_files SET content = content || ' '"))
+    assert run("model", "status") == 1
+    assert "CANNOT BE USED: the file ridge.json of model version 1 (ridge) has SHA-256" in capsys.readouterr().out
+    assert run("model", "verify", "1") == 2
+    assert "the file ridge.json of model version 1 (ridge) has SHA-256" in capsys.readouterr().err
 
 
 def test_what_is_not_better_is_not_promoted_and_exits_with_one(

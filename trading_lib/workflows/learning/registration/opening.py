@@ -42,9 +42,14 @@ def open_model(stored: StoredModel) -> Model:
     """
     from trading_lib.learning.models.loading import load_model
 
+    require_as_registered(stored)
+    return load_model(stored.kind, stored.features, stored.contents)
+
+
+def require_as_registered(stored: StoredModel) -> None:
+    """Refuse a version whose description or ``contents`` are not what was registered, as of `open_model`."""
     require_described(stored.described, stored.kind, stored.features, stored.files, stored.sha256)
     require_genuine(stored.described, stored.files, stored.contents)
-    return load_model(stored.kind, stored.features, stored.contents)
 
 
 def open_folder(folder: Path) -> Model:

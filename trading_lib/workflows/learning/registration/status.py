@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trading_lib.learning.registered import Alias, AliasChange, Aliases, StoredModel, StoredTraining
+from trading_lib.learning.verification import TamperedModelError
 from trading_lib.workflows.learning.registration.mirror import agreement
+from trading_lib.workflows.learning.registration.opening import require_as_registered
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +45,7 @@ def model_status(settings: Settings) -> Result:
             if change.alias is Alias.CANDIDATE
         ],
         "verdict": _verdict(champion, challenger, comparison, newest),
+        "problems": _problems(store, models, [champion, challenger]),
         "last_training": None if newest is None else _of_training(newest),
         "next_training": _next_training(settings, newest),
         "mlflow": agreement(settings, store),
@@ -76,6 +79,18 @@ def export(settings: Settings, version: int, folder: Path) -> Result:
     model = store.with_files(store.version(version))
     written = write_model_folder(folder, model)
     return {"version": version, "model": model.kind, "sha256": model.sha256, "files": [str(path) for path in written]}
+
+
+def _problems(store: ModelStore, models: dict[int, StoredModel], held: list[Result | None]) -> list[str]:
+    """Say which of the versions that are used have other files than were registered."""
+    found = []
+    for model in held:
+        try:
+            if model is not None:
+                require_as_registered(store.with_files(models[model["version"]]))
+        except TamperedModelError as error:
+            found.append(str(error))
+    return found
 
 
 def _verdict(

@@ -11,7 +11,9 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from tests.environment.stored_models import FILES, NOW, files, model, store_versions, training
+from trading_lib.adapters.stores.learning.lifecycle_store import LifecycleStore, ModelEvent, Reading
 from trading_lib.adapters.stores.learning.model_store import ModelStore
+from trading_lib.adapters.stores.learning.prediction_store import PredictionStore, StoredPrediction
 from trading_lib.domain.errors import InputError
 from trading_lib.learning.registered import LARGEST_FILE, Alias, AliasChange, Aliases, StoredModel, StoredTraining
 
@@ -125,9 +127,15 @@ def test_models_of_another_name_are_others(engine: Engine) -> None:
     assert [change.number for change in other.aliases().history] == [2]
 
 
-@pytest.mark.parametrize("table", ["model_versions", "model_aliases", "model_files"])
+@pytest.mark.parametrize(
+    "table", ["model_versions", "model_aliases", "model_files", "model_readings", "model_events", "model_predictions"]
+)
 def test_no_row_can_be_changed_or_removed(engine: Engine, table: str) -> None:
     store_versions(engine, Alias.CHAMPION)
+    life = LifecycleStore(engine)
+    life.save_readings([Reading(1, NOW.date(), "ic", 0.1)], NOW)
+    life.add_event(ModelEvent("trained", "nothing passed", "tests", NOW))
+    PredictionStore(engine).save([StoredPrediction(1, NOW.date(), "SPY", 0.1, 0.5)], NOW)
     column = {"model_files": "sha256"}.get(table, "name")
     for statement in (f"UPDATE {table} SET {column} = 'x'", f"DELETE FROM {table}"):
         with (
