@@ -1,7 +1,10 @@
 """A made-up `Dataset`: overlapping labels of daily returns, one feature that predicts them as well as it is told to.
 
 The features are `SIGNAL`, which is planted, `momentum_12_1`, `momentum_21` and `volatility_60` (named as the real
-ones, `trading_lib.learning.features`, and computed from the made-up returns), and as many `noise_..` as are asked for.
+ones, `trading_lib.learning.features`, and computed from the made-up returns), and as many more as are asked for that
+say nothing, as much alike as real ones are: of 27 features of the funds and 16 years, seven are the market's, equal for
+all assets of a session, and the others within a session worth six independent ones; most halve in months. So seven of
+23 are `market_..`, and the others `noise_..` of a few common sources and something of their own.
 Every asset has the same expected return, so neither the untrained momentum nor an asset's mean rank predicts anything.
 """
 
@@ -22,6 +25,12 @@ SIXTEEN_YEARS, THREE_YEARS = 4028, 755
 YEAR, MONTH, QUARTER = 252, 21, 60
 # A signal that halves in about ten sessions: its information coefficients are as dependent as those of real features.
 PERSISTENCE = 0.93
+# Of the features that say nothing: the market's; the common sources of the others and their weight, and what each has
+# of its own.
+MARKET_PERSISTENCE, SHARE_OF_MARKET = 0.995, 7 / 23
+SOURCES = (0.99, 0.98, 0.995, 0.97, 0.95)
+WEIGHTS = (1.0, 0.85, 0.6, 0.45, 0.4)
+OWN_SHARE, OWN_PERSISTENCE = 0.15, 0.97
 # A day's return of an asset beside the market's, the market's, and the market's mean.
 OWN_RISK, MARKET_RISK, MARKET_MEAN = 0.008, 0.008, 0.0003
 
@@ -102,10 +111,19 @@ def _features(
         "momentum_21": growth[last] / growth[last - MONTH] - 1.0,
         "volatility_60": np.sqrt((squares[last] - squares[last - QUARTER]) / QUARTER * YEAR),
     }
-    for number in range(count - len(columns)):
-        noise = _persistent(generator, returns.shape, (0.0, PERSISTENCE, 0.99)[number % 3])[kept]
+    without_meaning = count - len(columns)
+    of_market = int(without_meaning * SHARE_OF_MARKET)
+    sources = [_persistent(generator, returns.shape, persistence)[kept] for persistence in SOURCES]
+    for number in range(without_meaning - of_market):
+        loadings = generator.standard_normal(len(sources)) * WEIGHTS
+        common = np.tensordot(loadings / math.sqrt(float(loadings @ loadings)), sources, axes=1)
+        own = _persistent(generator, returns.shape, OWN_PERSISTENCE)[kept]
+        noise = math.sqrt(1.0 - OWN_SHARE) * common + math.sqrt(OWN_SHARE) * own
         noise[generator.random(noise.shape) < missing] = np.nan
         columns[f"noise_{number:02d}"] = noise
+    for number in range(of_market):
+        market = _persistent(generator, (len(returns), 1), MARKET_PERSISTENCE)[kept]
+        columns[f"market_{number:02d}"] = np.repeat(market, returns.shape[1], axis=1)
     return tuple(columns), np.stack(list(columns.values()))
 
 

@@ -10,6 +10,16 @@ from trading_lib.learning.config import EvidenceConfig
 from trading_lib.learning.evidence.model_evidence import ModelEvidence
 
 
+def detected(evidence: ModelEvidence, config: EvidenceConfig) -> bool:
+    """Whether there is something: a coefficient of the least size that neither null test explains.
+
+    It may still be no better than an untrained baseline, learned by heart, or depend on the path.
+    """
+    p_values = (evidence.ic_null_p, evidence.timing_null_p)
+    surprising = all(p_value is not None and p_value < config.significance for p_value in p_values)
+    return surprising and evidence.ic_mean >= config.minimum_ic
+
+
 def reasons_against(
     evidence: ModelEvidence, config: EvidenceConfig, baseline: str, baseline_ic: float
 ) -> tuple[str, ...]:

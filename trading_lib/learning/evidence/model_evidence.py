@@ -42,6 +42,9 @@ class ModelEvidence:
     beats_baseline_p
         p-value that it is no better than the best untrained baseline: the larger of that in information coefficient
         and that in active return (paired block bootstrap).
+    found
+        Whether its coefficient is large enough and neither null test explains it: something was detected, which asks
+        for less than `passed` does.
     passed, reasons
         The verdict, and what speaks against it.
     """
@@ -62,6 +65,7 @@ class ModelEvidence:
     feature_exposure: tuple[str, float] = ("", 0.0)
     momentum_neutral_ic: float = float("nan")
     beats_baseline_p: float | None = None
+    found: bool = False
     passed: bool = False
     reasons: tuple[str, ...] = field(default=())
 

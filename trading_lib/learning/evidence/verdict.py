@@ -14,7 +14,7 @@ from trading_lib.domain.market.prices import FloatArray
 from trading_lib.learning.config import LearningConfig
 from trading_lib.learning.dataset import Dataset
 from trading_lib.learning.evidence.bootstrap import mean_difference_p
-from trading_lib.learning.evidence.criteria import reasons_against
+from trading_lib.learning.evidence.criteria import detected, reasons_against
 from trading_lib.learning.evidence.exposure import feature_exposure, neutral_ic, pooled_scores
 from trading_lib.learning.evidence.information import (
     minimum_detectable_ic,
@@ -113,7 +113,8 @@ def judge(
             **_null_figures(nulls.get(name)),
         )
         against = reasons_against(evidence, config.evidence, best, tracks[best].ic_mean)
-        found[name] = replace(evidence, passed=not against, reasons=against)
+        there = detected(evidence, config.evidence)
+        found[name] = replace(evidence, found=there, passed=not against, reasons=against)
     return Verdicts(
         models=found,
         baselines={name: _baseline(tracks[name], ahead.get(name), config) for name in baselines},

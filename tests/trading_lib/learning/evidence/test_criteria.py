@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from trading_lib.learning.config import EvidenceConfig
-from trading_lib.learning.evidence.criteria import reasons_against
+from trading_lib.learning.evidence.criteria import detected, reasons_against
 from trading_lib.learning.evidence.model_evidence import ModelEvidence, WalkForwardEvidence
 
 GOOD = ModelEvidence(
@@ -84,3 +84,16 @@ def test_a_model_that_may_know_nothing_is_not_said_to_know_who_did_well() -> Non
 def test_the_bounds_are_those_of_the_configuration() -> None:
     strict = EvidenceConfig(minimum_ic=0.1, significance=0.001, train_gap=0.1, path_variance=0.001)
     assert len(reasons_against(GOOD, strict, "momentum_12_1", 0.076)) == 6
+
+
+def test_what_neither_null_explains_is_found_even_where_it_does_not_pass() -> None:
+    worse_than_a_baseline = replace(GOOD, beats_baseline_p=0.9, train_gap=3.0, active_sharpe_by_path=(-1.0, 1.0))
+    assert detected(worse_than_a_baseline, EvidenceConfig())
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"ic_mean": 0.029}, {"ic_mean": math.nan}, {"ic_null_p": 0.05}, {"timing_null_p": 0.2}, {"ic_null_p": None}],
+)
+def test_what_is_small_or_explained_by_a_null_is_not_found(changed: dict[str, Any]) -> None:
+    assert not detected(replace(GOOD, **changed), EvidenceConfig())

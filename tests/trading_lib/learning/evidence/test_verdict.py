@@ -57,8 +57,10 @@ FOUND = verdicts()
 
 def test_a_model_that_knows_passes_and_one_that_knows_nothing_is_told_why_not() -> None:
     good, poor = FOUND.models["ridge"], FOUND.models["lightgbm"]
+    assert good.found
     assert good.passed
     assert good.reasons == ()
+    assert not poor.found
     assert not poor.passed
     assert [reason.split(" ")[0] for reason in poor.reasons] == ["IC", "labels", "labels", "not", "active"]
     assert poor.train_gap > 1.0
@@ -91,6 +93,7 @@ def test_models_are_compared_with_the_best_baseline_in_coefficient_and_in_return
     same = verdicts(baselines={**BASELINES, "static_mean_rank": scores(PLANTED, paths=1)})
     assert same.best_baseline == "static_mean_rank"
     assert same.models["ridge"].beats_baseline_p == 1.0
+    assert same.models["ridge"].found
     assert not same.models["ridge"].passed
 
 
