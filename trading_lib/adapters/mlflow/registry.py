@@ -96,6 +96,7 @@ class MlflowRegistry:
                 run_id=run_id,
                 tags={name: value[:LONGEST_TAG] for name, value in {**tags, **own}.items()},
                 description=f"{model.kind}, trained until {model.trained_until}",
+                await_creation_for=0,
             )
             return int(made.version)
 
@@ -162,9 +163,10 @@ class MlflowRegistry:
 
         try:
             yield MlflowClient(self.tracking_uri)
-        except MlflowException as error:
+        except (MlflowException, OSError) as error:  # its store of artifacts fails in its own ways
+            said = (str(error) or repr(error)).splitlines()[0][:200]
             raise StorageUnavailableError(
-                f"MLflow at {self.tracking_uri} did not {did_not} ({str(error).splitlines()[0][:200]})",
+                f"MLflow at {self.tracking_uri} did not {did_not} ({said})",
                 "start it with `make up`, or unset MLFLOW_TRACKING_URI",
             ) from None
 

@@ -68,6 +68,19 @@ def test_a_server_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch) -> None
         MlflowRegistry("http://127.0.0.1:1").versions()
 
 
+def test_artifacts_that_are_not_taken_leave_no_version(
+    server: str, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(MlflowClient, "log_artifacts", refuse)
+    registry = MlflowRegistry(server, "without artifacts")
+    with pytest.raises(StorageUnavailableError, match=r"did not register a model \(no space left\)"):
+        registry.add(version(1), run_id, {})
+    assert registry.versions() == []
+
+
 def test_a_run_that_does_not_exist_leaves_no_version(server: str) -> None:
     registry = MlflowRegistry(server, "without a run")
     with pytest.raises(StorageUnavailableError, match="did not register a model"):
