@@ -25,6 +25,8 @@ def run() -> dict[str, Any]:
         receiver, sender = context.Pipe(duplex=False)
         process = context.Process(target=_measure, args=(sessions, sender))
         process.start()
+        # The child's alone now: if it dies, there is nothing more to wait for.
+        sender.close()
         results[name] = receiver.recv()
         process.join()
     return results
