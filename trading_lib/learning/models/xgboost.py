@@ -76,7 +76,8 @@ class XgboostLearner:
             require_labels(self.kind, y)
             binned.set_label(y)
             booster = xgboost.train(self._parameters(seed, y), binned, num_boost_round=self.config.rounds)
-            return read_json(data.features, bytes(booster.save_raw("json")))
+            # Read back it would say the same, and reading takes as long as growing a few trees.
+            return XgboostModel(data.features, bytes(booster.save_raw("json")), booster)
 
         return fit
 

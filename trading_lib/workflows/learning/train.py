@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -126,11 +127,13 @@ def fitted(ready: Prepared, trials: Trials, processes: int | None, say: Progress
     """Fit and judge everything."""
     config, count = ready.config, processes or os.cpu_count() or 1
     say(f"fitting {', '.join(config.models)} on {len(ready.plan.splits)} splits and along the walk-forward")
-    scores = score(ready, count)
-    say("holding them against null models")
-    nulls = null_tests(ready.data, ready.plan, config, processes=count, progress=say)
+    # Null models are fitted in processes of their own: those of the splits need not be over for them to begin.
+    with ThreadPoolExecutor(1) as beside:
+        nulls = beside.submit(null_tests, ready.data, ready.plan, config, processes=count, progress=say)
+        scores = score(ready, count)
+        found = nulls.result()
     say("judging, and fitting on everything")
-    return conclude(ready, scores, nulls, trials, count)
+    return conclude(ready, scores, found, trials, count)
 
 
 def described(

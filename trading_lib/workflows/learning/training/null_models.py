@@ -29,7 +29,7 @@ from trading_lib.learning.splits.ridge_system import RidgeSystem
 RIDGE, ENSEMBLE = RidgeLearner.kind, EnsembleLearner.kind
 # A smaller tree learns from about so many sessions, as labels of neighbours share all but one of theirs, in so many
 # rounds.
-SESSIONS, ROUNDS = 190, 30
+SESSIONS, ROUNDS = 190, 15
 
 
 @dataclass(frozen=True, slots=True)

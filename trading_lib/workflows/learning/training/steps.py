@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from trading_lib.workflows.setup.settings import Settings
 
 # Contributions are summed up over about so many sessions: of trees they take longer than the training.
-EXPLAINED_SESSIONS = 400
+EXPLAINED_SESSIONS = 120
 # Rows below which all splits are fitted in this process.
 SMALL = 20_000
 
