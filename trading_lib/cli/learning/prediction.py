@@ -95,6 +95,12 @@ def _state_lines(one: dict[str, Any]) -> list[str]:
     if not one["in_use"]:
         return ["      not in use at that session: nothing is read or decided about it"]
     lines = [f"      {reason}" for reason in one["reasons"]]
+    lines += [
+        f"      reported only, {row['thresholds']}: {row['about']}: {row['value']:.4g}; so does a healthy model's "
+        f"{row['false_alarms']:.1f} times in ten years"
+        for row in one["readings"]
+        if row["fired"] and not row["acts"] and row["false_alarms"] is not None
+    ]
     if one["coefficients"]:
         lines.append(f"      mean IC {one['mean_coefficient']:.3f} over {one['coefficients']} sessions since training")
     if (money := one["shadow"]) is not None:

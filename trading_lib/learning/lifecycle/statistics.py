@@ -19,15 +19,12 @@ def run_below(values: FloatArray, level: float) -> IntegerArray:
     values
         Shape (S,); an unknown value (NaN) neither lengthens nor ends a run.
     """
-    lengths = np.zeros(len(values), dtype=np.int64)
-    length = 0
-    for position, value in enumerate(values.tolist()):
-        if value < level:
-            length += 1
-        elif value >= level:
-            length = 0
-        lengths[position] = length
-    return lengths
+    at = np.arange(1, len(values) + 1)
+    unknown = np.isnan(values)
+    # Sessions so far that count, less those up to the newest that ended a run.
+    counted = at - np.cumsum(unknown)
+    ended = np.maximum.accumulate(np.where(values >= level, counted, 0)) if len(values) else counted
+    return np.asarray(counted - ended)
 
 
 def rolling_mean(values: FloatArray, window: int) -> FloatArray:

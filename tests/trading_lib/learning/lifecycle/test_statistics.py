@@ -15,6 +15,15 @@ def test_a_run_grows_below_the_level_ends_at_it_and_passes_over_the_unknown() ->
     assert run_below(values, 0.0).tolist() == [1, 2, 2, 3, 0, 1]
 
 
+@given(st.lists(st.sampled_from([-0.5, 0.0, 0.5, np.nan]), max_size=40).map(np.array))
+def test_any_run_is_what_counting_gives(values: np.ndarray) -> None:
+    lengths, length = [], 0
+    for value in values.tolist():
+        length = 0 if value >= 0.0 else length + (value < 0.0)
+        lengths.append(length)
+    assert run_below(values, 0.0).tolist() == lengths
+
+
 def test_a_mean_waits_for_its_window_of_known_values() -> None:
     means = rolling_mean(np.array([1.0, np.nan, 3.0, 5.0]), 2)
     np.testing.assert_array_equal(means, [np.nan, np.nan, 2.0, 4.0])
