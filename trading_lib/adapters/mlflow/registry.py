@@ -20,6 +20,7 @@ from trading_lib.learning.registered import RANKING, Alias, StoredModel, canonic
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
 
 FOLDER = "registered"
 # MLflow's own numbers may differ: it may have been away when a version was registered.
@@ -118,13 +119,25 @@ class MlflowRegistry:
                 elif wanted is not None and present.get(str(alias)) != wanted:
                     client.set_registered_model_alias(self.name, str(alias), str(wanted))
 
+    def describe(self, versions: Mapping[int, str], outlook: str) -> None:
+        """Say in MLflow's pages what each version of the database is and why, and what would replace what."""
+        with self._client("take descriptions") as client:
+            found = self._found(client)
+            for one in found:
+                text = versions.get(_whole(one.tags.get(VERSION_TAG, "")))
+                if text is not None and one.description != text:
+                    client.update_model_version(self.name, one.version, text)
+            about = f"{ABOUT}\n\n{outlook}"
+            if found and client.get_registered_model(self.name).description != about:
+                client.update_registered_model(self.name, about)
+
     def versions(self) -> list[MirroredVersion]:
         """Return the versions of this name, the newest first; none before anything was registered."""
         with self._client("list its models") as client:
             return self._versions(client)
 
     def _versions(self, client: MlflowClient) -> list[MirroredVersion]:
-        found = list(client.search_model_versions(f"name = '{self.name}'", max_results=1000))
+        found = self._found(client)
         if not found:
             return []
         aliases: dict[int, set[str]] = {}
@@ -139,6 +152,9 @@ class MlflowRegistry:
             )
             for version in sorted(found, key=lambda version: int(version.version), reverse=True)
         ]
+
+    def _found(self, client: MlflowClient) -> list[ModelVersion]:
+        return list(client.search_model_versions(f"name = '{self.name}'", max_results=1000))
 
     def _aliases(self, client: MlflowClient) -> Mapping[str, str]:
         return dict(client.get_registered_model(self.name).aliases)

@@ -57,7 +57,8 @@ def read_certificate(text: str, where: str) -> Mapping[str, Any]:
     remedy = "give the file `certificate.json` of a registered model (`trading model export`)"
     try:
         content = decode(json.loads(text))
-    except (ValueError, TypeError, ArithmeticError, RecursionError):
+        encode(content)  # what is nested too deeply to be compared is none either
+    except (ValueError, TypeError, ArithmeticError, RecursionError, InputError):
         raise InputError(f"{where} is no JSON", remedy) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT or set(content) != KEYS:
         raise InputError(f"{where} is no certificate of a model", remedy)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from trading_lib.learning.config import LearningConfig
 
+NOTHING = "no model has earned its place; nothing is traded on one"
 NO_BASELINE = "the best untrained baseline"
 
 
@@ -37,6 +38,32 @@ def compared(engine: Engine, version: int, config: LearningConfig) -> Comparison
     days = sorted(own.keys() | other.keys())
     series = [np.array([values.get(day, np.nan) for day in days]) for values in (own, other)]
     return compare(series[0], series[1], against, config)
+
+
+def outlook(
+    champion: int | None, challenger: int | None, comparison: Comparison | None, trained: bool
+) -> tuple[str, ...]:
+    """Say what is used, and what would replace it.
+
+    Parameters
+    ----------
+    champion, challenger
+        Versions.
+    comparison
+        Of the challenger with what it would replace.
+    trained
+        Whether any training was stored.
+    """
+    lines = [] if champion else [NOTHING]
+    if comparison is not None:
+        then = "an operator may promote it" if comparison.better else "it would replace it only if it were better"
+        lines.append(f"challenger version {challenger}: {comparison.reason}; {then}")
+    elif not trained:
+        lines.append("no training was stored yet: `trading train` makes one")
+    else:
+        against = f"the champion, version {champion}" if champion else "the best untrained baseline"
+        lines.append(f"there is no challenger: one that passes in a training will be compared with {against}")
+    return tuple(lines)
 
 
 def coefficients(engine: Engine, model: StoredModel) -> dict[date, float]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from trading_lib.domain.errors import StorageUnavailableError
-from trading_lib.learning.registered import Alias, Aliases, StoredModel
+from trading_lib.learning.registered import Alias, AliasChange, Aliases, StoredModel
+from trading_lib.workflows.learning.registration.comparing import compared, outlook
 from trading_lib.workflows.research.tracking import tracking_uri
 from trading_lib.workflows.setup.settings import Settings
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from trading_lib.adapters.stores.learning.model_store import ModelStore
 
 NOT_RUNNING = "no MLflow is running"
+# Of a model's evidence, shown beside its version.
+FIGURES = ("ic_mean", "ic_t_nw", "ic_null_p", "timing_null_p", "beats_baseline_p", "train_gap")
 MIRRORED = (Alias.CHALLENGER, Alias.CHAMPION)
 
 
@@ -35,12 +38,33 @@ def mirror(settings: Settings, store: ModelStore) -> str:
             if (model.version, model.sha256) not in known and training.mlflow_run:
                 tags = {"training": training.id, "code_version": training.code_version}
                 tags |= {"config_hash": training.config_hash, "data_source": training.data_source}
+                tags |= {
+                    name: f"{model.evidence[name]:.4g}" for name in FIGURES if model.evidence.get(name) is not None
+                }
                 registry.add(store.with_files(model), training.mlflow_run, tags)
         aliases = store.aliases()
         registry.set_aliases({alias: aliases.holder(alias) for alias in MIRRORED})
+        about = {model.version: _described(model, aliases.current.get(model.version)) for model in store.versions()}
+        registry.describe(about, _outlook(settings, aliases))
     except StorageUnavailableError as error:
         return str(error)
     return ""
+
+
+def _described(model: StoredModel, change: AliasChange | None) -> str:
+    """Say what a version is, and why it has its alias."""
+    text = f"{model.kind}, trained until {model.trained_until}"
+    if change is None:
+        return text
+    return f"{text}; {change.alias or 'retired'} since {change.at:%Y-%m-%d} by {change.by}: {change.reason}"
+
+
+def _outlook(settings: Settings, aliases: Aliases) -> str:
+    champion, challenger = (aliases.holder(alias) for alias in (Alias.CHAMPION, Alias.CHALLENGER))
+    comparison = None
+    if challenger is not None:
+        comparison = compared(settings.engine(), challenger, settings.configuration.learning)
+    return "\n\n".join(outlook(champion, challenger, comparison, trained=True))
 
 
 def agreement(settings: Settings, store: ModelStore) -> dict[str, Any]:

@@ -19,12 +19,11 @@ if TYPE_CHECKING:
     from trading_lib.workflows.setup.settings import Settings
 
 Result = dict[str, Any]
-NOTHING = "no model has earned its place; nothing is traded on one"
 
 
 def model_status(settings: Settings) -> Result:
     """Return champion, challenger and candidates, what would replace what, the next training, and MLflow's view."""
-    from trading_lib.workflows.learning.registration.comparing import compared
+    from trading_lib.workflows.learning.registration.comparing import compared, outlook
 
     engine = settings.engine()
     store = _store(settings)
@@ -33,18 +32,20 @@ def model_status(settings: Settings) -> Result:
     champion, challenger = (_of_holder(alias, aliases, models) for alias in (Alias.CHAMPION, Alias.CHALLENGER))
     comparison = None
     if challenger is not None:
-        found = compared(engine, challenger["version"], settings.configuration.learning)
-        comparison = asdict(found)
+        comparison = compared(engine, challenger["version"], settings.configuration.learning)
+    said = outlook(
+        aliases.holder(Alias.CHAMPION), aliases.holder(Alias.CHALLENGER), comparison, trained=newest is not None
+    )
     return {
         "champion": champion,
         "challenger": challenger,
-        "comparison": comparison,
+        "comparison": None if comparison is None else asdict(comparison),
         "candidates": [
             _told(models[version], change)
             for version, change in sorted(aliases.current.items())
             if change.alias is Alias.CANDIDATE
         ],
-        "verdict": _verdict(champion, challenger, comparison, newest),
+        "verdict": list(said),
         "problems": _problems(store, models, [champion, challenger]),
         "last_training": None if newest is None else _of_training(newest),
         "next_training": _next_training(settings, newest),
@@ -91,21 +92,6 @@ def _problems(store: ModelStore, models: dict[int, StoredModel], held: list[Resu
         except TamperedModelError as error:
             found.append(str(error))
     return found
-
-
-def _verdict(
-    champion: Result | None, challenger: Result | None, comparison: Result | None, newest: StoredTraining | None
-) -> list[str]:
-    lines = [] if champion else [NOTHING]
-    if comparison is not None and challenger is not None:
-        then = "an operator may promote it" if comparison["better"] else "it would replace it only if it were better"
-        lines.append(f"challenger version {challenger['version']}: {comparison['reason']}; {then}")
-    elif newest is None:
-        lines.append("no training was stored yet: `trading train` makes one")
-    else:
-        what = "the champion" if champion else "nothing"
-        lines.append(f"there is no challenger; one that passes in a training would be compared with what is: {what}")
-    return lines
 
 
 def _next_training(settings: Settings, newest: StoredTraining | None) -> str | None:

@@ -15,8 +15,9 @@ from tests.environment.finished_training import BASELINE, finished_training, noi
 from tests.environment.stored_models import training
 from trading_lib.adapters.stores.learning.model_store import ModelStore
 from trading_lib.learning.registered import RANKING
+from trading_lib.workflows.learning.registration.comparing import NOTHING
 from trading_lib.workflows.learning.registration.mirror import NOT_RUNNING
-from trading_lib.workflows.learning.registration.status import NOTHING, alias_history, export, model_list, model_status
+from trading_lib.workflows.learning.registration.status import alias_history, export, model_list, model_status
 from trading_lib.workflows.learning.registration.verify import verify
 from trading_lib.workflows.learning.registry import promote, register, retire
 from trading_lib.workflows.setup.settings import Settings
@@ -97,8 +98,14 @@ def test_mlflow_shows_what_the_database_says(settings: Settings, mlflow: MlflowC
         "challenger": "2",
     }
     assert versions["champion"].tags["code_version"] == "1.0"
+    assert versions["champion"].tags["ic_mean"] == "0.06"
+    assert "champion since 2026-11-20 by Ada: mean IC +0.0" in versions["champion"].description
+    assert "challenger version 2: mean IC +0.000 against version 1" in mlflow.get_registered_model(RANKING).description
     retire(settings, 1, "Ada", "found a fault")
-    assert "champion" not in mlflow.get_registered_model(RANKING).aliases
+    shown = mlflow.get_registered_model(RANKING)
+    assert "champion" not in shown.aliases
+    assert NOTHING in shown.description
+    assert "retired since 2026-11-20 by Ada: found a fault" in mlflow.get_model_version(RANKING, "1").description
 
 
 def test_where_mlflow_differs_is_said(settings: Settings, mlflow: MlflowClient) -> None:
