@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +177,7 @@ def _window(params: Mapping[str, Any], end: datetime | None, settings: Settings)
         return first, parse_session(params["to"])
     if end is None:
         raise InputError("the run has neither an end of its window nor a data interval", "give `to`")
-    return first, settings.calendar.session_before((end - timedelta(microseconds=1)).date() + timedelta(days=1))
+    return first, settings.calendar.session_before(end.date())
 
 
 def _say(line: str) -> None:
