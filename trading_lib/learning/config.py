@@ -215,10 +215,17 @@ class LifecycleConfig(Configuration):
 
 
 class LearningConfig(Configuration):
-    """learning.yaml."""
+    """learning.yaml.
+
+    Attributes
+    ----------
+    leave_out
+        Features that are not learned from; a scheduled training adds those that were weak in the two before it.
+    """
 
     window: Window = Window.EXPANDING
     seed: int = Field(7, ge=0)
+    leave_out: tuple[str, ...] = ()
     models: tuple[str, ...] = ("ridge", "lightgbm", "xgboost", "ensemble")
     label: LabelConfig = LabelConfig()
     splits: SplitConfig = SplitConfig()

@@ -6,6 +6,7 @@ T sessions of the panel, n assets, F features; S sessions and R rows of a datase
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -126,6 +127,14 @@ class Dataset:
     def with_labels(self, y: FloatArray) -> Dataset:
         """Return the same rows with other labels, shape (R,)."""
         return replace(self, y=y)
+
+    def without(self, names: Collection[str]) -> Dataset:
+        """Return the same rows without some features; names that there are none of do not matter."""
+        kept = [column for column, name in enumerate(self.features) if name not in names]
+        if len(kept) == len(self.features):
+            return self
+        features = tuple(self.features[column] for column in kept)
+        return replace(self, features=features, x=np.ascontiguousarray(self.x[:, kept]))
 
     @property
     def digest(self) -> str:

@@ -31,6 +31,7 @@ from trading_lib.workflows.learning.training.files import TrainingFiles
 from trading_lib.workflows.learning.training.lock import only_training
 from trading_lib.workflows.learning.training.nulls import null_tests
 from trading_lib.workflows.learning.training.steps import Findings, conclude, prepare, put_together, score_split
+from trading_lib.workflows.learning.training.weak import weak_twice
 from trading_lib.workflows.research.tracking import run_address
 from trading_lib.workflows.setup.settings import Settings, load_settings
 from trading_lib.workflows.stages.training import SplitPlan, TrainingFigures, TrainingPlan
@@ -63,7 +64,9 @@ def features(
     window = Window(params["window"]) if params.get("window") else None
     asked = json.dumps([run, str(first), str(last), prices.data, window, settings.configuration.learning.digest])
     training = hashlib.sha256(asked.encode()).hexdigest()[:16]
-    request = TrainingRequest(first=first, last=last, data=Path(prices.data) if prices.data else None, window=window)
+    weak = weak_twice(settings)
+    asked_with = Path(prices.data) if prices.data else None
+    request = TrainingRequest(first=first, last=last, data=asked_with, window=window, leave_out=weak)
     ready = prepare(settings, request, _say)
     with only_training(settings):
         TrainingFiles(settings, training).begin(ready)

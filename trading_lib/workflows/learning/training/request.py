@@ -28,6 +28,8 @@ class TrainingRequest:
         Folder of further assets to learn from.
     register
         Register what passes, where MLflow can be reached.
+    leave_out
+        Features that are not learned from, besides those the configuration leaves out.
     processes
         How many splits are fitted at once; None for one per core.
     """
@@ -38,6 +40,7 @@ class TrainingRequest:
     window: Window | None = None
     universe_extra: Path | None = None
     register: bool = True
+    leave_out: tuple[str, ...] = ()
     processes: int | None = None
 
     def check(self) -> None:
@@ -56,8 +59,11 @@ class TrainingRequest:
                 raise InputError(f"{option} names {folder}, which {problem}", "give a folder of CSV or Parquet prices")
 
     def configuration(self, configured: LearningConfig) -> LearningConfig:
-        """Return the configuration with the window that was asked for."""
-        return configured if self.window is None else configured.model_copy(update={"window": self.window})
+        """Return the configuration with what was asked for: the window, and features that are left out."""
+        changes: dict[str, Any] = {} if self.window is None else {"window": self.window}
+        if self.leave_out:
+            changes["leave_out"] = tuple(sorted({*configured.leave_out, *self.leave_out}))
+        return configured.model_copy(update=changes) if changes else configured
 
     def record(self) -> Mapping[str, Any]:
         """Plain values, as the registry keeps them."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trading_lib.domain.errors import InputError
 from trading_lib.domain.market.prices import FloatArray
 from trading_lib.learning.config import LearningConfig
 from trading_lib.learning.dataset import Dataset
@@ -17,7 +18,7 @@ from trading_lib.learning.evidence.nulls import Null, NullTest, NullTests
 from trading_lib.learning.evidence.verdict import Verdicts, judge
 from trading_lib.learning.lifecycle.importances import importance_shares
 from trading_lib.learning.model import Learner, Model
-from trading_lib.learning.models.baselines import BASELINES
+from trading_lib.learning.models.baselines import BASELINES, MOMENTUM
 from trading_lib.learning.models.ensemble import EnsembleLearner, mean_ranks
 from trading_lib.learning.models.learners import make_learner
 from trading_lib.learning.splits.combinatorial import combinatorial_plan
@@ -116,7 +117,12 @@ def prepare(settings: Settings, request: TrainingRequest, say: Callable[[str], N
 
 
 def prepared(full: Dataset, config: LearningConfig, source: str, simulated: bool, notes: tuple[str, ...]) -> Prepared:
-    """Plan the splits of a dataset."""
+    """Plan the splits of a dataset, without the features that the configuration leaves out."""
+    if MOMENTUM in config.leave_out:
+        raise InputError(f"leave_out names {MOMENTUM}, the baseline of every model", "keep it among the features")
+    dropped = [name for name in full.features if name in config.leave_out]
+    if dropped:
+        full, notes = full.without(dropped), (*notes, f"left out by configuration: {', '.join(dropped)}")
     data = within_window(full, config.window)
     return Prepared(config, full, data, combinatorial_plan(data, config.splits), source, simulated, notes)
 
