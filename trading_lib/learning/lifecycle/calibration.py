@@ -47,7 +47,7 @@ class Calibration:
     largest_shortfall
         Retire at a shortfall of at least this.
     retrain_false_alarms, retire_false_alarms
-        How often the two begin to hold in ten years of a healthy model's bootstrapped paths.
+        How often the two would act in ten years of a healthy model's bootstrapped paths.
     design_false_alarms
         The same of the design's "ic" and "ic_retire".
     """
@@ -88,10 +88,11 @@ def calibrate(validation: FloatArray, horizon: int, config: LifecycleConfig, see
         block_length=block,
         lowest_mean=lowest,
         largest_shortfall=largest,
-        retrain_false_alarms=_mean([false_alarms(path <= lowest, config.spacing) for path in means]),
+        retrain_false_alarms=_mean([false_alarms(path <= lowest, max(config.spacing, 1)) for path in means]),
         retire_false_alarms=float(-math.log(max(np.mean(fallen.max(axis=1) < largest), 1.0 / len(drawn)))),
         design_false_alarms={
-            name: _mean([false_alarms(fires[name], config.spacing) for fires in design]) for name in ("ic", "ic_retire")
+            "ic": _mean([false_alarms(fires["ic"], max(config.spacing, 1)) for fires in design]),
+            "ic_retire": _mean([false_alarms(fires["ic_retire"]) for fires in design]),
         },
     )
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from trading_lib.domain.market.prices import BoolArray, FloatArray
 from trading_lib.learning.config import LifecycleConfig, Thresholds
-from trading_lib.learning.lifecycle.statistics import false_alarms
+from trading_lib.learning.lifecycle.statistics import DECADE
 from trading_lib.learning.lifecycle.triggers import Action, Reading
 
 RANKED = "cross_section"
@@ -37,7 +37,7 @@ class Drift:
     worst, worst_usual
         Largest ratio of distance to ``usual``, and the quantile of that ratio at past dates; NaN where not known.
     false_alarms
-        How often in ten years each reading began to hold at past dates: "ks_warning", "ks" and "calibrated".
+        How often in ten years each reading would have acted at past dates: "ks_warning", "ks" and "calibrated".
     """
 
     features: tuple[str, ...]
@@ -181,5 +181,5 @@ def _usual(past: FloatArray, config: LifecycleConfig) -> tuple[FloatArray, Float
 
 
 def _rate(fires: BoolArray, config: LifecycleConfig) -> float:
-    """In ten years of sessions, from windows that stand for `ks_recent` sessions each."""
-    return false_alarms(np.asarray(fires.any(axis=1))) / config.ks_recent
+    """In ten years: while it holds in a window, a retraining is asked for whenever the spacing allows."""
+    return float(fires.any(axis=1).mean()) * DECADE / max(config.spacing, 1) if len(fires) else float("nan")

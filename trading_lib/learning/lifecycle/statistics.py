@@ -38,7 +38,7 @@ def rolling_mean(values: FloatArray, window: int) -> FloatArray:
 
 
 def false_alarms(fires: BoolArray, spacing: int = 0) -> float:
-    """How often a condition began, in ten years of sessions like these; NaN without a session.
+    """How often a condition would have acted in ten years of sessions like these; NaN without a session.
 
     Parameters
     ----------
@@ -46,14 +46,17 @@ def false_alarms(fires: BoolArray, spacing: int = 0) -> float:
         Shape (S,): whether it held at past sessions, e.g. on the information coefficients of momentum, which is healthy
         by definition, or on a model's own out of sample.
     spacing
-        Fewest sessions between two that count.
+        It acts again after so many sessions while it holds, as a retraining does; 0: only when it begins to hold, as
+        a model is retired once.
     """
     if not len(fires):
         return float("nan")
-    began = np.flatnonzero(fires & ~np.concatenate(([False], fires[:-1])))
-    count, newest = 0, -spacing - 1
-    for position in began.tolist():
-        if position - newest > spacing:
+    if not spacing:
+        count = int((fires & ~np.concatenate(([False], fires[:-1]))).sum())
+        return count * DECADE / len(fires)
+    count, newest = 0, -spacing
+    for position in np.flatnonzero(fires).tolist():
+        if position - newest >= spacing:
             count, newest = count + 1, position
     return count * DECADE / len(fires)
 

@@ -44,10 +44,12 @@ def test_a_shortfall_does_not_see_what_is_unknown(values: np.ndarray) -> None:
     np.testing.assert_allclose(shortfall(gaps, 0.0)[1:], shortfall(values, 0.0), atol=1e-12)
 
 
-def test_a_condition_is_counted_where_it_begins_and_not_within_the_spacing() -> None:
-    fires = np.array([True, True, False, True, False, False, False, True])
-    assert false_alarms(fires) == 3 * 2520 / 8
-    assert false_alarms(fires, spacing=3) == 2 * 2520 / 8
+def test_a_condition_acts_where_it_begins_or_again_after_every_spacing() -> None:
+    fires = np.array([True, True, False, True, True, True, True, False])
+    assert false_alarms(fires) == 2 * 2520 / 8
+    assert false_alarms(fires, spacing=3) == 3 * 2520 / 8
+    assert false_alarms(np.ones(10, dtype=np.bool_), spacing=5) == 2 * 252
+    assert false_alarms(np.ones(10, dtype=np.bool_)) == 252
     assert np.isnan(false_alarms(np.zeros(0, dtype=np.bool_)))
 
 
