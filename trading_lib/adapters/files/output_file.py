@@ -14,6 +14,9 @@ def check_writable(path: Path) -> None:
     folder = path.resolve().parent
     if path.is_dir():
         raise InputError(f"{path} is a folder", "name a file")
+    if path.exists() and not path.is_file():
+        # A file would take the place of the device or pipe: /dev/null of the whole machine would be one.
+        raise InputError(f"{path} is no regular file", "name a file")
     if not folder.is_dir():
         raise InputError(f"the folder {folder} does not exist", "create it first")
     if not os.access(folder, os.W_OK):

@@ -11,6 +11,8 @@ from sqlalchemy import text
 from trading_lib.adapters.stores.learning.prediction_store import PredictionStore, StoredPrediction
 from trading_lib.adapters.stores.operations.alert_store import AlertStore
 from trading_lib.learning.registered import Alias
+from trading_lib.workflows.data import fetch as fetching
+from trading_lib.workflows.data import tasks as market_data
 from trading_lib.workflows.learning.daily.score import score
 from trading_lib.workflows.learning.predict import NOBODY
 from trading_lib.workflows.trade.daily import run_daily
@@ -75,3 +77,14 @@ def test_a_database_before_the_tables_of_models_does_not_stop_the_day(models: Mo
     found = scored(models)
     assert "model_aliases" in str(found["problem"])
     assert len(str(found["problem"]).splitlines()) == 1
+
+
+def test_made_up_prices_are_scored_by_no_model_of_real_ones_and_nobody_is_told(models: ModelsInUse) -> None:
+    models.register(Alias.CHAMPION)
+    plan = market_data.plan(DAY.isoformat(), "simulated", None, "demo", models.on(DAY))
+    fetching.ingest_history(plan, models.on(DAY), DAY)
+    found = score(plan, models.on(DAY))
+    assert found["problem"] == ""
+    assert "learned from files:prices, and these are prices of simulated" in found["said"]
+    assert PredictionStore(models.settings.engine()).newest_session(1) is None
+    assert not alerted(models, PROBLEM)
