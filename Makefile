@@ -25,7 +25,7 @@ PYTEST ?=
 WORKERS ?= logical
 PARALLEL := -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo up down status doctor test test-fast lint format bench bad-orders faults book-faults mutants outages wal-kills venv venv-dev lock calendar clean
+.PHONY: help demo up down status doctor test test-fast lint format bench bad-orders faults book-faults mutants outages wal-kills models venv venv-dev lock calendar clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ damages: $(STAMP_DEV) ## Damage 100 backups, kill S3 servers at every request (m
 
 wal-kills: $(STAMP_DEV) ## Kill PostgreSQL 50 times during writes, and restore to moments between; writes evidence/
 	@$(BIN)/python -m tests.campaigns.wal
+
+models: $(STAMP_DEV) ## Train models on 40 worlds of noise and 20 with a planted signal (20 minutes); writes evidence/
+	@$(BIN)/python -m tests.campaigns.models
 
 venv: $(STAMP) ## Create or refresh .venv from requirements.txt
 

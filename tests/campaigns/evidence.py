@@ -105,7 +105,18 @@ ORDER_CAMPAIGNS = {
     "order_clients": (*ORDER_PATH, "tests/campaigns/order_clients/*.py"),
     "order_races": (*ORDER_PATH, "tests/campaigns/order_kills/*.py", "tests/campaigns/order_races/*.py"),
 }
-COVERED |= {name: ORDER_CAMPAIGNS[name] for name in ORDER_CAMPAIGNS if (FOLDER / f"{name}.json").exists()}
+# Likewise of models.
+MODEL_CAMPAIGNS = {
+    "model_evidence": (
+        "include/config/learning.yaml",
+        "trading_lib/learning/**/*.py",
+        "trading_lib/workflows/learning/training/null*.py",
+        "tests/builders/learning.py",
+        "tests/campaigns/models/*.py",
+    ),
+}
+LATER = ORDER_CAMPAIGNS | MODEL_CAMPAIGNS
+COVERED |= {name: LATER[name] for name in LATER if (FOLDER / f"{name}.json").exists()}
 
 
 def covered_hash(patterns: Sequence[str]) -> str:

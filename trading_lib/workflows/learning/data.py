@@ -11,11 +11,11 @@ from trading_lib.domain.market.prices import PricePanel
 from trading_lib.learning.assemble import assemble_dataset, label_cut
 from trading_lib.learning.dataset import Dataset, FeaturePanel
 from trading_lib.learning.features.leaks import refuse_leaks
+from trading_lib.learning.features.own import OwnColumns, refuse_foresight
 from trading_lib.learning.labels import forward_labels
 from trading_lib.market_data.chain import CHAIN
 from trading_lib.workflows.learning.inputs import (
     LearningInput,
-    OwnColumns,
     input_from_source,
     input_from_store,
 )
@@ -81,6 +81,8 @@ def training_data(
     notes: list[str] = []
     found = known_input(settings, last, data, universe_extra, stored)
     panel, config = found.market.panel, settings.configuration.learning
+    if own:
+        refuse_foresight(own, panel)
     features = found.features(settings.calendar, own)
     labels = forward_labels(panel, config.label.horizon, label_cut(panel, last), config.label.minimum_assets)
     dataset = assemble_dataset(features, labels, panel, config, first, last, notes.append)

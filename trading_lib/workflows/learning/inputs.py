@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -16,11 +15,12 @@ from trading_lib.adapters.sources.files.source import FileSource
 from trading_lib.domain.errors import DataFileError
 from trading_lib.domain.market.instruments import AssetClass, Instrument, TradingCalendar, Universe
 from trading_lib.domain.market.positioning import CotReports
-from trading_lib.domain.market.prices import Bars, FloatArray, MacroSeries, PricePanel
+from trading_lib.domain.market.prices import Bars, MacroSeries, PricePanel
 from trading_lib.domain.market.sessions import FIRST_SESSION, SessionCalendar
 from trading_lib.learning.dataset import FeaturePanel
 from trading_lib.learning.features.build import build_features
 from trading_lib.learning.features.context import MarketContext, known_macro
+from trading_lib.learning.features.own import OwnColumns
 from trading_lib.learning.features.positioning import known_positioning
 from trading_lib.market_data.chain import CHAIN
 from trading_lib.market_data.config import Route
@@ -33,8 +33,6 @@ from trading_lib.workflows.setup.settings import Settings
 if TYPE_CHECKING:
     from trading_lib.adapters.stores.market.market_store import MarketStore
 
-# Of a panel, the user's own columns by name, each of shape (T, n).
-OwnColumns = Callable[[PricePanel], Mapping[str, FloatArray]]
 NOT_TRADED = "learned from only"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from trading_lib.domain.errors import DataFileError, InputError, SessionError
 from trading_lib.domain.market.prices import FloatArray, PricePanel
 from trading_lib.learning.dataset import FeaturePanel
 from trading_lib.learning.features.leaks import mean_rank_correlation
+from trading_lib.learning.features.own import up_to
 from trading_lib.learning.labels import forward_labels
 from trading_lib.workflows.data import fetch as fetching
 from trading_lib.workflows.data import tasks as market_data
@@ -114,29 +116,65 @@ def test_nothing_after_the_last_session_is_read(settings: Settings, prices: Path
     np.testing.assert_array_equal(shorter.dataset.y, longer.dataset.y[:count])
 
 
-def test_a_feature_that_is_the_future_label_is_refused_by_name(settings: Settings, prices: Path) -> None:
+def test_a_column_that_looks_ahead_is_refused_by_name(settings: Settings, prices: Path) -> None:
     def future(panel: PricePanel) -> Mapping[str, FloatArray]:
         return {"crystal_ball": forward_labels(panel, 21).forward}
 
-    with pytest.raises(InputError, match="feature crystal_ball is a leak"):
+    with pytest.raises(InputError, match="the own feature crystal_ball is a leak: of GLD on 20"):
         training_data(settings, FIRST, LAST, prices, own=future)
 
 
-def test_a_feature_that_nearly_is_gets_a_note_and_an_honest_one_is_learned_from(
+def from_elsewhere(settings: Settings, prices: Path) -> tuple[FloatArray, FloatArray]:
+    """Labels of all sessions, kept where no panel takes the future away, and noise of their shape."""
+    ranks = forward_labels(training_data(settings, FIRST, LAST, prices).panel, 21).rank
+    return ranks, np.random.default_rng(1).normal(size=ranks.shape)
+
+
+def test_a_feature_that_is_the_future_label_is_refused_wherever_it_comes_from(settings: Settings, prices: Path) -> None:
+    ranks, _ = from_elsewhere(settings, prices)
+    with pytest.raises(InputError, match="feature crystal_ball is a leak: it ranks assets as their future does"):
+        training_data(settings, FIRST, LAST, prices, own=lambda panel: {"crystal_ball": ranks[: len(panel.sessions)]})
+
+
+def test_a_feature_that_partly_is_gets_a_note_and_an_honest_one_is_learned_from(
     settings: Settings, prices: Path
 ) -> None:
+    ranks, noise = from_elsewhere(settings, prices)
+
     def columns(panel: PricePanel) -> Mapping[str, FloatArray]:
-        return {
-            "peek": forward_labels(panel, 12).forward,
-            "sentiment_news": np.random.default_rng(1).normal(size=panel.fresh.shape),
-        }
+        until = len(panel.sessions)
+        return {"peek": (ranks + 0.7 * noise)[:until], "sentiment_news": noise[:until]}
 
     found = training_data(settings, FIRST, LAST, prices, own=columns)
     assert found.dataset.features[-2:] == ("peek", "sentiment_news")
-    assert any("peek" in line and "is it a leak?" in line for line in found.notes)
+    (line,) = [line for line in found.notes if "is it a leak?" in line]
+    assert line.startswith("feature peek has a mean rank correlation of +0.")
     data = found.dataset
     values, labels = data.matrix(data.x[:, -1]), data.matrix(data.y)
     assert abs(mean_rank_correlation(values, labels)) < 0.1
+
+
+def test_a_panel_of_which_the_future_is_taken_away_is_the_one_that_was_known(settings: Settings, prices: Path) -> None:
+    last = date(2023, 3, 31)
+    shorter, longer = (training_data(settings, FIRST, day, prices).panel for day in (last, LAST))
+    cut = up_to(longer, len(shorter.sessions) - 1)
+    for field in fields(PricePanel):
+        assert_same(getattr(cut, field.name), getattr(shorter, field.name), field.name)
+
+
+def assert_same(ours: Any, theirs: Any, name: str) -> None:
+    if is_dataclass(ours):
+        for field in fields(ours):
+            assert_same(getattr(ours, field.name), getattr(theirs, field.name), f"{name}.{field.name}")
+    elif isinstance(ours, Mapping):
+        assert ours.keys() == theirs.keys()
+        for key in ours:
+            assert_same(ours[key], theirs[key], f"{name} of {key}")
+    elif isinstance(ours, tuple) and ours and is_dataclass(ours[0]):
+        for one, other in zip(ours, theirs, strict=True):
+            assert_same(one, other, name)
+    else:
+        np.testing.assert_array_equal(ours, theirs, err_msg=name)
 
 
 def test_further_symbols_are_learned_from(settings: Settings, prices: Path, tmp_path: Path) -> None:

@@ -1,0 +1,93 @@
+"""The short form of `make models`: two seeds of each world, ridge alone; and the evidence of the whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.campaigns.evidence import COVERED, read_evidence
+from tests.campaigns.models.campaign import (
+    ALL,
+    LEAST_FOUND,
+    MOST_NOISE,
+    NOISE_SEEDS,
+    PLANTED_SEEDS,
+    SMALL_IC,
+    counted,
+    findings,
+    worlds,
+)
+from tests.campaigns.models.leaks import FROM_ELSEWHERE, OF_ROWS, OWN, of_datasets, of_own_columns
+from tests.campaigns.models.worlds import judge_world
+
+pytestmark = pytest.mark.no_cover
+SEEDS = range(2)
+
+
+@pytest.fixture(scope="module")
+def short() -> dict[str, Any]:
+    return counted([judge_world(world) for world in worlds(SEEDS, SEEDS, ("ridge",), noise_years=16)])
+
+
+def test_two_worlds_of_noise_pass_nothing_and_two_planted_signals_are_found(short: dict[str, Any]) -> None:
+    assert findings(short) == []
+    noise, planted = short["noise_16_years"]["models"]["ridge"], short["planted"]["models"]["ridge"]
+    assert noise["passed"] == noise["found"] == 0
+    assert planted["found"] == 2
+    assert min(planted["ic"]) > 0.05
+    assert max(map(abs, short["planted"]["baseline_ic"]["momentum_12_1"])) < 0.06
+
+
+def test_half_of_it_over_three_years_is_told_to_be_below_what_can_be_detected(short: dict[str, Any]) -> None:
+    assert min(short["small"]["minimum_detectable_ic"]) > SMALL_IC
+    assert max(short["planted"]["minimum_detectable_ic"]) < min(short["small"]["minimum_detectable_ic"])
+
+
+def test_a_finding_is_told_in_a_line_each(short: dict[str, Any]) -> None:
+    said = {"planted": short["noise_16_years"], "small": short["planted"]}
+    lines = findings(said)
+    assert "no model finds more than 0 of 2 planted coefficients" in lines
+    assert f"{SMALL_IC} over three years is said to be detectable" in lines
+    many = {"models": {"ridge": {"passed": 1, "tests": {"least_ic": MOST_NOISE + 1}}}}
+    assert findings({"noise_3_years": many}) == [
+        "noise_3_years: noise passes as ridge",
+        "noise_3_years, ridge: 5 worlds pass least_ic",
+    ]
+
+
+def test_a_column_that_knows_the_label_is_refused_wherever_it_comes_from() -> None:
+    lines = {**of_datasets(), **of_own_columns()}
+    assert lines.keys() == {*OF_ROWS, *OWN, FROM_ELSEWHERE}
+    for name, line in lines.items():
+        assert "feature mine is a leak" in line, name
+
+
+@pytest.fixture
+def evidence() -> dict[str, Any]:
+    if "model_evidence" not in COVERED:
+        pytest.skip("model_evidence has not been run in full yet")
+    return read_evidence("model_evidence")
+
+
+def test_of_twenty_worlds_of_noise_none_passes_and_few_pass_a_single_test(evidence: dict[str, Any]) -> None:
+    groups = {name: group for name, group in evidence.items() if name.startswith("noise")}
+    assert "noise_16_years" in groups
+    assert set(ALL) in [set(group["models"]) for group in groups.values()]
+    for group in groups.values():
+        assert group["seeds"] == list(NOISE_SEEDS)
+        for model in group["models"].values():
+            assert model["passed"] == 0
+            assert max(model["tests"].values()) <= MOST_NOISE
+
+
+def test_a_planted_signal_is_found_in_nine_of_ten_worlds(evidence: dict[str, Any]) -> None:
+    assert evidence["planted"]["seeds"] == list(PLANTED_SEEDS)
+    assert evidence["planted"]["years"] == 16
+    assert max(model["found"] for model in evidence["planted"]["models"].values()) >= LEAST_FOUND
+
+
+def test_a_small_one_over_three_years_was_always_below_what_can_be_detected(evidence: dict[str, Any]) -> None:
+    assert evidence["small"]["seeds"] == list(PLANTED_SEEDS)
+    assert min(evidence["small"]["minimum_detectable_ic"]) > SMALL_IC
+    assert evidence["findings"] == []
