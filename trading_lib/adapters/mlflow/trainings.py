@@ -28,6 +28,8 @@ ACTIVE_SHARPE = "active_sharpe_"
 # MLflow's server refuses larger batches.
 METRICS_PER_BATCH = 1000
 RUNS_PER_PAGE = 1000
+# MLflow's tables show all digits that there are; the report has them.
+DIGITS = 4
 
 # Step, milliseconds of its time, value.
 Point = tuple[int, int, float]
@@ -161,6 +163,10 @@ class TrainingTracker:
     def _log(self, client: MlflowClient, training: TrackedTraining) -> str:
         existing = client.get_experiment_by_name(MODELS_EXPERIMENT)
         experiment = str(existing.experiment_id if existing else client.create_experiment(MODELS_EXPERIMENT))
+        for tag, value in experiment_tags(MODELS).items():
+            # Experiments of earlier versions have no such tag, or another view.
+            if existing is None or existing.tags.get(tag) != value:
+                client.set_experiment_tag(experiment, tag, value)
         identity = _identity(training)
         same = f"tags.{IDENTITY_TAG} = '{identity}' and attributes.status = 'FINISHED'"
         for earlier in client.search_runs([experiment], filter_string=same, max_results=1):
@@ -178,8 +184,6 @@ class TrainingTracker:
             _log_figures(client, run_id, part.parameters, part.metrics, part.series)
             client.set_terminated(run_id)
         _log_files(client, parent, training.files)
-        for tag, value in experiment_tags(MODELS, expanded=[parent]).items():
-            client.set_experiment_tag(experiment, tag, value)
         client.set_terminated(parent)
         return parent
 
@@ -211,11 +215,11 @@ def _points(metrics: Mapping[str, float | None], series: Mapping[str, Sequence[P
     now = int(datetime.now(UTC).timestamp() * 1000)
     for name, value in metrics.items():
         if value is not None and math.isfinite(value):
-            yield Metric(name, float(value), now, 0)
+            yield Metric(name, round(float(value), DIGITS), now, 0)
     for name, points in series.items():
         for step, moment, value in points:
             if math.isfinite(value):
-                yield Metric(name, float(value), moment, step)
+                yield Metric(name, round(float(value), DIGITS), moment, step)
 
 
 def _log_files(client: MlflowClient, run_id: str, files: Mapping[str, bytes]) -> None:

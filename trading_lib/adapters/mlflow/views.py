@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 # Without a kind, MLflow shows an experiment it knows nothing of as one about language models.
@@ -50,14 +50,14 @@ STRATEGIES = View(
 MODELS = View(
     "models",
     {
-        "params.`model`": 150,
-        "metrics.`ic_mean`": 90,
-        "metrics.`ic_t_nw`": 90,
-        "metrics.`ic_null_p`": 95,
-        "metrics.`timing_null_p`": 120,
-        "metrics.`active_sharpe`": 120,
-        "metrics.`beats_baseline_p`": 145,
-        "metrics.`passed`": 80,
+        "params.`model`": 200,
+        "metrics.`ic_mean`": 80,
+        "metrics.`ic_t_nw`": 80,
+        "metrics.`ic_null_p`": 90,
+        "metrics.`timing_null_p`": 115,
+        "metrics.`active_sharpe`": 110,
+        "metrics.`beats_baseline_p`": 135,
+        "metrics.`passed`": 70,
         "params.`window`": 100,
         "params.`from`": 95,
         "params.`to`": 95,
@@ -65,19 +65,13 @@ MODELS = View(
 )
 
 
-def experiment_tags(view: View = STRATEGIES, expanded: Sequence[str] = ()) -> Mapping[str, str]:
-    """Tags that an experiment of such runs has.
-
-    Parameters
-    ----------
-    expanded
-        Ids of the runs whose parts are shown below them.
-    """
-    state = json.dumps(_state(view, expanded), sort_keys=True)
+def experiment_tags(view: View = STRATEGIES) -> Mapping[str, str]:
+    """Tags that an experiment of such runs has."""
+    state = json.dumps(_state(view), sort_keys=True)
     return {KIND_TAG: CLASSIC, f"{VIEW_TAG_PREFIX}{view.key}": state}
 
 
-def _state(view: View, expanded: Sequence[str]) -> Mapping[str, object]:
+def _state(view: View) -> Mapping[str, object]:
     """Return the state of MLflow's page of runs, as the page itself would store it."""
     return {
         "searchFilter": "",
@@ -90,7 +84,7 @@ def _state(view: View, expanded: Sequence[str]) -> Mapping[str, object]:
         "selectedColumns": list(view.columns),
         "columnOrder": list(view.columns),
         "columnWidths": view.columns,
-        "runsExpanded": dict.fromkeys(expanded, True),
+        "runsExpanded": {},
         "runsPinned": [],
         "runsHidden": [],
         "runsVisibilityMap": {},

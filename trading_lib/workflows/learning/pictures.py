@@ -53,13 +53,14 @@ def training_pictures(findings: Findings, report: Mapping[str, Any]) -> dict[str
         f"{report['trials']['count']} trials; configuration {report['config_hash']}; code {report['code_version']}"
     )
     # Equal weights tell no asset from another: theirs is a line at zero.
-    lines = {name: track.ic for name, track in tracks.items() if np.abs(np.nan_to_num(track.ic)).max() > 0}
+    names = [*findings.models, *(name for name in tracks if name not in findings.models)]
+    lines = {name: tracks[name].ic for name in names if np.abs(np.nan_to_num(tracks[name].ic)).max() > 0}
     rows = {
         name: PathsAndNulls(
             np.array(tracks[name].ic_by_path),
             *(findings.nulls[null][name].ics if name in findings.models else np.empty(0) for null in Null),
         )
-        for name in [*findings.models, *(name for name in lines if name not in findings.models)]
+        for name in lines
     }
     features = ready.data.features
     shares = {kind: np.array([one[name] for name in features]) for kind, one in findings.importance.items()}

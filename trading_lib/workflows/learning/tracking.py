@@ -211,6 +211,8 @@ def _splits(report: Mapping[str, Any], findings: Findings) -> Iterator[TrackedPa
                 for fold in split.test_folds
             ]
             metrics[f"ic_{kind}"] = float(np.nanmean(np.concatenate(ics)))
+        # Beside the models' own, so that a bad split stands out in the table.
+        metrics["ic_mean"] = float(np.nanmean([value for value in metrics.values() if value is not None]))
         metrics |= {"train_sessions": float(len(split.train)), "test_sessions": float(len(split.test))}
         folds = " and ".join(str(fold + 1) for fold in split.test_folds)
         name = f"split {split.number + 1}"

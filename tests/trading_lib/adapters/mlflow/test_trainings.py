@@ -22,7 +22,7 @@ TRAINING = TrackedTraining(
     metrics={"sessions": 4028.0, "active_sharpe_ridge": 0.2, "active_sharpe_xgboost": -0.1, "pbo": math.nan},
     context={"deflated_sharpe_ridge": 0.7},
     parts=[
-        TrackedPart("ridge", "model", {"model": "ridge"}, {"ic_mean": 0.06, "timing_null_p": None}, SERIES),
+        TrackedPart("ridge", "model", {"model": "ridge"}, {"ic_mean": 0.060012, "timing_null_p": None}, SERIES),
         TrackedPart("split 0", "split", {"test_folds": "0, 1"}, {"ic_ridge": 0.07}),
     ],
     trials=4,
@@ -80,14 +80,11 @@ def test_the_training_has_what_it_is_about_and_its_files(logged: tuple[str, str]
     assert found == {"report.json", "pictures"}
 
 
-def test_the_table_of_the_experiment_shows_the_figures_of_the_newest_training_with_its_models(
-    logged: tuple[str, str],
-) -> None:
-    uri, run_id = logged
+def test_the_table_of_the_experiment_has_the_figures_as_columns(logged: tuple[str, str]) -> None:
+    uri, _ = logged
     tags = client(uri).get_experiment_by_name("models").tags
     state = json.loads(tags[f"mlflow.sharedViewState.{MODELS.key}"])
     assert state["selectedColumns"] == list(MODELS.columns)
-    assert state["runsExpanded"] == {run_id: True}
 
 
 def test_the_same_training_is_logged_once_whatever_else_was_tried_meanwhile(
