@@ -14,6 +14,7 @@ from trading_lib.adapters.files.include_folder import include_folder
 from trading_lib.adapters.services.folders import StackFolders
 from trading_lib.adapters.sources.vendors.tiingo import TiingoSource
 from trading_lib.adapters.sources.vendors.yahoo import YFinanceSource
+from trading_lib.learning.config import EvidenceConfig, LearningConfig, LightgbmConfig, XgboostConfig
 from trading_lib.market_data.config import Route, SourcesConfig
 from trading_lib.workflows.data.sources import Members
 from trading_lib.workflows.setup.configuration import load_configuration
@@ -38,6 +39,21 @@ def make_settings(database_url: str, home: Path, now: datetime = NOW) -> Setting
         database_url=database_url,
         clock=lambda: now,
     )
+
+
+def small_learning() -> LearningConfig:
+    """The shipped configuration of models with small trees and few null models: a training takes seconds."""
+    return LearningConfig(
+        lightgbm=LightgbmConfig(rounds=5),
+        xgboost=XgboostConfig(rounds=5),
+        evidence=EvidenceConfig(null_exceedances=2, most_nulls=20, bootstrap_samples=100),
+    )
+
+
+def training_settings(home: Path, learning: LearningConfig | None = None) -> Settings:
+    """Settings of a training on the simulated market, without a database."""
+    base = make_settings("", home)
+    return replace(base, configuration=replace(base.configuration, learning=learning or small_learning()))
 
 
 def configured(folder: Path, accounts: Any) -> Path:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.builders.trainings import FIRST, LAST, training_settings
+from tests.builders.settings import training_settings
 from trading_lib.domain.errors import InputError
 from trading_lib.learning.config import LifecycleConfig, Window
 from trading_lib.workflows.learning import tasks
@@ -20,6 +20,7 @@ from trading_lib.workflows.setup.settings import Settings
 from trading_lib.workflows.stages.training import SplitPlan, TrainingFigures, TrainingPlan
 from trading_lib.workflows.stages.xcom import plain, read
 
+FIRST, LAST = date(2019, 1, 2), date(2020, 6, 30)
 FORM = {"from": str(FIRST), "to": str(LAST), "data": None, "window": None}
 OF_CODE_AND_MOMENT = ("artifacts", "elapsed_seconds", "notes")
 

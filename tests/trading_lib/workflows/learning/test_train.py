@@ -6,20 +6,21 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.builders.settings import NOW
-from tests.builders.trainings import FIRST, LAST, training_settings
+from tests.builders.settings import NOW, training_settings
 from trading_lib.domain.errors import InputError
 from trading_lib.learning.config import LearningConfig, Window
 from trading_lib.learning.models.loading import load_model
 from trading_lib.workflows.learning.train import TrainingRequest, TrainingRun, rehearse, train
 from trading_lib.workflows.learning.training.lock import only_training
 
+FIRST, LAST = date(2019, 1, 2), date(2020, 6, 30)
 REQUEST = TrainingRequest(first=FIRST, last=LAST, processes=1)
 CONTRACT = {"splits", "paths", "sessions", "rows", "features", "window", "models", "baselines", "registered"}
 CONTRACT |= {"minimum_detectable_ic", "artifacts", "data_source", "from", "to", "costs", "trials", "seed", "notes"}
