@@ -51,9 +51,10 @@ def train_models() -> None:
         from trading_lib.workflows.dag_runs import notes
         from trading_lib.workflows.learning import tasks as workflow
 
-        if dag_run.run_type == "scheduled" and not workflow.due():
+        scheduled = dag_run.run_type == "scheduled"
+        if scheduled and not workflow.due():
             raise AirflowSkipException("lifecycle.month_end of learning.yaml is off")
-        planned, splits = workflow.features(params, data_interval_end, dag_run.run_id)
+        planned, splits = workflow.features(params, data_interval_end, dag_run.run_id, scheduled=scheduled)
         window = f"{planned.first} to {planned.last}"
         notes.note_run(dag_run.dag_id, dag_run.run_id, notes.prices_line(planned.prices, window))
         ti.xcom_push(key=PLAN_KEY, value=plain(planned))

@@ -15,8 +15,9 @@ from trading_lib.domain.errors import InputError
 from trading_lib.domain.market.sessions import FIRST_SESSION, parse_session
 from trading_lib.learning.config import Window
 from trading_lib.learning.evidence.nulls import Null
+from trading_lib.market_data.chain import CHAIN
 from trading_lib.performance.significance.deflated_sharpe import Trials
-from trading_lib.workflows.dag_runs.parameters import chosen_prices
+from trading_lib.workflows.dag_runs.parameters import data_folder
 from trading_lib.workflows.learning.tracking import Tracking
 from trading_lib.workflows.learning.train import (
     TrainingRequest,
@@ -34,6 +35,7 @@ from trading_lib.workflows.learning.training.steps import Findings, conclude, pr
 from trading_lib.workflows.learning.training.weak import weak_twice
 from trading_lib.workflows.research.tracking import run_address
 from trading_lib.workflows.setup.settings import Settings, load_settings
+from trading_lib.workflows.setup.source_choice import choose_source, research_source
 from trading_lib.workflows.stages.training import SplitPlan, TrainingFigures, TrainingPlan
 from trading_lib.workflows.trade.stage_log import logged
 
@@ -47,7 +49,12 @@ def due(settings: Settings | None = None) -> bool:
 
 @logged("training features")
 def features(
-    params: Mapping[str, Any], end: datetime | None = None, run: str = "", settings: Settings | None = None
+    params: Mapping[str, Any],
+    end: datetime | None = None,
+    run: str = "",
+    settings: Settings | None = None,
+    *,
+    scheduled: bool = False,
 ) -> tuple[TrainingPlan, list[SplitPlan]]:
     """Read the data of the form's window, and plan the splits.
 
@@ -57,15 +64,17 @@ def features(
         First instant after the run's data interval: a window without an end ends with the session before it.
     run
         Id of the DAG's run; the training's follows from it.
+    scheduled
+        Whether nobody asked for it: features that were weak twice are left out then.
     """
     settings = settings or load_settings()
-    prices = chosen_prices(params, settings)
+    data, prices = _prices(params, settings)
     first, last = _window(params, end, settings)
     window = Window(params["window"]) if params.get("window") else None
-    asked = json.dumps([run, str(first), str(last), prices.data, window, settings.configuration.learning.digest])
+    asked = json.dumps([run, str(first), str(last), data, window, settings.configuration.learning.digest])
     training = hashlib.sha256(asked.encode()).hexdigest()[:16]
-    weak = weak_twice(settings)
-    asked_with = Path(prices.data) if prices.data else None
+    weak = weak_twice(settings) if scheduled else ()
+    asked_with = Path(data) if data else None
     request = TrainingRequest(first=first, last=last, data=asked_with, window=window, leave_out=weak)
     ready = prepare(settings, request, _say)
     with only_training(settings):
@@ -82,9 +91,9 @@ def features(
         training=training,
         first=first,
         last=last,
-        data=prices.data,
+        data=data,
         window=window,
-        prices=prices.name,
+        prices=prices,
         sessions=len(ready.data.sessions),
         rows=len(ready.data),
         splits=len(splits),
@@ -172,6 +181,14 @@ def _request_of(plan: TrainingPlan, register: bool = True) -> TrainingRequest:
     return TrainingRequest(
         first=plan.first, last=plan.last, data=plan.folder, window=plan.window, register=register, processes=1
     )
+
+
+def _prices(params: Mapping[str, Any], settings: Settings) -> tuple[str | None, str]:
+    """Return the folder of prices, if it is one, and the name of the source; the chain is read from the database."""
+    chosen = choose_source(None, data_folder(params, settings), settings)
+    if chosen.kind == CHAIN:
+        return None, CHAIN
+    return chosen.folder_name, research_source(chosen.folder, settings).name
 
 
 def _window(params: Mapping[str, Any], end: datetime | None, settings: Settings) -> tuple[date, date]:

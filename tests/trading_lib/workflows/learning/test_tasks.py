@@ -116,6 +116,39 @@ def test_a_scheduled_run_learns_up_to_the_last_session_of_its_month(
         tasks.features({"from": None, "to": None}, None, settings=settings)
 
 
+def test_only_a_scheduled_run_leaves_out_features_that_were_weak_twice(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[TrainingRequest] = []
+
+    def prepare(settings: Settings, request: TrainingRequest, say: object) -> None:
+        asked.append(request)
+        raise InputError("enough")
+
+    monkeypatch.setattr(tasks, "prepare", prepare)
+    monkeypatch.setattr(tasks, "weak_twice", lambda settings: ("rsi_14",))
+    for scheduled in (False, True):
+        with pytest.raises(InputError, match="enough"):
+            tasks.features(FORM, settings=settings, scheduled=scheduled)
+    assert [request.leave_out for request in asked] == [(), ("rsi_14",)]
+
+
+def test_the_chain_of_sources_is_read_from_the_database(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[TrainingRequest] = []
+
+    def prepare(settings: Settings, request: TrainingRequest, say: object) -> None:
+        asked.append(request)
+        raise InputError("enough")
+
+    monkeypatch.setattr(tasks, "prepare", prepare)
+    default = settings.configuration.sources.default.model_copy(update={"source": "chain", "folder": None})
+    sources = settings.configuration.sources.model_copy(update={"default": default})
+    chained = replace(settings, configuration=replace(settings.configuration, sources=sources))
+    with pytest.raises(InputError, match="enough"):
+        tasks.features(FORM, settings=chained)
+    assert asked[0].data is None
+
+
 def test_the_configuration_says_whether_models_are_retrained_at_month_end(settings: Settings) -> None:
     assert tasks.due(settings)
     learning = settings.configuration.learning.model_copy(update={"lifecycle": LifecycleConfig(month_end=False)})
