@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import signal
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -21,6 +20,7 @@ from trading_lib.learning.models.xgboost import XgboostLearner
 from trading_lib.learning.splits.out_of_sample import OutOfSample, assemble
 from trading_lib.learning.splits.plan import Plan
 from trading_lib.learning.splits.ridge_system import RidgeSystem
+from trading_lib.learning.splits.worker import serve_the_parent
 
 # Seconds of a fit: worth a process of its own. All others take less than sending them there.
 SLOW = (LightgbmLearner, XgboostLearner)
@@ -110,8 +110,7 @@ _fit: partial[tuple[FloatArray, FloatArray]]
 def _receive(data: Dataset, plan: Plan, seed: int) -> None:
     """Keep in a worker what all of its work has in common."""
     global _fit
-    # Ctrl-C reaches all processes; the one that asked ends the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    serve_the_parent()
     _fit = partial(_fit_one, data, plan, seed)
 
 

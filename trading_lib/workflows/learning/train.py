@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from trading_lib.adapters.files.output_file import check_writable, write_whole
@@ -128,10 +130,16 @@ def fitted(ready: Prepared, trials: Trials, processes: int | None, say: Progress
     config, count = ready.config, processes or os.cpu_count() or 1
     say(f"fitting {', '.join(config.models)} on {len(ready.plan.splits)} splits and along the walk-forward")
     # Null models are fitted in processes of their own: those of the splits need not be over for them to begin.
+    given_up = Event()
     with ThreadPoolExecutor(1) as beside:
-        nulls = beside.submit(null_tests, ready.data, ready.plan, config, processes=count, progress=say)
-        scores = score(ready, count)
-        found = nulls.result()
+        drawn = partial(null_tests, processes=count, progress=say, given_up=given_up.is_set)
+        nulls = beside.submit(drawn, ready.data, ready.plan, config)
+        try:
+            scores = score(ready, count)
+            found = nulls.result()
+        except BaseException:
+            given_up.set()  # or Ctrl-C, and what is wrong, would wait for hundreds of draws
+            raise
     say("judging, and fitting on everything")
     return conclude(ready, scores, found, trials, count)
 

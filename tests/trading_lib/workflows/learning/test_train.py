@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -17,6 +17,7 @@ from tests.builders.settings import NOW, training_settings
 from trading_lib.domain.errors import InputError
 from trading_lib.learning.config import LearningConfig, Window
 from trading_lib.learning.models.loading import load_model
+from trading_lib.workflows.learning import train as training
 from trading_lib.workflows.learning.train import TrainingRequest, TrainingRun, rehearse, train
 from trading_lib.workflows.learning.training.lock import only_training
 
@@ -159,6 +160,25 @@ def test_the_second_of_two_trainings_is_refused_and_writes_nothing(tmp_path: Pat
     settings = training_settings(tmp_path / "home")
     with only_training(settings), pytest.raises(InputError, match="another training is running"):
         train(settings, REQUEST, None, tmp_path / "report.json")
+    assert nothing_written(tmp_path)
+
+
+def test_null_models_are_given_up_when_the_fits_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[bool] = []
+
+    def draw(*given: object, given_up: Callable[[], bool], **options: object) -> None:
+        while not given_up():
+            pass
+        ended.append(True)
+
+    def fail(*given: object) -> None:
+        raise InputError("a fit failed", "mend it")
+
+    monkeypatch.setattr(training, "null_tests", draw)
+    monkeypatch.setattr(training, "score", fail)
+    with pytest.raises(InputError, match="a fit failed"):
+        train(training_settings(tmp_path / "home"), REQUEST, None, tmp_path / "report.json")
+    assert ended == [True]
     assert nothing_written(tmp_path)
 
 

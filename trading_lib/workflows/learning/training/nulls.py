@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import CancelledError, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
@@ -17,6 +17,7 @@ from trading_lib.learning.config import LearningConfig
 from trading_lib.learning.dataset import Dataset
 from trading_lib.learning.evidence.nulls import Null, NullTest, sequential_p
 from trading_lib.learning.splits.plan import Plan
+from trading_lib.learning.splits.worker import serve_the_parent
 from trading_lib.workflows.learning.training.null_models import NullModels
 
 Progress = Callable[[str], None]
@@ -34,6 +35,7 @@ def null_tests(
     nulls: Sequence[Null] = tuple(Null),
     processes: int = 1,
     progress: Progress | None = None,
+    given_up: Callable[[], bool] = lambda: False,
 ) -> dict[Null, dict[str, NullTest]]:
     """Hold every kind of model against models of labels that say nothing.
 
@@ -43,10 +45,12 @@ def null_tests(
     ----------
     processes
         How many draws are made at once; the results do not depend on it.
+    given_up
+        Asked before every draw: whether nobody waits for the answer any more, which ends in a `CancelledError`.
     """
     with _drawing(data, plan, config, processes) as draw:
         observed = draw(config.models, None, 0)()
-        return {null: _test(draw, config, null, observed, processes, progress) for null in nulls}
+        return {null: _test(draw, config, null, observed, processes, (progress, given_up)) for null in nulls}
 
 
 def _test(
@@ -55,14 +59,17 @@ def _test(
     null: Null,
     observed: Coefficients,
     processes: int,
-    progress: Progress | None,
+    outside: tuple[Progress | None, Callable[[], bool]],
 ) -> dict[str, NullTest]:
+    progress, given_up = outside
     stop, most = config.evidence.null_exceedances, config.evidence.most_nulls
     ics: dict[str, list[float]] = {kind: [] for kind in config.models}
     exceeding = dict.fromkeys(config.models, 0)
     unanswered, begun = list(config.models), 0
     waiting: deque[Callable[[], Coefficients]] = deque()
     while unanswered:
+        if given_up():
+            raise CancelledError
         while len(waiting) < processes and begun < most:
             waiting.append(draw(tuple(unanswered), null, begun))
             begun += 1
@@ -106,6 +113,7 @@ _models: NullModels
 def _receive(data: Dataset, plan: Plan, config: LearningConfig) -> None:
     """Keep in a worker what all of its draws have in common."""
     global _models
+    serve_the_parent()
     _models = NullModels(data, plan, config)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import CancelledError
+
 import numpy as np
 import pytest
 
@@ -92,6 +94,24 @@ def test_a_planted_signal_is_told_from_noise_and_noise_is_not() -> None:
     blank = strong.with_labels(null_labels(strong, 21, Null.SHUFFLED, 99, 0))
     found = null_tests(blank, combinatorial_plan(blank, learning.splits), learning, [Null.SHUFFLED])
     assert found[Null.SHUFFLED]["ridge"].p_value > 0.05
+
+
+def test_a_model_whose_coefficient_is_unknown_or_equal_to_a_draw_has_not_exceeded_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for coefficient in (float("nan"), 0.04):
+        monkeypatch.setattr(
+            NullModels,
+            "coefficients",
+            lambda self, kinds, null=None, draw=0, known=coefficient: dict.fromkeys(kinds, known),
+        )
+        for tests in null_tests(DATA, PLAN, CONFIG).values():
+            assert {test.p_value for test in tests.values()} == {1.0}
+
+
+def test_nothing_is_drawn_any_more_when_nobody_waits_for_it() -> None:
+    with pytest.raises(CancelledError):
+        null_tests(DATA, PLAN, CONFIG, given_up=lambda: True)
 
 
 def test_progress_is_told_of_long_draws() -> None:
