@@ -34,8 +34,9 @@ def predict(
 ) -> None:
     """Rank tomorrow's assets by the champion, and by the challenger; with the overlay on, what it would trade.
 
-    What a model says of a session is stored once, as the daily run does. With --check nothing is stored; exit code 1
-    when what was stored is not what comes out of the data known at the session.
+    What a model says of a session is stored once, as the daily run does; of a folder's prices nothing is stored. With
+    --check nothing is stored either; exit code 1 when what was stored is not what comes out of the data known at the
+    session.
 
     Example: trading model predict --book paper
     """
@@ -92,6 +93,8 @@ def _predict_lines(found: dict[str, Any]) -> list[str]:
 
 
 def _state_lines(one: dict[str, Any]) -> list[str]:
+    if not one["stored"]:
+        return ["      prices of a folder: nothing is stored or decided, and no book trades on it"]
     if not one["in_use"]:
         return ["      not in use at that session: nothing is read or decided about it"]
     lines = [f"      {reason}" for reason in one["reasons"]]

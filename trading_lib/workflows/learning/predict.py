@@ -11,7 +11,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trading_lib.domain.errors import InputError
+from trading_lib.domain.errors import InputError, SessionError
+from trading_lib.domain.market.instruments import TradingCalendar
 from trading_lib.learning.registered import Alias, Aliases, StoredModel
 
 if TYPE_CHECKING:
@@ -36,10 +37,13 @@ def predict(
     stored
         Source whose rows in the database are read, as the daily run does; None reads ``data`` or the default source.
     data
-        Folder of prices.
+        Folder of prices. What models say of them is told and not stored: books trade on what is stored.
 
     Raises
     ------
+    SessionError
+        When the session's decision is still ahead, or no exchange's prices of it are there: what would be said now is
+        not what the daily run will have to say.
     InputError
         When a model's files are not what was registered, its features are not there, or it was trained on made-up
         prices and these are real, or the other way round.
@@ -49,19 +53,22 @@ def predict(
     connected = engine or settings.engine()
     try:
         models, aliases = models_in_use(connected)
-        if not models:
+        if models:
+            _require_decidable(settings, session)
+        else:
             return {"session": session.isoformat(), "models": [], "said": NOBODY}
         # Imported here: without a model no market is read.
         from trading_lib.workflows.learning.daily.recording import record
         from trading_lib.workflows.learning.data import known_input
 
         found = known_input(settings, session, data, None, stored)
+        _require_prices(settings, found, session)
         features = found.features(settings.calendar)
         told = []
         for role, model in models.items():
             require_same_kind_of_prices(connected, model, found)
             said = _asked(model, found, session, settings, features)
-            told.append(record(settings, connected, found, features, (role, model, aliases, said)))
+            told.append(record(settings, connected, found, features, (role, model, aliases, said), keep=data is None))
         return {"session": session.isoformat(), "models": told, "said": _sum_up(told)}
     finally:
         if engine is None:
@@ -135,6 +142,20 @@ def require_same_kind_of_prices(engine: Engine, model: StoredModel, found: Learn
         )
 
 
+def _require_decidable(settings: Settings, session: date) -> None:
+    newest = settings.calendar.latest_decidable(settings.clock())
+    if session > newest:
+        raise SessionError(f"the decision of session {session} is still ahead", f"ask about {newest} or an earlier one")
+
+
+def _require_prices(settings: Settings, found: LearningInput, session: date) -> None:
+    panel, universe = found.market.panel, settings.configuration.universe
+    row = found.market.row(session)  # names a session that the data does not reach
+    listed = [universe[symbol].calendar is not TradingCalendar.ALWAYS for symbol in panel.symbols]
+    if not panel.fresh[row, listed].any():
+        raise SessionError(f"there are no prices of session {session} yet", "ingest that session first")
+
+
 class OtherPricesError(InputError):
     """A model that learned from real prices is asked about made-up ones, or the other way round."""
 
@@ -142,7 +163,6 @@ class OtherPricesError(InputError):
 def _asked(model: StoredModel, found: LearningInput, session: date, settings: Settings, features: Any) -> Said:
     from trading_lib.workflows.learning.daily.asking import ask
 
-    found.market.row(session)  # names a session that the data does not reach
     return ask(model, features, settings.configuration.learning.lifecycle)
 
 

@@ -12,9 +12,13 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
+from tests.builders.price_folder import write_price_folder
+from trading_lib.adapters.stores.learning.lifecycle_store import IC_READING, LifecycleStore
 from trading_lib.adapters.stores.learning.prediction_store import PredictionStore, StoredPrediction
-from trading_lib.domain.errors import InputError, TradingError
+from trading_lib.adapters.stores.learning.score_store import ScoreStore
+from trading_lib.domain.errors import InputError, SessionError, TradingError
 from trading_lib.learning.registered import Alias
+from trading_lib.workflows.learning.daily.observing import BOOK_RETURN
 from trading_lib.workflows.learning.data import features_at
 from trading_lib.workflows.learning.predict import NOBODY, OtherPricesError, check, predict
 from trading_lib.workflows.learning.registry import open_model, stored_model
@@ -101,3 +105,40 @@ def test_a_model_of_real_prices_is_not_asked_about_made_up_ones(models: ModelsIn
     models.register(Alias.CHAMPION)
     with pytest.raises(OtherPricesError, match="learned from files:"):
         predict(models.on(DAY), DAY)
+
+
+def told_scores(models: ModelsInUse) -> dict[date, dict[str, float]]:
+    return ScoreStore(models.settings.engine()).scores(Alias.CHAMPION, date(2020, 1, 1), date(2030, 1, 1), False)
+
+
+def test_what_is_said_of_a_folder_s_prices_is_not_stored_and_the_daily_run_goes_on(
+    models: ModelsInUse, tmp_path: Path
+) -> None:
+    models.register(Alias.CHAMPION)
+    other = write_price_folder(tmp_path / "other", date(2019, 1, 2), LAST, seed=99)
+    (said,) = predict(models.on(DAY), DAY, data=other)["models"]
+    assert (said["stored"], said["new"], said["in_use"]) == (False, 0, False)
+    assert told_scores(models) == {}
+    assert asked(models, DAY)["models"][0]["new"] == len(said["ranks"])
+    assert list(told_scores(models)) == [DAY]
+
+
+def test_a_session_whose_decision_is_ahead_or_whose_prices_are_not_there_is_refused(models: ModelsInUse) -> None:
+    models.register(Alias.CHAMPION)
+    tomorrow = models.settings.calendar.next(DAY)
+    with pytest.raises(SessionError, match=f"decision of session {tomorrow} is still ahead: ask about {DAY}"):
+        predict(models.on(DAY), tomorrow, models.source)
+    later = models.settings.calendar.next(LAST)
+    with pytest.raises(SessionError, match=f"no prices of session {later} yet: ingest that session first"):
+        predict(models.on(later), later, models.source)
+    assert told_scores(models) == {}
+
+
+def test_what_would_have_been_said_of_sessions_before_is_no_track_record(models: ModelsInUse) -> None:
+    model = models.register(Alias.CHAMPION)
+    learned_from = date(2020, 6, 1)
+    assert not predict(models.on(DAY), learned_from, models.source)["models"][0]["in_use"]
+    assert asked(models, DAY)["models"][0]["coefficients"] == 0
+    readings = LifecycleStore(models.settings.engine()).readings
+    assert readings(model.version, IC_READING) == {}
+    assert readings(model.version, BOOK_RETURN) == {}

@@ -47,14 +47,20 @@ def record(
     found: LearningInput,
     features: FeaturePanel,
     about: tuple[Alias, StoredModel, Aliases, Said],
+    keep: bool = True,
 ) -> Result:
     """Store what a model said, read how it does, and let the lifecycle decide; return all of it as plain values.
 
     Nothing is decided about a model for a session at which it was not in use: what it would have said of the past is
     stored, and that is all.
+
+    Parameters
+    ----------
+    keep
+        False stores and decides nothing.
     """
     role, model, aliases, said = about
-    new = PredictionStore(engine).save(stored_rows(said), settings.clock())
+    new = PredictionStore(engine).save(stored_rows(said), settings.clock()) if keep else 0
     told: Result = {
         "role": str(role),
         "version": model.version,
@@ -63,8 +69,9 @@ def record(
         "new": new,
         "ranks": _ranking(said),
         "abstained": said.abstained,
+        "stored": keep,
     }
-    if not _in_use(settings, aliases, model.version, said.session):
+    if not keep or not _in_use(settings, aliases, model.version, said.session):
         return told | {"in_use": False}
     ics, money = _observe(settings, engine, found, about)
     drift = feature_drift(model, features, _first_learned(engine, model), settings.configuration.learning.lifecycle)
@@ -114,6 +121,9 @@ def _observe(
     role, model, _, said = about
     config, panel, store = settings.configuration.learning, found.market.panel, LifecycleStore(engine)
     scores = spoken_scores(engine, model.version, panel)
+    # What it would have said of sessions at which it was not in use, those it learned from among them, proves nothing.
+    spoke = {said.session}.union(*(store.readings(model.version, name) for name in SPOKE_AS.values()))
+    scores[[day not in spoke for day in panel.sessions.astype(object)]] = np.nan
     own, universe = shadow_returns(scores, panel, config)
     readings = [Reading(model.version, said.session, SPOKE_AS[role], 1.0)]
     for name, values in (

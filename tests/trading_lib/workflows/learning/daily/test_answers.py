@@ -16,6 +16,7 @@ from trading_lib.domain.errors import InputError
 from trading_lib.learning.registered import Alias
 from trading_lib.strategies.config import SleeveConfig, StrategySettings
 from trading_lib.workflows.learning.daily.answers import explained, predicted
+from trading_lib.workflows.learning.predict import predict
 from trading_lib.workflows.setup.settings import Settings
 from trading_lib.workflows.trade.daily import run_daily
 
@@ -99,6 +100,8 @@ def test_the_commands_predict_check_and_explain(models: ModelsInUse, runner: Cli
     models.register(Alias.CHAMPION)
     found = run(runner, "predict", *place)
     assert found["models"][0]["scored"] >= 10
+    assert "nothing is stored or decided" in runner.invoke(app, ["model", "predict", *place]).output
+    predict(models.on(DAY), DAY, models.source)
     assert run(runner, "predict", *place, "--check")["same"]
     asset = run(runner, "explain", "--symbol", "SPY", *place)["assets"][0]
     assert asset["symbol"] == "SPY"
