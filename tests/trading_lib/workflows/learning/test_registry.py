@@ -231,6 +231,17 @@ def test_a_rollback_to_a_model_that_cannot_be_read_changes_nothing(
     assert store.aliases().holder(Alias.CHAMPION) == 2
 
 
+def test_a_challenger_that_cannot_be_read_does_not_replace_the_champion(
+    settings: Settings, store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crown(settings, 1, 0.05)
+    register(settings, finished_training({"ridge": BETTER, BASELINE: noise(0.0)}, seed=2))
+    monkeypatch.setattr(ModelStore, "with_files", lambda self, model: model)
+    with pytest.raises(TamperedModelError, match=r"model version 2 \(ridge\) lacks"):
+        promote(settings, 2, "Ada")
+    assert store.aliases().holder(Alias.CHAMPION) == 1
+
+
 def test_a_champion_that_changes_while_a_promotion_is_weighed_stops_it(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,6 +38,8 @@ def promote(settings: Settings, version: int, operator: str, reason: str = "") -
         When nobody is named, or the version is not the challenger.
     PromotionRefusedError
         When it is not better; the refusal is recorded.
+    TamperedModelError
+        When its files are not the registered ones.
     """
     from trading_lib.adapters.stores.learning.lifecycle_store import LifecycleStore, ModelEvent
     from trading_lib.workflows.learning.registration.comparing import compared
@@ -63,6 +65,7 @@ def promote(settings: Settings, version: int, operator: str, reason: str = "") -
             raise InputError("the champion has just changed", "look at `trading model status` and promote again")
         return _crowned(version, aliases, f"replaced by version {version}", said, operator, at)
 
+    open_model(store.with_files(store.version(version)))  # nobody could ask a champion that cannot be read
     result = _change(settings, store, version, decide)
     return {**result, "certificate": str(_write_certificate(settings, store.version(version)))}
 
