@@ -23,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--noise", type=int, default=len(NOISE_SEEDS))
     parser.add_argument("--planted", type=int, default=len(PLANTED_SEEDS))
-    parser.add_argument("--noise-years", type=int, choices=(3, 16), default=3)
+    parser.add_argument("--noise-years", type=int, nargs="+", choices=(3, 16), default=[16, 3])
     parser.add_argument("--models", nargs="+", choices=ALL, default=list(ALL))
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--keep", type=Path)

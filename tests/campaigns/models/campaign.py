@@ -20,19 +20,13 @@ MOST_NOISE, LEAST_FOUND = 4, 9
 Judged = dict[str, Any]
 
 
-def worlds(noise: Sequence[int], planted: Sequence[int], models: tuple[str, ...], noise_years: int = 3) -> list[World]:
-    """List the worlds of a campaign.
-
-    Parameters
-    ----------
-    noise_years
-        Of noise for all models. Where they are three, ridge learns noise of sixteen besides.
-    """
-    ridge = (World(16, 0.0, seed, ("ridge",)) for seed in noise if noise_years != 16)
+def worlds(
+    noise: Sequence[int], planted: Sequence[int], models: tuple[str, ...], noise_years: Sequence[int] = (16, 3)
+) -> list[World]:
+    """List the worlds of a campaign: planted ones, noise of so many years, and less planted in three years."""
     return [
         *(World(16, PLANTED_IC, seed, models) for seed in planted),
-        *(World(noise_years, 0.0, seed, models) for seed in noise),
-        *ridge,
+        *(World(years, 0.0, seed, models) for years in noise_years for seed in noise),
         *(World(3, SMALL_IC, seed, models) for seed in planted),
     ]
 
