@@ -17,6 +17,7 @@ from tests.campaigns.models.campaign import (
     NOISE_SEEDS,
     PLANTED_SEEDS,
     SMALL_IC,
+    TESTS,
     counted,
     findings,
     worlds,
@@ -58,11 +59,12 @@ def test_a_finding_is_told_in_a_line_each(short: dict[str, Any]) -> None:
     lines = findings(said)
     assert "no model finds more than 0 of 2 planted coefficients" in lines
     assert f"{SMALL_IC} over three years is said to be detectable" in lines
-    many = {"models": {"ridge": {"passed": 1, "tests": {"least_ic": MOST_NOISE + 1}}}}
+    many = {"years": 3, "models": {"ridge": {"passed": 1, "tests": dict.fromkeys(TESTS, MOST_NOISE + 1)}}}
     assert findings({"noise_3_years": many}) == [
         "noise_3_years: noise passes as ridge",
-        "noise_3_years, ridge: 5 worlds pass least_ic",
+        *(f"noise_3_years, ridge: 5 worlds pass {test}" for test in TESTS[1:]),
     ]
+    assert "noise, ridge: 5 worlds pass least_ic" in findings({"noise": many | {"years": 16}})
 
 
 def test_a_column_that_knows_the_label_is_refused_wherever_it_comes_from() -> None:
@@ -100,9 +102,8 @@ def test_of_twenty_worlds_of_noise_none_passes_and_few_pass_a_single_test(eviden
     assert evidence["models"] == list(ALL)
     for group in groups.values():
         assert group["seeds"] == list(NOISE_SEEDS)
-        for model in group["models"].values():
-            assert model["passed"] == 0
-            assert max(model["tests"].values()) <= MOST_NOISE
+        assert [model["passed"] for model in group["models"].values()] == [0] * len(ALL)
+    assert evidence["findings"] == []
 
 
 def test_a_planted_signal_is_found_in_nine_of_ten_worlds(evidence: dict[str, Any]) -> None:
@@ -114,4 +115,3 @@ def test_a_planted_signal_is_found_in_nine_of_ten_worlds(evidence: dict[str, Any
 def test_a_small_one_over_three_years_was_always_below_what_can_be_detected(evidence: dict[str, Any]) -> None:
     assert evidence["small"]["seeds"] == list(PLANTED_SEEDS)
     assert min(evidence["small"]["minimum_detectable_ic"]) > SMALL_IC
-    assert evidence["findings"] == []
