@@ -129,7 +129,7 @@ class EvidenceConfig(Configuration):
     minimum_ic
         Mean information coefficient over the paths.
     significance
-        Level of both null tests and of the comparison with the best untrained baseline.
+        Level of both null tests and of the comparison with the best untrained baselines.
     null_exceedances, most_nulls
         A null distribution is drawn until so many of its draws exceed the model, at the most so many times.
     train_gap

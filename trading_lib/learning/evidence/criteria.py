@@ -21,20 +21,22 @@ def detected(evidence: ModelEvidence, config: EvidenceConfig) -> bool:
 
 
 def reasons_against(
-    evidence: ModelEvidence, config: EvidenceConfig, baseline: str, baseline_ic: float
+    evidence: ModelEvidence, config: EvidenceConfig, baseline: str, baseline_ic: float, earning: str
 ) -> tuple[str, ...]:
     """One sentence for each criterion that is not met; none is a pass. A figure that is not known is not met.
 
     Parameters
     ----------
     baseline, baseline_ic
-        Best untrained baseline, and its information coefficient.
+        Untrained baseline of the highest information coefficient, and that coefficient.
+    earning
+        Untrained baseline of the highest active return.
     """
     failed = (
         _size(evidence, config),
         _null(evidence.ic_null_p, config, "labels shuffled within sessions", "it may have learned noise"),
         _null(evidence.timing_null_p, config, "labels rotated in time", _timing(evidence, config)),
-        _baseline(evidence, config, baseline, baseline_ic),
+        _baseline(evidence, config, f"{baseline} (IC {plain(baseline_ic)})", earning),
         _gap(evidence, config),
         _variance(evidence, config),
     )
@@ -63,11 +65,11 @@ def _timing(evidence: ModelEvidence, config: EvidenceConfig) -> str:
     return "it learned which assets did well, not when" if informed else "it does not know when either"
 
 
-def _baseline(evidence: ModelEvidence, config: EvidenceConfig, baseline: str, baseline_ic: float) -> str:
+def _baseline(evidence: ModelEvidence, config: EvidenceConfig, best: str, earning: str) -> str:
     if evidence.beats_baseline_p is not None and evidence.beats_baseline_p < config.significance:
         return ""
     known = "it was not compared" if evidence.beats_baseline_p is None else f"p {evidence.beats_baseline_p:.2f}"
-    return f"not surely better than {baseline} (IC {plain(baseline_ic)}) in IC and active return: {known}"
+    return f"not surely better than {best} in IC and than {earning} in active return: {known}"
 
 
 def _gap(evidence: ModelEvidence, config: EvidenceConfig) -> str:

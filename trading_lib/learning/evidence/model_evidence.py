@@ -40,8 +40,8 @@ class ModelEvidence:
     momentum_neutral_ic
         Mean information coefficient of what momentum does not explain of its scores.
     beats_baseline_p
-        p-value that it is no better than the best untrained baseline: the larger of that in information coefficient
-        and that in active return (paired block bootstrap).
+        p-value that it is no better than the best untrained baselines: the larger of that in information coefficient
+        and that in active return, each against the baseline that is best in it (paired block bootstrap).
     found
         Whether its coefficient is large enough and neither null test explains it: something was detected, which asks
         for less than `passed` does.

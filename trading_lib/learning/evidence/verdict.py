@@ -17,6 +17,7 @@ from trading_lib.learning.evidence.bootstrap import mean_difference_p
 from trading_lib.learning.evidence.criteria import detected, reasons_against
 from trading_lib.learning.evidence.exposure import feature_exposure, neutral_ic, pooled_scores
 from trading_lib.learning.evidence.information import (
+    mean_known,
     minimum_detectable_ic,
     newey_west_error,
     newey_west_t,
@@ -43,8 +44,10 @@ class Verdicts:
     baselines
         Figures by untrained baseline: ic_mean, ic_t_nw, ic_t_nonoverlap, sharpe, active_sharpe and walk_forward.
     best_baseline
-        The baseline with the highest information coefficient, which models are compared with. To beat the best of
-        three is harder than to beat one named beforehand: the test errs on the side of no.
+        The baseline with the highest information coefficient, which models' coefficients are compared with. To beat
+        the best of three is harder than to beat one named beforehand: the test errs on the side of no.
+    best_earning_baseline
+        The baseline with the highest mean active return, which models' active returns are compared with.
     minimum_detectable_ic
         Smallest true information coefficient that sessions as many and as dependent as these show, at the configured
         significance and a power of .8; from the largest standard error of a model or baseline, by Newey and West or
@@ -56,6 +59,7 @@ class Verdicts:
     models: Mapping[str, ModelEvidence]
     baselines: Mapping[str, Mapping[str, Any]]
     best_baseline: str
+    best_earning_baseline: str
     minimum_detectable_ic: float
     tracks: Mapping[str, Track]
 
@@ -99,6 +103,7 @@ def judge(
     tracks = {name: follow(one.paths, data, config.book, least) for name, one in scored.items()}
     ahead = {name: follow(one.paths, data, config.book, least) for name, one in walk_forward.items() if name in scored}
     best = max(baselines, key=lambda name: _or(tracks[name].ic_mean, -math.inf))
+    earning = max(baselines, key=lambda name: _or(mean_known(tracks[name].active_return), -math.inf))
     counted = _count({name: tracks[name] for name in models}, trials)
     pbo = active_overfitting(tracks, earlier, config.evidence.overfitting_blocks)
     momentum = baselines[MOMENTUM].paths[0] if MOMENTUM in baselines else None
@@ -108,25 +113,26 @@ def judge(
             _evidence(tracks[name], ahead.get(name), one.train, data, config),
             pbo=pbo,
             deflated_sharpe=deflated_active_sharpe(tracks[name], counted),
-            beats_baseline_p=beats_p(tracks[name], tracks[best], config),
+            beats_baseline_p=beats_p(tracks[name], tracks[best], tracks[earning], config),
             **_exposure(one.paths, momentum, data, least),
             **_null_figures(nulls.get(name)),
         )
-        against = reasons_against(evidence, config.evidence, best, tracks[best].ic_mean)
+        against = reasons_against(evidence, config.evidence, best, tracks[best].ic_mean, earning)
         there = detected(evidence, config.evidence)
         found[name] = replace(evidence, found=there, passed=not against, reasons=against)
     return Verdicts(
         models=found,
         baselines={name: _baseline(tracks[name], ahead.get(name), config) for name in baselines},
         best_baseline=best,
+        best_earning_baseline=earning,
         minimum_detectable_ic=minimum_detectable_ic(_widest_error(tracks, config), config.evidence.significance),
         tracks=tracks,
     )
 
 
-def beats_p(track: Track, rival: Track, config: LearningConfig) -> float:
-    """p-value that one is no better than the other: the larger of that in coefficient and that in active return."""
-    pairs = ((track.ic, rival.ic), (track.active_return, rival.active_return))
+def beats_p(track: Track, best: Track, earning: Track, config: LearningConfig) -> float:
+    """p-value that it is no better: the larger of that in coefficient than ``best`` and in return than ``earning``."""
+    pairs = ((track.ic, best.ic), (track.active_return, earning.active_return))
     samples, horizon = config.evidence.bootstrap_samples, config.label.horizon
     return max(mean_difference_p(own, other, horizon, samples, config.seed).p_value for own, other in pairs)
 

@@ -28,7 +28,7 @@ GOOD = ModelEvidence(
 
 
 def reasons(**changed: Any) -> tuple[str, ...]:
-    return reasons_against(replace(GOOD, **changed), EvidenceConfig(), "momentum_12_1", 0.076)
+    return reasons_against(replace(GOOD, **changed), EvidenceConfig(), "momentum_12_1", 0.076, "static_mean_rank")
 
 
 def test_a_model_that_meets_every_criterion_passes() -> None:
@@ -55,7 +55,7 @@ def test_a_model_that_meets_every_criterion_passes() -> None:
         ({"ic_null_p": None}, "no model with labels shuffled within sessions was trained to compare it with"),
         (
             {"beats_baseline_p": 0.41},
-            "not surely better than momentum_12_1 (IC .076) in IC and active return: p 0.41",
+            "not surely better than momentum_12_1 (IC .076) in IC and than static_mean_rank in active return: p 0.41",
         ),
         (
             {"train_gap": 1.2},
@@ -83,7 +83,7 @@ def test_a_model_that_may_know_nothing_is_not_said_to_know_who_did_well() -> Non
 
 def test_the_bounds_are_those_of_the_configuration() -> None:
     strict = EvidenceConfig(minimum_ic=0.1, significance=0.001, train_gap=0.1, path_variance=0.001)
-    assert len(reasons_against(GOOD, strict, "momentum_12_1", 0.076)) == 6
+    assert len(reasons_against(GOOD, strict, "momentum_12_1", 0.076, "static_mean_rank")) == 6
 
 
 def test_what_neither_null_explains_is_found_even_where_it_does_not_pass() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.builders.learning import SIGNAL, synthetic_dataset
 from trading_lib.domain.errors import InputError
-from trading_lib.learning.config import EvidenceConfig, LearningConfig
+from trading_lib.learning.config import BookConfig, EvidenceConfig, LearningConfig
 from trading_lib.learning.evidence.bootstrap import mean_difference_p
 from trading_lib.learning.evidence.information import minimum_detectable_ic, newey_west_error, non_overlapping_error
 from trading_lib.learning.evidence.nulls import NullTest, NullTests
@@ -85,8 +85,9 @@ def test_equal_weights_know_nothing_and_earn_nothing_over_themselves() -> None:
 def test_models_are_compared_with_the_best_baseline_in_coefficient_and_in_return() -> None:
     by_ic = {name: figures["ic_mean"] for name, figures in FOUND.baselines.items()}
     assert FOUND.best_baseline == max(by_ic, key=lambda name: by_ic[name])
-    own, rival = FOUND.tracks["lightgbm"], FOUND.tracks[FOUND.best_baseline]
-    pairs = ((own.ic, rival.ic), (own.active_return, rival.active_return))
+    own, best = FOUND.tracks["lightgbm"], FOUND.tracks[FOUND.best_baseline]
+    earning = FOUND.tracks[FOUND.best_earning_baseline]
+    pairs = ((own.ic, best.ic), (own.active_return, earning.active_return))
     expected = max(mean_difference_p(one, other, 21, 400, CONFIG.seed).p_value for one, other in pairs)
     assert FOUND.models["lightgbm"].beats_baseline_p == expected > 0.1
     # A baseline that is as good as the model leaves nothing to be better at.
@@ -95,6 +96,19 @@ def test_models_are_compared_with_the_best_baseline_in_coefficient_and_in_return
     assert same.models["ridge"].beats_baseline_p == 1.0
     assert same.models["ridge"].found
     assert not same.models["ridge"].passed
+
+
+def test_no_model_passes_while_a_baseline_of_lower_coefficient_earns_more() -> None:
+    one = CONFIG.model_copy(update={"book": BookConfig(positions=1)})
+    # It knows the best asset of every session and turns the order of all others round.
+    standing = DATA.matrix(DATA.forward).argsort(axis=1).argsort(axis=1)
+    earner = scores(np.where(standing == 11, 11.0, 10.0 - standing), paths=1)
+    found = judge(DATA, MODELS, {**BASELINES, "static_mean_rank": earner}, one, {}, NULLS)
+    assert found.baselines["static_mean_rank"]["ic_mean"] < 0.0
+    assert (found.best_baseline, found.best_earning_baseline) == ("equal_weight", "static_mean_rank")
+    assert judge(DATA, MODELS, BASELINES, one, {}, NULLS).models["ridge"].passed
+    (reason,) = found.models["ridge"].reasons
+    assert reason.startswith("not surely better than equal_weight (IC .000) in IC and than static_mean_rank in active")
 
 
 def test_the_walk_forward_is_judged_from_its_first_score_on() -> None:

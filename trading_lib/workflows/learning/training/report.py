@@ -68,6 +68,7 @@ def training_report(request: TrainingRequest, findings: Findings, trials: Trials
         "models": models,
         "baselines": verdicts.baselines,
         "best_baseline": verdicts.best_baseline,
+        "best_earning_baseline": verdicts.best_earning_baseline,
         "minimum_detectable_ic": verdicts.minimum_detectable_ic,
         "passed": [kind for kind, evidence in verdicts.models.items() if evidence.passed],
         "registered": [],
