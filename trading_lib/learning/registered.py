@@ -156,6 +156,14 @@ class Aliases:
         change = self.current.get(version)
         return change.alias if change else None
 
+    def named_challenger(self, version: int, reason: str, by: str, at: datetime) -> list[AliasChange]:
+        """Return what changes for a version to be challenger; the champion stays that, and the challenger too."""
+        before = self.holder(Alias.CHALLENGER)
+        if version in (before, self.holder(Alias.CHAMPION)):
+            return []
+        ended = [] if before is None else [AliasChange(before, None, f"superseded by version {version}", by, at)]
+        return [*ended, AliasChange(version, Alias.CHALLENGER, reason, by, at)]
+
     def earlier_champions(self) -> tuple[int, ...]:
         """Versions to go back to, the latest first: champions before the last, save those that were gone back from."""
         crowned: list[int] = []

@@ -9,7 +9,7 @@ import typer
 
 from trading_lib.cli.output import JSON_OPTION, progress, readable, show
 
-app = typer.Typer(no_args_is_help=True, help="Which model is used and why; promote, retire, go back, verify.")
+app = typer.Typer(no_args_is_help=True, help="Which model is used and why; promote, retire, go back, name, verify.")
 
 VERSION = Annotated[int, typer.Argument(help="Number of the version.", min=1)]
 OPERATOR = Annotated[str, typer.Option("--operator", help="Who approves it, for the record.", show_default=False)]
@@ -85,6 +85,20 @@ def promote(
     from trading_lib.workflows.setup.settings import load_settings
 
     _show_change(promote_model(load_settings(), version, operator, reason), as_json)
+
+
+@app.command()
+def challenge(
+    version: VERSION, operator: OPERATOR, reason: REASON, as_json: Annotated[bool, JSON_OPTION] = False
+) -> None:
+    """Make a candidate or a retired version the challenger; the challenger before it is retired.
+
+    Example: trading model challenge 3 --operator "Ada Lovelace" --reason "the feature was right after all"
+    """
+    from trading_lib.workflows.learning.registry import challenge as name_challenger
+    from trading_lib.workflows.setup.settings import load_settings
+
+    _show_change(name_challenger(load_settings(), version, operator, reason), as_json)
 
 
 @app.command()

@@ -29,14 +29,17 @@ class Event(StrEnum):
     DECAYED = "decayed"
     WITHDRAWN = "withdrawn"
     REINSTATED = "reinstated"
+    NAMED = "named"
 
 
 # The evidence of a candidate passes or fails; a newer challenger supersedes one; a promoted one replaces the champion;
-# drift decays; an operator withdraws, and reinstates what was retired (rollback).
+# drift decays; an operator withdraws, reinstates what was retired (rollback), and names a version the challenger. What
+# was retired passes again when the same model comes out of a later training.
 TRANSITIONS: Mapping[tuple[Status, Event], Status] = MappingProxyType(
     {
         (Status.CANDIDATE, Event.PASSED): Status.CHALLENGER,
         (Status.CANDIDATE, Event.FAILED): Status.RETIRED,
+        (Status.CANDIDATE, Event.NAMED): Status.CHALLENGER,
         (Status.CHALLENGER, Event.PROMOTED): Status.CHAMPION,
         (Status.CHALLENGER, Event.SUPERSEDED): Status.RETIRED,
         (Status.CHALLENGER, Event.DECAYED): Status.RETIRED,
@@ -45,6 +48,8 @@ TRANSITIONS: Mapping[tuple[Status, Event], Status] = MappingProxyType(
         (Status.CHAMPION, Event.DECAYED): Status.RETIRED,
         (Status.CHAMPION, Event.WITHDRAWN): Status.RETIRED,
         (Status.RETIRED, Event.REINSTATED): Status.CHAMPION,
+        (Status.RETIRED, Event.PASSED): Status.CHALLENGER,
+        (Status.RETIRED, Event.NAMED): Status.CHALLENGER,
     }
 )
 

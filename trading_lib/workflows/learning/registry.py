@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from trading_lib.learning.registered import Alias, AliasChange, Aliases, StoredModel
 from trading_lib.workflows.learning.registration.aliases import PromotionRefusedError as PromotionRefusedError
+from trading_lib.workflows.learning.registration.aliases import challenge as challenge
 from trading_lib.workflows.learning.registration.aliases import promote as promote
 from trading_lib.workflows.learning.registration.aliases import retire as retire
 from trading_lib.workflows.learning.registration.aliases import rollback as rollback
@@ -76,8 +77,8 @@ class Registration:
 def register(settings: Settings, run: TrainingRun, mlflow_run: str = "") -> Registration:
     """Store a training, and register those of its models that passed; the best of them becomes the challenger.
 
-    The same model of the same data is the same version, also when two do this at once. Nothing that did not pass is
-    registered; the champion is left alone.
+    The same model of the same data is the same version, also when two do this at once; the best becomes challenger
+    again if it was retired since. Nothing that did not pass is registered; the champion is left alone.
 
     Parameters
     ----------
@@ -98,7 +99,8 @@ def register(settings: Settings, run: TrainingRun, mlflow_run: str = "") -> Regi
     for kind in run.passed:
         draft = draft_of(run, training, kind)
         reason = f"passed in training {training.id}, mean IC {run.evidence[kind].ic_mean:.3f}"
-        stored, is_new = store.register(draft, draft.contents, _first_alias(kind == best, reason, settings.clock()))
+        decide = _alias(kind == best, reason, settings.clock())
+        stored, is_new = store.register(draft, draft.contents, decide, decide)
         versions.append(stored)
         if is_new:
             new.append(stored.version)
@@ -113,13 +115,12 @@ def register(settings: Settings, run: TrainingRun, mlflow_run: str = "") -> Regi
     return Registration(training.id, tuple(versions), tuple(new), store.aliases().holder(Alias.CHALLENGER), problem)
 
 
-def _first_alias(is_best: bool, reason: str, at: datetime) -> Any:
+def _alias(is_best: bool, reason: str, at: datetime) -> Any:
     def decide(new: StoredModel, aliases: Aliases) -> Sequence[AliasChange]:
-        if not is_best:
-            return [AliasChange(new.version, Alias.CANDIDATE, reason, TRAINING, at)]
-        changes = [AliasChange(new.version, Alias.CHALLENGER, reason, TRAINING, at)]
-        if (before := aliases.holder(Alias.CHALLENGER)) is not None:
-            changes.insert(0, AliasChange(before, None, f"superseded by version {new.version}", TRAINING, at))
-        return changes
+        known = new.version in aliases.current
+        if is_best:
+            said = f"the same model {reason}" if known else reason
+            return aliases.named_challenger(new.version, said, TRAINING, at)
+        return [] if known else [AliasChange(new.version, Alias.CANDIDATE, reason, TRAINING, at)]
 
     return decide

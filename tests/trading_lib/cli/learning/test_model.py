@@ -111,6 +111,17 @@ def test_a_champion_is_retired_and_brought_back(champion: TrainingRun, capsys: p
     assert told(capsys)["champion"] == 1
 
 
+def test_a_retired_challenger_is_named_challenger_again(
+    champion: TrainingRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("model", "retire", "2", *ADA, "--reason", "a feature is wrong") == 0
+    capsys.readouterr()
+    assert run("model", "challenge", "2", *ADA, "--reason", "it was not") == 0
+    assert capsys.readouterr().out.splitlines()[0] == "version 2 is the challenger (by Ada Lovelace): it was not"
+    assert run("model", "challenge", "2", *ADA, "--reason", "again") == 2
+    assert "version 2 is the challenger" in capsys.readouterr().err
+
+
 def test_a_certificate_is_verified_with_exit_codes_0_1_and_2(
     champion: TrainingRun, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

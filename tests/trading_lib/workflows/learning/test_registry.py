@@ -19,6 +19,7 @@ from trading_lib.learning.verification import TamperedModelError
 from trading_lib.workflows.learning.registration import comparing
 from trading_lib.workflows.learning.registry import (
     PromotionRefusedError,
+    challenge,
     challenger,
     champion,
     open_model,
@@ -87,6 +88,66 @@ def test_the_same_training_again_is_the_same_version(settings: Settings, store: 
     assert first.versions[0].version == again.versions[0].version == 1
     assert len(store.aliases().history) == 1
     assert len(LifecycleStore(settings.engine()).events()) == 1
+
+
+def test_a_retired_model_that_passes_again_is_challenger_again_and_the_history_says_why(
+    settings: Settings, store: ModelStore
+) -> None:
+    training = register(settings, finished_training()).training
+    retire(settings, 1, "Ada", "a feature is wrong")
+    again = register(settings, finished_training())
+    assert (again.new, again.challenger) == ((), 1)
+    assert store.aliases().current[1].reason.startswith(f"the same model passed in training {training}")
+
+
+def test_a_superseded_model_that_passes_again_supersedes_the_newer_one(settings: Settings, store: ModelStore) -> None:
+    register(settings, finished_training())
+    register(settings, finished_training(seed=1))
+    assert register(settings, finished_training()).challenger == 1
+    assert store.aliases().current[2].reason == "superseded by version 1"
+
+
+def test_a_champion_that_passes_again_stays_champion_and_the_challenger_challenger(
+    settings: Settings, store: ModelStore
+) -> None:
+    run = finished_training({"ridge": BETTER, BASELINE: noise(0.0, seed=99)})
+    register(settings, run)
+    promote(settings, 1, "Ada")
+    register(settings, finished_training(seed=2))
+    assert register(settings, run).challenger == 2
+    assert store.aliases().holder(Alias.CHAMPION) == 1
+
+
+def test_an_operator_names_a_candidate_or_a_retired_version_the_challenger(
+    settings: Settings, store: ModelStore
+) -> None:
+    register(settings, finished_training(ics={"ridge": 0.05, "lightgbm": 0.07}))
+    assert challenge(settings, 1, "Ada", "it is simpler")["alias"] == "challenger"
+    assert store.aliases().current[2].reason == "superseded by version 1"
+    retire(settings, 1, "Ada", "a feature is wrong")
+    assert challenge(settings, 1, "Ada", "it was right")["reason"] == "it was right"
+    assert store.aliases().holder(Alias.CHALLENGER) == 1
+
+
+@pytest.mark.parametrize(
+    ("version", "operator", "reason", "problem"),
+    [
+        (1, "Ada", "why not", "version 1 is the champion"),
+        (2, "Ada", "why not", "version 2 is the challenger"),
+        (9, "Ada", "why not", "there is no model version 9"),
+        (1, " ", "why not", "a challenge needs the name"),
+        (1, "Ada", " ", "a challenge needs a reason"),
+    ],
+)
+def test_what_is_in_use_or_unknown_is_not_named_challenger(
+    settings: Settings, store: ModelStore, version: int, operator: str, reason: str, problem: str
+) -> None:
+    crown(settings, 1, 0.05)
+    register(settings, finished_training(seed=2))
+    before = store.aliases()
+    with pytest.raises(InputError, match=problem):
+        challenge(settings, version, operator, reason)
+    assert store.aliases() == before
 
 
 def test_two_at_once_register_one_version(settings: Settings, store: ModelStore) -> None:

@@ -68,17 +68,21 @@ class ModelStore:
         with self._engine.connect() as connection:
             return [_training(row) for row in connection.execute(query).mappings()]
 
-    def register(self, model: StoredModel, files: Mapping[str, bytes], decide: Decide) -> tuple[StoredModel, bool]:
+    def register(
+        self, model: StoredModel, files: Mapping[str, bytes], decide: Decide, again: Decide | None = None
+    ) -> tuple[StoredModel, bool]:
         """Store a version with its files and first aliases; return it, and whether it is new.
 
-        One of the same digest and data is the same version: nothing is stored then, its aliases included.
+        One of the same digest and data is the same version: nothing is stored then, save the aliases of ``again``.
 
         Parameters
         ----------
         model
             Its version and name do not matter: the store numbers it.
         decide
-            Gives the aliases that change, from those there are.
+            Gives the aliases that change when it is new, from those there are.
+        again
+            Gives those that change when it is there already; without it none do.
 
         Raises
         ------
@@ -96,7 +100,10 @@ class ModelStore:
                 )
             )
             if (stored := same.mappings().one_or_none()) is not None:
-                return _model(stored), False
+                same_model = _model(stored)
+                if again is not None:
+                    self._append(connection, again(same_model, self._aliases(connection)))
+                return same_model, False
             newest = select(func.coalesce(func.max(model_versions.c.version), 0))
             number = connection.execute(newest.where(model_versions.c.name == self.name)).scalar_one() + 1
             new = replace(model, name=self.name, version=number)

@@ -1,4 +1,4 @@
-"""Which version is the champion: promotion when it is better and an operator approves, retirement, rollback."""
+"""Which version is challenger or champion: promotion when it is better and an operator approves, and the ways back."""
 
 from __future__ import annotations
 
@@ -70,6 +70,30 @@ def promote(settings: Settings, version: int, operator: str, reason: str = "") -
     return {**result, "certificate": str(_write_certificate(settings, store.version(version)))}
 
 
+def challenge(settings: Settings, version: int, operator: str, reason: str) -> Result:
+    """Make a registered version the challenger again, whether it is a candidate or retired.
+
+    Raises
+    ------
+    InputError
+        When nobody or no reason is named, there is no such version, or it is champion or challenger already.
+    TamperedModelError
+        When its files are not the registered ones.
+    """
+    _require_operator(operator, "a challenge")
+    _require_reason(reason, "a challenge")
+    store, at = _store(settings), settings.clock()
+
+    def decide(model: StoredModel, aliases: Aliases) -> Sequence[AliasChange]:
+        changes = aliases.named_challenger(version, reason, operator, at)
+        if not changes:
+            raise InputError(f"version {version} is the {aliases.of(version)}", "`trading model list` shows the others")
+        return changes
+
+    open_model(store.with_files(store.version(version)))  # nobody could ask a challenger that cannot be read
+    return _change(settings, store, version, decide)
+
+
 def retire(settings: Settings, version: int, operator: str, reason: str) -> Result:
     """Take a version's alias away; without a champion nothing is traded on a model.
 
@@ -79,8 +103,7 @@ def retire(settings: Settings, version: int, operator: str, reason: str) -> Resu
         When nobody or no reason is named, or the version has no alias.
     """
     _require_operator(operator, "a retirement")
-    if not reason.strip():
-        raise InputError("a retirement needs a reason, for the record", "give --reason TEXT")
+    _require_reason(reason, "a retirement")
     at = settings.clock()
 
     def decide(model: StoredModel, aliases: Aliases) -> Sequence[AliasChange]:
@@ -105,8 +128,7 @@ def rollback(settings: Settings, operator: str, reason: str, to: int | None = No
         When nobody or no reason is named, or there is no such champion.
     """
     _require_operator(operator, "a rollback")
-    if not reason.strip():
-        raise InputError("a rollback needs a reason, for the record", "give --reason TEXT")
+    _require_reason(reason, "a rollback")
     store, at = _store(settings), settings.clock()
     aliases = store.aliases()
     earlier = aliases.earlier_champions()
@@ -163,6 +185,11 @@ def _change(
 def _require_operator(operator: str, what: str) -> None:
     if not operator.strip():
         raise InputError(f"{what} needs the name of who approves it", "give --operator NAME")
+
+
+def _require_reason(reason: str, what: str) -> None:
+    if not reason.strip():
+        raise InputError(f"{what} needs a reason, for the record", "give --reason TEXT")
 
 
 def _require_challenger(version: int, aliases: Aliases) -> None:
