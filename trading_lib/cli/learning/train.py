@@ -40,7 +40,11 @@ def train(
     ] = None,
     universe_extra: Annotated[
         Path | None,
-        typer.Option("--universe-extra", help="Folder of further assets to learn from.", show_default=False),
+        typer.Option(
+            "--universe-extra",
+            help="Folder of further assets to learn from: an experiment, never registered.",
+            show_default=False,
+        ),
     ] = None,
     register: Annotated[bool, typer.Option(help="Register what passes, where an MLflow server runs.")] = True,
     processes: Annotated[

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from trading_lib.domain.errors import InputError
 from trading_lib.learning.registered import Alias, AliasChange, Aliases, StoredModel
 from trading_lib.workflows.learning.registration.aliases import PromotionRefusedError as PromotionRefusedError
 from trading_lib.workflows.learning.registration.aliases import challenge as challenge
@@ -20,6 +21,7 @@ from trading_lib.workflows.learning.registration.opening import champion as cham
 from trading_lib.workflows.learning.registration.opening import open_folder as open_folder
 from trading_lib.workflows.learning.registration.opening import open_model as open_model
 from trading_lib.workflows.learning.registration.opening import stored_model as stored_model
+from trading_lib.workflows.learning.training.request import EXPERIMENT
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -84,7 +86,14 @@ def register(settings: Settings, run: TrainingRun, mlflow_run: str = "") -> Regi
     ----------
     mlflow_run
         Run of MLflow that the training was logged to; "" where there is none.
+
+    Raises
+    ------
+    InputError
+        When the training learned from assets that predictions do not rank.
     """
+    if run.request.universe_extra is not None:
+        raise InputError(f"nothing is registered of {EXPERIMENT}", "train without --universe-extra")
     from trading_lib.adapters.stores.learning.lifecycle_store import LifecycleStore, ModelEvent
     from trading_lib.adapters.stores.learning.model_store import ModelStore
     from trading_lib.workflows.learning.registration.draft import draft_of, importances_of, training_of

@@ -181,7 +181,7 @@ def write_models_of(run: TrainingRun, out: Path) -> None:
 def log_and_register(settings: Settings, run: TrainingRun, findings: Findings, tracking: Tracking) -> None:
     """Log the training to MLflow and register what passed; what could not be done is noted in the report."""
     run.report["mlflow_run"] = tracking.log(run.report, findings)
-    if run.request.register:
+    if run.request.may_register:
         tracking.notes += register_passed(settings, run)
     run.report["notes"] += tracking.notes
 

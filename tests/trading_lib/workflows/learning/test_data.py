@@ -24,6 +24,8 @@ from trading_lib.learning.labels import forward_labels
 from trading_lib.workflows.data import fetch as fetching
 from trading_lib.workflows.data import tasks as market_data
 from trading_lib.workflows.learning.data import features_at, training_data
+from trading_lib.workflows.learning.training.request import EXPERIMENT, TrainingRequest
+from trading_lib.workflows.learning.training.steps import prepare
 from trading_lib.workflows.setup.settings import Settings
 
 BEGIN, FIRST, LAST = date(2021, 1, 4), date(2022, 2, 1), date(2023, 6, 30)
@@ -191,6 +193,8 @@ def test_further_symbols_are_learned_from(settings: Settings, prices: Path, tmp_
     np.testing.assert_array_equal(found.features.values[position][:, spy], found.features.values[position][:, iwm])
     assert settings.configuration.universe.symbols == found.panel.symbols[:-2]
     assert not found.simulated
+    asked = TrainingRequest(first=FIRST, last=LAST, data=prices, universe_extra=folder)
+    assert prepare(settings, asked, [].append).notes[0] == EXPERIMENT
     beside_made_up = training_data(settings, FIRST, LAST, universe_extra=folder)
     assert (beside_made_up.data_source, beside_made_up.simulated) == ("files:further, simulated", True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,14 @@ def test_nothing_is_registered_that_did_not_pass(settings: Settings, store: Mode
     assert [training.id for training in store.trainings()] == [registered.training]
     (event,) = LifecycleStore(settings.engine()).events()
     assert (event.kind, event.text) == ("trained", "no model passed")
+
+
+def test_nothing_is_registered_of_a_training_with_further_assets(settings: Settings, store: ModelStore) -> None:
+    run = finished_training()
+    with pytest.raises(InputError, match="an experiment with further assets, never registered"):
+        register(settings, replace(run, request=replace(run.request, universe_extra=Path("further"))))
+    assert store.versions() == []
+    assert store.trainings() == []
 
 
 def test_the_best_of_a_training_becomes_challenger_and_the_others_candidates(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from trading_lib.domain.errors import InputError
 from trading_lib.learning.config import LearningConfig, Window
 from trading_lib.learning.models.loading import load_model
 from trading_lib.workflows.learning import train as training
-from trading_lib.workflows.learning.train import TrainingRequest, TrainingRun, rehearse, train
+from trading_lib.workflows.learning.train import TrainingRequest, TrainingRun, log_and_register, rehearse, train
 from trading_lib.workflows.learning.training.lock import only_training
 
 FIRST, LAST = date(2019, 1, 2), date(2020, 6, 30)
@@ -95,6 +96,20 @@ def test_without_mlflow_the_training_goes_on_says_so_and_registers_nothing(repor
     assert report["mlflow_run"] is None
     assert report["trials"] == {"count": 4, "source": "this training alone"}
     assert any("no MLflow server is running" in note for note in report["notes"])
+
+
+def test_an_experiment_with_further_assets_is_logged_and_not_registered(
+    run: TrainingRun, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tried: list[object] = []
+    monkeypatch.setattr(training, "register_passed", lambda settings, run: tried.append(run) or [])
+    tracking: Any = SimpleNamespace(log=lambda report, findings: "run-1", notes=[])
+    findings: Any = None
+    for extra in (None, tmp_path):
+        asked = replace(run, request=replace(REQUEST, universe_extra=extra), report={**run.report})
+        log_and_register(training_settings(tmp_path), asked, findings, tracking)
+        assert (asked.report["mlflow_run"], asked.report["registered"]) == ("run-1", [])
+        assert len(tried) == 1
 
 
 def test_progress_tells_the_steps(run: TrainingRun, said: list[str]) -> None:

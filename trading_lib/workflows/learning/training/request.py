@@ -11,6 +11,9 @@ from typing import Any
 from trading_lib.domain.errors import InputError
 from trading_lib.learning.config import LearningConfig, Window
 
+# Ranks, scores and correlations within a session are among all assets in such a training, of the universe later.
+EXPERIMENT = "an experiment with further assets, never registered: prediction ranks the universe alone"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRequest:
@@ -25,7 +28,7 @@ class TrainingRequest:
     window
         In place of the configured one.
     universe_extra
-        Folder of further assets to learn from.
+        Folder of further assets to learn from; nothing of it is registered, see `EXPERIMENT`.
     register
         Register what passes, where MLflow can be reached.
     leave_out
@@ -42,6 +45,16 @@ class TrainingRequest:
     register: bool = True
     leave_out: tuple[str, ...] = ()
     processes: int | None = None
+
+    @property
+    def may_register(self) -> bool:
+        """Whether what passes is registered: when asked to, and when a prediction sees what was learned from."""
+        return self.register and self.universe_extra is None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the report says of the request itself."""
+        return (EXPERIMENT,) if self.universe_extra else ()
 
     def check(self) -> None:
         """Refuse what makes no sense.

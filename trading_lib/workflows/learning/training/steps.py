@@ -113,7 +113,7 @@ def prepare(settings: Settings, request: TrainingRequest, say: Callable[[str], N
     say(f"reading the data of {request.first} to {request.last}")
     config = request.configuration(settings.configuration.learning)
     found = training_data(settings, request.first, request.last, request.data, request.universe_extra)
-    return prepared(found.dataset, config, found.data_source, found.simulated, tuple(found.notes))
+    return prepared(found.dataset, config, found.data_source, found.simulated, (*request.notes, *found.notes))
 
 
 def prepared(full: Dataset, config: LearningConfig, source: str, simulated: bool, notes: tuple[str, ...]) -> Prepared:
