@@ -219,12 +219,14 @@ class LearningConfig(Configuration):
 
     Attributes
     ----------
+    seed
+        Of everything random; the libraries of the trees keep it in 32 bits with a sign.
     leave_out
         Features that are not learned from; a scheduled training adds those that were weak in the two before it.
     """
 
     window: Window = Window.EXPANDING
-    seed: int = Field(7, ge=0)
+    seed: int = Field(7, ge=0, lt=2**31)
     leave_out: tuple[str, ...] = ()
     models: tuple[str, ...] = ("ridge", "lightgbm", "xgboost", "ensemble")
     label: LabelConfig = LabelConfig()

@@ -48,6 +48,7 @@ def test_how_models_are_trained_names_the_model_and_no_strategy(folder: Path) ->
     ("old", "new", "message"),
     [
         ("seed: 7", "sead: 7", "learning.yaml: unknown key sead"),
+        ("seed: 7", "seed: 2147483648", "learning.yaml: seed: .*less than 2147483648, got 2147483648"),
         ("leaves: 7", "leaves: 31", "learning.yaml: lightgbm.leaves: .*less than or equal to 8, got 31"),
         ("purge: 21", "purge: 20", "learning.yaml: the file: splits.purge 20 is shorter than label.horizon 21"),
         ("[ridge, lightgbm", "[rigde, lightgbm", "learning.yaml: the file: models must name some of"),
