@@ -43,6 +43,12 @@ def test_blocks_longer_than_any_path_leave_the_mean_as_it_is() -> None:
     assert resample_means(values, 1e12, 5, np.random.default_rng(6)) == pytest.approx(np.full(5, values.mean()))
 
 
+@pytest.mark.parametrize("samples", [100, 2000])
+def test_the_p_value_is_never_0_however_large_the_difference(samples: int) -> None:
+    noise = overlapping(1000, 6)
+    assert mean_difference_p(noise + 100.0, np.zeros(1000), HORIZON, samples).p_value == 1.0 / (samples + 1.0)
+
+
 def test_what_both_series_share_cancels() -> None:
     shared, generator = overlapping(1000, 7), np.random.default_rng(8)
     better = shared + 0.01 + generator.normal(0.0, 0.05, 1000)
