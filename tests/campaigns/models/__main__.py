@@ -2,7 +2,7 @@
 
 Every world is judged as a training is. Writes evidence/model_evidence.json, or the file that --out names; exit code 1
 when a finding is not as it has to be. With --keep FILE judged worlds are appended to a file as they are done, and those
-in it are not judged again.
+in it are not judged again by the same code.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import sys
 from pathlib import Path
 
-from tests.campaigns.evidence import MODEL_CAMPAIGNS, write_evidence
+from tests.campaigns.evidence import MODEL_CAMPAIGNS, covered_hash, write_evidence
 from tests.campaigns.models.campaign import ALL, NOISE_SEEDS, PLANTED_SEEDS, Judged, counted, findings, judged, worlds
 from tests.campaigns.models.leaks import leaks_refused
 from tests.campaigns.models.worlds import World
@@ -30,14 +30,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     listed = worlds(range(given.noise), range(given.planted), tuple(given.models), given.noise_years)
-    found = [*_kept(given.keep, listed)]
+    code = covered_hash(MODEL_CAMPAIGNS["model_evidence"])
+    found = [*_kept(given.keep, listed, code)]
     done = [_world(one) for one in found]
     left = [world for world in listed if world not in done]
 
     def tell(one: Judged) -> None:
         if given.keep:
             with given.keep.open("a") as file:
-                file.write(json.dumps(one) + "\n")
+                file.write(json.dumps(one | {"code": code}) + "\n")
         said = {kind: f"ic {model['ic']}, found {model['found']}" for kind, model in one["models"].items()}
         print(f"{_world(one).name}: {said}, {one['seconds']} s", file=sys.stderr, flush=True)
 
@@ -54,10 +55,11 @@ def main() -> None:
     sys.exit(1 if wrong else 0)
 
 
-def _kept(file: Path | None, listed: list[World]) -> list[Judged]:
+def _kept(file: Path | None, listed: list[World], code: str) -> list[Judged]:
     if file is None or not file.exists():
         return []
-    return [one for line in file.read_text().splitlines() if _world(one := json.loads(line)) in listed]
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    return [one for one in lines if one["code"] == code and _world(one) in listed]
 
 
 def _world(one: Judged) -> World:
