@@ -12,6 +12,7 @@ from trading_lib.cli.output import JSON_OPTION, progress, show
 from trading_lib.cli.research.research import DATA_OPTION
 
 app = typer.Typer()
+INTERRUPTED = 130
 
 
 class WindowName(StrEnum):
@@ -79,5 +80,9 @@ def train(
         register=register,
         processes=processes,
     )
-    run = run_training(settings, request, progress, out)
+    try:
+        run = run_training(settings, request, progress, out)
+    except KeyboardInterrupt:
+        progress("stopped by Ctrl-C")
+        raise typer.Exit(INTERRUPTED) from None
     show(run.report, as_json, training_lines(run.report))

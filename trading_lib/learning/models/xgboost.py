@@ -5,7 +5,10 @@ They are grown by one thread, whatever is offered: several add up a histogram in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -70,7 +73,8 @@ class XgboostLearner:
         import xgboost
 
         names = list(data.features)
-        binned = xgboost.QuantileDMatrix(data.x[rows], data.y[rows], feature_names=names, nthread=1, max_bin=BINS)
+        with _interrupt_held():
+            binned = xgboost.QuantileDMatrix(data.x[rows], data.y[rows], feature_names=names, nthread=1, max_bin=BINS)
 
         def fit(y: FloatArray) -> XgboostModel:
             require_labels(self.kind, y)
@@ -96,6 +100,23 @@ class XgboostLearner:
             "nthread": 1,
             "verbosity": 0,
         }
+
+
+@contextmanager
+def _interrupt_held() -> Iterator[None]:
+    """Let Ctrl-C wait: the library calls back to Python while it bins rows, loses what is raised there, and breaks."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before is None:
+        yield
+        return
+    arrived: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: arrived.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if arrived:
+            signal.raise_signal(signal.SIGINT)
 
 
 def read_json(features: tuple[str, ...], content: bytes) -> XgboostModel:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.environment.command_line import run
+from trading_lib.workflows.learning import train as training
 
 WINDOW = ("--from", "2019-01-02", "--to", "2020-06-30")
 SMALL = {
@@ -95,3 +96,14 @@ def test_a_report_that_cannot_be_written_is_refused_before_anything_is_read(
     printed = capsys.readouterr()
     assert "absent does not exist: create it first" in printed.err
     assert "reading the data" not in printed.err
+
+
+def test_ctrl_c_is_one_line_and_exit_code_130(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "train", interrupted)
+    assert run("train", *WINDOW, "--out", str(tmp_path / "training.json")) == 130
+    assert capsys.readouterr() == ("", "stopped by Ctrl-C\n")
