@@ -11,7 +11,10 @@ from trading_lib.domain.errors import InputError
 
 def check_writable(path: Path) -> None:
     """Raise `InputError` when ``path`` cannot be written, before any work is spent on its content."""
-    folder = path.resolve().parent
+    try:
+        folder = path.resolve().parent
+    except (OSError, RuntimeError):
+        raise InputError(f"{path} is a link that leads to itself", "name a file") from None
     if path.is_dir():
         raise InputError(f"{path} is a folder", "name a file")
     if path.exists() and not path.is_file():

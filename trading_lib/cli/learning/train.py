@@ -60,7 +60,6 @@ def train(
 
     Example: trading train --from 2007-01-03 --to 2022-12-30 --data prices --out training.json
     """
-    from trading_lib.adapters.files.output_file import check_writable
     from trading_lib.domain.market.sessions import parse_session
     from trading_lib.learning.config import Window
     from trading_lib.workflows.learning.train import TrainingRequest
@@ -69,8 +68,6 @@ def train(
     from trading_lib.workflows.setup.settings import load_settings
 
     settings = load_settings()
-    if out:
-        check_writable(out)
     request = TrainingRequest(
         first=parse_session(first),
         last=parse_session(last),

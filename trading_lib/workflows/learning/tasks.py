@@ -25,9 +25,8 @@ from trading_lib.workflows.learning.train import (
     log_and_register,
     register_passed,
     report_place,
-    write_models_of,
-    write_report,
 )
+from trading_lib.workflows.learning.training.artifacts import TrainingOutput
 from trading_lib.workflows.learning.training.files import TrainingFiles
 from trading_lib.workflows.learning.training.lock import only_training
 from trading_lib.workflows.learning.training.nulls import null_tests
@@ -143,10 +142,11 @@ def overfitting(plan: TrainingPlan, settings: Settings | None = None) -> Trainin
     findings = _findings(files, trials)
     run = described(settings, _request_of(plan, register=False), findings, trials, started)
     out = report_place(settings, findings.ready)
-    write_models_of(run, out)
-    log_and_register(settings, run, findings, tracking)
-    run.report["elapsed_seconds"] = round((settings.clock() - started).total_seconds(), 2)
-    write_report(run, out)
+    with TrainingOutput(out).staged(run.models) as staged:
+        run.report["artifacts"] = staged.artifacts
+        log_and_register(settings, run, findings, tracking)
+        run.report["elapsed_seconds"] = round((settings.clock() - started).total_seconds(), 2)
+        staged.publish(run.report)
     run_id, address = run.report["mlflow_run"], tracking.address
     return TrainingFigures(
         passed=run.passed,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -14,7 +13,6 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from trading_lib.adapters.files.output_file import check_writable, write_whole
 from trading_lib.domain.errors import StorageUnavailableError
 from trading_lib.domain.market.prices import FloatArray
 from trading_lib.learning.config import LearningConfig
@@ -23,7 +21,7 @@ from trading_lib.learning.evidence.model_evidence import ModelEvidence
 from trading_lib.learning.model import Model
 from trading_lib.performance.significance.deflated_sharpe import Trials
 from trading_lib.workflows.learning.tracking import Tracking, trials_alone
-from trading_lib.workflows.learning.training.artifacts import write_models
+from trading_lib.workflows.learning.training.artifacts import TrainingOutput
 from trading_lib.workflows.learning.training.lock import FOLDER, only_training
 from trading_lib.workflows.learning.training.nulls import null_tests
 from trading_lib.workflows.learning.training.report import training_report
@@ -93,26 +91,32 @@ def train(
     Parameters
     ----------
     out
-        The report's file; the models' files lie in a folder beside it. None for a folder of the project's home.
+        The report's file; the models' files lie in a folder beside it. Both stay as they were, unless all of it could
+        be written. None for a folder of the project's home.
 
     Raises
     ------
     InputError
-        When the data cannot be learned from, or another training is running; nothing is written then.
+        When ``out`` cannot be written, the data cannot be learned from, or another training is running; nothing is
+        written then.
     """
     say = progress or _silent
     started, began = settings.clock(), time.perf_counter()
+    output = TrainingOutput(out) if out else None
+    if output:
+        output.check()
     with stage_log("train") as counts:
         ready = prepare(settings, request, say)
         with only_training(settings):
             tracking = Tracking.of(settings, ready, say)
             findings = fitted(ready, tracking.trials, request.processes, say)
             run = described(settings, request, findings, tracking.trials, started)
-            out = out or report_place(settings, ready)
-            write_models_of(run, out)
-            log_and_register(settings, run, findings, tracking)
-            run.report["elapsed_seconds"] = round(time.perf_counter() - began, 2)
-            write_report(run, out)
+            output = output or TrainingOutput(report_place(settings, ready))
+            with output.staged(run.models) as staged:
+                run.report["artifacts"] = staged.artifacts
+                log_and_register(settings, run, findings, tracking)
+                run.report["elapsed_seconds"] = round(time.perf_counter() - began, 2)
+                staged.publish(run.report)
         counts |= {"sessions": len(ready.data.sessions), "passed": len(run.passed)}
     return run
 
@@ -172,12 +176,6 @@ def report_place(settings: Settings, ready: Prepared) -> Path:
     return folder / REPORT_FILE
 
 
-def write_models_of(run: TrainingRun, out: Path) -> None:
-    """Write the models' files into a folder beside the report's file."""
-    check_writable(out)
-    run.report["artifacts"] = write_models(out.parent / f"{out.stem}-models", run.models)
-
-
 def log_and_register(settings: Settings, run: TrainingRun, findings: Findings, tracking: Tracking) -> None:
     """Log the training to MLflow and register what passed; what could not be done is noted in the report."""
     run.report["mlflow_run"] = tracking.log(run.report, findings)
@@ -198,11 +196,6 @@ def register_passed(settings: Settings, run: TrainingRun) -> list[str]:
         return [f"nothing was registered: {error}"]
     run.report["registered"] = registration.report()["versions"]
     return [registration.mlflow] * bool(registration.mlflow)
-
-
-def write_report(run: TrainingRun, out: Path) -> None:
-    """Write the report as JSON, which has no NaN."""
-    write_whole(out, json.dumps(run.report, indent=2, allow_nan=False).encode() + b"\n")
 
 
 def _silent(line: str) -> None:

@@ -107,3 +107,16 @@ def test_ctrl_c_is_one_line_and_exit_code_130(
     monkeypatch.setattr(training, "train", interrupted)
     assert run("train", *WINDOW, "--out", str(tmp_path / "training.json")) == 130
     assert capsys.readouterr() == ("", "stopped by Ctrl-C\n")
+
+
+def test_a_folder_of_models_that_cannot_be_made_is_refused_before_anything_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "training-models").symlink_to("training-models")
+    assert run("train", *WINDOW, "--out", str(tmp_path / "training.json")) == 2
+    error = capsys.readouterr().err
+    assert "training-models, which is a link: name another report" in error
+    assert error.count("\n") == 1
+    (tmp_path / "loop.json").symlink_to("loop.json")
+    assert run("train", *WINDOW, "--out", str(tmp_path / "loop.json")) == 2
+    assert "loop.json is a link that leads to itself: name a file" in capsys.readouterr().err
