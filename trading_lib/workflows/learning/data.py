@@ -81,6 +81,9 @@ def training_data(
     notes: list[str] = []
     found = known_input(settings, last, data, universe_extra, stored)
     panel, config = found.market.panel, settings.configuration.learning
+    if found.quarantined:
+        bars = "1 bar was" if found.quarantined == 1 else f"{found.quarantined:,} bars were"
+        notes.append(f"{bars} set aside in quarantine: `trading validate` says why")
     if own:
         refuse_foresight(own, panel)
     features = found.features(settings.calendar, own)

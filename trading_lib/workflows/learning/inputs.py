@@ -38,11 +38,18 @@ NOT_TRADED = "learned from only"
 
 @dataclass(frozen=True, slots=True)
 class LearningInput:
-    """A market with what is known beside its prices."""
+    """A market with what is known beside its prices.
+
+    Attributes
+    ----------
+    quarantined
+        How many bars of a source were set aside; of the database, where they were when they came in, 0.
+    """
 
     market: Market
     macro: MacroSeries
     reports: CotReports
+    quarantined: int = 0
 
     def context(self, calendar: SessionCalendar, own: OwnColumns | None = None) -> MarketContext:
         """Read everything off at the decision of each session."""
@@ -80,10 +87,11 @@ def input_from_source(
     as_of = _as_of(settings, last)
     loaded = market_from_source(source, universe, calendar, last, as_of)
     reports = reports_of(source, last, as_of)
-    market = loaded.market
+    market, quarantined = loaded.market, len(loaded.validation.quarantined)
     if extra is not None:
-        market = _widened(market, loaded.validation.accepted, loaded.macro, extra, settings, as_of)
-    return LearningInput(market, loaded.macro, reports)
+        market, further = _widened(market, loaded.validation.accepted, loaded.macro, extra, settings, as_of)
+        quarantined += further
+    return LearningInput(market, loaded.macro, reports, quarantined)
 
 
 def reports_of(source: MarketDataSource, last: date, as_of: datetime) -> CotReports:
@@ -116,8 +124,8 @@ def _as_of(settings: Settings, last: date) -> datetime:
 
 def _widened(
     market: Market, accepted: Bars, macro: MacroSeries, folder: Path, settings: Settings, as_of: datetime
-) -> Market:
-    """Add the further symbols of a folder to a market; they have no part in trading."""
+) -> tuple[Market, int]:
+    """Add the further symbols of a folder to a market, and count their bad bars; they have no part in trading."""
     universe = settings.configuration.universe
     last: date = market.panel.sessions[-1].item()
     symbols = [symbol for symbol in listed_symbols(folder) if symbol not in universe.symbols]
@@ -128,12 +136,13 @@ def _widened(
         raise DataFileError(
             f"{folder} has no price of a symbol that is not in the universe already", "name a folder with further ones"
         )
-    further = accept_bars(bars, wider, as_of).accepted
+    checked = accept_bars(bars, wider, as_of)
+    further = checked.accepted
     everything = Bars.from_frame(pd.concat([accepted.frame, further.frame], ignore_index=True))
     present = Universe(
         tuple(i for i in wider if i.symbol in universe.symbols or i.symbol in further.symbols), universe.perpetuals
     )
-    return build_market(everything, macro, present, settings.calendar, last)
+    return build_market(everything, macro, present, settings.calendar, last), len(checked.quarantined)
 
 
 def _instrument(symbol: str) -> Instrument:

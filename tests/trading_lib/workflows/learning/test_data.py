@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date
@@ -82,6 +83,19 @@ def test_a_folder_gives_rows_of_all_27_features(settings: Settings, prices: Path
     assert found.dataset.sessions[0] == np.datetime64(FIRST)
     assert found.dataset.label_end[-1] == len(found.panel.sessions) - 1
     assert len(found.dataset) == 15 * len(found.dataset.sessions)
+
+
+def test_bars_that_were_set_aside_are_counted_in_the_notes(settings: Settings, prices: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "prices"
+    shutil.copytree(prices, folder)
+    (file,) = folder.glob("*.parquet")
+    bars = pd.read_parquet(file)
+    rows = bars.index[bars["symbol"] == "GLD"]
+    bars.loc[rows[400], "close"] = -5.0
+    bars.loc[rows[401], "high"] = np.nan
+    bars.to_parquet(file)
+    found = training_data(settings, FIRST, LAST, folder)
+    assert len([note for note in found.notes if note.startswith("2 bars were set aside in quarantine")]) == 1
 
 
 def test_a_prediction_sees_the_features_that_a_model_learned_from(settings: Settings, prices: Path) -> None:
