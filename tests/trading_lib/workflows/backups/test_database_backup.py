@@ -7,14 +7,19 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import make_url
 
+from tests.builders.settings import make_settings
 from tests.environment.backup_place import NOW, execute, fill, make_place
 from tests.environment.database import MakeDatabase
+from tests.environment.finished_training import finished_training
 from trading_lib.adapters.backups.content import database_content
 from trading_lib.adapters.backups.encryption import new_identity
 from trading_lib.adapters.backups.postgres_tools import DumpFailedError, start_dump
+from trading_lib.adapters.stores.learning.model_store import ModelStore
+from trading_lib.adapters.stores.postgres.database import connect
 from trading_lib.adapters.stores.postgres.embedded_postgres import EmbeddedPostgres
 from trading_lib.domain.errors import InputError
 from trading_lib.monitoring.backup.manifest import BackupDamagedError, Manifest
@@ -25,6 +30,7 @@ from trading_lib.workflows.backups.host.restore import restore_host
 from trading_lib.workflows.backups.place import BackupPlace
 from trading_lib.workflows.backups.restore import restore_backup
 from trading_lib.workflows.backups.verify import verify_backups
+from trading_lib.workflows.learning.registry import champion, open_model, promote, register
 
 pytestmark = pytest.mark.postgres
 
@@ -115,6 +121,31 @@ def test_a_restored_database_has_the_same_state(stored: Stored, postgres_server:
     assert (content.state_hash, content.audit_head) == (stored.manifest.state_hash, stored.manifest.audit_head)
     assert done.as_record()["state_hash"] == content.state_hash
     assert not {name for name in databases(postgres_server) if name.startswith("restore_")}
+
+
+def test_a_champion_survives_a_restore_and_opens_with_its_registered_hashes(
+    make_database: MakeDatabase, postgres_server: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    url, into = make_database(), target(postgres_server, "restored_models")
+    settings, run = make_settings(url, tmp_path / "models"), finished_training()
+    register(settings, run)
+    promote(settings, 1, "Ada")
+    before = champion(settings.engine())
+    place = make_place(tmp_path / "home", url)
+    destination = place.destination(str(tmp_path / "backups"))
+    back_up_databases(place, destination, ["trading"])
+    restore_backup(place, destination, into)
+    engine = connect(into)
+    restored = champion(engine)
+    history = ModelStore(engine).aliases()
+    engine.dispose()
+    assert restored is not None
+    assert before is not None
+    assert (restored.version, restored.sha256, restored.contents) == (1, before.sha256, before.contents)
+    assert history == ModelStore(settings.engine()).aliases()
+    x, features = run.dataset.x[:50], run.dataset.features
+    assert np.array_equal(open_model(restored).predict(x, features), run.models["ridge"].predict(x, features))
 
 
 def test_an_empty_database_is_replaced_and_keeps_its_name(
