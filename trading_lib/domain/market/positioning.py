@@ -75,6 +75,8 @@ class FundingRates:
 class CotReports:
     """Commitments of Traders, one row per (report, market, report date), sorted by all three.
 
+    Where revisions are read too, a report comes once per revision, each with its own ``available_at``.
+
     Attributes
     ----------
     frame

@@ -5,7 +5,7 @@ Input: `MacroSeries` and the instants of the decisions. Output: `MarketContext`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -51,6 +51,16 @@ def known_macro(series: MacroSeries, decisions: DateArray) -> dict[str, FloatArr
         str(name): newest_known(instants(rows), rows["date"], rows["value"].to_numpy(np.float64), decisions)
         for name, rows in known.groupby("series", sort=True)
     }
+
+
+def preferred_macro(sources: Sequence[MacroSeries], decisions: DateArray) -> dict[str, FloatArray]:
+    """Read each series at each decision from the first of several sources that had an observation of it by then."""
+    found: dict[str, FloatArray] = {}
+    for source in sources:
+        for name, values in known_macro(source, decisions).items():
+            better = found.get(name)
+            found[name] = values if better is None else np.where(np.isfinite(better), better, values)
+    return found
 
 
 def instants(rows: pd.DataFrame) -> DateArray:

@@ -38,11 +38,12 @@ def _fraction(context: MarketContext, name: str) -> FloatArray | None:
 
 
 def _slope(context: MarketContext) -> FloatArray | None:
-    """Ten-year less two-year yield, from the series of that name or from both yields."""
-    if "T10Y2Y" in context.macro:
-        return _fraction(context, "T10Y2Y")
-    long, short = _fraction(context, "DGS10"), _fraction(context, "DGS2")
-    return None if long is None or short is None else long - short
+    """Ten-year less two-year yield, from the series of that name or, before it begins, from both yields."""
+    slope, long, short = (_fraction(context, name) for name in ("T10Y2Y", "DGS10", "DGS2"))
+    difference = None if long is None or short is None else long - short
+    if slope is None or difference is None:
+        return difference if slope is None else slope
+    return np.where(np.isfinite(slope), slope, difference)
 
 
 def _log_change(values: FloatArray, sessions: int) -> FloatArray:

@@ -59,6 +59,20 @@ def known_positioning(reports: CotReports, symbols: Sequence[str], decisions: Da
     return columns
 
 
+def preferred_positioning(
+    sources: Sequence[CotReports], symbols: Sequence[str], decisions: DateArray
+) -> dict[str, FloatArray]:
+    """Read `known_positioning` at each decision from the first of several sources that had any report by then."""
+    columns: dict[str, FloatArray] = {}
+    free = np.ones(len(decisions), dtype=bool)
+    for reports in sources:
+        begun = free & (decisions >= instants(reports.frame).min()) if len(reports) else np.zeros_like(free)
+        for name, values in known_positioning(reports, symbols, decisions).items():
+            columns.setdefault(name, np.full(values.shape, np.nan))[begun] = values[begun]
+        free &= ~begun
+    return columns
+
+
 def positioning_features(context: MarketContext) -> dict[str, FloatArray]:
     """Compute those of `POSITIONING_NAMES` that enough reports are out for, each of shape (T, n)."""
     named = zip(POSITIONING_NAMES, (PERCENTILE, CHANGE), strict=True)
@@ -67,13 +81,31 @@ def positioning_features(context: MarketContext) -> dict[str, FloatArray]:
 
 
 def _at_decisions(rows: pd.DataFrame, decisions: DateArray) -> dict[str, FloatArray]:
-    # Of a revised report the first version is meant, for what came later had not been known with it.
-    ordered = rows.sort_values(["report_date", "available_at"], kind="stable").drop_duplicates("report_date")
-    long, short = (ordered[f"noncommercial_{side}"].to_numpy(np.float64) for side in ("long", "short"))
+    """Read what the reports of one market say at each decision, each report in the revision known then."""
+    ordered = rows.sort_values(["available_at", "report_date"], kind="stable")
+    published, reported = instants(ordered), ordered["report_date"].to_numpy()
+    columns = {name: np.full(len(decisions), np.nan) for name in (PERCENTILE, CHANGE)}
+    # Between two publications of revisions, or of reports that come late, history only grows at its end.
+    late = np.r_[False, reported[1:] <= np.maximum.accumulate(reported)[:-1]]
+    bounds = np.unique(published[late])
+    edges = [0, *np.searchsorted(decisions, bounds), len(decisions)]
+    counts = [*np.searchsorted(published, bounds), len(published)]
+    for begin, end, count in zip(edges[:-1], edges[1:], counts, strict=True):
+        if begin == end:
+            continue
+        for name, values in _history(ordered.iloc[:count], decisions[begin:end]).items():
+            columns[name][begin:end] = values
+    return columns
+
+
+def _history(published: pd.DataFrame, decisions: DateArray) -> dict[str, FloatArray]:
+    """Read the newest report at each decision; of each report the revision that was published last counts."""
+    newest = published.drop_duplicates("report_date", keep="last").sort_values("report_date", kind="stable")
+    long, short = (newest[f"noncommercial_{side}"].to_numpy(np.float64) for side in ("long", "short"))
     total = long + short
     share = np.where(total > 0, (long - short) / np.where(total > 0, total, 1.0), np.nan)
     change = np.full(len(share), np.nan)
     change[QUARTER_REPORTS:] = share[QUARTER_REPORTS:] - share[:-QUARTER_REPORTS]
     values = {PERCENTILE: trailing_percentile(share, LOOKBACK_REPORTS, LEAST_REPORTS), CHANGE: change}
-    published, reported = instants(ordered), ordered["report_date"]
-    return {name: newest_known(published, reported, column, decisions) for name, column in values.items()}
+    available, reported = instants(newest), newest["report_date"]
+    return {name: newest_known(available, reported, column, decisions) for name, column in values.items()}

@@ -46,8 +46,8 @@ def feature_build(build: Build, calendar: SessionCalendar) -> FeatureBuild:
 
     def features(history: RawHistory, last: date) -> FeaturePanel:
         data = build(history, last)
-        reports = CotReports(history.frames[REPORTS]) if REPORTS in history.frames else CotReports.empty()
-        context = market_context(data.panel, MacroSeries(history.frames[MACRO]), reports, calendar)
+        reports = (CotReports(history.frames[REPORTS]),) if REPORTS in history.frames else ()
+        context = market_context(data.panel, (MacroSeries(history.frames[MACRO]),), reports, calendar)
         return build_features(data.panel, data.factors, context)
 
     return features

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from trading_lib.adapters.sources.files.listed_symbols import listed_symbols
@@ -19,12 +21,12 @@ from trading_lib.domain.market.prices import Bars, MacroSeries, PricePanel
 from trading_lib.domain.market.sessions import FIRST_SESSION, SessionCalendar
 from trading_lib.learning.dataset import FeaturePanel
 from trading_lib.learning.features.build import build_features
-from trading_lib.learning.features.context import MarketContext, known_macro
+from trading_lib.learning.features.context import MarketContext, preferred_macro
 from trading_lib.learning.features.own import OwnColumns
-from trading_lib.learning.features.positioning import known_positioning
+from trading_lib.learning.features.positioning import preferred_positioning
 from trading_lib.market_data.chain import CHAIN
 from trading_lib.market_data.config import Route
-from trading_lib.market_data.panel import decision_times
+from trading_lib.market_data.panel import CASH_RATE_SERIES, decision_times
 from trading_lib.market_data.source import MarketDataSource, PositioningSource
 from trading_lib.validation.acceptance import accept_bars
 from trading_lib.workflows.data.market import Market, build_market, market_from_source, market_from_store
@@ -42,13 +44,15 @@ class LearningInput:
 
     Attributes
     ----------
+    macro, reports
+        Of each source in order of preference, with all revisions that the source or the database knows of.
     quarantined
         How many bars of a source were set aside; of the database, where they were when they came in, 0.
     """
 
     market: Market
-    macro: MacroSeries
-    reports: CotReports
+    macro: tuple[MacroSeries, ...]
+    reports: tuple[CotReports, ...]
     quarantined: int = 0
 
     def context(self, calendar: SessionCalendar, own: OwnColumns | None = None) -> MarketContext:
@@ -62,15 +66,15 @@ class LearningInput:
 
 def market_context(
     panel: PricePanel,
-    macro: MacroSeries,
-    reports: CotReports,
+    macro: Sequence[MacroSeries],
+    reports: Sequence[CotReports],
     calendar: SessionCalendar,
     own: OwnColumns | None = None,
 ) -> MarketContext:
-    """Read series and reports off at the decision of each session of the panel."""
+    """Read series and reports off at the decision of each session of the panel, in the revision known then."""
     decisions = decision_times(calendar, panel.sessions)
-    positioning = known_positioning(reports, panel.symbols, decisions)
-    return MarketContext(known_macro(macro, decisions), positioning, own(panel) if own else {})
+    positioning = preferred_positioning(reports, panel.symbols, decisions)
+    return MarketContext(preferred_macro(macro, decisions), positioning, own(panel) if own else {})
 
 
 def input_from_source(
@@ -91,7 +95,7 @@ def input_from_source(
     if extra is not None:
         market, further = _widened(market, loaded.validation.accepted, loaded.macro, extra, settings, as_of)
         quarantined += further
-    return LearningInput(market, loaded.macro, reports, quarantined)
+    return LearningInput(market, (loaded.macro,), (reports,), quarantined)
 
 
 def reports_of(source: MarketDataSource, last: date, as_of: datetime) -> CotReports:
@@ -109,10 +113,19 @@ def input_from_store(store: MarketStore, source: str, settings: Settings, sessio
     market = market_from_store(store, source, configuration.universe, calendar, session)
     positioning = PositioningStore(store.engine)
     names = configuration.sources.order.get(Route.POSITIONING, ()) if source == CHAIN else (source,)
-    frames = [positioning.read_cot(name, as_of).frame for name in names]
     # All sources repeat the same numbers of the CFTC: the first that has any is enough.
-    reports = next((CotReports(frame) for frame in frames if len(frame)), CotReports.empty())
-    return LearningInput(market, store.read_macro(source, as_of), reports)
+    reports = tuple(positioning.read_cot_vintages(name, as_of) for name in names)
+    macro = store.read_macro_vintages(source, as_of)
+    return LearningInput(replace(market, panel=_with_cash_rate(market.panel, macro, calendar)), macro, reports)
+
+
+def _with_cash_rate(panel: PricePanel, macro: Sequence[MacroSeries], calendar: SessionCalendar) -> PricePanel:
+    """Take the cash rate of each session from the first series that was known then, in the revision known then."""
+    known, rate = preferred_macro(macro, decision_times(calendar, panel.sessions)), np.full(len(panel.sessions), np.nan)
+    for name in CASH_RATE_SERIES:
+        if name in known:
+            rate = np.where(np.isfinite(rate), rate, known[name] / 100.0)
+    return replace(panel, cash_rate=rate)
 
 
 def _as_of(settings: Settings, last: date) -> datetime:

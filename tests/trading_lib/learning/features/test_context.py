@@ -13,8 +13,8 @@ from tests.builders.prices import instant
 from trading_lib.adapters.sources.shared.positioning_windows import stamp_cot
 from trading_lib.domain.market.positioning import LEGACY_REPORT, CotReports
 from trading_lib.domain.market.prices import DateArray, MacroSeries
-from trading_lib.learning.features.context import known_macro
-from trading_lib.learning.features.positioning import CHANGE, PERCENTILE, known_positioning
+from trading_lib.learning.features.context import known_macro, preferred_macro
+from trading_lib.learning.features.positioning import CHANGE, PERCENTILE, known_positioning, preferred_positioning
 from trading_lib.market_data.panel import decision_times
 
 
@@ -94,3 +94,38 @@ def test_a_share_higher_than_ever_is_at_the_top_of_its_range(reports: CotReports
 
 def test_no_reports_are_no_columns() -> None:
     assert known_positioning(CotReports.empty(), ("GLD",), moments("2023-01-06")) == {}
+
+
+def published(reports: CotReports, until: np.datetime64) -> CotReports:
+    known = reports.frame["available_at"].dt.tz_convert(None).to_numpy() <= until
+    return CotReports(reports.frame[known])
+
+
+def test_each_decision_sees_the_reports_and_revisions_published_by_then(reports: CotReports) -> None:
+    generator, gold = np.random.default_rng(1), reports.frame[reports.frame["market"] == "gold"]
+    gold = gold.assign(noncommercial_long=generator.uniform(500, 3000, 200))
+    # Some reports come weeks late, and some are revised, a few of them twice.
+    gold["available_at"] += pd.to_timedelta(np.where(generator.random(200) < 0.1, 30, 0), unit="D")
+    revised = gold.sample(40, replace=True, random_state=2).assign(
+        noncommercial_long=lambda rows: rows["noncommercial_long"] * generator.uniform(0.8, 1.2, 40),
+        available_at=lambda rows: rows["available_at"] + pd.to_timedelta(np.arange(1, 81, 2), unit="D"),
+    )
+    every = CotReports.from_frame(pd.concat([gold, revised]))
+    # A source that is preferred, and begins later.
+    better = every.frame.assign(noncommercial_short=500.0)
+    sources = (CotReports(better[better["report_date"] >= "2020-06-01"]), every)
+    decisions = decision_times(CALENDAR, CALENDAR.between(date(2019, 6, 3), date(2021, 9, 30)))
+    whole = preferred_positioning(sources, ("GLD",), decisions)
+    assert np.isfinite(whole[CHANGE]).sum() > 400
+    for row in range(0, len(decisions), 3):
+        known = [published(one, decisions[row]) for one in sources]
+        then = preferred_positioning(known, ("GLD",), decisions[: row + 1])
+        for name in (PERCENTILE, CHANGE):
+            np.testing.assert_array_equal(whole[name][row], then[name][row])
+
+
+def test_a_series_comes_from_the_first_source_that_had_it_by_then() -> None:
+    better = series(("DGS10", "2023-01-04", 5.0, "2023-01-06"))
+    other = series(("DGS10", "2023-01-03", 4.0, "2023-01-05"), ("DGS10", "2023-01-05", 6.0, "2023-01-09"))
+    known = preferred_macro((better, other), moments("2023-01-04", "2023-01-05", "2023-01-06", "2023-01-10"))
+    np.testing.assert_array_equal(known["DGS10"], [np.nan, 4.0, 5.0, 5.0])

@@ -16,11 +16,15 @@ import pytest
 from tests.builders.price_folder import write_price_folder
 from tests.builders.settings import make_settings
 from tests.environment.database import MakeDatabase
+from trading_lib.adapters.stores.market.market_store import MarketStore
+from trading_lib.adapters.stores.market.positioning_store import PositioningStore
 from trading_lib.domain.errors import DataFileError, InputError, SessionError
-from trading_lib.domain.market.prices import FloatArray, PricePanel
+from trading_lib.domain.market.positioning import CotReports
+from trading_lib.domain.market.prices import FloatArray, MacroSeries, PricePanel
 from trading_lib.learning.dataset import FeaturePanel
 from trading_lib.learning.features.leaks import mean_rank_correlation
 from trading_lib.learning.features.own import up_to
+from trading_lib.learning.features.positioning import POSITIONING_NAMES
 from trading_lib.learning.labels import forward_labels
 from trading_lib.workflows.data import fetch as fetching
 from trading_lib.workflows.data import tasks as market_data
@@ -113,6 +117,33 @@ def test_so_does_a_prediction_from_the_database(make_database: MakeDatabase, tmp
     for session in SESSIONS:
         assert_rows_equal(features_at(settings, session, stored="files:prices"), whole.features, session)
     assert whole.dataset.digest == training_data(settings, FIRST, LAST, prices).dataset.digest
+
+
+@pytest.mark.postgres
+def test_a_model_learns_from_the_revisions_that_were_known_at_each_session(
+    make_database: MakeDatabase, tmp_path: Path, prices: Path
+) -> None:
+    settings = make_settings(make_database(), tmp_path)
+    plan = market_data.plan(LAST.isoformat(), "files", str(prices), "paper", settings)
+    fetching.ingest_history(plan, settings, LAST)
+    store, positioning = MarketStore(settings.engine()), PositioningStore(settings.engine())
+    revised, end = (settings.calendar.decision_time(day) for day in (date(2023, 2, 1), LAST))
+    # What was the newest in June and in the week before the revision is another number from then on.
+    macro = store.read_macro("files:prices", end).frame
+    macro = macro[macro["date"].between("2022-06-06", "2022-06-15") | macro["date"].between("2023-01-23", "2023-01-31")]
+    assert store.upsert_macro(MacroSeries.from_frame(macro.assign(value=macro["value"] + 0.5)), revised).revised > 60
+    reports = positioning.read_cot("files:prices", end).frame
+    reports = reports[reports["report_date"].between("2022-05-01", "2023-01-24")]
+    swapped = {"noncommercial_long": "noncommercial_short", "noncommercial_short": "noncommercial_long"}
+    assert positioning.upsert_cot(CotReports.from_frame(reports.rename(columns=swapped)), revised).revised > 100
+    whole = training_data(settings, FIRST, LAST, stored="files:prices").features
+    before = training_data(settings, FIRST, LAST, prices).features
+    for session in (*SESSIONS, date(2022, 6, 16), date(2023, 1, 31), date(2023, 2, 1), date(2023, 2, 2)):
+        assert_rows_equal(features_at(settings, session, stored="files:prices"), whole, session)
+    assert_rows_equal(features_at(settings, date(2022, 6, 15), data=prices), whole, date(2022, 6, 15))
+    same = [np.array_equal(*pair, equal_nan=True) for pair in zip(whole.values, before.values, strict=True)]
+    changed = {name for name, unchanged in zip(whole.names, same, strict=True) if not unchanged}
+    assert changed == {"cash_rate", "yield_10y", "slope_10y_2y", "breakeven_10y", *POSITIONING_NAMES}
 
 
 def test_without_a_folder_the_market_is_simulated_and_says_so(settings: Settings) -> None:

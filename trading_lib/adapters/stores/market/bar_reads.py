@@ -130,22 +130,31 @@ def _texts(codes: NDArray[Any], texts: list[str]) -> Any:
 
 
 MACRO_KINDS = {"series": Kind.INTEGER, "observed": Kind.DATE, "value": Kind.FLOAT, "available_at": Kind.INSTANT}
-SELECT = """
-    SELECT DISTINCT ON (item.position, m.observed)
-        item.position::integer, m.observed, COALESCE(m.value, 'NaN'), m.available_at
+VINTAGES = """
+    SELECT item.position::integer, m.observed, COALESCE(m.value, 'NaN'), m.available_at
     FROM macro m JOIN unnest(%(series)s::text[]) WITH ORDINALITY AS item(series, position) USING (series)
     WHERE m.source = %(source)s AND m.available_at <= %(as_of)s
-    ORDER BY item.position, m.observed, m.available_at DESC
+    ORDER BY item.position, m.observed, m.available_at
 """
+NEWEST = VINTAGES.replace("SELECT", "SELECT DISTINCT ON (item.position, m.observed)", 1).rstrip() + " DESC"
 
 
 def read_macro(connection: Connection, source: str, as_of: datetime) -> MacroSeries:
     """Newest revision of each observation of ``source`` with ``available_at <= as_of``."""
+    return _macro(connection, NEWEST, source, as_of)
+
+
+def read_macro_vintages(connection: Connection, source: str, as_of: datetime) -> MacroSeries:
+    """All revisions of each observation of ``source`` with ``available_at <= as_of``."""
+    return _macro(connection, VINTAGES, source, as_of)
+
+
+def _macro(connection: Connection, select: str, source: str, as_of: datetime) -> MacroSeries:
     stored = text("SELECT DISTINCT series FROM macro WHERE source = :source")
     names = sorted(connection.execute(stored, {"source": source}).scalars())
     if not names:
         return MacroSeries.empty()
-    columns = copy_out(connection, SELECT, MACRO_KINDS, {"source": source, "series": names, "as_of": as_of})
+    columns = copy_out(connection, select, MACRO_KINDS, {"source": source, "series": names, "as_of": as_of})
     frame = pd.DataFrame(
         {
             "series": pd.array(names, dtype="str").take(columns["series"] - 1),

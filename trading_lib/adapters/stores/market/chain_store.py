@@ -76,6 +76,12 @@ class ChainStore(MarketStore):
             frames += [new] if len(new) else []
         return MacroSeries.from_frame(pd.concat(frames, ignore_index=True)) if frames else MacroSeries.empty()
 
+    def read_macro_vintages(self, source: str, as_of: datetime) -> tuple[MacroSeries, ...]:
+        """All revisions of macro observations; see `MarketStore`. Of the chain: those of each member in its order."""
+        read = super().read_macro_vintages
+        members = self._order.macro if source == self._order.name else (source,)
+        return tuple(found for member in members for found in read(member, as_of))
+
     def quarantined(self, source: str, session: date) -> dict[str, tuple[str, ...]]:
         """Symbol -> rules that failed with severity ERROR; see `MarketStore.quarantined`.
 

@@ -12,7 +12,7 @@ from datetime import date, datetime
 import pandas as pd
 from sqlalchemy import Engine, text
 
-from trading_lib.adapters.stores.market.bar_reads import read_complete, read_forming, read_macro
+from trading_lib.adapters.stores.market.bar_reads import read_complete, read_forming, read_macro, read_macro_vintages
 from trading_lib.adapters.stores.market.factors import read_factors, save_factors
 from trading_lib.adapters.stores.market.validation import (
     FindingLike,
@@ -150,6 +150,12 @@ class MarketStore:
         moment = require_aware(as_of, "as_of")
         with self._engine.connect() as connection:
             return read_macro(connection, source, moment)
+
+    def read_macro_vintages(self, source: str, as_of: datetime) -> tuple[MacroSeries, ...]:
+        """Macro observations as known at ``as_of`` and at any time before: all revisions of each, of one source."""
+        moment = require_aware(as_of, "as_of")
+        with self._engine.connect() as connection:
+            return (read_macro_vintages(connection, source, moment),)
 
     def save_validation(self, source: str, findings: Sequence[FindingLike], quarantined: Bars, now: datetime) -> None:
         """Store findings and put bad bars into quarantine, in one transaction; a bad bar is never deleted."""

@@ -123,7 +123,20 @@ class PositioningStore:
             When ``as_of`` has no time zone.
         """
         begin, end = (first or FIRST_DAY).isoformat(), (last or LAST_DAY).isoformat()
-        pairs, values = self._read(COT, source, as_of, f"t.report_date BETWEEN '{begin}' AND '{end}'")
+        return self._read_cot(source, as_of, f"t.report_date BETWEEN '{begin}' AND '{end}'")
+
+    def read_cot_vintages(self, source: str, as_of: datetime) -> CotReports:
+        """All reports as known at ``as_of`` and at any time before: every revision of each.
+
+        Raises
+        ------
+        NaiveDatetimeError
+            When ``as_of`` has no time zone.
+        """
+        return self._read_cot(source, as_of, "true", vintages=True)
+
+    def _read_cot(self, source: str, as_of: datetime, condition: str, *, vintages: bool = False) -> CotReports:
+        pairs, values = self._read(COT, source, as_of, condition, vintages=vintages)
         frame = pd.DataFrame(
             {
                 **pairs,
@@ -136,15 +149,16 @@ class PositioningStore:
         return CotReports.from_frame(frame)
 
     def _read(
-        self, table: VersionedTable, source: str, as_of: datetime, condition: str
+        self, table: VersionedTable, source: str, as_of: datetime, condition: str, *, vintages: bool = False
     ) -> tuple[dict[str, Any], Columns]:
-        """Newest known revision of each key: its two texts, and its other columns."""
+        """Newest known revision of each key, or every one: its two texts, and its other columns."""
         moment = require_aware(as_of, "as_of")
         _, one, two, moved = table.key
         numbers = ", ".join(f"COALESCE(t.{name}, 'NaN')" for name in table.numbers)
         stored = text(f"SELECT DISTINCT {one}, {two} FROM {table.name} WHERE source = :source")  # noqa: S608
+        each = "" if vintages else f"DISTINCT ON (item.position, t.{moved})"
         select = f"""
-            SELECT DISTINCT ON (item.position, t.{moved})
+            SELECT {each}
                 item.position::integer, t.{moved}, {numbers}, t.available_at
             FROM {table.name} t
             JOIN unnest(%(ones)s::text[], %(twos)s::text[]) WITH ORDINALITY AS item({one}, {two}, position)

@@ -149,6 +149,9 @@ def test_a_series_comes_from_the_first_source_that_has_it(store: ChainStore) -> 
         ("DFF", "other", 5.3),
         ("DFF", "other", 5.4),
     ]
+    members = store.read_macro_vintages("chain", LATER)
+    assert [one.frame["source"].unique().tolist() for one in members] == [["fred"], ["other"]]
+    assert [len(one.frame) for one in members] == [1, 3]
 
 
 def found(symbol: str, rule: str) -> Finding:
