@@ -119,7 +119,7 @@ class MlflowRegistry:
                 elif wanted is not None and present.get(str(alias)) != wanted:
                     client.set_registered_model_alias(self.name, str(alias), str(wanted))
 
-    def describe(self, versions: Mapping[int, str], outlook: str) -> None:
+    def describe(self, versions: Mapping[int, str], succession: str) -> None:
         """Say in MLflow's pages what each version of the database is and why, and what would replace what."""
         with self._client("take descriptions") as client:
             found = self._found(client)
@@ -127,7 +127,7 @@ class MlflowRegistry:
                 text = versions.get(_whole(one.tags.get(VERSION_TAG, "")))
                 if text is not None and one.description != text:
                     client.update_model_version(self.name, one.version, text)
-            about = f"{ABOUT}\n\n{outlook}"
+            about = f"{ABOUT}\n\n{succession}"
             if found and client.get_registered_model(self.name).description != about:
                 client.update_registered_model(self.name, about)
 

@@ -40,7 +40,7 @@ def compared(engine: Engine, version: int, config: LearningConfig) -> Comparison
     return compare(series[0], series[1], against, config)
 
 
-def outlook(
+def succession(
     champion: int | None, challenger: int | None, comparison: Comparison | None, trained: bool
 ) -> tuple[str, ...]:
     """Say what is used, and what would replace it.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from trading_lib.domain.errors import StorageUnavailableError
 from trading_lib.learning.registered import Alias, AliasChange, Aliases, StoredModel
-from trading_lib.workflows.learning.registration.comparing import compared, outlook
+from trading_lib.workflows.learning.registration.comparing import compared, succession
 from trading_lib.workflows.research.tracking import tracking_uri
 from trading_lib.workflows.setup.settings import Settings
 
@@ -45,7 +45,7 @@ def mirror(settings: Settings, store: ModelStore) -> str:
         aliases = store.aliases()
         registry.set_aliases({alias: aliases.holder(alias) for alias in MIRRORED})
         about = {model.version: _described(model, aliases.current.get(model.version)) for model in store.versions()}
-        registry.describe(about, _outlook(settings, aliases))
+        registry.describe(about, _succession(settings, aliases))
     except StorageUnavailableError as error:
         return str(error)
     return ""
@@ -59,12 +59,12 @@ def _described(model: StoredModel, change: AliasChange | None) -> str:
     return f"{text}; {change.alias or 'retired'} since {change.at:%Y-%m-%d} by {change.by}: {change.reason}"
 
 
-def _outlook(settings: Settings, aliases: Aliases) -> str:
+def _succession(settings: Settings, aliases: Aliases) -> str:
     champion, challenger = (aliases.holder(alias) for alias in (Alias.CHAMPION, Alias.CHALLENGER))
     comparison = None
     if challenger is not None:
         comparison = compared(settings.engine(), challenger, settings.configuration.learning)
-    return "\n\n".join(outlook(champion, challenger, comparison, trained=True))
+    return "\n\n".join(succession(champion, challenger, comparison, trained=True))
 
 
 def agreement(settings: Settings, store: ModelStore) -> dict[str, Any]:

@@ -23,7 +23,7 @@ Result = dict[str, Any]
 
 def model_status(settings: Settings) -> Result:
     """Return champion, challenger and candidates, what would replace what, the next training, and MLflow's view."""
-    from trading_lib.workflows.learning.registration.comparing import compared, outlook
+    from trading_lib.workflows.learning.registration.comparing import compared, succession
 
     engine = settings.engine()
     store = _store(settings)
@@ -33,7 +33,7 @@ def model_status(settings: Settings) -> Result:
     comparison = None
     if challenger is not None:
         comparison = compared(engine, challenger["version"], settings.configuration.learning)
-    said = outlook(
+    said = succession(
         aliases.holder(Alias.CHAMPION), aliases.holder(Alias.CHALLENGER), comparison, trained=newest is not None
     )
     return {
