@@ -25,7 +25,7 @@ from enum import StrEnum
 import numpy as np
 
 from trading_lib.domain.market.prices import FloatArray
-from trading_lib.learning.config import LearningConfig
+from trading_lib.learning.config import EvidenceConfig, LearningConfig
 from trading_lib.learning.dataset import Dataset
 from trading_lib.learning.evidence.information import mean_known, mean_over_paths, path_coefficients
 from trading_lib.learning.ranks import session_ranks
@@ -103,15 +103,47 @@ def compare_with_nulls(
 def _test(
     data: Dataset, refit: Refit, config: LearningConfig, null: Null, observed: float, progress: Progress | None
 ) -> NullTest:
-    evidence = config.evidence
-    ics: list[float] = []
-    exceed = 0
-    while exceed < evidence.null_exceedances and len(ics) < evidence.most_nulls:
-        ics.append(null_ic(data, refit, config, null, len(ics)))
-        exceed += not ics[-1] < observed
+    test = SequentialTest(observed, config.evidence)
+    while not test.answered:
+        test.add(null_ic(data, refit, config, null, test.draws))
         if progress:
-            progress(null.value, len(ics), evidence.most_nulls)
-    return NullTest(sequential_p(exceed, len(ics), evidence.null_exceedances), observed, np.array(ics))
+            progress(null.value, test.draws, config.evidence.most_nulls)
+    return test.result()
+
+
+class SequentialTest:
+    """Draws of a null distribution, until enough of them reach the model or there are as many as there may be.
+
+    Parameters
+    ----------
+    observed
+        Mean information coefficient of the model itself.
+    """
+
+    def __init__(self, observed: float, config: EvidenceConfig) -> None:
+        self._observed, self._config = observed, config
+        self._ics: list[float] = []
+        self._exceeding = 0
+
+    @property
+    def draws(self) -> int:
+        """Number of null models so far."""
+        return len(self._ics)
+
+    @property
+    def answered(self) -> bool:
+        """Whether no further draw is needed."""
+        return self._exceeding >= self._config.null_exceedances or self.draws >= self._config.most_nulls
+
+    def add(self, ic: float) -> None:
+        """Count a null model's coefficient; NaN counts as one that reaches the model."""
+        self._ics.append(ic)
+        self._exceeding += not ic < self._observed
+
+    def result(self) -> NullTest:
+        """Return what the draws so far say."""
+        p_value = sequential_p(self._exceeding, self.draws, self._config.null_exceedances)
+        return NullTest(p_value, self._observed, np.array(self._ics))
 
 
 def sequential_p(exceed: int, draws: int, stop: int) -> float:
@@ -124,8 +156,14 @@ def sequential_p(exceed: int, draws: int, stop: int) -> float:
 
 def null_ic(data: Dataset, refit: Refit, config: LearningConfig, null: Null, draw: int) -> float:
     """Mean information coefficient of one null model; the same for the same draw, in whatever order they are made."""
+    blank, judged = null_world(data, config, null, draw)
+    return mean_ic(refit(blank), judged, config.label.minimum_assets)
+
+
+def null_world(data: Dataset, config: LearningConfig, null: Null, draw: int) -> tuple[Dataset, Dataset]:
+    """Return the dataset that a null model learns from, and the one that it is judged on."""
     blank = data.with_labels(null_labels(data, config.label.horizon, null, config.seed, draw))
-    return mean_ic(refit(blank), data if null is Null.SHUFFLED else blank, config.label.minimum_assets)
+    return blank, data if null is Null.SHUFFLED else blank
 
 
 def mean_ic(paths: FloatArray, data: Dataset, minimum_assets: int) -> float:

@@ -28,9 +28,8 @@ from trading_lib.learning.evidence.model_evidence import ModelEvidence, WalkForw
 from trading_lib.learning.evidence.nulls import NullTests
 from trading_lib.learning.evidence.overfitting import active_overfitting, deflated_active_sharpe, trial_sharpes
 from trading_lib.learning.evidence.track import Scored, Track, follow, train_sharpe
+from trading_lib.learning.models.baselines import MOMENTUM
 from trading_lib.performance.significance.deflated_sharpe import Trials
-
-MOMENTUM = "momentum_12_1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ def judge(
     walk_forward
         Scores of the same from the walk-forward, one path each; a name that is missing has NaN there.
     nulls
-        `nulls.compare_with_nulls` of each model; a model without does not pass.
+        Both null tests of each model; a model without does not pass.
     trials
         How many models were tried on these sessions, these included, and active Sharpe ratios per period of those that
         are not here. None counts these alone.

@@ -30,20 +30,19 @@ class TrainingRange:
     usual: BoolArray
 
 
-def training_range(values: FloatArray) -> TrainingRange:
-    """Measure a training part.
+def usually_known(values: FloatArray) -> BoolArray:
+    """Whether each asset had each feature in most sessions of the training part, shape (F, n).
 
     Parameters
     ----------
     values
-        Shape (F, T, n); NaN where a feature is missing.
+        Shape (F, T, n); NaN where a feature is missing. Without a session nothing is usual.
     """
     known = np.isfinite(values)
-    none = ~known.any(axis=(1, 2))
-    lowest = np.where(known, values, np.inf).min(axis=(1, 2), initial=np.inf)
-    highest = np.where(known, values, -np.inf).max(axis=(1, 2), initial=-np.inf)
-    lowest[none] = highest[none] = np.nan
-    return TrainingRange(lowest, highest, known.mean(axis=1) >= USUAL_COVERAGE)
+    if not known.shape[1]:
+        return np.zeros(known.shape[::2], dtype=np.bool_)
+    usual: BoolArray = known.mean(axis=1) >= USUAL_COVERAGE
+    return usual
 
 
 def abstentions(

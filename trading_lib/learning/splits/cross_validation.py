@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 
-from trading_lib.domain.errors import TradingError
 from trading_lib.domain.market.prices import FloatArray
 from trading_lib.learning.dataset import Dataset
 from trading_lib.learning.model import Learner
@@ -20,7 +17,7 @@ from trading_lib.learning.models.xgboost import XgboostLearner
 from trading_lib.learning.splits.out_of_sample import OutOfSample, assemble
 from trading_lib.learning.splits.plan import Plan
 from trading_lib.learning.splits.ridge_system import RidgeSystem
-from trading_lib.learning.splits.worker import serve_the_parent
+from trading_lib.learning.splits.worker import worker_pool
 
 # Seconds of a fit: worth a process of its own. All others take less than sending them there.
 SLOW = (LightgbmLearner, XgboostLearner)
@@ -86,17 +83,8 @@ def _in_processes(
     if count <= 1 or multiprocessing.current_process().daemon:
         scores = [split_scores(data, plan, learner, seed, number) for learner, number in work]
     else:
-        # Spawned, never forked: the libraries may have started threads here, and a fork would inherit their locks.
-        context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(count, context, _receive, (data, plan, seed))
-        try:
+        with worker_pool(count, _receive, (data, plan, seed), "a process that fits models died") as pool:
             scores = list(pool.map(_work, work))
-        except BrokenProcessPool:
-            raise TradingError(
-                "a process that fits models died", "free some memory, or train with --processes 1"
-            ) from None
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
     each = len(plan.splits)
     return {
         learner.kind: assemble(data, plan, scores[number * each : (number + 1) * each])
@@ -110,7 +98,6 @@ _fit: partial[tuple[FloatArray, FloatArray]]
 def _receive(data: Dataset, plan: Plan, seed: int) -> None:
     """Keep in a worker what all of its work has in common."""
     global _fit
-    serve_the_parent()
     _fit = partial(_fit_one, data, plan, seed)
 
 

@@ -2,15 +2,27 @@ from __future__ import annotations
 
 import numpy as np
 
+from trading_lib.domain.market.prices import FloatArray
 from trading_lib.learning.config import LifecycleConfig
-from trading_lib.learning.lifecycle.abstention import abstentions, training_range
+from trading_lib.learning.lifecycle.abstention import TrainingRange, abstentions, usually_known
 
 CONFIG = LifecycleConfig()
 FEATURES = ("a", "b", "c", "d")
 SYMBOLS = ("X", "Y", "Z")
 TRAINING = np.random.default_rng(0).uniform(-1, 1, (4, 300, 3))
-SEEN = training_range(TRAINING)
 INSIDE = np.zeros((4, 3))
+
+
+def training_range(values: FloatArray) -> TrainingRange:
+    known = np.isfinite(values)
+    none = ~known.any(axis=(1, 2))
+    lowest = np.where(known, values, np.inf).min(axis=(1, 2))
+    highest = np.where(known, values, -np.inf).max(axis=(1, 2))
+    lowest[none] = highest[none] = np.nan
+    return TrainingRange(lowest, highest, usually_known(values))
+
+
+SEEN = training_range(TRAINING)
 
 
 def test_a_session_like_the_training_has_no_abstention() -> None:

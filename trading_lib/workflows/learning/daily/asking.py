@@ -11,7 +11,7 @@ import numpy as np
 from trading_lib.domain.errors import InputError
 from trading_lib.domain.market.prices import FloatArray
 from trading_lib.learning.dataset import FeaturePanel
-from trading_lib.learning.lifecycle.abstention import TrainingRange, abstentions
+from trading_lib.learning.lifecycle.abstention import TrainingRange, abstentions, usually_known
 from trading_lib.learning.ranks import session_ranks
 from trading_lib.workflows.learning.registry import open_model
 
@@ -97,9 +97,7 @@ def silences(model: StoredModel, features: FeaturePanel, values: FloatArray, con
     """
     learned = features.sessions <= np.datetime64(model.trained_until)
     ends = np.array([model.ranges.get(name, (np.nan, np.nan)) for name in model.features])
-    known = np.isfinite(values[:, learned])
-    usual = known.mean(axis=1) >= 0.5 if learned.any() else np.zeros(known.shape[::2], dtype=np.bool_)
-    seen = TrainingRange(ends[:, 0], ends[:, 1], usual)
+    seen = TrainingRange(ends[:, 0], ends[:, 1], usually_known(values[:, learned]))
     return abstentions(values[:, -1], model.features, features.symbols, seen, int((~learned).sum()), config)
 
 

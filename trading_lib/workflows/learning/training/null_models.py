@@ -15,7 +15,7 @@ import numpy as np
 from trading_lib.domain.market.prices import FloatArray, IntegerArray
 from trading_lib.learning.config import LearningConfig
 from trading_lib.learning.dataset import Dataset
-from trading_lib.learning.evidence.nulls import Null, mean_ic, null_labels
+from trading_lib.learning.evidence.nulls import Null, mean_ic, null_world
 from trading_lib.learning.model import Model
 from trading_lib.learning.models.baselines import score_rows
 from trading_lib.learning.models.ensemble import EnsembleLearner, mean_ranks
@@ -68,10 +68,7 @@ class NullModels:
     def coefficients(self, kinds: Collection[str], null: Null | None = None, draw: int = 0) -> dict[str, float]:
         """Mean information coefficient of one null model of each kind; without a null those of the true labels."""
         data, config = self._data, self._config
-        blank, judged = data, data
-        if null is not None:
-            blank = data.with_labels(null_labels(data, config.label.horizon, null, config.seed, draw))
-            judged = data if null is Null.SHUFFLED else blank
+        blank, judged = (data, data) if null is None else null_world(data, config, null, draw)
         paths = {}
         if RIDGE in kinds and self._ridge is not None:
             paths[RIDGE] = self._ridge.paths(blank.y)

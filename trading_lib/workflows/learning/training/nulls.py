@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from functools import partial
 
-import numpy as np
-
-from trading_lib.domain.errors import TradingError
 from trading_lib.learning.config import LearningConfig
 from trading_lib.learning.dataset import Dataset
-from trading_lib.learning.evidence.nulls import Null, NullTest, sequential_p
+from trading_lib.learning.evidence.nulls import Null, NullTest, SequentialTest
 from trading_lib.learning.splits.plan import Plan
-from trading_lib.learning.splits.worker import serve_the_parent
+from trading_lib.learning.splits.worker import worker_pool
 from trading_lib.workflows.learning.training.null_models import NullModels
 
 Progress = Callable[[str], None]
@@ -62,30 +57,23 @@ def _test(
     outside: tuple[Progress | None, Callable[[], bool]],
 ) -> dict[str, NullTest]:
     progress, given_up = outside
-    stop, most = config.evidence.null_exceedances, config.evidence.most_nulls
-    ics: dict[str, list[float]] = {kind: [] for kind in config.models}
-    exceeding = dict.fromkeys(config.models, 0)
+    tests = {kind: SequentialTest(observed[kind], config.evidence) for kind in config.models}
     unanswered, begun = list(config.models), 0
     waiting: deque[Callable[[], Coefficients]] = deque()
     while unanswered:
         if given_up():
             raise CancelledError
-        while len(waiting) < processes and begun < most:
+        while len(waiting) < processes and begun < config.evidence.most_nulls:
             waiting.append(draw(tuple(unanswered), null, begun))
             begun += 1
         found = waiting.popleft()()
-        for kind in tuple(unanswered):
-            ics[kind].append(found[kind])
-            exceeding[kind] += not found[kind] < observed[kind]
-            if exceeding[kind] >= stop or len(ics[kind]) >= most:
-                unanswered.remove(kind)
+        for kind in unanswered:
+            tests[kind].add(found[kind])
+        unanswered = [kind for kind in unanswered if not tests[kind].answered]
         drawn = begun - len(waiting)
         if progress and drawn % TELL_EVERY == 0 and unanswered:
             progress(f"labels {null}: {drawn} draws, more for {', '.join(unanswered)}")
-    return {
-        kind: NullTest(sequential_p(exceeding[kind], len(ics[kind]), stop), observed[kind], np.array(ics[kind]))
-        for kind in config.models
-    }
+    return {kind: test.result() for kind, test in tests.items()}
 
 
 @contextmanager
@@ -95,16 +83,8 @@ def _drawing(data: Dataset, plan: Plan, config: LearningConfig, processes: int) 
         models = NullModels(data, plan, config)
         yield lambda kinds, null, number: partial(models.coefficients, kinds, null, number)
         return
-    # Spawned, never forked: the libraries may have started threads here, and a fork would inherit their locks.
-    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _receive, (data, plan, config))
-    try:
+    with worker_pool(processes, _receive, (data, plan, config), "a process that trains null models died") as pool:
         yield lambda kinds, null, number: pool.submit(_draw, kinds, null, number).result
-    except BrokenProcessPool:
-        raise TradingError(
-            "a process that trains null models died", "free some memory, or train with --processes 1"
-        ) from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 _models: NullModels
@@ -113,7 +93,6 @@ _models: NullModels
 def _receive(data: Dataset, plan: Plan, config: LearningConfig) -> None:
     """Keep in a worker what all of its draws have in common."""
     global _models
-    serve_the_parent()
     _models = NullModels(data, plan, config)
 
 
